@@ -1,0 +1,40 @@
+"""Checkpoints of a training that may be killed: written whole or not at all, read without pickle.
+
+A checkpoint lies outside the stage's outputs, which DVC deletes before it starts a stage again.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FILE = "checkpoint.pt"
+
+
+class CheckpointStore:
+    """The one checkpoint of a run, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint by `state`: tensors, numbers, strings and containers of them."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the last state, or None where there is none."""
+        if not self._path.exists():
+            return None
+        state: dict[str, Any] = torch.load(str(self._path), map_location="cpu", weights_only=True)
+        return state
+
+    def clear(self) -> None:
+        """Delete the checkpoint: the run is complete."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,332 @@
+"""The parameters of every stage, read from `params.yaml` into frozen objects.
+
+A class per section of the file. Unknown keys are refused with the list of known ones, and all errors are told at once.
+Lengths are in pixels as (height, width), times in seconds, rates and shares in [0, 1].
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ocrnet.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Size = tuple[Count, Count]
+
+
+class Section(BaseModel):
+    """A frozen section of `params.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
+
+
+class DataParams(Section):
+    """What the images and their label maps are."""
+
+    source: str  # a name in ocrnet/data/sources
+    path: str
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
+    num_classes: int | None = None  # a cross-check only
+    label_map: dict[
+        int | str, str
+    ] = {}  # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
+    ignore_index: Annotated[int, Field(ge=0, le=255)] = 255
+    palette: Literal["auto"] | tuple[tuple[int, int, int], ...] = "auto"
+    value_range: tuple[float, float] | None = None  # [low, high] of images deeper than 8 bits
+    exif: Literal["error", "apply", "ignore"] = "error"
+    group_by: str | None = None  # regex on the id; its first group keeps images in one split
+    allow_duplicates: bool = False
+    crop_size: Size = (96, 128)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_reduce_zero_label(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "reduce_zero_label" in values:
+            names = [str(name) for name in values.get("classes", [])]
+            table = ", ".join(["0: ignore", *(f"{i + 1}: {name}" for i, name in enumerate(names))])
+            raise ValueError(
+                f"E103 reduce_zero_label is not used here. Write data.label_map: {{{table}}}"
+            )
+        if isinstance(values, dict) and isinstance(values.get("crop_size"), int):
+            values = {**values, "crop_size": (values["crop_size"], values["crop_size"])}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(
+                f"classes has a name twice: {list(self.classes)}. Make each name unique."
+            )
+        if "ignore" in self.classes:
+            raise ValueError("classes has the name 'ignore', the word for no class. Rename it.")
+        if self.num_classes not in (None, len(self.classes)):
+            raise ValueError(
+                f"num_classes is {self.num_classes} but classes has {len(self.classes)} entries. Remove num_classes."
+            )
+        if self.ignore_index < len(self.classes):
+            raise ValueError(
+                f"ignore_index {self.ignore_index} is the id of class {self.classes[self.ignore_index]!r}. Use 255."
+            )
+        unknown = sorted(set(self.label_map.values()) - {*self.classes, "ignore"})
+        if unknown:
+            raise ValueError(
+                f"label_map names {unknown}, which classes does not have. Known: ignore, {', '.join(self.classes)}."
+            )
+        if self.palette != "auto" and len(self.palette) != len(self.classes):
+            raise ValueError(
+                f"palette has {len(self.palette)} colours for {len(self.classes)} classes."
+            )
+        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
+            raise ValueError(f"value_range {list(self.value_range)} is not [low, high].")
+        return self
+
+    @field_validator("group_by")
+    @classmethod
+    def _check_group_by(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        if groups != 1:
+            raise ValueError(
+                f"{pattern!r} has {groups} groups; write one, as in '^([A-Za-z0-9]+)_'."
+            )
+        return pattern
+
+
+class DemoParams(Section):
+    """The rendered surface-inspection set of `data.source: demo`."""
+
+    seed: int = 0
+    size: Size = (96, 128)
+    train: Count = 48
+    val: Count = 24
+    test: Count = 96
+
+
+class ValidateParams(Section):
+    """Limits that the raw data must keep."""
+
+    min_images: Count = 8
+    max_pixels: Count = 100_000_000
+    max_ignored_share: Share = 0.95
+
+
+class PrepareParams(Section):
+    """How raw data becomes canonical files."""
+
+    resize: Size | None = None  # every image and label map to this size; null keeps sizes
+    val_share: Share = 0.15  # used where the source publishes no split
+    test_share: Share = 0.25
+    split_seed: int = 0
+
+
+class ModelParams(Section):
+    """The segmenter."""
+
+    arch: str = "ocrnet"
+    backbone: str = "hrnet_w18_small"
+    pretrained: bool | str = False  # true: timm's weights, downloaded; a path: a file
+    mid_channels: Count = 128
+    key_channels: Count = 64
+    dropout: Share = 0.05
+    align_corners: bool = False
+
+
+class TrainParams(Section):
+    """The recipe that `train` and `retrain` share; it counts optimizer steps."""
+
+    steps: Count = 400
+    batch_size: Annotated[int, Field(ge=2)] = 8
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    lr: Positive = 1e-3
+    backbone_lr_mult: Positive = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    momentum: Share = 0.9
+    power: Annotated[float, Field(ge=0)] = 0.9  # of the poly schedule
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    clip_norm: Positive | None = 5.0
+    loss: str = "ce"
+    aux_weight: Annotated[float, Field(ge=0)] = 0.4
+    class_weights: Literal["none", "inverse", "median", "effective"] = "none"
+    ohem_threshold: Share = 0.7
+    ohem_min_kept: Count = 10_000
+    ema_decay: Share = 0.99
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    scale_range: tuple[Positive, Positive] = (0.75, 1.5)
+    flip: bool = True
+    color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.3
+    rare_crops: Share = 0.0  # share of crops centred on a pixel of a class drawn evenly
+    workers: Annotated[int, Field(ge=0)] = 0
+    val_interval: Count = 50
+    checkpoint_interval: Count = 50
+    log_interval: Count = 10
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainParams":
+        if self.scale_range[0] > self.scale_range[1]:
+            raise ValueError(f"scale_range {list(self.scale_range)} is not [low, high].")
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} leaves none of steps {self.steps}.")
+        return self
+
+
+class TrainGanParams(Section):
+    """The label-map-to-image GAN."""
+
+    seed: int = 0
+    preset: Literal["cpu-demo", "small", "full"] = "cpu-demo"
+    steps: Count = 700
+    max_seconds: Positive | None = None  # a time box: stop at the step that reaches it
+    batch_size: Count = 8
+    crop_size: Size | None = None  # of the windows it learns from; null: data.crop_size
+    rare_crops: Share = 0.5  # share of windows around a pixel of a class drawn evenly
+    lr_generator: Positive = 4e-4
+    lr_discriminator: Positive = 4e-4
+    labelmix_weight: Annotated[float, Field(ge=0)] = 5.0
+    labelmix_interval: Count = 4
+    class_weight_max: Annotated[float, Field(ge=1)] = 30.0
+    ema_decay: Share = 0.995
+    color_jitter: Share = 0.2
+    flip: bool = True
+    val_interval: Count = 100
+    checkpoint_interval: Count = 50
+    log_interval: Count = 20
+
+
+class SynthesizeParams(Section):
+    """New label layouts and their painting."""
+
+    count: Count = 96
+    seed: int = 0
+    operations: dict[str, Annotated[float, Field(ge=0)]] = {
+        "train": 1.0,
+        "flip": 1.0,
+        "copy_paste": 2.0,
+    }
+    pastes: tuple[Count, Count] = (1, 3)  # objects pasted into one layout, least and most
+    rare_power: Annotated[float, Field(ge=0)] = (
+        0.5  # a class is pasted with odds (1 / pixel share)^power
+    )
+
+
+class SelectParams(Section):
+    """Which synthesized pixels and pairs are kept."""
+
+    real_rejection: Share = (
+        0.05  # share of held-out real pixels of a class that its threshold may reject
+    )
+    max_rejected: Share = 0.5  # a pair that loses more pixels than this is dropped whole
+    warn_rejected: Share = 0.4  # a class that loses more is named in a warning
+
+
+class RetrainParams(Section):
+    """How extra data joins the real data."""
+
+    arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("gan",)
+    real_fraction: Share = 0.5  # of each batch
+
+
+class EvaluateParams(Section):
+    """The comparison on the test split."""
+
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    seed: int = 0
+    boundary_ratio: Annotated[float, Field(gt=0, le=0.1)] = (
+        0.02  # band width as a share of the image diagonal
+    )
+    worst: Count = 8  # images shown, worst and most changed
+    rare_share: Share = 0.02  # a class with less of the training pixels is called rare
+
+
+class PublishParams(Section):
+    """What MLflow is told."""
+
+    experiment: str = "ocrnet-demo"
+    model_name: str = "ocrnet-demo"
+    live: bool = True  # a follower sends the metrics while a stage trains
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    data: DataParams
+    demo: DemoParams = DemoParams()
+    validate_: ValidateParams = Field(default=ValidateParams(), alias="validate")
+    prepare: PrepareParams = PrepareParams()
+    model: ModelParams = ModelParams()
+    train: TrainParams = TrainParams()
+    train_gan: TrainGanParams = TrainGanParams()
+    synthesize: SynthesizeParams = SynthesizeParams()
+    select: SelectParams = SelectParams()
+    retrain: RetrainParams = RetrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    publish: PublishParams = PublishParams()
+
+
+def load_params(path: Path) -> Params:
+    """Read `params.yaml`.
+
+    Raises:
+        ParamsError: with one line per wrong key or value.
+    """
+    try:
+        raw = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise ParamsError(
+            f"{path}: no such file. Run the stage from the repository root."
+        ) from None
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return parse_params(raw, place=path.name)
+
+
+def parse_params(raw: Any, *, place: str = "params.yaml") -> Params:
+    """Check a mapping as `load_params` does a file.
+
+    Raises:
+        ParamsError: with one line per wrong key or value.
+    """
+    if not isinstance(raw, dict):
+        raise ParamsError(
+            f"{place}: found {type(raw).__name__}, expected sections such as data: and train:."
+        )
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise ParamsError("\n".join(_line(place, detail) for detail in error.errors())) from None
+
+
+def _line(place: str, detail: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "(top)"
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(_known_keys(detail["loc"][:-1]))
+        return f"{place}: {where}: unknown key. Known keys: {known}."
+    if detail["type"] == "missing":
+        return f"{place}: {where}: missing. Add it."
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        return f"{place}: {where}: {message}"
+    return f"{place}: {where}: found {detail['input']!r}. {message}."
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in loc:
+        names = {field.alias or name: field for name, field in model.model_fields.items()}
+        annotation = names[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return sorted(field.alias or name for name, field in model.model_fields.items())

@@ -1,0 +1,46 @@
+"""The errors a user can cause, each with the exit code that its stage ends with.
+
+OcrnetError
+  > ParamsError   params.yaml is wrong            exit 2
+  > DataError     raw or prepared data is wrong   exit 3
+  > BundleError   a model file cannot be used     exit 3
+  > TrainError    training cannot go on           exit 1
+  > GateError     a promotion is refused          exit 4
+
+A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
+may carry several such lines, one per finding).
+"""
+
+
+class OcrnetError(Exception):
+    """Base of every error that is told to the user in one line, without a traceback."""
+
+    exit_code = 1
+
+
+class ParamsError(OcrnetError, ValueError):
+    """A parameter is unknown, out of range or contradicts another."""
+
+    exit_code = 2
+
+
+class DataError(OcrnetError, ValueError):
+    """An image, a label map, a list or a table cannot be used as it is."""
+
+    exit_code = 3
+
+
+class BundleError(OcrnetError, RuntimeError):
+    """A model bundle or a checkpoint is damaged, foreign or of another schema."""
+
+    exit_code = 3
+
+
+class TrainError(OcrnetError, RuntimeError):
+    """Training met a state from which it cannot go on, such as a loss that is not finite."""
+
+
+class GateError(OcrnetError, RuntimeError):
+    """A promotion was refused."""
+
+    exit_code = 4

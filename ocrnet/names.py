@@ -1,0 +1,52 @@
+"""A check of all component names in the params, before anything runs and without importing what they name."""
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ocrnet.config import Params
+from ocrnet.data.arms import ARMS
+from ocrnet.data.sources import SOURCES
+from ocrnet.errors import ParamsError
+from ocrnet.losses import LOSSES
+from ocrnet.models import ARCHS
+
+
+def check_component_names(params: Params) -> None:
+    """Check the names of source, architecture, backbone, loss and arms against their tables.
+
+    Raises:
+        ParamsError: with one line per unknown name.
+    """
+    lines = [
+        f"params.yaml: {key}: {name!r} is unknown. Known: {', '.join(table)}."
+        for key, name, table in (
+            ("data.source", params.data.source, SOURCES),
+            ("model.arch", params.model.arch, ARCHS),
+            ("train.loss", params.train.loss, LOSSES),
+            *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
+        )
+        if name not in table
+    ]
+    backbone = params.model.backbone.split(".")[0]
+    if backbone not in timm_models():
+        near = sorted(name for name in timm_models() if name[:5] == backbone[:5])[:8]
+        hint = f" Near: {', '.join(near)}." if near else ""
+        lines.append(f"params.yaml: model.backbone: timm has no {params.model.backbone!r}.{hint}")
+    if lines:
+        raise ParamsError("\n".join(lines))
+
+
+@cache
+def timm_models() -> frozenset[str]:
+    """Return the names of timm's models, read from its source text: importing timm takes ten seconds."""
+    spec = find_spec("timm")
+    assert spec is not None
+    assert spec.origin is not None
+    pattern = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
+    return frozenset(
+        name
+        for path in (Path(spec.origin).parent / "models").glob("*.py")
+        for name in pattern.findall(path.read_text())
+    )

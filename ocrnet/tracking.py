@@ -1,0 +1,89 @@
+"""The record of a run: files beside a stage's output, from which MLflow is fed later.
+
+`metrics.jsonl` grows while the stage runs, a line per step that was logged; `metrics.json` is its end;
+`record.json` says what ran. None of them holds a time or a host name, so that another machine can restore the
+stage from DVC's run cache: wall-clock times go to a side file, one line per line of `metrics.jsonl`.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+METRICS_LINES = "metrics.jsonl"
+METRICS_FILE = "metrics.json"
+RECORD_FILE = "record.json"
+
+
+class Recorder:
+    """Writes the metrics of one run.
+
+    Args:
+        folder: the stage's output; made if it is not there.
+        times: the side file for wall-clock times; None writes none.
+    """
+
+    def __init__(self, folder: Path, *, times: Path | None = None) -> None:
+        self._folder = folder
+        self._times = times
+        self._lines: list[str] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METRICS_LINES).write_text("")
+        if times is not None:
+            times.parent.mkdir(parents=True, exist_ok=True)
+            times.write_text("")
+
+    def log(self, step: int, values: Mapping[str, float | int]) -> None:
+        """Append one line; a value that is not finite (the IoU of an absent class) is left out."""
+        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        self._append(json.dumps({"step": step, **finite}))
+
+    def state(self) -> list[str]:
+        """Return the lines so far, for a checkpoint."""
+        return list(self._lines)
+
+    def restore(self, lines: Sequence[str]) -> None:
+        """Start from the lines of a checkpoint in place of those written so far."""
+        self._lines = []
+        (self._folder / METRICS_LINES).write_text("")
+        if self._times is not None:
+            self._times.write_text("")
+        for line in lines:
+            self._append(line)
+
+    def finish(self, metrics: Mapping[str, float | int]) -> None:
+        """Write `metrics.json`, the numbers that stand for the whole run."""
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        (self._folder / METRICS_FILE).write_text(json.dumps(finite, indent=1) + "\n")
+
+    def _append(self, line: str) -> None:
+        self._lines.append(line)
+        with (self._folder / METRICS_LINES).open("a") as file:
+            file.write(line + "\n")
+        if self._times is not None:
+            with self._times.open("a") as file:
+                file.write(f"{time.time():.3f}\n")
+
+
+def write_record(folder: Path, *, stage: str, fingerprint: str, params: Mapping[str, Any]) -> None:
+    """Write `record.json`: the stage with its cell, what it was a function of, and its params as flat names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"stage": stage, "fingerprint": fingerprint, "params": dict(params)}
+    (folder / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def flatten(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one mapping with dotted names.
+
+    >>> flatten({"train": {"lr": 0.1, "size": [1, 2]}})
+    {'train.lr': 0.1, 'train.size': [1, 2]}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, prefix=f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

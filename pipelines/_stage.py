@@ -1,0 +1,185 @@
+"""What every stage shares: its parameters, folders, record, log and exit code.
+
+A stage is a function of files. What it reads is `params.yaml`, the code and the folders named in `dvc.yaml`;
+what it writes is `data/<stage>/` (`data/<stage>/<cell>/` for a matrix stage). Checkpoints and wall-clock times
+lie in `.state/`, which git and DVC ignore.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrnet.config import Params, load_params
+from ocrnet.errors import OcrnetError
+from ocrnet.tracking import Recorder, flatten, write_record
+
+logger = logging.getLogger(__name__)
+STATE = Path(".state")
+KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
+QUIET = frozenset(
+    {
+        "train.workers",
+        "train.checkpoint_interval",
+        "train.log_interval",
+        "train_gan.checkpoint_interval",
+        "train_gan.log_interval",
+        "publish.live",
+    }
+)  # keys that steer how a stage runs and not what comes out of it; no output holds them
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of one stage.
+
+    Args:
+        name: the stage as DVC names it, with its cell: `train@0`.
+        cell: the values of the matrix cell, such as `("gan", "0")`.
+        fingerprint: of params, cell and inputs; the same run on another machine has the same.
+        code: of the library's code; a checkpoint is only resumed by the code that wrote it.
+    """
+
+    name: str
+    cell: tuple[str, ...]
+    params: Params
+    out: Path
+    fingerprint: str
+    code: str
+    uses: tuple[str, ...]
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of this run's checkpoint."""
+        return STATE / "checkpoints" / self.name / f"{self.fingerprint}-{self.code}"
+
+    @property
+    def times(self) -> Path:
+        """The side file with the wall-clock time of each metric line."""
+        return STATE / "times" / f"{self.name}.txt"
+
+    def start_record(self) -> Recorder:
+        """Write what runs, start the follower where params ask for it, and return the recorder."""
+        values = recorded_params(self.params, self.uses)
+        write_record(self.out, stage=self.name, fingerprint=self.fingerprint, params=values)
+        recorder = Recorder(self.out, times=self.times)
+        if self.params.publish.live:
+            _start_follower(self)
+        return recorder
+
+
+def run_stage(
+    body: Callable[[Stage], None],
+    name: str,
+    *,
+    cell: Sequence[str] = (),
+    uses: Sequence[str],
+    inputs: Callable[[Params, tuple[str, ...]], Sequence[Path]] = lambda params, cell: (),
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a stage from the command line and return its exit code.
+
+    Args:
+        body: does the work.
+        name: the word for the stage: its module, its section and its folder.
+        cell: names of the matrix cell's values, which are the command's arguments.
+        uses: the sections and dotted keys of `params.yaml` that the result depends on.
+        inputs: the files and folders that the result depends on, from params and cell.
+        argv: the command's arguments, from the command line by default.
+    """
+    set_up_logging()
+    values = tuple(sys.argv[1:] if argv is None else argv)
+    if len(values) != len(cell):
+        expected = " ".join(["python -m pipelines." + name, *(item.upper() for item in cell)])
+        print(f"{name}: found arguments {list(values)}. Write: {expected}", file=sys.stderr)
+        return 2
+    try:
+        params = load_params(Path("params.yaml"))
+        out = Path("data", name, "-".join(values)) if cell else Path("data", name)
+        fingerprint = fingerprint_of(params, uses, inputs(params, values), values)
+        stage = Stage(
+            name="@".join([name, "-".join(values)]) if cell else name,
+            cell=values, params=params, out=out, fingerprint=fingerprint, code=code_fingerprint(), uses=tuple(uses),
+        )  # fmt: skip
+        _prune_checkpoints(stage)
+        out.mkdir(parents=True, exist_ok=True)
+        body(stage)
+    except OcrnetError as error:
+        for line in str(error).splitlines():
+            print(f"{name}: {line}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def set_up_logging() -> None:
+    """Log to standard error, one line per event, and send warnings there too."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.captureWarnings(capture=True)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def recorded_params(params: Params, uses: Sequence[str]) -> dict[str, Any]:
+    """Return the params of some sections and keys as dotted names, without the quiet ones."""
+    values = flatten(params.model_dump(mode="json", by_alias=True))
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in QUIET and any(name == use or name.startswith(use + ".") for use in uses)
+    }
+
+
+def fingerprint_of(
+    params: Params, uses: Sequence[str], inputs: Sequence[Path], cell: Sequence[str]
+) -> str:
+    """Return a hash of the data a stage is a function of: params, cell and inputs."""
+    digest = hashlib.sha256("\0".join(cell).encode())
+    digest.update(json.dumps(recorded_params(params, uses), sort_keys=True).encode())
+    return _digest_files(digest, _files(inputs))
+
+
+def code_fingerprint() -> str:
+    """Return a hash of the library's code."""
+    package = Path(__file__).resolve().parent.parent / "ocrnet"
+    return _digest_files(hashlib.sha256(), sorted(package.rglob("*.py")))
+
+
+def _digest_files(digest: "hashlib._Hash", paths: Sequence[Path]) -> str:
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _files(inputs: Sequence[Path]) -> list[Path]:
+    return [
+        file
+        for path in inputs
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+
+
+def _prune_checkpoints(stage: Stage) -> None:
+    folders = [path for path in stage.checkpoints.parent.glob("*") if path != stage.checkpoints]
+    folders.sort(key=lambda path: path.stat().st_mtime)
+    for path in folders[: max(0, len(folders) - KEPT_CHECKPOINTS + 1)]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _start_follower(stage: Stage) -> None:
+    """Start the process that sends metrics while the stage runs; the stage never waits for it."""
+    log = STATE / "follow" / f"{stage.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.follow", str(stage.out), str(stage.times), str(os.getpid())],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip

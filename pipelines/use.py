@@ -1,0 +1,81 @@
+"""Put a set of params in force: `python -m pipelines.use camvid`.
+
+A set is a file of `params/` that holds what is particular to one data set, as dotted keys. All sets name the
+same keys, so going from one to another leaves nothing of the first behind; everything else stands in
+`params.yaml` alone.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ocrnet.config import parse_params
+from ocrnet.errors import OcrnetError, ParamsError
+
+SETS = Path("params")
+
+
+def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS) -> list[str]:
+    """Write the keys of a set into `params.yaml`, keeping its comments, and return the keys that changed.
+
+    Raises:
+        ParamsError: there is no such set, a key of it is not in `params.yaml`, or the result is not valid.
+    """
+    known = sorted(path.stem for path in sets.glob("*.yaml"))
+    if name not in known:
+        raise ParamsError(f"{sets}: no set {name!r}. Known: {', '.join(known)}.")
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    document = yaml.load(params)
+    changed = [
+        key
+        for key, value in YAML().load(sets / f"{name}.yaml").items()
+        if _put(document, key, value, place=f"{sets / name}.yaml")
+    ]
+    parse_params(_plain(document), place=f"{sets / name}.yaml on {params.name}")
+    if changed:
+        yaml.dump(document, params)
+    return changed
+
+
+def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
+    *sections, leaf = key.split(".")
+    node = document
+    for section in sections:
+        node = node.get(section) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or leaf not in node:
+        raise ParamsError(f"{place}: {key}: params.yaml has no such key. Add it there first.")
+    if node[leaf] == value:
+        return False
+    node[leaf] = value
+    return True
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def main(argv: list[str]) -> int:
+    """Run the command and return its exit code."""
+    if len(argv) != 1:
+        known = ", ".join(sorted(path.stem for path in SETS.glob("*.yaml")))
+        print(f"use: name one set: python -m pipelines.use SET. Known: {known}.", file=sys.stderr)
+        return 2
+    try:
+        changed = use_set(argv[0])
+    except OcrnetError as error:
+        print(f"use: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"params.yaml: set {argv[0]} in force ({', '.join(changed) or 'it was already'})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Params are checked as a whole, and every message says where, what and how to cure it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocrnet.config import load_params, parse_params
+from ocrnet.errors import ParamsError
+
+DATA: dict[str, Any] = {"source": "folder", "path": "raw", "classes": ["floor", "crack"]}
+
+
+def test_the_file_of_the_repository_is_valid_and_numbers_are_yaml_1_2() -> None:
+    params = load_params(Path("params.yaml"))
+    assert params.data.source == "demo"
+    assert params.seeds == (0,)
+
+
+def test_a_float_in_exponent_form_is_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("data: {source: folder, path: raw, classes: [a, b]}\ntrain: {lr: 1e-4}\n")
+    assert load_params(path).train.lr == 1e-4
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        ParamsError, match=r"data\.crop_sise: unknown key\. Known keys: .*crop_size"
+    ):
+        parse_params({"data": {**DATA, "crop_sise": 5}})
+
+
+def test_all_errors_are_told_at_once() -> None:
+    with pytest.raises(ParamsError) as caught:
+        parse_params({"data": DATA, "train": {"lr": -1, "stepz": 3}, "model": {"dropout": 2}})
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == [
+        "model.dropout",
+        "train.lr",
+        "train.stepz",
+    ]
+    assert "found -1" in lines[1]
+
+
+def test_params_are_frozen() -> None:
+    params = parse_params({"data": DATA})
+    with pytest.raises(ValueError, match="frozen"):
+        params.train.lr = 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"reduce_zero_label": True}, r"E103 .*label_map: \{0: ignore, 1: floor, 2: crack\}"),
+        ({"classes": ["floor", "ignore"]}, "the word for no class"),
+        ({"num_classes": 3}, "num_classes is 3 but classes has 2 entries"),
+        ({"ignore_index": 1}, "ignore_index 1 is the id of class 'crack'"),
+        ({"label_map": {7: "crak"}}, r"label_map names \['crak'\].*ignore, floor, crack"),
+        ({"classes": ["floor", "floor"]}, "a name twice"),
+        ({"group_by": "^a"}, "has 0 groups"),
+        ({"group_by": "("}, "is no regular expression"),
+        ({"value_range": [5, 5]}, r"is not \[low, high\]"),
+        ({"palette": [[0, 0, 0]]}, "1 colours for 2 classes"),
+    ],
+)
+def test_contradictions_in_data(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        parse_params({"data": {**DATA, **data}})
+
+
+def test_one_number_is_a_square_crop() -> None:
+    assert parse_params({"data": {**DATA, "crop_size": 64}}).data.crop_size == (64, 64)
+
+
+def test_no_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"no such file\. Run the stage from the repository root"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("train: {lr: [1\n")
+    with pytest.raises(ParamsError, match="not YAML") as caught:
+        load_params(path)
+    assert len(str(caught.value).splitlines()) == 1

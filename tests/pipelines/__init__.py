@@ -1,0 +1,1 @@
+"""Tests of the stages, with the real DVC, MLflow and Great Expectations."""
