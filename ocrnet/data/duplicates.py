@@ -1,0 +1,127 @@
+"""Which images of a set are the same picture.
+
+Equal bytes are the same picture. So are equal pictures in other bytes (saved again, another format): their 64-bit
+dHash agrees but for a few bits, their size is equal, and then their thumbnails must agree too. The hash alone would
+call all plates under the same light the same, and a plain picture the same as any other plain one; a thumbnail without
+texture proves nothing and counts as different.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from ocrnet.data.manifest import SPLITS
+
+Array = npt.NDArray[Any]
+MAX_BITS = 4  # of a hash that saving again may turn
+SIDE = 32  # of a thumbnail
+MIN_TEXTURE = 1.0  # standard deviation, grey levels, below which a thumbnail is plain
+MAX_DIFFERENCE = (
+    6.0  # grey levels; a JPEG copy of quality 60 moves a thumbnail pixel by 4, a new object by more
+)
+MIN_CORRELATION = 0.98
+
+
+def gray_of(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the mean of the channels."""
+    if image.ndim == 2:
+        return image.astype(np.float32)
+    red, green, blue = (image[..., channel].astype(np.uint16) for channel in range(3))
+    return (red + green + blue).astype(np.float32) / np.float32(3)
+
+
+def thumbnail(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Average an image of grey levels into SIDE x SIDE of them."""
+    return _shrink(gray, (SIDE, SIDE))
+
+
+def difference_hash(gray: npt.NDArray[np.float32]) -> str:
+    """Return the 64-bit dHash as 16 hex digits: is a cell darker than its right neighbour."""
+    cells = _shrink(gray, (8, 9))
+    return np.packbits(cells[:, :-1] < cells[:, 1:]).tobytes().hex()
+
+
+def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[str]:
+    """Return for each row the id of the first row with its picture, or "" where it is alone.
+
+    Args:
+        table: rows with id, image_sha256, dhash, height and width; unreadable ones have no hash.
+        thumbnails: by id.
+    """
+    first: dict[str, str] = {}
+    readable = table[table["image_sha256"].notna()]
+    if readable.empty:
+        return [""] * len(table)
+    for _, rows in readable.groupby("image_sha256", sort=False):
+        ids = rows["id"].tolist()
+        first.update(dict.fromkeys(ids, ids[0]))
+    one_each = readable[[first[item] == item for item in readable["id"]]]
+    for _, rows in one_each.groupby(["height", "width"], sort=False):
+        first.update(_similar(rows, thumbnails))
+    root = {item: first[target] for item, target in first.items()}
+    counts = pd.Series(root.values()).value_counts()
+    return [root[i] if i in root and counts[root[i]] > 1 else "" for i in table["id"]]
+
+
+def copies_across(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose picture stands in another split too.
+
+    Args:
+        table: rows with id, split and copy_of.
+    """
+    copies = table[(table["copy_of"] != "") & table["split"].notna()]
+    splits = copies.groupby("copy_of")["split"].transform("nunique")
+    return copies[splits > 1]
+
+
+def leak_lines(table: pd.DataFrame) -> list[str]:
+    """Return a line (E113) per pair of splits that share pictures.
+
+    Args:
+        table: rows with id, split, image and copy_of.
+    """
+    lines = []
+    copies = copies_across(table)
+    for one, other in combinations(SPLITS, 2):
+        here, there = (copies[copies["split"] == name] for name in (one, other))
+        both = here[here["copy_of"].isin(there["copy_of"])]
+        if both.empty:
+            continue
+        twin = there[there["copy_of"] == both["copy_of"].iloc[0]].iloc[0]
+        lines.append(
+            f"E113 {len(both)} images are in both {one} and {other} "
+            f"(e.g. {both['image'].iloc[0]} = {twin['image']}). "
+            "Split by group or set data.allow_duplicates."
+        )
+    return lines
+
+
+def _similar(rows: pd.DataFrame, thumbnails: Mapping[str, Array]) -> dict[str, str]:
+    ids = rows["id"].tolist()
+    hashes = np.array([int(text, 16) for text in rows["dhash"]], dtype=np.uint64)
+    first: dict[str, str] = {}
+    for i, item in enumerate(ids):
+        if item in first:
+            continue
+        near = np.flatnonzero(np.bitwise_count(hashes[i + 1 :] ^ hashes[i]) <= MAX_BITS) + i + 1
+        for j in near.tolist():
+            if ids[j] not in first and same_thumbnail(thumbnails[item], thumbnails[ids[j]]):
+                first[ids[j]] = item
+    return first
+
+
+def same_thumbnail(one: Array, other: Array) -> bool:
+    """Say whether two thumbnails show one picture; plain ones never do."""
+    if min(one.std(), other.std()) < MIN_TEXTURE or np.abs(one - other).max() > MAX_DIFFERENCE:
+        return False
+    return bool(np.corrcoef(one.reshape(-1), other.reshape(-1))[0, 1] >= MIN_CORRELATION)
+
+
+def _shrink(gray: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    small = Image.fromarray(gray).resize((size[1], size[0]), Image.Resampling.BOX)
+    return np.array(small, dtype=np.float32)

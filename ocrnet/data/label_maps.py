@@ -1,0 +1,182 @@
+"""Label maps: from what their author stored to class ids, their colours, their change of size.
+
+How a raw id becomes a class id, in this order:
+
+1. `data.label_map` mentions it: the class it names, or ignore.
+2. it is `data.ignore_index`: ignore.
+3. it is the id of a class and `data.label_map` sends no other id to that class: that class. With
+   `{11: ignore}` the ids 0 to 10 stay themselves; with `{1: road, 2: car}` an id 0 is refused,
+   since it would be mixed into road unseen.
+4. it is unknown (E101).
+
+A colour of an RGB label map goes by the "r,g,b" entries of `data.label_map` if there are any, else
+by the palette, and only where it is equal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ocrnet.config import DataParams
+from ocrnet.errors import DataError, ParamsError
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How raw ids and colours become class ids; made by `label_rules`.
+
+    Args:
+        ids: class id, or the ignored id, of each known raw id.
+        colours: the same of each known colour.
+        merged: the classes that another raw id is sent to, by id; that id is not itself.
+    """
+
+    ids: dict[int, int]
+    colours: dict[Colour, int]
+    merged: dict[int, str]
+    ignore_index: int
+
+    def class_of(self, value: int | Colour) -> int | None:
+        """Return the class id or the ignored id of a raw value, or None where it is unknown."""
+        if isinstance(value, tuple):
+            return self.colours.get(value)
+        return self.ids.get(value)
+
+
+def label_rules(data: DataParams) -> LabelRules:
+    """Read the rules from `data.label_map`, `data.classes`, `data.ignore_index` and `data.palette`.
+
+    Raises:
+        ParamsError: a key of the label map is neither an id nor "r,g,b".
+    """
+    targets = {name: i for i, name in enumerate(data.classes)} | {"ignore": data.ignore_index}
+    mentioned: dict[int, int] = {}
+    colours: dict[Colour, int] = {}
+    for key, name in data.label_map.items():
+        value = parse_raw_value(key)
+        if isinstance(value, tuple):
+            colours[value] = targets[name]
+        else:
+            mentioned[value] = targets[name]
+    merged = {
+        i: name
+        for i, name in enumerate(data.classes)
+        if i not in mentioned and i in mentioned.values()
+    }
+    own = {i: i for i in range(len(data.classes)) if i not in merged}
+    if not colours:
+        colours = {colour: i for i, colour in enumerate(palette_of(data))}
+    return LabelRules(
+        ids={data.ignore_index: data.ignore_index} | own | mentioned,
+        colours=colours,
+        merged=merged,
+        ignore_index=data.ignore_index,
+    )
+
+
+def parse_raw_value(key: int | str) -> int | Colour:
+    """Read a key of `data.label_map`: an id, or a colour written "r,g,b".
+
+    Raises:
+        ParamsError: it is neither.
+    """
+    parts = str(key).split(",")
+    numbers = [int(part) for part in parts if part.strip().isdecimal()]
+    if len(numbers) == len(parts) == 1:
+        return numbers[0]
+    if len(numbers) == len(parts) == 3 and max(numbers) <= 255:
+        return numbers[0], numbers[1], numbers[2]
+    raise ParamsError(
+        f"params.yaml: data.label_map: key {key!r} is neither an id (11) nor a colour "
+        '("128,64,128").'
+    )
+
+
+def format_value(value: int | Colour) -> str:
+    """Write a raw value as `data.label_map` names it: "11" or "128,64,128"."""
+    return ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+
+
+def count_values(raw: npt.NDArray[Any]) -> dict[int | Colour, int]:
+    """Count the pixels of each raw value, in the order of the values."""
+    if raw.ndim == 3:
+        values, counts = np.unique(_pack(raw), return_counts=True)
+        return {_unpack(int(v)): int(n) for v, n in zip(values, counts, strict=True)}
+    if raw.dtype == np.uint8:
+        histogram = np.bincount(raw.reshape(-1), minlength=256)
+        return {int(v): int(histogram[v]) for v in np.flatnonzero(histogram)}
+    values, counts = np.unique(raw, return_counts=True)
+    return {int(v): int(n) for v, n in zip(values, counts, strict=True)}
+
+
+def first_position(raw: npt.NDArray[Any], value: int | Colour) -> tuple[int, int]:
+    """Return x and y of the first pixel with a raw value, row by row."""
+    flat = (raw == value) if raw.ndim == 2 else (raw == np.array(value)).all(axis=2)
+    y, x = np.unravel_index(int(np.argmax(flat)), flat.shape)
+    return int(x), int(y)
+
+
+def to_class_ids(raw: npt.NDArray[Any], rules: LabelRules) -> npt.NDArray[np.uint8]:
+    """Turn a raw label map into class ids.
+
+    Raises:
+        DataError: it holds a value that the rules do not know.
+    """
+    packed = _pack(raw) if raw.ndim == 3 else raw
+    known = {value: _class_of(rules, value) for value in count_values(raw)}
+    if raw.dtype == np.uint8 and raw.ndim == 2:
+        table = np.zeros(256, dtype=np.uint8)
+        table[[int(str(value)) for value in known]] = list(known.values())
+        return np.asarray(table[raw])
+    _, inverse = np.unique(packed, return_inverse=True)
+    ids = np.array(list(known.values()), dtype=np.uint8)
+    return np.asarray(ids[inverse].reshape(packed.shape))
+
+
+def voc_palette(count: int) -> tuple[Colour, ...]:
+    """Return the first colours of the PASCAL VOC palette: bits of the id spread over channels."""
+    colours = []
+    for i in range(count):
+        channels = [0, 0, 0]
+        for place in range(8):
+            for channel in range(3):
+                bit = (i >> (3 * place + channel)) & 1
+                channels[channel] |= bit << (7 - place)
+        colours.append((channels[0], channels[1], channels[2]))
+    return tuple(colours)
+
+
+def palette_of(data: DataParams) -> tuple[Colour, ...]:
+    """Return the colours of the classes: those of `data.palette`, or VOC's."""
+    return voc_palette(len(data.classes)) if data.palette == "auto" else data.palette
+
+
+def resize_label_map(
+    label_map: npt.NDArray[np.uint8], size: Sequence[int]
+) -> npt.NDArray[np.uint8]:
+    """Change a label map to (height, width) by the nearest pixel, so that no new id appears."""
+    height, width = size
+    return np.array(Image.fromarray(label_map).resize((width, height), Image.Resampling.NEAREST))
+
+
+def _class_of(rules: LabelRules, value: int | Colour) -> int:
+    class_id = rules.class_of(value)
+    if class_id is None:
+        code = "E104" if isinstance(value, tuple) else "E101"
+        raise DataError(f"{code} unknown raw value {value}. Run validate, which names the files.")
+    return class_id
+
+
+def _pack(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    wide = colours.astype(np.uint32)
+    return np.asarray((wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2], dtype=np.uint32)
+
+
+def _unpack(packed: int) -> Colour:
+    return packed >> 16, (packed >> 8) & 255, packed & 255

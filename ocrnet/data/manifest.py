@@ -1,0 +1,130 @@
+"""The manifest: one table of images and label maps, and the class table beside it.
+
+Paths in it are relative to its folder. `data/prepare` is such a folder, and so are the synthesized and the
+selected pairs, whose manifest carries the lineage too.
+
+| column | what |
+|---|---|
+| id | unique, also the stem of the canonical files |
+| split | train, val or test |
+| group | images of one group share a split |
+| image, label_map | canonical PNG files, relative to the folder |
+| height, width | pixels |
+| origin | real, gan or copy_paste; only real items may be in val or test |
+| image_sha256, label_map_sha256 | of the canonical files |
+| raw_image, raw_label_map | the files they came from, relative to the raw folder; empty where origin is not real |
+| px_ignore, px_NAME per class | label map pixels |
+| parents, operations, seed, generator | lineage of a synthesized pair: ids, what was done, seed, weights |
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ocrnet.errors import DataError
+
+SPLITS = ("train", "val", "test")
+COLUMNS = (
+    "id", "split", "group", "image", "label_map", "height", "width", "origin",
+    "image_sha256", "label_map_sha256", "raw_image", "raw_label_map", "px_ignore",
+)  # fmt: skip
+LINEAGE_COLUMNS = ("parents", "operations", "seed", "generator")
+MANIFEST_FILE = "manifest.csv"
+CLASSES_FILE = "classes.json"
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Names, colours and the ignored id, in the order of class ids."""
+
+    class_names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    ignore_index: int = 255
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are, without the ignored id."""
+        return len(self.class_names)
+
+    def write(self, folder: Path) -> None:
+        """Write the table into `folder`."""
+        (folder / CLASSES_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "ClassTable":
+        """Read the table from `folder`."""
+        raw = json.loads((folder / CLASSES_FILE).read_text())
+        return cls(
+            tuple(raw["class_names"]), tuple(tuple(c) for c in raw["palette"]), raw["ignore_index"]
+        )
+
+
+def pixel_columns(class_names: Sequence[str]) -> list[str]:
+    """Return the names of the pixel-count columns, in the order of class ids."""
+    return [f"px_{name}" for name in class_names]
+
+
+def count_pixels(
+    label_map: npt.NDArray[np.uint8], class_names: Sequence[str], *, ignore_index: int
+) -> dict[str, int]:
+    """Count the pixels of each class and the ignored ones, by column name."""
+    counts = np.bincount(label_map.reshape(-1), minlength=256)
+    row = {"px_ignore": int(counts[ignore_index])}
+    row.update({f"px_{name}": int(counts[i]) for i, name in enumerate(class_names)})
+    return row
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's content as hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_manifest(folder: Path, table: pd.DataFrame) -> None:
+    """Write the manifest of `folder`, its rows by id.
+
+    Raises:
+        DataError: a column is missing, an id stands twice, or an item that is not real is outside train.
+    """
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(f"{folder / MANIFEST_FILE}: columns {missing} are missing.")
+    _check(folder, table)
+    table.sort_values("id").to_csv(folder / MANIFEST_FILE, index=False, lineterminator="\n")
+
+
+def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
+    """Read the manifest of `folder`, whole or one split, its rows by id.
+
+    Raises:
+        DataError: it is missing, an id stands twice, or an item that is not real is outside train.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.exists():
+        raise DataError(
+            f"{path}: no manifest. Run `dvc repro` up to the stage that writes {folder}."
+        )
+    text = {name: str for name in ("id", "split", "group", "image", "label_map", "origin",
+                                   "image_sha256", "label_map_sha256", "raw_image", "raw_label_map",
+                                   "parents", "operations", "generator")}  # fmt: skip
+    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    _check(folder, table)
+    if split is not None:
+        table = table[table["split"] == split]
+    return table.sort_values("id").reset_index(drop=True)
+
+
+def _check(folder: Path, table: pd.DataFrame) -> None:
+    twice = table["id"][table["id"].duplicated()].tolist()
+    if twice:
+        raise DataError(f"{folder / MANIFEST_FILE}: ids {twice[:5]} stand twice. Ids are unique.")
+    leaked = table["id"][(table["origin"] != "real") & (table["split"] != "train")].tolist()
+    if leaked:
+        raise DataError(
+            f"{folder / MANIFEST_FILE}: synthesized items {leaked[:5]} are in val or test; only train may hold them."
+        )

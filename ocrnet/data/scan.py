@@ -1,0 +1,214 @@
+"""The scan: every raw file decoded once, and what was seen in one table, a row per image.
+
+| column | what |
+|---|---|
+| id, split, group | as the source says; split is empty where it publishes none |
+| image, label_map | paths relative to the raw folder; label_map is empty where there is none |
+| image_error, label_error | why a file cannot be used; empty where it can |
+| image_format, kind, dtype | as in "PNG", "16-bit gray", "uint16" |
+| height, width, pixels | of the image, upright if `data.exif` is apply |
+| orientation | EXIF flag, 1 is upright |
+| image_min, image_max | over all channels |
+| image_sha256, dhash | of the file; of the picture |
+| copy_of | id of the first row with the same picture, empty where no other row has it |
+| label_format, label_height, label_width, label_sha256 | of the label map |
+| values, num_values | pixels of the most frequent raw values as JSON; how many values there are |
+| unknown_ids, unknown_colours | how many raw values no rule knows; one is empty, both for JPEG |
+| unknown_value, unknown_px, unknown_x, unknown_y | the most frequent one, its pixels, the first |
+| px_ignore, px_NAME per class | pixels by class |
+| other_pixels | those that are neither ignored nor of the first class |
+| ignored_share | px_ignore / pixels of the label map |
+| copies_elsewhere | 1 if the same picture is in another split too |
+| group_elsewhere | 1 if the group by `data.group_by` is in another split too |
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ocrnet.config import DataParams
+from ocrnet.data.decode import decode_label_map, read_pixels, rotate, scale_to_uint8
+from ocrnet.data.duplicates import (
+    copies_across,
+    difference_hash,
+    find_copies,
+    gray_of,
+    thumbnail,
+)
+from ocrnet.data.headers import Header
+from ocrnet.data.label_maps import (
+    Colour,
+    LabelRules,
+    count_values,
+    first_position,
+    format_value,
+    label_rules,
+)
+from ocrnet.data.manifest import pixel_columns
+from ocrnet.data.sources import RawItem
+from ocrnet.errors import DataError
+
+MAX_VALUES = 256  # raw values listed per file
+TEXT = (
+    "id", "split", "group", "image", "label_map", "image_error", "label_error", "image_format",
+    "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_sha256", "values",
+    "unknown_value",
+)  # fmt: skip
+NUMBERS = (
+    "height", "width", "pixels", "orientation", "image_min", "image_max", "label_height",
+    "label_width", "num_values", "unknown_ids", "unknown_colours", "unknown_px", "unknown_x",
+    "unknown_y", "px_ignore", "other_pixels", "ignored_share", "copies_elsewhere",
+    "group_elsewhere",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFrame:
+    """Decode every file of the items and return the table, its rows by id.
+
+    Args:
+        items: what a source found.
+        data: how the files are meant.
+        root: the raw folder; paths in the table are relative to it.
+    """
+    rules = label_rules(data)
+    thumbnails: dict[str, npt.NDArray[np.float32]] = {}
+    rows: list[Row] = []
+    for item in sorted(items, key=lambda item: item.id):
+        row: Row = {"id": item.id, "split": item.split, "group": item.group}
+        row["image"] = item.image.relative_to(root).as_posix()
+        try:
+            image_row, thumbnails[item.id] = _scan_image(item.image, data)
+            row.update(image_row)
+        except DataError as error:
+            row["image_error"] = _without_root(error, root)
+        if item.label_map is not None:
+            row["label_map"] = item.label_map.relative_to(root).as_posix()
+            try:
+                row.update(_scan_label_map(item.label_map, data, rules))
+            except DataError as error:
+                row["label_error"] = _without_root(error, root)
+        rows.append(row)
+    table = _typed(rows, data)
+    table["copy_of"] = find_copies(table, thumbnails)
+    table["copies_elsewhere"] = table["id"].isin(copies_across(table)["id"]).astype(float)
+    table["group_elsewhere"] = _groups_elsewhere(table, data)
+    return table
+
+
+def read_table(path: Path, data: DataParams) -> pd.DataFrame:
+    """Read a table that was written as CSV.
+
+    Raises:
+        DataError: it is not there.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no table of the raw files. Run `dvc repro validate`.")
+    empty = {name: [""] for name in _columns(data) if name != "copy_of"}
+    text = dict.fromkeys(TEXT, str)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
+    return _typed(table.to_dict("records"), data)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV, the same bytes for the same rows."""
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+
+
+def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float32]]:
+    header, pixels = read_pixels(path)
+    if data.exif == "apply":
+        pixels = rotate(pixels, header.orientation)
+    low, high = pixels.min().item(), pixels.max().item()
+    seen = pixels
+    if pixels.dtype != np.uint8:
+        seen = scale_to_uint8(pixels, data.value_range or (low, max(high, low + 1)))
+    gray = gray_of(seen)
+    row = {
+        "image_format": header.format,
+        "kind": kind_of(header),
+        "dtype": str(pixels.dtype),
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "pixels": pixels.shape[0] * pixels.shape[1],
+        "orientation": header.orientation,
+        "image_min": low,
+        "image_max": high,
+        "image_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "dhash": difference_hash(gray),
+    }
+    return row, thumbnail(gray)
+
+
+def kind_of(header: Header) -> str:
+    """Name depth and colours of a file, as in "16-bit gray"."""
+    return f"{header.depth}-bit {'gray' if header.is_gray else 'colour'}"
+
+
+def _scan_label_map(path: Path, data: DataParams, rules: LabelRules) -> Row:
+    header, raw = decode_label_map(path)
+    counts = count_values(raw)
+    frequent = sorted(counts, key=lambda value: -counts[value])[:MAX_VALUES]
+    row: Row = {
+        "label_format": header.format,
+        "label_height": raw.shape[0],
+        "label_width": raw.shape[1],
+        "label_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "values": json.dumps({format_value(value): counts[value] for value in sorted(frequent)}),
+        "num_values": len(counts),
+    }
+    row.update(_class_pixels(counts, data, rules))
+    unknown = {value: n for value, n in counts.items() if rules.class_of(value) is None}
+    if header.format == "JPEG":  # its stray values say nothing about the set
+        return row
+    row["unknown_colours" if raw.ndim == 3 else "unknown_ids"] = len(unknown)
+    if unknown:
+        value = max(unknown, key=lambda value: unknown[value])
+        x, y = first_position(raw, value)
+        row.update(unknown_value=format_value(value), unknown_px=unknown[value])
+        row.update(unknown_x=x, unknown_y=y)
+    return row
+
+
+def _class_pixels(
+    counts: Mapping[int | Colour, int], data: DataParams, rules: LabelRules
+) -> dict[str, float]:
+    names = dict(enumerate(pixel_columns(data.classes))) | {data.ignore_index: "px_ignore"}
+    row = dict.fromkeys(names.values(), 0.0)
+    for value, count in counts.items():
+        class_id = rules.class_of(value)
+        if class_id is not None:
+            row[names[class_id]] += count
+    total = sum(counts.values())
+    first = pixel_columns(data.classes)[0]
+    row["other_pixels"] = total - row["px_ignore"] - row[first]
+    row["ignored_share"] = row["px_ignore"] / total
+    return row
+
+
+def _columns(data: DataParams) -> list[str]:
+    return [*TEXT, *NUMBERS, *pixel_columns(data.classes)]
+
+
+def _typed(rows: Sequence[Mapping[Any, Any]], data: DataParams) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows), columns=_columns(data))
+    numbers = [*NUMBERS, *pixel_columns(data.classes)]
+    table[list(TEXT)] = table[list(TEXT)].astype("str")
+    table[numbers] = table[numbers].astype(float)
+    return table
+
+
+def _groups_elsewhere(table: pd.DataFrame, data: DataParams) -> pd.Series:
+    if data.group_by is None:
+        return pd.Series(0.0, index=table.index)
+    return (table.groupby("group")["split"].transform("nunique") > 1).astype(float)
+
+
+def _without_root(error: DataError, root: Path) -> str:
+    return str(error).replace(f"{root}/", "")

@@ -1,0 +1,104 @@
+"""The scan in plain text, for a person."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ocrnet.config import Params
+from ocrnet.data.findings import Finding
+from ocrnet.data.label_maps import LabelRules, label_rules, parse_raw_value
+from ocrnet.data.manifest import pixel_columns
+
+MAX_ROWS = 40  # raw values listed
+
+
+def summarize(table: pd.DataFrame, findings: Sequence[Finding], params: Params) -> str:
+    """Return the summary: verdict and findings first, then what is in the set."""
+    verdict = "passed" if not findings else f"refused, {len(findings)} findings"
+    lines = [
+        f"Raw data of source {params.data.source}: {len(table)} images, {verdict}.",
+        "Paths are relative to data.path, or to data/validate/raw where the source draws its images.",
+        "",
+    ]
+    for finding in findings:
+        lines.append(finding.message)
+    if findings:
+        lines.append("")
+    for section in (_contents, _splits, _values, _classes):
+        lines += [*section(table, params), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _contents(table: pd.DataFrame, params: Params) -> list[str]:
+    readable = table[table["height"].notna()]
+    sizes = Counter(
+        f"{height:.0f} x {width:.0f}"
+        for height, width in zip(readable["height"], readable["width"], strict=True)
+    )
+    copies = table[table["copy_of"] != ""]
+    lines = [
+        f"Images: {_counts(readable['kind'])}; {_counts(readable['image_format'])}.",
+        f"Sizes (height x width): {_top(sizes)}.",
+        f"Label maps: {_counts(table['label_format'].dropna())}.",
+        f"Pictures that stand twice or more: {copies['copy_of'].nunique()}.",
+    ]
+    rotated = int((readable["orientation"] != 1).sum())
+    if rotated:
+        lines.append(f"Images with a rotation flag: {rotated}; data.exif is {params.data.exif}.")
+    if readable["kind"].nunique() > 1:
+        lines.append("Note: gray and colour images are mixed; gray ones become RGB.")
+    return lines
+
+
+def _splits(table: pd.DataFrame, params: Params) -> list[str]:
+    if table["split"].isna().all():
+        groups = table["group"].nunique()
+        return [f"Splits: none published; prepare divides {groups} groups by prepare.split_seed."]
+    rows = [
+        f"  {name:<6} {len(rows):>6} images {rows['group'].nunique():>6} groups"
+        for name, rows in table.groupby("split")
+    ]
+    return ["Published splits:", *rows]
+
+
+def _values(table: pd.DataFrame, params: Params) -> list[str]:
+    rules = label_rules(params.data)
+    totals: Counter[str] = Counter()
+    for text in table["values"].dropna():
+        totals.update(json.loads(text))
+    lines = ["Raw value -> class, pixels:"]
+    for value, count in totals.most_common(MAX_ROWS):
+        lines.append(f"  {value:>11} -> {_class_name(value, rules, params):<20} {count:>12}")
+    if len(totals) > MAX_ROWS:
+        lines.append(f"  and {len(totals) - MAX_ROWS} more values")
+    return lines
+
+
+def _classes(table: pd.DataFrame, params: Params) -> list[str]:
+    columns = pixel_columns(params.data.classes)
+    total = max(float(table[columns].to_numpy(na_value=0).sum()), 1.0)
+    lines = ["Class, share of labelled pixels, images that have it:"]
+    for name, column in zip(params.data.classes, columns, strict=True):
+        share, images = table[column].sum() / total, int((table[column] > 0).sum())
+        note = "   Note: no pixel in the whole set" if images == 0 else ""
+        lines.append(f"  {name:<20} {share:8.4f} {images:>7}{note}")
+    return lines
+
+
+def _class_name(text: str, rules: LabelRules, params: Params) -> str:
+    class_id = rules.class_of(parse_raw_value(text))
+    if class_id is None:
+        return "(unknown)"
+    return "ignore" if class_id == rules.ignore_index else params.data.classes[class_id]
+
+
+def _counts(values: "pd.Series[str]") -> str:
+    return _top(Counter(values.tolist()))
+
+
+def _top(counts: Counter[str]) -> str:
+    names = [f"{count} {name}" for name, count in counts.most_common(5)]
+    more = [f"{len(counts) - 5} other"] if len(counts) > 5 else []
+    return ", ".join([*names, *more]) or "none"

@@ -1,0 +1,33 @@
+"""Write the canonical images and label maps, the manifest, the statistics and a preview."""
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from ocrnet.data.manifest import ClassTable
+from ocrnet.data.prepare import prepare as prepare_files
+from ocrnet.data.preview import write_preview
+from ocrnet.data.scan import read_table
+from ocrnet.data.sources import raw_root
+from pipelines._stage import Stage, run_stage
+
+logger = logging.getLogger(__name__)
+VALIDATED = Path("data/validate")
+
+
+def prepare(stage: Stage) -> None:
+    """Turn the validated raw files into canonical ones."""
+    params = stage.params
+    table = read_table(VALIDATED / "table.csv", params.data)
+    for name in ("images", "label_maps"):
+        shutil.rmtree(stage.out / name, ignore_errors=True)
+    root = raw_root(params, VALIDATED / "raw")
+    manifest = prepare_files(table, params, root=root, out=stage.out)
+    write_preview(stage.out, manifest, ClassTable.read(stage.out))
+    for split, rows in manifest.groupby("split", sort=False):
+        logger.info("prepare: %5d images in %s", len(rows), split)
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage(prepare, "prepare", uses=("data", "prepare")))

@@ -1,0 +1,89 @@
+"""Scan the raw images and label maps into one table and hold it against the expectations.
+
+Also checks all component names of the params, so that no stage fails for a typing error an hour
+later. Data Docs lie in `.state/validate/docs`: their pages hold times.
+"""
+
+import json
+import logging
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from ocrnet.data.findings import Finding, cap_lines, describe
+from ocrnet.data.scan import scan, write_table
+from ocrnet.data.sources import load_source, raw_root
+from ocrnet.data.summary import summarize
+from ocrnet.errors import DataError
+from ocrnet.names import check_component_names
+from pipelines._expectations import Outcome, check_table
+from pipelines._stage import STATE, Stage, run_stage
+
+logger = logging.getLogger(__name__)
+SHOWN = 5  # findings of a code on the screen
+
+
+def validate(stage: Stage) -> None:
+    """Scan, check and write what was found.
+
+    Raises:
+        DataError: the data cannot be used; a line per finding.
+    """
+    params = stage.params
+    check_component_names(params)
+    work = stage.out / "raw"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        items = load_source(params.data.source)(params, work)
+    except DataError as error:  # no set at all, so there is nothing to tabulate
+        (stage.out / "summary.txt").write_text(f"Raw data refused.\n\n{error}\n")
+        raise
+    table = scan(items, params.data, root=raw_root(params, work))
+    outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
+    findings = _findings(outcomes, table, stage)
+    write_table(stage.out / "table.csv", table)
+    (stage.out / "summary.txt").write_text(summarize(table, findings, params))
+    _write_outcomes(stage.out / "validation.json", outcomes, findings)
+    logger.info("validate: %d images, %d findings", len(table), len(findings))
+    if findings:
+        place = (stage.out / "summary.txt").as_posix()
+        raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
+
+
+def _findings(outcomes: list[Outcome], table: pd.DataFrame, stage: Stage) -> list[Finding]:
+    failed = [outcome for outcome in outcomes if not outcome.success]
+    findings: list[Finding] = []
+    for code in sorted({outcome.code for outcome in failed}):
+        ids = sorted({item for outcome in failed if outcome.code == code for item in outcome.ids})
+        findings += describe(code, ids, table, stage.params)
+    return findings
+
+
+def _write_outcomes(path: Path, outcomes: list[Outcome], findings: list[Finding]) -> None:
+    content = {
+        "success": not findings,
+        "findings": [asdict(finding) for finding in findings],
+        "expectations": [asdict(outcome) for outcome in outcomes],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(
+        run_stage(
+            validate,
+            "validate",
+            uses=(
+                "data",
+                "demo",
+                "validate",
+                "model.arch",
+                "model.backbone",
+                "train.loss",
+                "retrain.arms",
+            ),
+        )
+    )

@@ -1,0 +1,91 @@
+"""A batch is a function of seed and step, and nothing else."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ocrnet.data.dataset import ImageFolder, StepSampler, TrainBatch, train_batches
+from ocrnet.data.transforms import TrainTransform
+from ocrnet.errors import DataError
+from tests.ocrnet.conftest import toy_params
+
+
+@pytest.fixture
+def folder(toy_set: Path) -> ImageFolder:
+    return ImageFolder.read(toy_set, split="train")
+
+
+def batches(
+    folder: ImageFolder, *, workers: int = 0, first: int = 0, seed: int = 0
+) -> list[TrainBatch]:
+    transform = TrainTransform(toy_params().train, crop_size=(64, 64), ignore_index=255)
+    return list(
+        train_batches(
+            [folder],
+            transform,
+            batch_size=4,
+            real_fraction=1.0,
+            first=first,
+            steps=4,
+            seed=seed,
+            workers=workers,
+        )
+    )
+
+
+def equal(left: list[TrainBatch], right: list[TrainBatch]) -> bool:
+    return all(
+        torch.equal(a.images, b.images)
+        and torch.equal(a.label_maps, b.label_maps)
+        and a.ids == b.ids
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def test_a_restart_draws_the_same_samples(folder: ImageFolder) -> None:
+    assert equal(batches(folder)[2:], batches(folder, first=2))
+
+
+def test_steps_and_seeds_differ(folder: ImageFolder) -> None:
+    drawn = batches(folder)
+    assert not torch.equal(drawn[0].images, drawn[2].images)
+    assert not equal(drawn, batches(folder, seed=1))
+
+
+@pytest.mark.slow
+def test_worker_processes_draw_the_same_samples(folder: ImageFolder) -> None:
+    assert equal(batches(folder), batches(folder, workers=2))
+
+
+def test_an_epoch_shows_every_image_once(folder: ImageFolder) -> None:
+    shown = Counter(name for batch in batches(folder)[:2] for name in batch.ids)
+    assert sorted(shown) == sorted(folder.table["id"])
+    assert set(shown.values()) == {1}
+
+
+def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> None:
+    extra = ImageFolder(folder.folder, folder.table.assign(weight=[0.0, 1.0, 3.0, 0, 0, 0, 0, 0]))
+    sampler = StepSampler(
+        [folder, extra], batch_size=8, real_fraction=0.75, first=0, steps=500, seed=0
+    )
+    slots = [slot for batch in sampler for slot in batch]
+    drawn = Counter(slot.row for slot in slots if slot.stream == 1)
+    assert sum(drawn.values()) == 500 * 2
+    assert set(drawn) == {1, 2}
+    assert drawn[2] / drawn[1] == pytest.approx(3, rel=0.2)
+
+
+def test_an_empty_split_is_named(toy_set: Path) -> None:
+    with pytest.raises(DataError, match="no holdout image"):
+        ImageFolder.read(toy_set, split="holdout")
+
+
+def test_class_pixels_are_counted_over_the_split(folder: ImageFolder) -> None:
+    by_hand = np.zeros(3, dtype=np.int64)
+    for index in range(len(folder)):
+        label_map = folder.item(index).label_map
+        by_hand += [(label_map == label).sum() for label in range(3)]
+    assert (folder.pixel_counts(("floor", "square", "dot")) == by_hand).all()

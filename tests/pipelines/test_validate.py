@@ -1,0 +1,267 @@
+"""One bad set per finding, driven through the stage's real entry with a real Great Expectations suite."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from tests.ocrnet.data.raw_sets import CLASSES, noise, save, stripes, write_lists, write_pairs
+
+pytestmark = [
+    pytest.mark.tools,
+    pytest.mark.filterwarnings("ignore"),  # those of Great Expectations' own imports
+]
+COUNT = 8
+Break = Callable[[Path], object]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a good raw set below `raw/` as the current one."""
+    write_lists(tmp_path / "raw", write_pairs(tmp_path / "raw", COUNT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_validate(**sections: Any) -> int:
+    from pipelines._stage import run_stage
+    from pipelines.validate import validate
+
+    data = {"source": "folder", "path": "raw", "classes": list(CLASSES), **sections.pop("data", {})}
+    with Path("params.yaml").open("w") as file:
+        YAML().dump({"data": data, **sections}, file)
+    return run_stage(validate, "validate", uses=("data", "demo", "validate"), argv=[])
+
+
+def mask(name: str, pixels: Any) -> Break:
+    return lambda raw: save(raw / "masks" / f"{name}.png", pixels)
+
+
+def image(name: str, pixels: Any) -> Break:
+    return lambda raw: save(raw / "images" / f"{name}.png", pixels)
+
+
+def changed(value: Any) -> Any:
+    """Return stripes with 2 pixels of another value, the first at x=14 y=3."""
+    pixels = stripes() if np.isscalar(value) else colours()
+    pixels[3, 14:] = value
+    return pixels
+
+
+def colours() -> Any:
+    return np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], dtype=np.uint8)[stripes()]
+
+
+def only_0_and_255(raw: Path) -> None:
+    for path in (raw / "masks").iterdir():
+        save(path, np.where(stripes() == 1, np.uint8(255), np.uint8(0)))
+
+
+def masks_as_jpeg(raw: Path) -> None:
+    for path in (raw / "masks").iterdir():
+        save(path.with_suffix(".jpg"), stripes() * np.uint8(100))
+        path.unlink()
+
+
+def turned(raw: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (raw / "images" / "a2.png").unlink()
+    save(raw / "images" / "a2.jpg", noise(2), exif=exif)
+    save(raw / "masks" / "a2.png", stripes((16, 12)))
+
+
+def sixteen_bits(raw: Path) -> None:
+    for path in (raw / "images").iterdir():
+        pixels = noise(int(path.stem[1:]), (12, 16)).astype(np.uint16) * 16
+        pixels[0, :2] = (0, 4095)
+        save(path, pixels)
+
+
+def cut(path: str) -> Break:
+    def halve(raw: Path) -> None:
+        content = (raw / path).read_bytes()
+        (raw / path).write_bytes(content[: len(content) // 2])
+
+    return halve
+
+
+def no_masks(raw: Path) -> None:
+    (raw / "masks").rename(raw / "truth")
+    (raw / "masks").mkdir()
+
+
+# What breaks the set, the params besides, the code, and its line.
+BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
+    "an id of no class": (
+        mask("a3", changed(34)), {}, "E101",
+        r"masks/a3.png has value 34 \(2 px, first at x=14 y=3\) but data.classes has 3 entries \(0-2\) and "
+        r"ignore_index is 255. Add it to data.label_map or data.classes.",
+    ),
+    "an id that the label map leaves out": (
+        lambda raw: None, {"label_map": {1: "plate", 2: "scratch"}}, "E101",
+        r"masks/a0.png has value 0 \(72 px, first at x=0 y=0\) which data.label_map leaves out while it sends "
+        r"another id to class 0 'plate'. Add 0 to data.label_map.",
+    ),
+    "0 and 255 alone": (
+        only_0_and_255, {}, "E102",
+        r"All 8 masks contain only \{0, 255\}. 255 is ignore_index, so class 1 'scratch' would never be learned. "
+        r"Use data.label_map: \{255: scratch\}.",
+    ),
+    "a colour of no class": (
+        mask("a1", changed((128, 1, 0))), {}, "E104",
+        r"masks/a1.png is RGB with 4 colours; \(128,1,0\) is in no palette entry \(nearest 'scratch' \(128,0,0\), "
+        r"2 px, first at x=14 y=3\). Is it anti-aliased or JPEG\?",
+    ),
+    "JPEG masks": (
+        masks_as_jpeg, {}, "E105",
+        r"8 masks are JPEG; compression changes class ids \(found \d+ values\). Re-export as PNG: masks/a0.jpg, ",
+    ),
+    "another size": (
+        mask("a4", stripes((12, 15))), {}, "E107", r"a4: image 16x12, mask 15x12\. "
+    ),
+    "a turned image": (
+        turned, {"exif": "ignore"}, "E107",
+        r"a2: image 16x12, mask 12x16 \(transposed: EXIF orientation 6 on the image\?\)",
+    ),
+    "a rotation flag": (
+        turned, {}, "E108",
+        r"1 images have a rotation flag \(EXIF orientation 6\): images/a2.jpg. Set data.exif to apply or ignore. "
+        r"1 masks have the rotated size",
+    ),
+    "16 bits": (
+        sixteen_bits, {}, "E109",
+        r"8 images \(first images/a0.png\) are uint16, range 0-4095; set data.value_range: \[0, 4095\].",
+    ),
+    "a picture in two splits": (
+        image("a7", noise(2)), {}, "E113",
+        r"1 images are in both train and test \(e.g. images/a2.png = images/a7.png\). Split by group or set "
+        r"data.allow_duplicates.",
+    ),
+    "a group in two splits": (
+        lambda raw: None, {"group_by": "^(a)"}, "E113",
+        r"group 'a' of data.group_by is in test and train and val by the published split.",
+    ),
+    "a missing mask": (
+        lambda raw: (raw / "masks" / "a5.png").unlink(), {}, "E114",
+        r"1 of 8 images have no mask: images/a5.png.",
+    ),
+    "no masks": (
+        no_masks, {}, "E114",
+        r"found 8 images \(.png\) and 0 masks in masks/. Nearest directory with matching stems: truth/ \(8\).",
+    ),
+    "a truncated image": (cut("images/a6.png"), {}, "E121", r"images/a6.png cannot be read"),
+    "a truncated mask": (cut("masks/a6.png"), {}, "E121", r"masks/a6.png cannot be read"),
+    "mixed depths": (
+        image("a3", np.full((12, 16), 300, dtype=np.uint16)), {"value_range": [0, 4095]}, "E122",
+        r"images differ in depth: 7 uint8, 1 uint16 \(images/a3.png\)",
+    ),
+    "a mask that is all void": (
+        mask("a3", np.full((12, 16), 255, dtype=np.uint8)), {}, "E125",
+        r"masks/a3.png: share 1.000 of its pixels is ignored",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_set_is_refused_by_code_and_file(
+    name: str, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    break_set, data, code, line = BAD[name]
+    break_set(workspace / "raw")
+    assert run_validate(data=data) == 3
+    printed = capsys.readouterr().err
+    assert re.search(f"^validate: {code} {line}", printed, re.MULTILINE), printed
+    summary = Path("data/validate/summary.txt").read_text()
+    assert re.search(f"^{code} {line}", summary, re.MULTILINE), summary
+
+
+def test_a_good_set_passes_and_leaves_its_papers(workspace: Path) -> None:
+    assert run_validate() == 0
+    out = Path("data/validate")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "summary.txt",
+        "table.csv",
+        "validation.json",
+    ]
+    content = json.loads((out / "validation.json").read_text())
+    assert content["success"]
+    assert {outcome["code"] for outcome in content["expectations"]} >= {
+        "E101", "E102", "E104", "E105", "E107", "E109", "E113", "E114", "E121",
+    }  # fmt: skip
+    assert "8 images, passed" in (out / "summary.txt").read_text()
+    assert Path(".state/validate/docs/index.html").exists()
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert run_validate() == 0
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert not any(str(workspace).encode() in content for content in before.values())
+
+
+def test_kinds_that_can_be_told_apart_are_no_findings(workspace: Path) -> None:
+    raw = workspace / "raw"
+    save(raw / "images" / "a1.png", noise(1, (20, 30)))
+    save(raw / "masks" / "a1.png", stripes((20, 30)))
+    save(raw / "masks" / "a2.png", colours())
+    save(raw / "masks" / "a3.png", stripes().astype(np.uint16))
+    save(raw / "masks" / "a4.png", stripes() == 1)
+    save(raw / "images" / "a7.png", noise(2))
+    assert run_validate(data={"allow_duplicates": True}) == 0
+    assert "gray and colour images are mixed" in Path("data/validate/summary.txt").read_text()
+
+
+def test_limits_come_from_the_params(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_validate(validate={"min_images": 9, "max_pixels": 191}) == 3
+    printed = capsys.readouterr().err
+    assert "E123 found 8 images, validate.min_images is 9" in printed
+    # Five by name on the screen, all in the summary.
+    assert printed.count("E124 images/a") == 5
+    assert "E124 and 3 more, listed in data/validate/summary.txt" in printed
+    assert Path("data/validate/summary.txt").read_text().count("E124 images/a") == 8
+
+
+def test_an_empty_published_split_is_refused(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "raw" / "splits" / "val.txt").write_text("")
+    assert run_validate() == 3
+    assert "E126 the published split has no images in val" in capsys.readouterr().err
+
+
+def test_a_set_of_unreadable_files_is_told_as_such(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (workspace / "raw").rglob("*.png"):
+        path.write_bytes(b"")
+    assert run_validate() == 3
+    assert set(re.findall(r"validate: (E\d+)", capsys.readouterr().err)) == {"E121"}
+
+
+def test_names_are_checked_before_any_file_is_read(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(workspace / "raw")
+    assert run_validate(data={"source": "coco"}, model={"arch": "unetplusplus"}) == 2
+    printed = capsys.readouterr().err
+    assert "data.source" in printed
+    assert "model.arch" in printed
+
+
+def test_prepare_follows_and_is_the_same_twice(workspace: Path) -> None:
+    from pipelines._stage import run_stage
+    from pipelines.prepare import prepare
+
+    assert run_validate() == 0
+    contents = []
+    for _ in range(2):
+        assert run_stage(prepare, "prepare", uses=("data", "prepare"), argv=[]) == 0
+        files = sorted(path for path in Path("data/prepare").rglob("*") if path.is_file())
+        contents.append({path: path.read_bytes() for path in files})
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 2 * COUNT + 4
