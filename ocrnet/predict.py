@@ -1,0 +1,79 @@
+"""Prediction from a bundle: an image in, class probabilities or a label map of the image's size out."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ocrnet.bundle import ModelCard, load_bundle
+from ocrnet.data.manifest import ClassTable
+from ocrnet.models.output import SegmentationModel, resize_logits
+
+LEAST_SIDE = (
+    64  # a smaller image is padded: the deepest feature map would be less than two pixels wide
+)
+
+
+class Segmenter:
+    """A trained model with what it needs to take an image as it is.
+
+    Attributes:
+        class_table: names, palette and ignored id of the classes it knows.
+        weights_sha256: of the weights it runs.
+    """
+
+    def __init__(self, model: SegmentationModel, card: ModelCard, *, device: str = "cpu") -> None:
+        self.class_table: ClassTable = card.classes
+        self.weights_sha256 = card.weights_sha256
+        self._model = model.to(device).eval()
+        self._device = torch.device(device)
+        self._mean = torch.tensor(card.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(card.std, device=device).view(1, 3, 1, 1)
+
+    def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
+        """Return the softmax over classes at each pixel, in [0, 1]."""
+        return self._logits(image).softmax(dim=0).cpu().numpy()
+
+    def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
+        """Return the most probable class of each pixel."""
+        labels: npt.NDArray[np.uint8] = (
+            self._logits(image).argmax(dim=0).to(torch.uint8).cpu().numpy()
+        )
+        return labels
+
+    @torch.inference_mode()
+    def _logits(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "K H W"]:
+        height, width = image.shape[:2]
+        pixels = (
+            torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
+        )
+        images = normalise(pixels, mean=self._mean, std=self._std)
+        pad = (0, max(0, LEAST_SIDE - width), 0, max(0, LEAST_SIDE - height))
+        images = torch.nn.functional.pad(images, pad)
+        logits = self._model(images).logits
+        size = (images.shape[-2], images.shape[-1])
+        full = resize_logits(logits, size, align_corners=self._model.align_corners)
+        return full[0, :, :height, :width]
+
+
+def normalise(
+    images: UInt8[Tensor, "B 3 H W"],
+    *,
+    mean: Float[Tensor, "1 3 1 1"],
+    std: Float[Tensor, "1 3 1 1"],
+) -> Float[Tensor, "B 3 H W"]:
+    """Return images as the model wants them: RGB in [0, 1] less its mean, in units of its deviation."""
+    return (images.float() / 255.0 - mean) / std
+
+
+def load_segmenter(folder: Path, *, device: str = "cpu") -> Segmenter:
+    """Load the segmenter of a bundle.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or foreign.
+    """
+    model, card = load_bundle(folder)
+    return Segmenter(model, card, device=device)

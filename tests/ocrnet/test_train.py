@@ -1,0 +1,117 @@
+"""Training learns, is repeatable, and goes on after a kill as if nothing had been."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ocrnet.bundle import load_bundle
+from ocrnet.checkpoint import CheckpointStore
+from ocrnet.config import Params
+from ocrnet.data.dataset import TrainBatch
+from ocrnet.errors import TrainError
+from ocrnet.metrics import miou
+from ocrnet.predict import load_segmenter
+from ocrnet.tracking import Recorder
+from ocrnet.train import SCORES_FILE, Trainer, TrainingData, train_segmenter
+from ocrnet.validation import score_folder
+from tests.ocrnet.conftest import toy_params
+
+
+def run(
+    params: Params, toy_set: Path, out: Path, *, seed: int = 0, extra: Path | None = None
+) -> Path:
+    """Train and return the folder."""
+    data = TrainingData.read(toy_set, extra=extra)
+    train_segmenter(
+        params,
+        data,
+        seed=seed,
+        out=out,
+        recorder=Recorder(out),
+        checkpoints=CheckpointStore(out.parent / "ck"),
+    )
+    return out
+
+
+def test_thirty_steps_learn_the_toy_set(toy_set: Path, tmp_path: Path) -> None:
+    out = run(toy_params(steps=30, val_interval=30, lr=0.004), toy_set, tmp_path / "out")
+    lines = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    losses = [line["train/loss"] for line in lines if "train/loss" in line]
+    assert losses[-1] < 0.4 * losses[0]
+    scores = json.loads((out / SCORES_FILE).read_text())
+    assert scores["per_class_iou"][1] > 0.6  # the squares
+    assert json.loads((out / "metrics.json").read_text())["val/mIoU"] == scores["miou"]
+
+
+def test_the_bundle_scores_what_validation_said(toy_set: Path, tmp_path: Path) -> None:
+    out = run(toy_params(), toy_set, tmp_path / "out")
+    model, card = load_bundle(out)
+    mean = torch.tensor(card.mean).view(1, 3, 1, 1)
+    std = torch.tensor(card.std).view(1, 3, 1, 1)
+    val = TrainingData.read(toy_set).val
+    confusions = [
+        score_folder(
+            model, val, num_classes=3, ignore_index=255, mean=mean, std=std, batch_size=size
+        )
+        for size in (1, 3)
+    ]
+    assert (confusions[0] == confusions[1]).all()
+    assert miou(confusions[0]) == json.loads((out / SCORES_FILE).read_text())["miou"]
+    segmenter = load_segmenter(out)
+    total = sum(
+        np.bincount(
+            (item.label_map * 3 + segmenter.label_map(item.image))[item.label_map != 255],
+            minlength=9,
+        )
+        for item in map(val.item, range(len(val)))
+    )
+    assert (np.asarray(total).reshape(3, 3) == confusions[0]).all()
+
+
+class KilledError(Exception):
+    """Stands for a SIGKILL in the middle of a run."""
+
+
+def test_a_killed_run_ends_with_the_same_bits(
+    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = toy_params()
+    whole = run(params, toy_set, tmp_path / "whole" / "out")
+    advance = Trainer.advance
+
+    def advance_or_die(self: Trainer, batch: TrainBatch) -> None:
+        if self.step == 5:  # after the checkpoint of step 4 and a step that it does not hold
+            raise KilledError
+        advance(self, batch)
+
+    monkeypatch.setattr(Trainer, "advance", advance_or_die)
+    with pytest.raises(KilledError):
+        run(params, toy_set, tmp_path / "killed" / "out")
+    monkeypatch.undo()
+    resumed = run(params, toy_set, tmp_path / "killed" / "out")
+    for name in ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json", SCORES_FILE):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
+    assert CheckpointStore(tmp_path / "killed" / "ck").load() is None
+
+
+def test_another_seed_gives_other_weights(toy_set: Path, tmp_path: Path) -> None:
+    params = toy_params(steps=4)
+    files = [
+        (
+            run(params, toy_set, tmp_path / str(seed) / "out", seed=seed) / "weights.safetensors"
+        ).read_bytes()
+        for seed in (0, 1)
+    ]
+    assert files[0] != files[1]
+
+
+def test_a_loss_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Path) -> None:
+    trainer = Trainer(toy_params(), TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    batch = next(trainer.batches())
+    with pytest.raises(TrainError, match=f"step 0: the loss is nan on the batch .*{batch.ids[-1]}"):
+        trainer.advance(batch)
