@@ -1,0 +1,71 @@
+"""The sheet of samples: label map, three paintings of it and the real image, for seen and for held-out label maps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image as PilImage
+
+from ocrnet.gan.augment import Image, LabelMap
+from ocrnet.gan.generator import Generator, draw_z
+from ocrnet.gan.pairs import Pairs, to_image
+from ocrnet.runtime import keyed_generator
+
+ROWS = 4  # of each split
+PAINTINGS = 3
+MAX_HEIGHT = 192  # of a picture on the sheet, in pixels
+IGNORED_COLOR = (255, 255, 255)
+
+
+def write_samples(path: Path, generator: Generator, train: Pairs, val: Pairs) -> None:
+    """Write a JPEG: rows of train label maps, then of held-out ones."""
+    rows = [
+        _row(generator, pairs, index)
+        for pairs in (train, val)
+        for index in _most_classes(pairs, count=ROWS)
+    ]
+    width = max(row.shape[1] for row in rows)
+    padded = [
+        np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)
+        for row in rows
+    ]
+    PilImage.fromarray(np.concatenate(padded)).save(path, quality=92, subsampling=0)
+
+
+def _most_classes(pairs: Pairs, *, count: int) -> Sequence[int]:
+    """Return the pairs that show most classes, so that the sheet shows the rare ones."""
+    shown = min(len(pairs), 64)
+    order = sorted(range(shown), key=lambda i: (-len(np.unique(pairs.read(i)[1])), i))
+    return order[:count]
+
+
+def _row(generator: Generator, pairs: Pairs, index: int) -> Image:
+    image, label_map = pairs.read(index)
+    table = pairs.class_table
+    colors = np.full((256, 3), IGNORED_COLOR, np.uint8)
+    colors[: table.num_classes] = table.palette
+    pictures = [colors[label_map], *_paint(generator, label_map), image]
+    scale = min(1.0, MAX_HEIGHT / image.shape[0])
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    if scale < 1:
+        pictures = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
+    row: Image = np.concatenate(
+        [np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in pictures], 1
+    )
+    return row
+
+
+@torch.no_grad()
+def _paint(generator: Generator, label_map: LabelMap) -> list[Image]:
+    device = next(generator.parameters()).device
+    labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0).to(device)
+    size = (label_map.shape[0], label_map.shape[1])
+    draws = [keyed_generator("gan-sample", style) for style in range(PAINTINGS)]
+    return [
+        to_image(
+            generator(labels, draw_z(generator.preset, size, count=1, generator=draw).to(device))[0]
+        )
+        for draw in draws
+    ]

@@ -1,0 +1,60 @@
+"""A picture of what selection did: painted image, its label map, and the label map with rejected pixels white."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.manifest import ClassTable, read_manifest
+
+ROWS, BLOCKS = 8, 2  # pairs under and beside each other
+TILE_WIDTH = 256  # pixels
+GAP = 4
+_QUALITY = 90
+
+
+def write_sheet(out: Path, synthesized: Path, selected: Path, *, name: str = "sheet.jpg") -> None:
+    """Write the sheet of evenly chosen kept pairs, from the rarest rejections to the most.
+
+    Args:
+        out: folder of the sheet.
+        synthesized: manifest folder of the pairs.
+        selected: manifest folder of the kept ones.
+        name: file name of the sheet.
+    """
+    classes = ClassTable.read(selected)
+    table = read_manifest(selected).sort_values(["rejected_share", "id"])
+    chosen = np.unique(np.linspace(0, len(table) - 1, min(len(table), ROWS * BLOCKS)).round())
+    strips = [
+        _strip(synthesized, selected, table.iloc[int(index)], classes) for index in chosen.tolist()
+    ]
+    height = max(strip.shape[0] for strip in strips)
+    padded = [np.pad(s, ((0, height - s.shape[0]), (0, 0), (0, 0))) for s in strips]
+    while len(padded) % BLOCKS:
+        padded.append(np.full_like(padded[0], 255))
+    lines = [
+        np.concatenate(padded[at : at + BLOCKS], axis=1) for at in range(0, len(padded), BLOCKS)
+    ]
+    Image.fromarray(np.concatenate(lines)).save(out / name, quality=_QUALITY)
+
+
+def _strip(
+    synthesized: Path, selected: Path, row: "pd.Series[str]", classes: ClassTable
+) -> npt.NDArray[np.uint8]:
+    colours = np.full((256, 3), 255, dtype=np.uint8)
+    colours[: classes.num_classes] = classes.palette
+    before = colours[read_label_map(synthesized / "label_maps" / f"{row['id']}.png")]
+    after = colours[read_label_map(selected / row["label_map"])]
+    image = read_image(selected / row["image"])
+    return np.concatenate([_tile(part) for part in (image, before, after)], axis=1)
+
+
+def _tile(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height = max(round(pixels.shape[0] * TILE_WIDTH / pixels.shape[1]), 1)
+    tile = Image.fromarray(pixels).resize((TILE_WIDTH, height), Image.Resampling.NEAREST)
+    return np.pad(
+        np.asarray(tile), ((GAP // 2, GAP // 2), (GAP // 2, GAP // 2), (0, 0)), constant_values=255
+    )

@@ -1,0 +1,143 @@
+"""How badly the baseline may score a pixel before it is taken for wrong, per class.
+
+The measure is the cross-entropy of the pixel's label under the baseline. The threshold of a class is the
+(1 - real_rejection) quantile of that loss over *held-out* real pixels of the class, so a known share of
+right pixels is lost. Losses on the images that the baseline was trained on are smaller, and a threshold
+from them would reject right pixels of rare classes most (the filter of FreeMask, arXiv:2310.15160, takes
+its thresholds from training images; this one differs there).
+
+Losses are counted in a histogram with bins of equal ratio, so memory does not grow with the data, and a
+threshold is the upper edge of a bin: at most `RESOLUTION` above the exact quantile.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float, UInt8
+
+from ocrnet.errors import DataError
+
+LEAST_PIXELS = 200  # fewer held-out pixels of a class say nothing about a tail of 5 %
+RESOLUTION = 0.001  # ratio of neighbouring bin edges, less 1
+LEAST_PROBABILITY = 1e-12
+_FIRST_EDGE = 1e-6
+_BINS = int(np.ceil(np.log(28.0 / _FIRST_EDGE) / np.log1p(RESOLUTION)))
+_EDGES = np.concatenate([_FIRST_EDGE * (1 + RESOLUTION) ** np.arange(_BINS + 1)])
+
+Losses = Float[np.ndarray, "H W"]
+
+
+def pixel_losses(
+    probabilities: Float[np.ndarray, "K H W"],
+    label_map: UInt8[np.ndarray, "H W"],
+    *,
+    ignore_index: int,
+) -> Losses:
+    """Return -log of the probability of each pixel's label, in nats; 0 where it is ignored."""
+    valid = label_map != ignore_index
+    labels = np.where(valid, label_map, 0)[None]
+    chosen = np.take_along_axis(probabilities, labels.astype(np.int64), axis=0)[0]
+    losses = -np.log(np.maximum(chosen.astype(np.float64), LEAST_PROBABILITY))
+    return np.where(valid, np.maximum(losses, 0.0), 0.0)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The greatest loss a pixel of a class may have.
+
+    Args:
+        value: in nats.
+        source: `held-out` pixels of the class, or `pooled` ones where those were too few.
+        pixels: held-out pixels of the class.
+        mean: their mean loss, or the mean of the measured classes' means where `pooled`.
+    """
+
+    value: float
+    source: Literal["held-out", "pooled"]
+    pixels: int
+    mean: float
+
+
+class LossCounts:
+    """Histograms of the losses of real pixels, one per class."""
+
+    def __init__(self, num_classes: int) -> None:
+        self._counts = np.zeros((num_classes, _BINS + 1), dtype=np.int64)
+        self._sums = np.zeros(num_classes)
+
+    def add(self, losses: Losses, label_map: UInt8[np.ndarray, "H W"]) -> None:
+        """Count the pixels of one image; those of no class are left out."""
+        for class_id in range(len(self._counts)):
+            own = losses[label_map == class_id]
+            bins = np.minimum(np.searchsorted(_EDGES, own, side="left"), _BINS)
+            self._counts[class_id] += np.bincount(bins, minlength=_BINS + 1)
+            self._sums[class_id] += float(own.sum())
+
+    def thresholds(self, real_rejection: float) -> list[Threshold]:
+        """Return the threshold of each class.
+
+        A class with fewer than `LEAST_PIXELS` held-out pixels gets the quantile of the pooled losses of
+        the other classes, each class weighing the same: pooled pixel by pixel, the background would set
+        a threshold that no rare pixel passes.
+
+        Raises:
+            DataError: no class has enough held-out pixels.
+        """
+        pixels = self._counts.sum(axis=1)
+        measured = pixels >= LEAST_PIXELS
+        if not measured.any():
+            raise DataError(
+                f"validation split: no class has {LEAST_PIXELS} labelled pixels (found {pixels.tolist()}). "
+                "Give the validation split more images."
+            )
+        means = np.where(measured, self._sums / np.maximum(pixels, 1), 0.0)
+        shares = self._counts[measured] / pixels[measured, None]
+        pooled, pooled_mean = shares.mean(axis=0), float(means[measured].mean())
+        result: list[Threshold] = []
+        for class_id, count in enumerate(pixels.tolist()):
+            if measured[class_id]:
+                value = _quantile(self._counts[class_id].astype(np.float64), real_rejection)
+                result.append(Threshold(value, "held-out", count, float(means[class_id])))
+            else:
+                result.append(
+                    Threshold(_quantile(pooled, real_rejection), "pooled", count, pooled_mean)
+                )
+        return result
+
+
+def reject(
+    losses: Losses,
+    label_map: UInt8[np.ndarray, "H W"],
+    thresholds: list[Threshold],
+    *,
+    ignore_index: int,
+) -> npt.NDArray[np.bool_]:
+    """Return the pixels whose loss is above the threshold of their class; ignored ones never are."""
+    limits = np.full(256, np.inf)
+    limits[: len(thresholds)] = [threshold.value for threshold in thresholds]
+    limits[ignore_index] = np.inf
+    return np.asarray(losses > limits[label_map])
+
+
+def hardness(label_map: UInt8[np.ndarray, "H W"], thresholds: list[Threshold]) -> float:
+    """Return the mean held-out loss that the classes of a label map lead one to expect, pixel by pixel."""
+    counts = np.bincount(label_map.ravel(), minlength=256)[: len(thresholds)]
+    means = np.array([threshold.mean for threshold in thresholds])
+    return float((counts * means).sum() / max(int(counts.sum()), 1))
+
+
+def as_json(thresholds: list[Threshold], class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the thresholds by class name as plain data."""
+    return {
+        name: asdict(threshold) for name, threshold in zip(class_names, thresholds, strict=True)
+    }
+
+
+def _quantile(counts: npt.NDArray[np.float64], rejection: float) -> float:
+    """Return the least edge that at least a share 1 - `rejection` of the counts lie at or below."""
+    below = np.cumsum(counts)
+    # The margin is that of the sum of shares, which may end just below 1.
+    at = int(np.searchsorted(below, (1 - rejection) * below[-1] * (1 - 1e-12), side="left"))
+    return float(_EDGES[min(at, _BINS)])

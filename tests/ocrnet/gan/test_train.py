@@ -1,0 +1,166 @@
+"""Training on a tiny set: who learns when, guards, and a kill that changes nothing."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ocrnet.checkpoint import CheckpointStore
+from ocrnet.config import TrainGanParams
+from ocrnet.errors import TrainError
+from ocrnet.gan import gauges
+from ocrnet.gan.pairs import Batch, Pairs
+from ocrnet.gan.presets import PRESETS
+from ocrnet.gan.train import train_gan
+from ocrnet.gan.trainer import GanTrainer
+from ocrnet.tracking import Recorder
+from tests.ocrnet.gan.prepared import write_prepared
+from tests.ocrnet.gan.test_networks import TINY
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_prepared(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(autouse=True)
+def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "cpu-demo", TINY)
+
+
+def _params(**changes: Any) -> TrainGanParams:
+    values = {"steps": 6, "batch_size": 2, "crop_size": [12, 16], "val_interval": 3,
+              "checkpoint_interval": 2, "log_interval": 1, "labelmix_interval": 2}  # fmt: skip
+    return TrainGanParams.model_validate({**values, **changes})
+
+
+def _train(prepared: Path, folder: Path, params: TrainGanParams) -> Path:
+    train_gan(
+        prepared, params, crop_size=(32, 32), out=folder / "out",
+        recorder=Recorder(folder / "out"), store=CheckpointStore(folder / "state"),
+    )  # fmt: skip
+    return folder / "out"
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def _batch(prepared: Path) -> Batch:
+    return Pairs(prepared, "train").batch(
+        0, seed=0, count=2, size=(12, 16), flip=False, rare_crops=0.0
+    )
+
+
+def _weights(network: torch.nn.Module) -> list[torch.Tensor]:
+    return [value.detach().clone() for value in network.parameters()]
+
+
+def test_outputs_are_the_same_bytes_twice(prepared: Path, tmp_path: Path) -> None:
+    first, second = (_train(prepared, tmp_path / name, _params()) for name in "ab")
+
+    assert _hashes(first) == _hashes(second)
+    assert set(_hashes(first)) == {
+        "generator.safetensors", "gan.json", "samples.jpg", "metrics.jsonl", "metrics.json"
+    }  # fmt: skip
+    assert set(json.loads((first / "metrics.json").read_text())) == {
+        "gan/p_fake_train", "gan/p_fake_val", "gan/d_mIoU", "gan/diversity", "gan/steps"
+    }  # fmt: skip
+    assert not any((tmp_path / "a" / "state").iterdir())
+
+
+@pytest.mark.parametrize("killed_at", [1, 5])
+def test_killed_run_ends_with_the_same_bytes(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    whole = _train(prepared, tmp_path / "whole", _params())
+    take_step = GanTrainer.step
+
+    def step_or_die(trainer: GanTrainer, step: int, batch: Batch) -> Any:
+        if step == killed_at:
+            raise KeyboardInterrupt
+        return take_step(trainer, step, batch)
+
+    monkeypatch.setattr(GanTrainer, "step", step_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        _train(prepared, tmp_path / "killed", _params())
+    monkeypatch.setattr(GanTrainer, "step", take_step)
+
+    assert _hashes(_train(prepared, tmp_path / "killed", _params())) == _hashes(whole)
+
+
+def test_time_box_stops_and_still_gives_a_painter(prepared: Path, tmp_path: Path) -> None:
+    out = _train(prepared, tmp_path, _params(max_seconds=1e-6))
+
+    assert json.loads((out / "metrics.json").read_text())["gan/steps"] == 1
+    assert (out / "generator.safetensors").exists()
+
+
+def test_a_rate_of_nothing_freezes_one_network_alone(prepared: Path) -> None:
+    for frozen, learning in (("generator", "discriminator"), ("discriminator", "generator")):
+        trainer = GanTrainer(2, _params(**{f"lr_{frozen}": 1e-30}), device=CPU)
+        before = {name: _weights(getattr(trainer, name)) for name in (frozen, learning)}
+
+        trainer.step(0, _batch(prepared))
+
+        for old, new in zip(before[frozen], _weights(getattr(trainer, frozen)), strict=True):
+            torch.testing.assert_close(new, old, rtol=0, atol=1e-20)
+        assert any(
+            not torch.equal(old, new)
+            for old, new in zip(before[learning], _weights(getattr(trainer, learning)), strict=True)
+        )
+
+
+def test_generator_step_leaves_no_gradient_in_the_discriminator(prepared: Path) -> None:
+    trainer = GanTrainer(2, _params(), device=CPU)
+    batch = _batch(prepared)
+    draws = torch.Generator().manual_seed(0)
+    vectors = [buffer.clone() for buffer in trainer.discriminator.buffers()]
+    fakes = trainer.generator(batch.label_maps, trainer.draw_z(batch.label_maps, draws))
+
+    trainer._step_generator(fakes, batch.label_maps, torch.ones(2), draws=draws)
+
+    assert all(weight.grad is None for weight in trainer.discriminator.parameters())
+    assert all(map(torch.equal, vectors, trainer.discriminator.buffers()))
+
+
+def test_a_loss_that_is_not_finite_names_the_images(prepared: Path) -> None:
+    trainer = GanTrainer(2, _params(), device=CPU)
+    batch = _batch(prepared)
+    broken = Batch(batch.ids, batch.images * torch.nan, batch.label_maps)
+
+    with pytest.raises(TrainError, match=f"step 4: .*nan.* {batch.ids[0]}, {batch.ids[1]}"):
+        trainer.step(4, broken)
+
+
+def test_diversity_is_zero_for_a_generator_that_ignores_z(prepared: Path) -> None:
+    trainer = GanTrainer(2, _params(), device=CPU)
+    generator = trainer.ema.generator
+    windows = Pairs(prepared, "val").windows(2, size=(12, 16))
+    assert gauges.diversity(generator, windows) > 0
+
+    with torch.no_grad():
+        for conv in (generator.head, *generator.embeds):
+            conv.get_parameter("weight")[:, -TINY.z_dim :] = 0
+
+    assert gauges.diversity(generator, windows) == 0
+
+
+@pytest.mark.slow
+def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> None:
+    trainer = GanTrainer(2, _params(lr_generator=2e-3, lr_discriminator=2e-3), device=CPU)
+    train, val = (Pairs(prepared, split) for split in ("train", "val"))
+    for step in range(150):
+        batch = train.batch(step, seed=0, count=4, size=(12, 16), flip=True, rare_crops=0.0)
+        trainer.step(step, batch)
+
+    scores = gauges.measure(
+        trainer.ema.generator, trainer.discriminator,
+        train=train.windows(2, size=(12, 16)), val=val.windows(2, size=(12, 16)),
+    )  # fmt: skip
+    assert scores["gan/d_mIoU"] > 0.8
