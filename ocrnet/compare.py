@@ -1,0 +1,186 @@
+"""Is one way of training better than another? A paired bootstrap, and the rule that follows.
+
+Both models are scored on the same resampled test images, so what makes an image hard cancels out.
+Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
+several seeds, an arm's score is the mean over its seeds inside each resample.
+
+A class without a true pixel in a resample is in neither model's mean there, so that both means are
+over the same classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+BASELINE = "train"  # the arm that saw real images once
+NON_GAN = (BASELINE, "copy_paste", "real_twice")
+LEAST_GROUPS = 6  # with fewer, a bootstrap over groups says nothing
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference and its bootstrap interval; nan where the class has no true pixel."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much better one arm is than another.
+
+    Args:
+        unit: what was resampled, `images` or `groups`.
+        units: how many of them there are.
+        classes: how many classes the mIoU is over.
+    """
+
+    miou: Interval
+    per_class: tuple[Interval, ...]
+    unit: str
+    units: int
+    classes: int
+    confidence: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the whole interval of the difference in mIoU is above zero."""
+        return self.miou.low > 0.0
+
+    @property
+    def hurts(self) -> bool:
+        """Whether the whole interval of the difference in mIoU is below zero."""
+        return self.miou.high < 0.0
+
+
+def compare(
+    candidate: Integer[np.ndarray, "S N K K"],
+    reference: Integer[np.ndarray, "S N K K"],
+    *,
+    groups: Sequence[str],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Comparison:
+    """Compare two arms by their confusion matrices per seed and test image.
+
+    Args:
+        candidate: one confusion matrix per seed and image, rows truth.
+        reference: those of the other arm, with the same seeds and images in the same order.
+        groups: the group of each image. Groups are resampled whole where there are fewer of them
+            than images and at least 6.
+        resamples: how often to resample.
+        confidence: of the percentile interval.
+        seed: of the resampling.
+    """
+    unit, index = resampling_units(groups)
+    sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
+    units = int(index.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    everything = np.ones((1, units), dtype=np.int64)
+    (value,) = _scores(sums[0], everything) - _scores(sums[1], everything)
+    low, high = _quantiles(_scores(sums[0], drawn) - _scores(sums[1], drawn), confidence)
+    intervals = tuple(Interval(*map(float, parts)) for parts in zip(value, low, high, strict=True))
+    return Comparison(
+        miou=intervals[-1],
+        per_class=intervals[:-1],
+        unit=unit,
+        units=units,
+        classes=int((candidate.sum(axis=(0, 1, 3)) > 0).sum()),
+        confidence=confidence,
+    )
+
+
+def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, " K+1"]:
+    """Return the mean over seeds of each class's IoU and, last, of the mIoU, as in `compare`."""
+    index = np.arange(confusions.shape[1])
+    everything = np.ones((1, len(index)), dtype=np.int64)
+    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
+    return scores
+
+
+def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " N"]]:
+    """Return what to resample and the unit that each image is in."""
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if LEAST_GROUPS <= len(names) < len(groups):
+        return "groups", index
+    return "images", np.arange(len(groups))
+
+
+def best_seed(val_mious: Mapping[int, float]) -> int:
+    """Return the seed with the best validation mIoU, the first of equals."""
+    return max(val_mious, key=lambda seed: val_mious[seed])
+
+
+def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
+    """Return the arm with the best mean validation mIoU over its seeds, the first of equals."""
+    return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
+
+
+def choose_arm(
+    val_mious: Mapping[str, Mapping[int, float]], comparisons: Mapping[str, Comparison]
+) -> str:
+    """Return the arm of the challenger.
+
+    An arm with a GAN must be better than the best arm without one, the whole interval above zero.
+    Among those that are, and among those without a GAN where none is, the validation split decides,
+    never the test split.
+
+    Args:
+        val_mious: the validation mIoU per arm and seed.
+        comparisons: each GAN arm against the best arm without one.
+    """
+    helpful = [arm for arm, comparison in comparisons.items() if comparison.helps]
+    return best_arm(val_mious, helpful or non_gan(val_mious))
+
+
+def non_gan(arms: Mapping[str, object]) -> list[str]:
+    """Return the arms that used no GAN, in order."""
+    return [arm for arm in arms if arm in NON_GAN]
+
+
+def _unit_sums(
+    confusions: Integer[np.ndarray, "S N K K"], index: Integer[np.ndarray, " N"]
+) -> Integer[np.ndarray, "S U 3 K"]:
+    """Sum, per seed and unit, what an IoU is made of: true positives, true and predicted pixels."""
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    parts = np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=2)
+    sums = np.zeros((parts.shape[0], int(index.max()) + 1, *parts.shape[2:]), dtype=np.int64)
+    for one, total in zip(parts, sums, strict=True):
+        np.add.at(total, index, one)
+    return sums
+
+
+def _scores(
+    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
+) -> Float[np.ndarray, "R K+1"]:
+    """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU."""
+    seeds, units, _, classes = sums.shape
+    scores = np.zeros((len(drawn), classes + 1))
+    for one in sums:
+        # Exact: the sums are integers far below 2^53.
+        resampled = drawn.astype(np.float64) @ one.reshape(units, -1).astype(np.float64)
+        hits, true, predicted = np.moveaxis(resampled.reshape(-1, 3, classes), 1, 0)
+        present = true > 0
+        iou = np.full(hits.shape, np.nan)
+        np.divide(hits, true + predicted - hits, out=iou, where=present)
+        mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
+        scores += np.column_stack([iou, mean]) / seeds
+    return scores
+
+
+def _quantiles(
+    differences: Float[np.ndarray, "R M"], confidence: float
+) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Return the percentile interval of each column over the resamples that have a value."""
+    low, high = np.full((2, differences.shape[1]), np.nan)
+    tail = (1 - confidence) / 2
+    for i, column in enumerate(differences.T):
+        known = column[~np.isnan(column)]
+        if known.size:
+            low[i], high[i] = np.quantile(known, [tail, 1 - tail])
+    return low, high

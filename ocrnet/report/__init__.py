@@ -1,0 +1,71 @@
+"""The report: one HTML file that holds all it shows and needs no network, script or server.
+
+It is a function of the files that the stages wrote, without times, host names or absolute paths.
+"""
+
+import logging
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ocrnet.data.manifest import ClassTable
+from ocrnet.report import gallery, provenance, scores
+from ocrnet.report.files import required
+from ocrnet.report.pictures import ERROR_COLOURS
+
+logger = logging.getLogger(__name__)
+REPORT_FILE = "report.html"
+HEAVY_MIB = 10
+
+
+def write_report(data: Path) -> Path:
+    """Write `report.html` into `data/evaluate` from what the stages wrote, and return its path.
+
+    Args:
+        data: the folder of the stages' outputs; `evaluate` has written its scores there.
+
+    Raises:
+        DataError: a file that the report shows is missing.
+    """
+    path = data / "evaluate" / REPORT_FILE
+    html = render_report(data)
+    path.write_text(html, encoding="utf-8")
+    if len(html) > HEAVY_MIB * 2**20:
+        logger.warning("%s has %d MiB. Lower evaluate.worst.", path, len(html) // 2**20)
+    return path
+
+
+def render_report(data: Path) -> str:
+    """Return the page as text; see `write_report`."""
+    found = scores.read_scores(data)
+    classes = ClassTable.read(required(data / "prepare"))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        title=f"Segmentation of {', '.join(classes.class_names)}",
+        verdict=required(data / "evaluate" / "verdict.txt").read_text().strip(),
+        headline=scores.headline(found),
+        scores=found,
+        interval_words=scores.interval_words(found),
+        class_rows=scores.class_rows(found, classes),
+        model_rows=scores.model_rows(found),
+        arm_rows=scores.arm_rows(found),
+        confusions=scores.confusion_tables(found),
+        reliability=scores.reliability_chart(found),
+        curves=scores.training_charts(found, data),
+        legend=[
+            (name, scores.css_colour(colour))
+            for name, colour in zip(classes.class_names, classes.palette, strict=True)
+        ],
+        error_legend=[(name, scores.css_colour(colour)) for name, colour in ERROR_COLOURS.items()],
+        images=gallery.shown_images(data, found["shown"], classes),
+        gan=gallery.gan_pairs(data, classes),
+        data=provenance.data_tables(data, classes),
+        params=provenance.param_rows(data, found),
+        hashes=provenance.hash_rows(data, found),
+    )

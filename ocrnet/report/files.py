@@ -1,0 +1,35 @@
+"""Reading what the stages wrote; what is missing is told with the stage that writes it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ocrnet.errors import DataError
+
+
+def required(path: Path) -> Path:
+    """Return the path if it is there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path}: missing. The report shows it; run `dvc repro` up to the stage that writes it."
+        )
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that must be there."""
+    return json.loads(required(path).read_text())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file with a JSON object per line that must be there."""
+    return [json.loads(line) for line in required(path).read_text().splitlines() if line]
+
+
+def curve(lines: list[dict[str, Any]], name: str) -> tuple[tuple[float, float], ...]:
+    """Return the (step, value) of a metric, in the order of steps."""
+    return tuple(sorted((float(line["step"]), float(line[name])) for line in lines if name in line))

@@ -1,0 +1,195 @@
+"""What the scores mean: did the GAN help, which model is the challenger, and why, in words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from ocrnet.compare import (
+    BASELINE,
+    NON_GAN,
+    Comparison,
+    Interval,
+    arm_scores,
+    best_arm,
+    best_seed,
+    choose_arm,
+    compare,
+    non_gan,
+)
+from ocrnet.config import EvaluateParams
+from ocrnet.scoring import Cell, ModelScores, TestSplit
+
+ARM_WORDS = {
+    BASELINE: "trained on real images only",
+    "gan": "retrained with selected GAN pairs",
+    "gan_unselected": "retrained with all GAN pairs",
+    "copy_paste": "retrained with copy-paste pairs",
+    "real_twice": "retrained on the real images twice over",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The comparison of the arms.
+
+    Args:
+        arm_scores: per arm, the mean over its seeds of each class's IoU and, last, of the mIoU.
+        val_mious: the validation mIoU per arm and seed.
+        against_baseline: every other arm against the baseline.
+        against_rival: every arm with a GAN against the best arm without one.
+        rival: the best arm without a GAN.
+        shown: the arm that the report puts beside the baseline.
+        challenger: the model to register.
+        helps: whether the challenger is of an arm with a GAN.
+    """
+
+    arm_scores: dict[str, tuple[float, ...]]
+    val_mious: dict[str, dict[int, float]]
+    against_baseline: dict[str, Comparison]
+    against_rival: dict[str, Comparison]
+    rival: str
+    shown: str
+    challenger: Cell
+    helps: bool
+
+    @property
+    def shown_pair(self) -> tuple[Cell, Cell]:
+        """The baseline and the retrained model of the pictures, of one seed."""
+        seed = best_seed(self.val_mious[self.shown])
+        return Cell(BASELINE, seed), Cell(self.shown, seed)
+
+
+def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams) -> Outcome:
+    """Compare the arms and choose the challenger; the validation split decides between equals."""
+    stacks: dict[str, Int64[np.ndarray, "S N K K"]] = {}
+    val_mious: dict[str, dict[int, float]] = {}
+    for score in scores:
+        val_mious.setdefault(score.cell.arm, {})[score.cell.seed] = score.val_miou
+    for arm in val_mious:
+        stacks[arm] = np.stack([score.confusions for score in scores if score.cell.arm == arm])
+
+    def against(arm: str, reference: str) -> Comparison:
+        return compare(
+            stacks[arm], stacks[reference],
+            groups=split.groups, resamples=params.bootstrap,
+            confidence=params.confidence, seed=params.seed,
+        )  # fmt: skip
+
+    rival = best_arm(val_mious, non_gan(val_mious))
+    extra = [arm for arm in val_mious if arm != BASELINE]
+    gan = [arm for arm in extra if arm not in NON_GAN]
+    against_rival = {arm: against(arm, rival) for arm in gan}
+    chosen = choose_arm(val_mious, against_rival)
+    return Outcome(
+        arm_scores={arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()},
+        val_mious=val_mious,
+        against_baseline={arm: against(arm, BASELINE) for arm in extra},
+        against_rival=against_rival,
+        rival=rival,
+        shown=chosen if chosen in gan else best_arm(val_mious, gan or extra),
+        challenger=Cell(chosen, best_seed(val_mious[chosen])),
+        helps=chosen in gan,
+    )
+
+
+def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
+    """Return the verdict as one paragraph."""
+    comparison = outcome.against_baseline[outcome.shown]
+    names = split.classes.class_names
+    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
+    seeds = len(outcome.val_mious[BASELINE])
+    mean = f", mean of {seeds} seeds" if seeds > 1 else ""
+    models = (ARM_WORDS[BASELINE], ARM_WORDS[outcome.shown])
+    sentences = [
+        f"On {len(split)} test images the mIoU over {comparison.classes} of {len(names)} classes "
+        f"is {percent(before[-1])} for the model {models[0]} and {percent(after[-1])} for "
+        f"the one {models[1]}{mean}: {difference(comparison.miou)} points "
+        f"({_interval_words(comparison, params)}).",
+        _rare_sentence(outcome, split, params),
+        *_rival_sentence(outcome),
+        _choice_sentence(outcome),
+    ]
+    if seeds == 1:
+        sentences.append(
+            "With one seed the interval covers the choice of test images, not the luck of training."
+        )
+    return " ".join(sentences)
+
+
+def rare_classes(split: TestSplit, params: EvaluateParams) -> list[int]:
+    """Return the ids of the classes with less than `rare_share` of the training pixels."""
+    return [i for i, share in enumerate(split.train_shares) if share < params.rare_share]
+
+
+def percent(share: float) -> str:
+    """Return a share as percent with one decimal.
+
+    >>> percent(0.1234)
+    '12.3 %'
+    """
+    return "n/a" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def difference(interval: Interval) -> str:
+    """Return a difference with its interval, in points.
+
+    >>> difference(Interval(0.05, -0.011, 0.1))
+    '+5.0 [-1.1, +10.0]'
+    """
+    if math.isnan(interval.value):
+        return "n/a"
+    value, low, high = (
+        f"{100 * part + 0.0:+.1f}" for part in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
+    return (
+        f"{100 * comparison.confidence:g} % interval, paired bootstrap over {comparison.units} "
+        f"{comparison.unit}, {params.bootstrap} resamples"
+    )
+
+
+def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
+    limit = f"less than {100 * params.rare_share:g} % of the training pixels"
+    rare = rare_classes(split, params)
+    if not rare:
+        return f"No class is rare ({limit})."
+    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
+    intervals = outcome.against_baseline[outcome.shown].per_class
+    parts = [
+        f"{split.classes.class_names[i]} {percent(before[i])} to {percent(after[i])}, "
+        f"{difference(intervals[i])}"
+        for i in rare
+    ]
+    return f"Rare classes ({limit}), IoU: {'; '.join(parts)}."
+
+
+def _rival_sentence(outcome: Outcome) -> list[str]:
+    if outcome.rival == BASELINE or outcome.shown not in outcome.against_rival:
+        return []
+    gain = difference(outcome.against_rival[outcome.shown].miou)
+    return [
+        f"The best model without a GAN, by validation mIoU, is of arm {outcome.rival} "
+        f"({percent(outcome.arm_scores[outcome.rival][-1])}); against it the difference is {gain} "
+        "points."
+    ]
+
+
+def _choice_sentence(outcome: Outcome) -> str:
+    chosen = f"the challenger is {outcome.challenger.stage}"
+    by_val = "the best of them by validation mIoU"
+    if outcome.helps:
+        return f"The GAN pairs help, for the whole interval is above zero: {chosen}."
+    if not outcome.against_rival:
+        return f"No arm uses a GAN: {chosen}, {by_val}."
+    comparison = outcome.against_rival[outcome.shown]
+    if comparison.hurts:
+        why = "The GAN pairs do harm, for the whole interval is below zero"
+    else:
+        why = "The interval holds zero, so the GAN pairs are not shown to help"
+    return f"{why}: {chosen}, of the models without a GAN {by_val}."

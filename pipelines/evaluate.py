@@ -1,0 +1,25 @@
+"""Stage `evaluate`: score every model on the test split, compare, report, name the challenger."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from pipelines._stage import Stage, run_stage
+
+
+def evaluate(stage: Stage) -> None:
+    """Score, compare and report."""
+    recorder = stage.start_record()
+    from ocrnet.evaluate import evaluate as evaluate_models
+    from ocrnet.predict import load_segmenter
+    from ocrnet.report import write_report
+    from ocrnet.runtime import pick_device
+
+    data = Path("data")
+    load = partial(load_segmenter, device=str(pick_device()))
+    evaluate_models(data, stage.out, params=stage.params, load=load, recorder=recorder)
+    write_report(data)
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage(evaluate, "evaluate", uses=("seeds", "retrain.arms", "evaluate")))

@@ -1,0 +1,42 @@
+"""Print what the last pipeline run found and where to look: `python -m pipelines.show`."""
+
+import sys
+from pathlib import Path
+
+from ocrnet.config import load_params
+from ocrnet.errors import DataError, OcrnetError
+
+EVALUATED = Path("data/evaluate")
+
+
+def describe(evaluated: Path, *, model_name: str) -> str:
+    """Return the verdict, where the report is and how to open MLflow.
+
+    Raises:
+        DataError: nothing was evaluated yet.
+    """
+    verdict = evaluated / "verdict.txt"
+    if not verdict.exists():
+        raise DataError(f"{verdict}: no such file. Run `make repro` first.")
+    return "\n".join([
+        "",
+        verdict.read_text().strip(),
+        "",
+        f"Report:  {(evaluated / 'report.html').resolve()}",
+        f"MLflow:  make mlflow   then http://127.0.0.1:5000 (the model is {model_name}@challenger)",
+    ])  # fmt: skip
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    try:
+        model_name = load_params(Path("params.yaml")).publish.model_name
+        print(describe(EVALUATED, model_name=model_name))
+    except OcrnetError as error:
+        print(f"show: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

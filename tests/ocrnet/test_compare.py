@@ -1,0 +1,190 @@
+"""The paired bootstrap: cases worked out by hand, properties, and its coverage by simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ocrnet.compare import (
+    Comparison,
+    Interval,
+    arm_scores,
+    best_arm,
+    best_seed,
+    choose_arm,
+    compare,
+    resampling_units,
+)
+from ocrnet.metrics import miou, per_class_iou
+
+Counts = NDArray[np.int64]
+
+
+def random_counts(seed: int, *, images: int = 12, classes: int = 3) -> Counts:
+    counts = np.random.default_rng(seed).integers(0, 50, (images, classes, classes))
+    return counts + 40 * np.eye(classes, dtype=np.int64)
+
+
+def run(
+    candidate: Counts, reference: Counts, *, groups: list[str] | None = None, seed: int = 0
+) -> Comparison:
+    return compare(
+        candidate,
+        reference,
+        groups=groups or [str(i) for i in range(candidate.shape[1])],
+        resamples=400,
+        confidence=0.95,
+        seed=seed,
+    )
+
+
+def improved(counts: Counts, share: float = 0.5) -> Counts:
+    """Put a share of each image's wrong pixels right."""
+    wrong = counts - counts * np.eye(counts.shape[-1], dtype=np.int64)
+    moved = (wrong * share).astype(np.int64)
+    better = counts - moved
+    index = np.arange(counts.shape[-1])
+    better[..., index, index] += moved.sum(-1)
+    return better
+
+
+def test_identical_models_differ_by_nothing() -> None:
+    counts = random_counts(0)[None]
+    result = run(counts, counts)
+    assert result.miou == Interval(0.0, 0.0, 0.0)
+    assert result.per_class == (Interval(0.0, 0.0, 0.0),) * 3
+    assert not result.helps
+    assert not result.hurts
+
+
+@given(st.integers(0, 1000))
+def test_a_model_that_is_better_on_every_image_helps_and_its_mirror_hurts(seed: int) -> None:
+    counts = random_counts(seed)[None]
+    better = improved(counts)
+    forth, back = run(better, counts), run(counts, better)
+    assert forth.helps
+    assert back.hurts
+    assert all(interval.low > 0 for interval in forth.per_class)
+    assert (back.miou.low, back.miou.high) == pytest.approx((-forth.miou.high, -forth.miou.low))
+
+
+@given(st.integers(0, 1000))
+def test_more_pixels_put_right_never_lower_the_interval(seed: int) -> None:
+    counts = random_counts(seed)[None]
+    small, large = (run(improved(counts, share), counts).miou for share in (0.2, 0.8))
+    assert large.low >= small.low
+    assert large.high >= small.high
+    assert large.value > small.value
+
+
+def test_value_is_the_difference_of_data_set_level_scores() -> None:
+    a, b = random_counts(1), random_counts(2)
+    result = run(a[None], b[None])
+    assert result.miou.value == pytest.approx(miou(a.sum(0)) - miou(b.sum(0)))
+    expected = per_class_iou(a.sum(0)) - per_class_iou(b.sum(0))
+    assert [interval.value for interval in result.per_class] == pytest.approx(expected)
+    assert arm_scores(a[None])[:-1] == pytest.approx(per_class_iou(a.sum(0)))
+    assert arm_scores(a[None])[-1] == pytest.approx(miou(a.sum(0)))
+    assert result.miou.low < result.miou.value < result.miou.high
+
+
+def test_two_images_have_three_possible_resamples() -> None:
+    # Per image one class-0 pixel and nine of class 1. The candidate errs on the class-0 pixel of
+    # the second image alone, the reference nowhere.
+    right = np.array([[1, 0], [0, 9]])
+    wrong = np.array([[0, 1], [0, 9]])
+    result = run(np.stack([right, wrong])[None], np.stack([right, right])[None])
+    # Resamples: both right, one each, both wrong. IoU of class 0: 1, 1/2, 0; of class 1: 1, 18/19,
+    # 9/10. So the differences of mIoU are 0, (-1/2 - 1/19) / 2 and (-1 - 1/10) / 2.
+    assert result.miou.high == 0
+    assert result.miou.low == pytest.approx((-1 - 1 / 10) / 2)
+    assert result.miou.value == pytest.approx((-1 / 2 - 1 / 19) / 2)
+
+
+def test_seeds_are_averaged_inside_a_resample() -> None:
+    counts = random_counts(3)
+    better, worse = improved(counts), counts
+    # One seed gains what the other loses, on the same images: the mean gain is 0 in every resample.
+    result = run(np.stack([better, worse]), np.stack([worse, better]))
+    assert result.miou.value == pytest.approx(0, abs=1e-12)
+    assert result.miou.low == pytest.approx(0, abs=1e-12)
+    assert result.miou.high == pytest.approx(0, abs=1e-12)
+
+
+def test_a_class_absent_from_the_truth_is_in_no_mean() -> None:
+    a, b = random_counts(4), random_counts(5)
+    a[:, 2], b[:, 2] = 0, 0  # class 2 is never true; both models predict it by mistake
+    result = run(a[None], b[None])
+    assert result.classes == 2
+    assert np.isnan([result.per_class[2].value, result.per_class[2].low]).all()
+    expected = [(interval.value, interval.low) for interval in result.per_class[:2]]
+    assert result.miou.value == pytest.approx(sum(value for value, _ in expected) / 2)
+
+
+def test_a_class_in_one_image_leaves_its_interval_defined() -> None:
+    counts = random_counts(6)
+    counts[1:, 2] = 0
+    result = run(improved(counts)[None], counts[None])
+    assert result.per_class[2].low > 0  # over the resamples that hold the image
+    assert np.isfinite([result.miou.low, result.miou.high]).all()
+
+
+def test_groups_are_resampled_whole_where_there_are_enough() -> None:
+    assert resampling_units(["a", "b", "c"])[0] == "images"
+    assert resampling_units(["a"] * 4 + ["b"] * 4)[0] == "images"  # two groups say nothing
+    unit, index = resampling_units(list("aabbccddeeff"))
+    assert unit == "groups"
+    assert index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_copies_of_an_image_in_its_group_do_not_narrow_the_interval() -> None:
+    a, b = random_counts(7), random_counts(8)
+    plain = run(a[None], b[None]).miou
+    copies = [np.repeat(counts, 9, axis=0)[None] for counts in (a, b)]
+    names = [str(i // 9) for i in range(9 * 12)]
+    grouped = run(copies[0], copies[1], groups=[f"{int(name):02}" for name in names]).miou
+    assert (grouped.low, grouped.high) == pytest.approx((plain.low, plain.high))
+    fooled = run(copies[0], copies[1]).miou
+    assert fooled.high - fooled.low < 0.5 * (plain.high - plain.low)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    a, b = random_counts(9)[None], random_counts(10)[None]
+    assert run(a, b) == run(a, b)
+    assert run(a, b) != run(a, b, seed=1)
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    images, trials, held = 60, 200, 0
+    for _ in range(trials):
+        # Both models come from one distribution, so the true difference is 0.
+        difficulty = rng.beta(2, 2, images)
+        errors = rng.binomial(200, difficulty[:, None, None] * [[0.5, 0.3], [0.5, 0.3]])
+        models = []
+        for row in np.moveaxis(errors, 1, 0):
+            models.append(np.stack([[200 - e[0], e[0], e[1], 200 - e[1]] for e in row]))
+        a, b = (model.reshape(1, images, 2, 2) for model in models)
+        interval = run(a, b).miou
+        held += interval.low <= 0 <= interval.high
+    # 95 % of 200 is 190, with a standard deviation of 3.
+    assert 180 <= held <= 199
+
+
+def test_the_challenger_is_chosen_on_validation_and_a_gan_must_prove_itself() -> None:
+    val = {
+        "train": {0: 0.60, 1: 0.62},
+        "copy_paste": {0: 0.66, 1: 0.60},
+        "gan": {0: 0.70, 1: 0.71},
+        "gan_unselected": {0: 0.72, 1: 0.73},
+    }
+    yes = Comparison(Interval(0.1, 0.05, 0.2), (), "images", 9, 3, 0.95)
+    no = Comparison(Interval(0.1, -0.01, 0.2), (), "images", 9, 3, 0.95)
+    assert best_arm(val, ["train", "copy_paste"]) == "copy_paste"
+    assert best_seed(val["copy_paste"]) == 0
+    assert choose_arm(val, {"gan": no, "gan_unselected": no}) == "copy_paste"
+    assert choose_arm(val, {"gan": yes, "gan_unselected": no}) == "gan"
+    assert choose_arm(val, {"gan": yes, "gan_unselected": yes}) == "gan_unselected"
+    zero = Comparison(Interval(0.1, 0.0, 0.2), (), "images", 9, 3, 0.95)
+    assert choose_arm(val, {"gan": zero}) == "copy_paste"  # zero is not excluded

@@ -1,0 +1,208 @@
+"""Scores of real files by models that know colours; the numbers follow from the colours."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from ocrnet.config import Params
+from ocrnet.data.decode import read_label_map, write_label_map
+from ocrnet.errors import BundleError, DataError
+from ocrnet.evaluate import evaluate
+from ocrnet.metrics import miou
+from ocrnet.scoring import Cell, TestSplit, cells_of, read_test_split, score_model
+from ocrnet.tracking import Recorder
+from tests.ocrnet.evaluated import (
+    NAMES,
+    PALETTE,
+    ColourSegmenter,
+    params_of,
+    write_model,
+    write_world,
+)
+
+
+def run(root: Path, params: Params) -> dict[str, float]:
+    out = root / "evaluate"
+    recorder = Recorder(out)
+    evaluate(root, out, params=params, load=ColourSegmenter, recorder=recorder)
+    metrics: dict[str, float] = json.loads((out / "metrics.json").read_text())
+    return metrics
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("world")
+    write_world(root)
+    run(root, params_of())
+    return root
+
+
+def read(root: Path, name: str) -> dict[str, object]:
+    content: dict[str, object] = json.loads((root / "evaluate" / name).read_text())
+    return content
+
+
+def test_the_saved_confusions_repeat_every_score(world: Path) -> None:
+    metrics = read(world, "metrics.json")
+    with np.load(world / "evaluate/confusions.npz", allow_pickle=False) as saved:
+        counts = saved["confusion.gan-0"]
+        assert saved["ids"].tolist() == [f"test_{i}" for i in range(8)]
+        baseline = saved["confusion.train-0"]
+    assert counts.sum() == 8 * 24 * 32
+    assert metrics["test/gan-0/mIoU"] == pytest.approx(miou(counts.sum(0)))
+    gain = miou(counts.sum(0)) - miou(baseline.sum(0))
+    assert metrics["test/delta/gan/mIoU"] == pytest.approx(gain)
+    rows = pd.read_csv(world / "evaluate/per_image.csv")
+    mine = rows[rows["model"] == "gan-0"]
+    assert mine["miou"].tolist() == pytest.approx([miou(one) for one in counts])
+    assert (mine["pixels"] == 24 * 32).all()
+
+
+def test_the_arm_that_learned_the_colour_is_the_challenger(world: Path) -> None:
+    challenger = read(world, "challenger.json")
+    assert challenger["stage"] == "retrain@gan-0"
+    assert challenger["folder"] == (world / "retrain/gan-0").as_posix()
+    assert challenger["helps"] is True
+    sha256 = ColourSegmenter(world / "retrain/gan-0").weights_sha256
+    assert challenger["weights_sha256"] == sha256
+    verdict = (world / "evaluate/verdict.txt").read_text()
+    assert verdict.count("\n") == 1
+    assert challenger["verdict"] == verdict.strip()
+    assert "the mIoU over 3 of 3 classes is" in verdict
+    assert "Rare classes (less than 10 % of the training pixels), IoU: dent " in verdict
+    assert "paired bootstrap over 8 images, 200 resamples" in verdict
+    assert "The GAN pairs help" in verdict
+
+
+def test_the_gallery_shows_predictions_of_both_models(world: Path) -> None:
+    shown = pd.read_csv(world / "evaluate/gallery.csv")
+    assert shown["why"].tolist() == ["worst", "worst", "changed", "changed"]
+    assert shown["id"].is_unique
+    rows = pd.read_csv(world / "evaluate/per_image.csv")
+    mine = rows[rows["model"] == "gan-0"].set_index("id")["miou"]
+    assert shown["retrained"][:2].tolist() == sorted(mine)[:2]
+    for name in shown["id"]:
+        assert (world / f"evaluate/gallery/train-0/{name}.png").exists()
+        assert (world / f"evaluate/gallery/gan-0/{name}.png").exists()
+
+
+def test_tables_for_dvc_plots(world: Path) -> None:
+    folder = world / "evaluate/plots"
+    confusion = pd.read_csv(folder / "confusion.csv")
+    assert list(confusion.columns) == ["actual", "predicted"]
+    assert (confusion.groupby("actual").size() == 100).all()
+    iou = pd.read_csv(folder / "iou.csv").set_index(["model", "class"])["iou"].to_dict()
+    assert iou["gan-0", "dent"] > iou["train-0", "dent"]
+    assert pd.read_csv(folder / "reliability.csv").groupby("model")["share"].sum().tolist() == (
+        pytest.approx([1, 1])
+    )
+
+
+def test_an_arm_that_is_no_better_leaves_the_baseline_as_challenger(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    baseline = (tmp_path / "train/0/colours.json").read_bytes()
+    (tmp_path / "retrain/gan-0/colours.json").write_bytes(baseline)
+    metrics = run(tmp_path, params_of())
+    assert metrics["test/delta/gan/mIoU/low"] == metrics["test/delta/gan/mIoU/high"] == 0
+    challenger = read(tmp_path, "challenger.json")
+    assert challenger["stage"] == "train@0"  # though its validation score is lower
+    assert challenger["helps"] is False
+    assert "not shown to help" in str(challenger["verdict"])
+
+
+def test_the_best_arm_without_a_gan_is_the_rival(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    write_model(tmp_path / "retrain/copy_paste-0", NAMES, dent=PALETTE[1], val_miou=0.9)
+    run(tmp_path, params_of(retrain={"arms": ["gan", "copy_paste"]}))
+    scores, challenger = read(tmp_path, "scores.json"), read(tmp_path, "challenger.json")
+    assert scores["best_non_gan"] == "copy_paste"
+    # gan beats the baseline but not the rival, which knows the same colours.
+    assert challenger["stage"] == "retrain@copy_paste-0"
+    assert "against it the difference is +0.0 [+0.0, +0.0] points" in str(challenger["verdict"])
+
+
+def test_seeds_are_paired_and_stale_folders_are_not_read(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 3))
+    stale = tmp_path / "retrain/gan-7"
+    stale.mkdir()
+    metrics = run(tmp_path, params_of(seeds=[0, 3]))
+    assert [cell.stage for cell in cells_of(params_of(seeds=[0, 3]))] == [
+        "train@0", "train@3", "retrain@gan-0", "retrain@gan-3",
+    ]  # fmt: skip
+    assert metrics["test/gan-0/mIoU"] == metrics["test/gan-3/mIoU"]
+    assert "mean of 2 seeds" in str(read(tmp_path, "challenger.json")["verdict"])
+    assert not any("gan-7" in name for name in metrics)
+
+
+def test_running_twice_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
+    write_world(tmp_path)
+    run(tmp_path, params_of())
+    files = sorted(path for path in (world / "evaluate").rglob("*") if path.is_file())
+    assert len(files) > 15
+    for path in files:
+        if path.name == "challenger.json":
+            continue  # names its folder, which is not the same here
+        again = tmp_path / "evaluate" / path.relative_to(world / "evaluate")
+        assert path.read_bytes() == again.read_bytes(), path.name
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    (tmp_path / "train/0/val_scores.json").unlink()
+    with pytest.raises(DataError, match=r"train/0/val_scores.json: missing. Run `dvc repro`"):
+        run(tmp_path, params_of())
+
+
+def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    path = tmp_path / "retrain/gan-0/colours.json"
+    path.write_text(path.read_text().replace("rust", "crack"))
+    with pytest.raises(BundleError, match=r"retrain@gan-0: the model knows .*'crack'"):
+        run(tmp_path, params_of())
+
+
+def test_a_set_without_test_images_is_refused(tmp_path: Path) -> None:
+    write_world(tmp_path, test=0)
+    with pytest.raises(DataError, match="the test split has no image"):
+        read_test_split(tmp_path / "prepare")
+
+
+def test_an_image_left_out_is_noticed(world: Path) -> None:
+    split = read_test_split(world / "prepare")
+    ids = split.table["id"]
+    shorter = ShortSplit(split.folder, split.table, split.classes, split.train_shares)
+    with pytest.raises(DataError, match=f"E112 train@0: evaluated 7 images, split has {len(ids)}"):
+        score_model(
+            Cell("train", 0),
+            ColourSegmenter(world / "train/0"),
+            split=shorter,
+            val_miou=0.5,
+            boundary_ratio=0.02,
+        )
+
+
+class ShortSplit(TestSplit):
+    """A split whose last image is not read."""
+
+    def images(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        return islice(super().images(), len(self) - 1)
+
+
+def test_classes_without_a_true_pixel_are_left_out_and_told(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    table = pd.read_csv(tmp_path / "prepare/manifest.csv")
+    for path in table["label_map"]:
+        ids = read_label_map(tmp_path / "prepare" / path)
+        ids[ids == 2] = 255
+        write_label_map(tmp_path / "prepare" / path, ids, palette=PALETTE, ignore_index=255)
+    metrics = run(tmp_path, params_of())
+    assert "mIoU over 2 of 3 classes" in str(read(tmp_path, "challenger.json")["verdict"])
+    assert "test/gan-0/IoU/rust" not in metrics
+    mean = (metrics["test/gan-0/IoU/ground"] + metrics["test/gan-0/IoU/dent"]) / 2
+    assert metrics["test/gan-0/mIoU"] == pytest.approx(mean)

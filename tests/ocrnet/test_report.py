@@ -1,0 +1,233 @@
+"""The page itself: read as a browser would, it holds what it must and asks the network for nothing."""
+
+import base64
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrnet.compare import Interval
+from ocrnet.data.manifest import ClassTable
+from ocrnet.errors import DataError
+from ocrnet.evaluate import evaluate
+from ocrnet.report import render_report, write_report
+from ocrnet.report.charts import Axes, Series, interval_chart, line_chart, nice_ticks
+from ocrnet.report.pictures import error_picture, photo, rejected_picture
+from ocrnet.tracking import Recorder
+from tests.ocrnet.evaluated import (
+    NAMES,
+    PALETTE,
+    ColourSegmenter,
+    params_of,
+    write_model,
+    write_world,
+)
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+CLASSES = ClassTable(NAMES, PALETTE, 255)
+
+
+class Page(HTMLParser):
+    """Collects tags and text, and refuses tags that do not close."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open[-1:] != ["style"]:
+            self.text += data
+
+
+def make(root: Path, *, names: tuple[str, ...] = NAMES) -> Path:
+    write_world(root, names=names)
+    params = params_of(data={"source": "demo", "path": "x", "classes": list(names)})
+    out = root / "evaluate"
+    evaluate(root, out, params=params, load=ColourSegmenter, recorder=Recorder(out))
+    return root
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def html(world: Path) -> str:
+    return write_report(world).read_text()
+
+
+def test_it_shows_the_verdict_every_class_and_every_section(world: Path, html: str) -> None:
+    page = Page(html)
+    assert (world / "evaluate/verdict.txt").read_text().strip() in page.text
+    for name in NAMES:
+        assert name in page.text
+    sections = {attrs["id"] for tag, attrs in page.tags if tag == "h2"}
+    targets = {str(attrs["href"])[1:] for tag, attrs in page.tags if tag == "a"}
+    assert sections == targets
+    metrics = json.loads((world / "evaluate/metrics.json").read_text())
+    assert f"{100 * metrics['test/gan-0/mIoU']:.1f} %" in page.text
+    assert "3 of 4" in page.text
+    assert "on painted validation label maps, 60.0 %" in page.text
+    assert "too many pixels rejected" in page.text
+    assert "gan/diversity" in page.text
+    assert ColourSegmenter(world / "train/0").weights_sha256 in page.text
+    assert "train.lr" in page.text
+
+
+def test_it_needs_nothing_but_itself(html: str) -> None:
+    page = Page(html)
+    assert "://" not in html
+    assert not re.search(r"url\(|@import|<script|<link|<iframe", html)
+    sources = [str(attrs["src"]) for tag, attrs in page.tags if "src" in attrs]
+    assert len(sources) == 4 * 5 + 3 * 3 + 1 * 2  # images, kept pairs, dropped pairs
+    for source in sources:
+        kind, content = source.split(",")
+        assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
+        with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+            assert image.size == (32, 24)
+    assert all(str(attrs["href"]).startswith("#") for _, attrs in page.tags if "href" in attrs)
+    assert len(html) < 10 * 2**20
+
+
+def test_it_is_readable_without_seeing_the_pictures(html: str) -> None:
+    page = Page(html)
+    alts = [str(attrs.get("alt") or "") for tag, attrs in page.tags if tag == "img"]
+    assert all(alts)
+    assert len(set(alts)) == len(alts)
+    assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
+    charts = [attrs for tag, attrs in page.tags if tag == "svg" and "role" in attrs]
+    assert len(charts) == 4
+    assert all(attrs["aria-label"] for attrs in charts)
+
+
+def test_it_names_no_place_or_time(world: Path, html: str) -> None:
+    assert str(world) not in html
+    assert not re.search(r"\b20\d\d-\d\d-\d\d\b|\d\d:\d\d:\d\d", html)
+
+
+def test_twice_gives_the_same_bytes_on_another_machine_too(html: str, tmp_path: Path) -> None:
+    assert write_report(make(tmp_path)).read_text() == html
+
+
+def test_class_names_are_escaped(tmp_path: Path) -> None:
+    html = render_report(make(tmp_path, names=("ground", "<b>dent</b>", 'a"&rust')))
+    page = Page(html)
+    assert "<b>dent" not in html
+    assert "<b>dent</b>" in page.text
+    assert 'a"&rust' in page.text
+
+
+def test_a_rival_without_a_gan_is_what_the_gan_is_held_against(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 1))
+    for seed in (0, 1):
+        folder = tmp_path / f"retrain/copy_paste-{seed}"
+        write_model(folder, NAMES, dent=PALETTE[1], val_miou=0.9)
+    params = params_of(seeds=[0, 1], retrain={"arms": ["gan", "copy_paste"]})
+    out = tmp_path / "evaluate"
+    evaluate(tmp_path, out, params=params, load=ColourSegmenter, recorder=Recorder(out))
+    text = Page(render_report(tmp_path)).text
+    headline = "The GAN pairs are not shown to help: mIoU +0.0 [+0.0, +0.0] points against the best"
+    assert f"{headline} arm without a GAN (copy_paste)" in text
+    assert "retrained with copy-paste pairs" in text
+    for name in ("train-0", "train-1", "gan-0", "gan-1", "copy_paste-0", "copy_paste-1"):
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["select", "synthesize/gan", "train_gan", "select/thresholds.json", "evaluate/gallery.csv",
+     "retrain/gan-0/metrics.jsonl"],
+)  # fmt: skip
+def test_what_is_missing_is_told(world: Path, tmp_path: Path, missing: str) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(world, copy)
+    path = copy / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(DataError, match=rf"{missing}.*(missing|no manifest).*dvc repro"):
+        render_report(copy)
+
+
+def test_error_map_tells_fixed_from_broken() -> None:
+    truth = np.array([[0, 0, 0, 0, 255]], np.uint8)
+    before = np.array([[0, 1, 0, 1, 0]], np.uint8)
+    after = np.array([[0, 0, 1, 2, 1]], np.uint8)
+    pixels = decode(error_picture(truth, before, after, ignore_index=255))
+    assert [tuple(pixel) for pixel in pixels[0].tolist()] == [
+        (222, 227, 232), (0, 114, 178), (213, 94, 0), (77, 77, 77), (255, 255, 255),
+    ]  # fmt: skip
+
+
+def test_rejected_pixels_are_striped_and_the_rest_is_as_painted() -> None:
+    layout = np.ones((24, 32), np.uint8)
+    kept = layout.copy()
+    kept[:12] = 255
+    pixels = decode(rejected_picture(layout, kept, CLASSES))
+    assert {tuple(pixel) for pixel in pixels[12:].reshape(-1, 3).tolist()} == {PALETTE[1]}
+    stripes = {tuple(pixel) for pixel in pixels[:12].reshape(-1, 3).tolist()}
+    assert stripes == {(213, 94, 0), (255, 255, 255)}
+
+
+def test_large_images_are_shown_small() -> None:
+    assert decode(photo(np.zeros((1024, 2048, 3), np.uint8))).shape == (240, 480, 3)
+
+
+def test_charts_are_well_formed_and_span_their_data() -> None:
+    chart = line_chart(
+        [Series("<a>", "red", ((0.0, 0.2), (10.0, 0.9)), (3.0, 3.0))], Axes("t", "x", "y")
+    )
+    root = ElementTree.fromstring(chart)
+    assert [text.text for text in root.iter("text")][-1] == "<a>"
+    marks = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter("circle")]
+    assert marks[0][0] == 52  # step 0 on the left edge
+    assert marks[0][1] > marks[1][1]  # a larger value is higher up
+    assert "Nothing was logged" in line_chart([], Axes("t", "x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("interval", "tone"),
+    [((0.1, 0.05, 0.2), "up"), ((-0.1, -0.2, -0.05), "down"), ((0.1, 0.0, 0.2), "open")],
+)
+def test_interval_chart_tells_whether_zero_is_inside(
+    interval: tuple[float, float, float], tone: str
+) -> None:
+    root = ElementTree.fromstring(interval_chart(Interval(*interval), 0.2))
+    assert root.attrib["class"] == f"interval {tone}"
+    (mark,) = root.iter("circle")
+    assert (float(mark.attrib["cx"]) > 75) == (interval[0] > 0)  # 75 is the middle
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.0, 400.0, [0, 100, 200, 300, 400]), (0.0, 0.05, [0, 0.01, 0.02, 0.03, 0.04, 0.05]),
+     (-1.0, 1.0, [-1, -0.5, 0, 0.5, 1]), (0.0, 0.0, [0, 0.2, 0.4, 0.6, 0.8, 1])],
+)  # fmt: skip
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert nice_ticks(low, high) == pytest.approx(ticks)
+
+
+def decode(uri: str) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as image:
+        return np.array(image.convert("RGB"))
