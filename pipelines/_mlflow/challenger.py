@@ -1,0 +1,68 @@
+"""The model that `evaluate` named for registration, with the entries of `dvc.lock` that it rests on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrnet.errors import DataError
+
+from .ledger import Registered
+from .lock import Entry, Lock, file_hash, is_intact
+
+WEIGHTS_FILE = "weights.safetensors"
+CHALLENGER_FILE = Path("data/evaluate/challenger.json")
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """What `challenger.json` says.
+
+    Args:
+        entry: the training that made the weights.
+        evaluation: the comparison that chose them.
+        facts: the whole file: arm, seed, verdict, metrics.
+    """
+
+    entry: Entry
+    evaluation: Entry
+    weights_sha256: str
+    facts: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The bundle."""
+        return self.entry.out
+
+    def damage(self) -> str | None:
+        """Return what contradicts the records of DVC and of `evaluate`, or None."""
+        for entry in (self.entry, self.evaluation):
+            if not is_intact(entry):
+                return f"{entry.out} is not what dvc.lock says"
+        path = self.folder / WEIGHTS_FILE
+        if not path.is_file() or file_hash(path, "sha256") != self.weights_sha256:
+            return f"{path} is not what {CHALLENGER_FILE} says"
+        return None
+
+    def registered(self, model: str, version: str) -> Registered:
+        """Return what the ledger keeps once this is a version of `model`."""
+        return Registered(model, version, self.entry.key, self.evaluation.key, self.weights_sha256)
+
+
+def read_challenger(lock: Lock, path: Path = CHALLENGER_FILE) -> Challenger | None:
+    """Read what `evaluate` named; None where it named nothing or has not run.
+
+    Raises:
+        DataError: the file and `dvc.lock` contradict each other.
+    """
+    evaluation = lock.entries.get("evaluate")
+    if evaluation is None or not path.is_file():
+        return None
+    facts = json.loads(path.read_text())
+    entry = lock.entries.get(facts["stage"])
+    if entry is None or entry.out.as_posix() != Path(facts["folder"]).as_posix():
+        raise DataError(
+            f"{path}: names {facts['stage']} in {facts['folder']}, which dvc.lock does not. Run `dvc repro evaluate`."
+        )
+    return Challenger(entry, evaluation, facts["weights_sha256"], facts)

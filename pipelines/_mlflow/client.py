@@ -1,0 +1,133 @@
+"""mlflow set up for this project: local files by default, short timeouts, no telemetry, nothing printed."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from .target import STATE, Target, credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ARTIFACTS = Path("mlartifacts")  # of a local store
+STORE_LOCK = STATE / "mlflow.lock"
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open store and the experiment that runs go to."""
+
+    client: "MlflowClient"
+    experiment_id: str
+    target: Target
+
+
+def configure(target: Target) -> None:
+    """Set mlflow's environment; what the user set already stays, save that telemetry is off and no pickle loaded."""
+    for name, value in {**SETTINGS, **credentials()}.items():
+        os.environ.setdefault(name, value)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_TRACKING_URI"] = target.uri
+    for name in (
+        "alembic",
+        "mlflow.store",
+        "mlflow.tracking",
+        "mlflow.models",
+        "mlflow.pyfunc",
+        "urllib3",
+    ):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"mlflow\..*")
+
+
+def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session:
+    """Open the store, make it where it is a local file that is not there, and find or make the experiment.
+
+    Args:
+        target: from `find_target`.
+        experiment: its name.
+        wait_s: how long another process may take that makes the local store just now.
+
+    Raises:
+        TimeoutError: where it takes longer.
+    """
+    configure(target)
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    for name in ("alembic", "mlflow"):  # set again: importing mlflow configures its logger
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with held(STORE_LOCK, wait_s=wait_s):
+        mlflow.set_tracking_uri(target.uri)
+        client = MlflowClient(tracking_uri=target.uri)
+        found = client.get_experiment_by_name(experiment)
+        if found is not None:
+            return Session(client, found.experiment_id, target)
+        location = None if target.is_http else ARTIFACTS.resolve().as_uri()
+        try:
+            made = client.create_experiment(experiment, artifact_location=location)
+        except MlflowException:  # made on another machine in this moment, or deleted: say which
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                raise
+            made = found.experiment_id
+        return Session(client, made, target)
+
+
+@contextmanager
+def held(path: Path, *, wait_s: float, text: str = "") -> Iterator[None]:
+    """Hold a lock file, which the system lets go of however the process ends.
+
+    Raises:
+        TimeoutError: where another process holds it for longer than `wait_s`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        end = monotonic() + wait_s
+        while not _try_lock(file.fileno()):
+            if monotonic() >= end:
+                raise TimeoutError(f"{path}: held by another process for {wait_s:.0f} s")
+            sleep(0.05)
+        try:
+            file.truncate(0)
+            file.write(text)
+            file.flush()
+            yield
+        finally:
+            flock(file.fileno(), LOCK_UN)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def outages() -> tuple[type[Exception], ...]:
+    """Return the errors that a store which is away, refuses or is busy ends a call with."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, RequestException, SQLAlchemyError, OSError

@@ -1,0 +1,118 @@
+"""What `dvc.lock` says was run: a run of MLflow per entry whose folder holds a record."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped, unused-ignore]  # mlflow and DVC need it anyway
+
+from ocrnet.errors import DataError
+from ocrnet.tracking import RECORD_FILE
+
+LOCK_FILE = Path("dvc.lock")
+DATA_STAGE = "prepare"  # its output is "the data" of a run's lineage
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stage cell that ran.
+
+    Args:
+        name: the stage as DVC names it: `train@0`.
+        key: a hash of the entry; the same on every machine that restores the stage.
+        out: the stage's folder.
+        md5: what DVC says the folder holds.
+    """
+
+    name: str
+    key: str
+    out: Path
+    md5: str
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The stages of `dvc.lock`.
+
+    Args:
+        md5: of the file.
+        data_md5: of the prepared data.
+        entries: the stages with a record, by name.
+    """
+
+    md5: str
+    data_md5: str
+    entries: Mapping[str, Entry]
+
+
+def read_lock(path: Path = LOCK_FILE) -> Lock:
+    """Read `dvc.lock` and find the stages that left a record.
+
+    Raises:
+        DataError: where the file is missing or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: no such file, so no stage has run. Run `dvc repro` first."
+        ) from None
+    loaded = load_plain_yaml(content, path)
+    stages = loaded.get("stages") or {}
+    outs = [(name, value, out) for name, value in stages.items() for out in value.get("outs", [])]
+    entries = {
+        name: Entry(name, key_of(name, value), Path(out["path"]), out.get("md5", ""))
+        for name, value, out in outs
+        if Path(out["path"], RECORD_FILE).is_file()
+    }
+    data_md5 = next((out.get("md5", "") for name, _, out in outs if name == DATA_STAGE), "")
+    return Lock(hashlib.md5(content).hexdigest(), data_md5, entries)
+
+
+def load_plain_yaml(content: bytes, path: Path) -> dict[str, Any]:
+    """Load a mapping with every scalar left as the text it is, in milliseconds.
+
+    Text is what a key needs: `1e-4` is the same whatever a loader takes it for.
+
+    Raises:
+        DataError: where it is no mapping.
+    """
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        loaded = yaml.load(content, Loader=loader)
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded, dict):
+        raise DataError(f"{path}: found {type(loaded).__name__}, expected a mapping.")
+    return loaded
+
+
+def key_of(name: str, entry: Mapping[str, Any]) -> str:
+    """Return a hash of a stage's entry: its command, dependencies, params and outputs."""
+    text = json.dumps([name, entry], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def is_intact(entry: Entry) -> bool:
+    """Tell whether the folder still holds what DVC recorded, so that nothing is sent under a wrong key."""
+    return folder_md5(entry.out) == entry.md5
+
+
+def folder_md5(folder: Path) -> str:
+    """Return the hash that DVC gives a folder."""
+    files = [
+        {"md5": file_hash(path, "md5"), "relpath": path.relative_to(folder).as_posix()}
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    files.sort(key=lambda file: file["relpath"])
+    return hashlib.md5(json.dumps(files, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def file_hash(path: Path, algorithm: str) -> str:
+    """Return the hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

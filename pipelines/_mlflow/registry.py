@@ -1,0 +1,204 @@
+"""The challenger in the model registry: a pyfunc from code with safetensors, under the alias `challenger`."""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from .challenger import WEIGHTS_FILE, Challenger
+from .client import Session
+from .ledger import ALIAS, Registered
+from .lock import Lock
+from .points import read_record
+from .runs import KEY_TAG, lineage
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+EXAMPLES = Path("data/prepare/images")
+CODE = Path(__file__).with_name("pyfunc.py")
+LIBRARY = Path(__file__).parents[2] / "ocrnet"
+CARD = "model.json"
+WEIGHTS_TAG = "weights_sha256"
+EVALUATION_TAG = "evaluate.stage_key"
+# What `ocrnet.predict` and `pyfunc.py` import; a test compares it with what they do import.
+REQUIREMENTS = (
+    "jaxtyping", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "pydantic", "ruamel.yaml",
+    "safetensors", "timm", "torch", "torchvision",
+)  # fmt: skip
+
+
+def register(
+    session: Session,
+    challenger: Challenger,
+    lock: Lock,
+    *,
+    run_id: str,
+    model: str,
+    git: Mapping[str, str],
+) -> Registered:
+    """Make the challenger's weights a version of `model`, once, and point the alias at it."""
+    client = session.client
+    tags = version_tags(challenger, lock, git)
+    found = _find_version(session, model, challenger)
+    if found is None:
+        found = _create_version(session, challenger, model=model, run_id=run_id, tags=tags)
+    elif found.tags.get(EVALUATION_TAG) != challenger.evaluation.key:
+        for name, value in tags.items():
+            client.set_model_version_tag(model, found.version, name, value)
+        client.update_model_version(model, found.version, model_card(challenger, tags))
+    if _alias_version(session, model) != str(found.version):
+        client.set_registered_model_alias(model, ALIAS, found.version)
+    return challenger.registered(model, str(found.version))
+
+
+def version_tags(challenger: Challenger, lock: Lock, git: Mapping[str, str]) -> dict[str, str]:
+    """Return what a version must say so that it can be traced, judged and rebuilt."""
+    facts = challenger.facts
+    return {
+        **lineage(challenger.entry, lock, read_record(challenger.folder), git),
+        EVALUATION_TAG: challenger.evaluation.key,
+        "stage": challenger.entry.name,
+        WEIGHTS_TAG: challenger.weights_sha256,
+        "arm": str(facts.get("arm", "")),
+        "seed": str(facts.get("seed", "")),
+        "helps": str(facts.get("helps", "")).lower(),
+        "verdict": str(facts.get("verdict", ""))[:5000],
+        "metrics": json.dumps(facts.get("metrics", {})),
+    }
+
+
+def model_card(challenger: Challenger, tags: Mapping[str, str]) -> str:
+    """Return the version's description: what it is, how good, from where, how to ask it."""
+    classes = json.loads((challenger.folder / CARD).read_text()).get("classes", {})
+    names = ", ".join(classes.get("class_names", [])) or "see model.json"
+    metrics = challenger.facts.get("metrics", {})
+    rows = "\n".join(
+        f"| {name} | {value:.4f} |" for name, value in sorted(metrics.items()) if value is not None
+    )
+    return f"""# {challenger.entry.name}
+
+{challenger.facts.get("verdict", "")}
+
+**Classes** (pixel value 0 and up): {names}
+
+| on the test split | |
+|---|---|
+{rows}
+
+**In**: column `image`, the bytes of an image file. **Out**: column `label_map`, the bytes of a palette PNG of the same
+size whose pixels are class ids. Over HTTP both are base64: `{{"dataframe_records": [{{"image": "<base64>"}}]}}` to
+`/invocations`.
+
+**From**: commit `{tags["git.sha"]}` (uncommitted changes: {tags["git.dirty"]}), data `{tags["dvc.data_md5"]}`,
+dvc.lock `{tags["dvc.lock_md5"]}`, stage key `{tags[KEY_TAG]}`, weights sha256 `{challenger.weights_sha256}`. The run of
+this version holds `dvc.lock` and `params.yaml` under `provenance`.
+
+**Not for**: images of another kind than the training set; no score outside that test split is known.
+"""
+
+
+def requirements() -> list[str]:
+    """Return what a server of the model installs, at the versions in use."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+
+
+def _create_version(
+    session: Session, challenger: Challenger, *, model: str, run_id: str, tags: Mapping[str, str]
+) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    client = session.client
+    with suppress(MlflowException):  # it is there already
+        client.create_registered_model(
+            model, description="Segmenters of this repository, one version per challenger."
+        )
+    model_id = _save_model(session, challenger, run_id, name=model)
+    return client.create_model_version(
+        model, f"models:/{model_id}", run_id, tags=dict(tags), model_id=model_id,
+        description=model_card(challenger, tags),
+    )  # fmt: skip
+
+
+def _save_model(session: Session, challenger: Challenger, run_id: str, *, name: str) -> str:
+    """Save the model under its run and return its id.
+
+    Step by step, where `log_model` would also load the model to try the example: that takes torch, and the tests serve
+    the model for real.
+    """
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+    client = session.client
+    model = client.create_logged_model(session.experiment_id, name, run_id, model_type="segmenter")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    with TemporaryDirectory() as folder:
+        _write_model(challenger, Path(folder), run_id=run_id, model_id=model.model_id)
+        client.log_model_artifacts(model.model_id, str(Path(folder, "model")))
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return str(model.model_id)
+
+
+def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id: str) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    params = read_record(challenger.folder).params
+    decoding = {
+        "value_range": params.get("data.value_range"),
+        "exif": params.get("data.exif", "error"),
+    }
+    file = folder / "decoding.json"
+    file.write_text(json.dumps(decoding))
+    image, label_map = ColSpec("binary", "image"), ColSpec("binary", "label_map")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants type hints, of which it has none for bytes
+        mlflow.pyfunc.save_model(
+            folder / "model",
+            mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
+            python_model=os.path.relpath(CODE),
+            code_paths=[os.path.relpath(LIBRARY)],
+            artifacts={
+                "weights": str(challenger.folder / WEIGHTS_FILE),
+                "card": str(challenger.folder / CARD),
+                "decoding": str(file),
+            },
+            signature=ModelSignature(Schema([image]), Schema([label_map])),
+            input_example=pd.DataFrame({"image": [_example()]}),
+            pip_requirements=requirements(),
+        )
+    for cache in [*(folder / "model").rglob("__pycache__")]:
+        shutil.rmtree(cache)
+
+
+def _example() -> bytes:
+    """Return the first prepared image, or a grey one where none is there."""
+    first = min(EXAMPLES.glob("*.png"), default=None)
+    if first is not None:
+        return first.read_bytes()
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _find_version(session: Session, model: str, challenger: Challenger) -> "ModelVersion | None":
+    found = session.client.search_model_versions(f"name = '{model}'")
+    wanted = {WEIGHTS_TAG: challenger.weights_sha256, KEY_TAG: challenger.entry.key}
+    return next((item for item in found if wanted.items() <= item.tags.items()), None)
+
+
+def _alias_version(session: Session, model: str) -> str | None:
+    aliases: dict[str, str] = session.client.get_registered_model(model).aliases
+    held = aliases.get(ALIAS)
+    return None if held is None else str(held)

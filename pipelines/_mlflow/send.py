@@ -1,0 +1,194 @@
+"""What `publish` does: look what is not sent, send it, register the challenger, and say so in one line."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrnet.errors import DataError
+
+from .challenger import Challenger, read_challenger
+from .ledger import Registered, Sent, load_sent, save_sent, still_there
+from .lock import Entry, Lock, is_intact, load_plain_yaml, read_lock
+from .target import STATE, Target, find_target
+
+if TYPE_CHECKING:
+    from .client import Session
+
+PARAMS_FILE = Path("params.yaml")
+PUBLISH_LOCK = STATE / "publish.lock"
+LONGEST_WAIT_S = 60.0
+FAILURES = 2  # stages that may fail before the store counts as away
+
+
+def publish() -> int:
+    """Send what was not sent and return the exit code; a store that is away is no error.
+
+    Raises:
+        OcrnetError: `dvc.lock`, `params.yaml` or `challenger.json` cannot be used.
+    """
+    target = find_target()
+    experiment, model = _destination()
+    lock = read_lock()
+    challenger = read_challenger(lock)
+    sent = load_sent(target, experiment)
+    if _nothing_to_send(target, lock, challenger, sent, model):
+        print(
+            f"publish: nothing to send; {target.shown} holds {len(lock.entries)} runs of {experiment}"
+        )
+        return 0
+    sending = Sending(target, experiment, model, lock)
+    sending.run(challenger)
+    sending.tell()
+    return 0
+
+
+class Sending:
+    """One pass over what a store does not hold; what fails is left to the next one."""
+
+    def __init__(self, target: Target, experiment: str, model: str, lock: Lock) -> None:
+        self._target = target
+        self._experiment = experiment
+        self._model = model
+        self._lock = lock
+        self._known = load_sent(target, experiment)
+        self._sent = Sent(challenger=self._known.challenger)
+        self._done: list[str] = []
+        self._unsent: list[str] = []
+        self._reasons: list[str] = []
+        self._damaged: list[str] = []
+
+    def run(self, challenger: Challenger | None) -> None:
+        """Send runs and register the challenger as far as the store goes along."""
+        refusal = self._target.refusal()
+        if refusal is not None:
+            entries = self._lock.entries.values()
+            self._unsent = [entry.name for entry in entries if entry.key not in self._known.runs]
+            self._sent = self._known
+            if not _is_registered(challenger, self._known.challenger, self._model):
+                self._unsent.append(f"the challenger as {self._model}")
+            self._reasons.append(refusal)
+            return
+        from .client import connect, held, outages
+
+        try:
+            with held(PUBLISH_LOCK, wait_s=LONGEST_WAIT_S):
+                self._send_all(connect(self._target, self._experiment), challenger)
+        except outages() as error:
+            self._unsent.append(self._experiment)
+            self._reasons.append(self._reason(error))
+
+    def tell(self) -> None:
+        """Print what was sent, and one line on what was not."""
+        names = ", ".join(self._done) or "nothing new"
+        print(f"publish: sent {names} to {self._target.shown}, experiment {self._experiment}")
+        if self._unsent:
+            print(
+                f"publish: not sent: {', '.join(self._unsent)}: {self._target.shown}: {'; '.join(self._reasons)}. "
+                "Nothing is lost: the next `dvc repro` or `python -m pipelines.publish` sends it.",
+                file=sys.stderr,
+            )
+        for line in self._damaged:
+            print(f"publish: {line}", file=sys.stderr)
+
+    def _send_all(self, session: "Session", challenger: Challenger | None) -> None:
+        from .follow import stop_follower
+        from .runs import git_tags
+
+        git = git_tags()
+        self._sent.experiment_id = session.experiment_id
+        for entry in self._lock.entries.values():
+            if len(self._reasons) >= FAILURES:
+                self._unsent.append(entry.name)
+                continue
+            stop_follower(entry.name)
+            self._send_one(session, entry, git)
+        if challenger is not None:
+            self._register(session, challenger, git)
+        save_sent(self._target, self._experiment, self._merged())
+
+    def _send_one(self, session: "Session", entry: Entry, git: dict[str, str]) -> None:
+        from .client import outages
+        from .runs import find_sent, send_stage
+
+        try:
+            run_id = find_sent(session, entry)
+            if run_id is None:
+                if not is_intact(entry):
+                    self._damaged.append(
+                        f"{entry.name}: not sent: {entry.out} is not what dvc.lock says. Run `dvc repro`."
+                    )
+                    return
+                run_id = send_stage(session, entry, self._lock, git)
+                self._done.append(entry.name)
+        except outages() as error:
+            self._refuse(entry.name, self._reason(error))
+            return
+        self._sent.runs[entry.key] = run_id
+
+    def _register(self, session: "Session", challenger: Challenger, git: dict[str, str]) -> None:
+        from .client import outages
+        from .registry import register
+
+        what = f"the challenger as {self._model}"
+        run_id = self._sent.runs.get(challenger.entry.key)
+        if damage := challenger.damage():
+            self._damaged.append(f"{what}: not registered: {damage}. Run `dvc repro`.")
+            return
+        if run_id is None or challenger.evaluation.key not in self._sent.runs:
+            self._unsent.append(what)
+            return
+        try:
+            done = register(
+                session, challenger, self._lock, run_id=run_id, model=self._model, git=git
+            )
+        except outages() as error:
+            self._refuse(what, self._reason(error))
+            return
+        if done != self._known.challenger:
+            self._done.append(f"{self._model} version {done.version} (alias challenger)")
+        self._sent.challenger = done
+
+    def _refuse(self, what: str, reason: str) -> None:
+        self._unsent.append(what)
+        self._reasons.append(reason)
+
+    def _reason(self, error: Exception) -> str:
+        text = self._target.redact(str(error))
+        return text if len(text) <= 300 else f"{text[:300]} ..."
+
+    def _merged(self) -> Sent:
+        """Return what the ledger shall say: runs of other params stay known, so that going back to them is quick."""
+        runs = {**self._known.runs, **self._sent.runs}
+        return replace(self._sent, runs=runs)
+
+
+def _destination() -> tuple[str, str]:
+    """Return experiment and model name, without pydantic where the file has both (a quarter of a second)."""
+    try:
+        section = load_plain_yaml(PARAMS_FILE.read_bytes(), PARAMS_FILE)["publish"]
+        return section["experiment"], section["model_name"]
+    except (OSError, DataError, KeyError, TypeError):
+        from ocrnet.config import load_params
+
+        params = load_params(PARAMS_FILE).publish
+        return params.experiment, params.model_name
+
+
+def _nothing_to_send(
+    target: Target, lock: Lock, challenger: Challenger | None, sent: Sent, model: str
+) -> bool:
+    keys = {entry.key for entry in lock.entries.values()}
+    if not keys <= sent.runs.keys() or not _is_registered(challenger, sent.challenger, model):
+        return False
+    runs = [sent.runs[key] for key in keys]
+    there = still_there(target, sent if challenger else replace(sent, challenger=None), runs)
+    if there is None:  # a server that is away can be sent nothing, whatever it holds
+        return target.is_http and target.refusal() is not None
+    return there
+
+
+def _is_registered(challenger: Challenger | None, done: Registered | None, model: str) -> bool:
+    if challenger is None:
+        return True
+    return done is not None and done == challenger.registered(model, done.version)

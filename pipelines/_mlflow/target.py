@@ -1,0 +1,107 @@
+"""Where runs are sent, and what of it may be shown: a password in the address never leaves this file's `Target`."""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+STATE = Path(".state")
+DEFAULT_URI = "sqlite:///mlflow.db"
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+HIDDEN = "***"
+_USERINFO = re.compile(r"://[^/\s]*@")
+_QUERY_SECRET = re.compile(
+    r"([?&][^=&\s]*(?:token|secret|password|signature|key)[^=&\s]*=)[^&\s'\"]+", re.I
+)
+_SECRET_NAME = re.compile(r"(?:password|secret|credential|api_?key|token)$", re.I)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tracking server or store.
+
+    Args:
+        uri: what mlflow is given; that of a database may hold a password.
+        shown: the same without secrets, for people, files and the ledger.
+        secrets: strings that no text may hold.
+    """
+
+    uri: str = field(repr=False)
+    shown: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_http(self) -> bool:
+        """Whether a tracking server answers there, in place of a database."""
+        return self.uri.startswith(("http://", "https://"))
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of a local store."""
+        found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", self.uri)
+        return Path(found[1]) if found else None
+
+    def redact(self, text: str) -> str:
+        """Return `text` without this target's secrets, in one line."""
+        for secret in self.secrets:
+            text = text.replace(secret, HIDDEN)
+        return " ".join(hide_userinfo(text).split())
+
+    def refusal(self, timeout_s: float = 2.0) -> str | None:
+        """Return why nothing can be reached there, or None; a few milliseconds where a server listens."""
+        parts = urlsplit(self.uri)
+        if not parts.hostname:
+            return None
+        port = parts.port or PORTS.get(parts.scheme.split("+")[0], 80)
+        try:
+            socket.create_connection((parts.hostname, port), timeout=timeout_s).close()
+        except OSError as error:
+            return self.redact(error.strerror or str(error))
+        return None
+
+
+def find_target(environment: Mapping[str, str] = os.environ) -> Target:
+    """Return the target that `MLFLOW_TRACKING_URI` names, or the local file of the repository."""
+    raw = environment.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
+    parts = urlsplit(raw)
+    secrets = {environment.get(name, "") for name in SECRETS}
+    if parts.password:
+        secrets |= {parts.password, unquote(parts.password)}
+    uri = raw
+    if parts.scheme in ("http", "https"):  # user and password travel by environment (`credentials`)
+        uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+    shown = hide_userinfo(uri)
+    return Target(uri, shown, tuple(sorted(secrets - {""}, key=len, reverse=True)))
+
+
+def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables by which mlflow takes the user and password that the address holds."""
+    parts = urlsplit(environment.get("MLFLOW_TRACKING_URI", "").strip())
+    if parts.scheme not in ("http", "https") or not parts.username:
+        return {}
+    return {
+        "MLFLOW_TRACKING_USERNAME": unquote(parts.username),
+        "MLFLOW_TRACKING_PASSWORD": unquote(parts.password or ""),
+    }
+
+
+def hide_userinfo(text: str) -> str:
+    """Return `text` with the user, password and signed query of every address in it hidden.
+
+    >>> hide_userinfo("https://ann:pw@host/a?token=1")
+    'https://***@host/a?token=***'
+    """
+    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _USERINFO.sub(f"://{HIDDEN}@", text))
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a parameter of this name is never sent.
+
+    >>> is_secret_name("data.api_key"), is_secret_name("model.key_channels")
+    (True, False)
+    """
+    return bool(_SECRET_NAME.search(name))

@@ -1,0 +1,114 @@
+"""`dvc.yaml` names all that a stage is a function of: its code and its params."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+from ruamel.yaml import YAML
+
+from ocrnet.config import Params
+from pipelines._stage import QUIET
+
+GRAPH: dict[str, Any] = YAML(typ="safe").load(Path("dvc.yaml"))
+STAGES: dict[str, dict[str, Any]] = GRAPH["stages"]
+
+IMPORTS = grimp.build_graph("ocrnet", "pipelines")
+
+
+# `validate` reads the names in these tables and loads nothing that they name.
+ONLY_READ = {"validate": {"ocrnet.models", "ocrnet.losses"}}
+
+
+def code_of(stage: str) -> set[str]:
+    """Return the files that a stage's module imports, itself and what is loaded by a table's import path included."""
+    modules = IMPORTS.find_upstream_modules(f"pipelines.{stage}") | {f"pipelines.{stage}"}
+    for table in modules - ONLY_READ.get(stage, set()):
+        for named in re.findall(r'"(ocrnet[\w.]+):\w+"', source_of(table).read_text()):
+            modules = modules | IMPORTS.find_upstream_modules(named) | {named}
+    return {source_of(module).as_posix() for module in modules}
+
+
+def source_of(module: str) -> Path:
+    base = Path(*module.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def covered(file: str, deps: list[str]) -> bool:
+    return any(file == dep or file.startswith(dep + "/") for dep in deps)
+
+
+def test_the_stages_are_those_of_the_design_in_flow_order() -> None:
+    assert list(STAGES) == [
+        "validate", "prepare", "train", "train_gan", "synthesize", "select", "retrain", "evaluate", "publish",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_name_all_code_that_the_stage_imports(stage: str) -> None:
+    deps = STAGES[stage]["deps"]
+    missing = sorted(
+        file for file in code_of(stage) if not covered(file, deps) and not only_docstring(file)
+    )
+    assert not missing
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_name_no_code_that_the_stage_does_not_import(stage: str) -> None:
+    files = code_of(stage) | templates()
+    code = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("ocrnet/", "pipelines/"))]
+    assert [dep for dep in code if not any(covered(file, [dep]) for file in files)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_one_word_a_sentence_and_a_pool(stage: str) -> None:
+    entry = STAGES[stage]
+    assert entry["cmd"].split()[:3] == ["python", "-m", f"pipelines.{stage}"]
+    assert entry["desc"].endswith(".")
+    assert entry["meta"]["pool"] in ("cpu", "gpu")
+    outs = entry.get("outs", [])
+    assert all(isinstance(out, str) for out in outs), "no cache: false, no persist: true"
+    assert all(out == f"data/{stage}" or out.startswith(f"data/{stage}/") for out in outs)
+
+
+def test_every_key_of_params_is_named_by_a_stage_and_none_besides() -> None:
+    named = {key for entry in STAGES.values() for key in entry["params"]}
+    leaves = set(leaf_keys())
+    assert named <= leaves
+    assert leaves - named == QUIET | {"data.num_classes"} & leaves
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name not in ("validate", "publish")])
+def test_params_name_all_keys_of_the_section_of_the_stage(stage: str) -> None:
+    section = "train" if stage == "retrain" else stage
+    named = set(STAGES[stage]["params"])
+    own = {key for key in leaf_keys() if key.startswith(section + ".")} - QUIET
+    assert own <= named
+
+
+def leaf_keys() -> list[str]:
+    """Return the dotted leaf keys of `params.yaml`."""
+    document = YAML(typ="safe").load(Path("params.yaml"))
+    sections = {field.alias or name for name, field in Params.model_fields.items()}
+    assert set(document) == sections
+    keys = []
+    for section, value in document.items():
+        keys += [f"{section}.{key}" for key in value] if isinstance(value, dict) else [section]
+    return keys
+
+
+def only_docstring(file: str) -> bool:
+    text = Path(file).read_text()
+    return (
+        file.endswith("__init__.py")
+        and re.fullmatch(r'\s*(""".*?""")?\s*', text, re.DOTALL) is not None
+    )
+
+
+def templates() -> set[str]:
+    return {
+        path.as_posix()
+        for path in Path("ocrnet").rglob("*")
+        if path.suffix in (".j2", ".html", ".css")
+    }

@@ -1,0 +1,40 @@
+"""A stage pays only for what it uses: heavy modules stay out of processes that do not need them."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectations", "dvc"}
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("ocrnet", set()),
+        ("ocrnet.config", set()),
+        ("ocrnet.names", set()),
+        ("ocrnet.data.scan", set()),
+        ("ocrnet.data.prepare", set()),
+        ("ocrnet.models", set()),
+        ("pipelines.validate", set()),
+        ("pipelines.prepare", set()),
+        ("pipelines.train", set()),
+        ("pipelines.train_gan", set()),
+        ("pipelines.synthesize", set()),
+        ("pipelines.select", set()),
+        ("pipelines.retrain", set()),
+        ("pipelines.evaluate", set()),
+        ("pipelines.publish", set()),
+        ("pipelines.follow", set()),
+        ("pipelines.use", set()),
+        ("pipelines.show", set()),
+    ],
+)
+def test_importing_a_module_loads_no_heavy_one(module: str, allowed: set[str]) -> None:
+    """Stages import what they need inside their function, so that a wrong argument is told at once."""
+    script = f"import sys, {module}; print(*({HEAVY!r} & set(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set(loaded) <= allowed

@@ -1,0 +1,256 @@
+"""The challenger in the registry: registered once, and served from its version alone with pickle disallowed."""
+
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grimp
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from ocrnet.bundle import ModelCard, save_bundle
+from ocrnet.data.manifest import ClassTable, file_sha256
+from ocrnet.models import build_segmenter
+from ocrnet.predict import Segmenter, load_segmenter
+from pipelines._mlflow import send
+from pipelines._mlflow.ledger import LEDGER_FILE
+
+from .store import Store, copy_empty_store
+from .workspace import Workspace
+
+pytestmark = [pytest.mark.tools, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+STAGE = "retrain@gan-0"
+TABLE = ClassTable(("plate", "scratch", "crack"), ((0, 0, 0), (200, 0, 0), (0, 0, 200)))
+OPTIONS: dict[str, Any] = {
+    "backbone": "hrnet_w18_small",
+    "mid_channels": 16,
+    "key_channels": 8,
+    "dropout": 0.0,
+}
+MODEL = "models:/toy-segmenter@challenger"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A repository whose challenger is published."""
+    folder = tmp_path_factory.mktemp("registry")
+    copy_empty_store(tmp_path_factory, folder / "mlflow.db")
+    workspace = Workspace(folder, f"sqlite:///{folder}/mlflow.db")
+    workspace.finish_stage(STAGE, metrics={"val/mIoU": 0.5}, params={"data.exif": "apply"})
+    torch.manual_seed(0)
+    model = build_segmenter("ocrnet", num_classes=3, **OPTIONS)
+    save_bundle(workspace.out(STAGE), ModelCard("ocrnet", OPTIONS, TABLE), model.state_dict())
+    workspace.lock_stage(STAGE)
+    evaluate(workspace, verdict="The pairs helped.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
+        assert send.publish() == 0
+        yield workspace
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Store:
+    return Store(workspace.folder / "mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def segmenter(workspace: Workspace) -> Segmenter:
+    return load_segmenter(workspace.out(STAGE))
+
+
+def test_the_version_says_where_it_comes_from_and_how_good_it_is(
+    workspace: Workspace, store: Store
+) -> None:
+    tags = dict(store.query("SELECT key, value FROM model_version_tags WHERE version = 1"))
+    assert tags["weights_sha256"] == file_sha256(workspace.out(STAGE) / "weights.safetensors")
+    assert tags["dvc.stage_key"] == store.run(STAGE).tags["dvc.stage_key"]
+    assert json.loads(tags["metrics"]) == {"test/mIoU": 0.61}
+    assert tags["verdict"] == "The pairs helped."
+    ((run, card),) = store.query("SELECT run_id, description FROM model_versions")
+    assert run == store.run(STAGE).id
+    assert "The pairs helped." in card
+    assert "plate, scratch, crack" in card
+
+
+def test_it_is_registered_once_whatever_the_ledger_says(
+    workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert send.publish() == 0
+    assert "nothing to send" in capsys.readouterr().out
+    (workspace.folder / LEDGER_FILE).unlink()
+    assert send.publish() == 0
+    assert store.query("SELECT version FROM model_versions") == [(1,)]
+
+
+def test_a_new_verdict_on_the_same_weights_changes_the_version_not_the_count(
+    workspace: Workspace, store: Store
+) -> None:
+    evaluate(workspace, verdict="They did not help.")
+    assert send.publish() == 0
+    ((version, card),) = store.query("SELECT version, description FROM model_versions")
+    assert "They did not help." in card
+    alias = store.query("SELECT alias, version FROM registered_model_aliases")
+    assert alias == [("challenger", version)]
+
+
+def test_a_lost_alias_is_noticed_and_set_again(
+    workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow import MlflowClient
+
+    MlflowClient(workspace.uri).delete_registered_model_alias("toy-segmenter", "challenger")
+    assert send.publish() == 0
+    assert "nothing to send" not in capsys.readouterr().out
+    assert len(store.query("SELECT * FROM registered_model_aliases")) == 1
+
+
+def test_mlflow_predict_gives_the_label_map_of_the_bundle(
+    workspace: Workspace, segmenter: Segmenter
+) -> None:
+    (workspace.folder / "request.json").write_text(json.dumps(request(IMAGES)))
+    run_mlflow(
+        workspace, "models", "predict", "--model-uri", MODEL, "--env-manager", "local",
+        "--content-type", "json", "--input-path", "request.json", "--output-path", "answer.json",
+    )  # fmt: skip
+    answer = json.loads((workspace.folder / "answer.json").read_text())
+    assert_label_maps(answer, segmenter)
+
+
+def test_mlflow_serve_answers_over_http(workspace: Workspace, segmenter: Segmenter) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (workspace.folder / "serve.log").open("wb") as log:
+        server = subprocess.Popen(
+            [
+                sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", MODEL,
+                "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            ],
+            cwd=workspace.folder, env=without_pickle(workspace), stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_ready(f"{address}/ping")
+        assert_label_maps(post(f"{address}/invocations", request(IMAGES)), segmenter)
+        broken = {"dataframe_records": [{"image": base64.b64encode(b"no image").decode()}]}
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            post(f"{address}/invocations", broken)
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=30)
+
+
+def test_the_model_holds_no_pickle_and_names_what_it_needs(workspace: Workspace) -> None:
+    (model,) = (workspace.folder / "mlartifacts" / "models").iterdir()
+    files = [path for path in model.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pt", ".pyc"}]
+    needed = (model / "artifacts" / "requirements.txt").read_text()
+    assert f"torch=={torch.__version__.partition('+')[0]}" in needed
+    graph = grimp.build_graph("ocrnet", include_external_packages=True, cache_dir=None)
+    imported = graph.find_upstream_modules("ocrnet.predict") | {"torchvision"}  # timm needs it
+    imported |= graph.find_upstream_modules("ocrnet.data.decode")
+    names = {"PIL": "pillow", "cv2": "opencv-python-headless", "ruamel": "ruamel.yaml"}
+    for module in {name for name in imported if "." not in name} - {
+        *sys.stdlib_module_names,
+        "ocrnet",
+    }:
+        assert f"{names.get(module, module)}==" in needed
+
+
+def test_weights_that_are_not_those_of_the_challenger_are_not_registered(
+    workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(workspace, verdict="Other.", weights_sha256="0" * 64)
+    assert send.publish() == 0
+    assert "weights.safetensors is not what" in capsys.readouterr().err
+    assert len(store.query("SELECT version FROM model_versions")) == 1
+
+
+def pixels(height: int, width: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+IMAGES = [pixels(96, 128), pixels(70, 51)]
+
+
+def request(images: list[npt.NDArray[np.uint8]]) -> dict[str, Any]:
+    encoded = []
+    for image in images:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, format="PNG")
+        encoded.append({"image": base64.b64encode(buffer.getvalue()).decode()})
+    return {"dataframe_records": encoded}
+
+
+def assert_label_maps(answer: dict[str, Any], segmenter: Segmenter) -> None:
+    for row, image in zip(answer["predictions"], IMAGES, strict=True):
+        decoded = Image.open(io.BytesIO(base64.b64decode(row["label_map"])))
+        assert decoded.format == "PNG"
+        label_map = np.array(decoded)
+        assert (label_map == segmenter.label_map(image)).mean() > 0.999  # other thread counts
+        assert tuple((decoded.getpalette() or [])[3:6]) == TABLE.palette[1]
+
+
+def evaluate(workspace: Workspace, *, verdict: str, weights_sha256: str | None = None) -> None:
+    """Write what the stage `evaluate` leaves."""
+    out = workspace.out(STAGE)
+    facts = {
+        "stage": STAGE, "folder": "data/retrain/gan-0", "arm": "gan", "seed": 0, "helps": True,
+        "verdict": verdict, "metrics": {"test/mIoU": 0.61},
+        "weights_sha256": weights_sha256 or file_sha256(out / "weights.safetensors"),
+    }  # fmt: skip
+    files = {"challenger.json": json.dumps(facts)}
+    workspace.finish_stage("evaluate", metrics={"test/gan-0/mIoU": 0.61}, files=files)
+
+
+def without_pickle(workspace: Workspace) -> dict[str, str]:
+    """Return an environment in which the library comes from the model, not from the repository."""
+    environment = {**workspace.environment, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    del environment["PYTHONPATH"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # of uvicorn
+    return {**environment, "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
+
+
+def run_mlflow(workspace: Workspace, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "mlflow", *arguments],
+        cwd=workspace.folder,
+        env=without_pickle(workspace),
+        check=True,
+        timeout=180,
+    )
+
+
+def wait_until_ready(address: str) -> None:
+    end = time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+        except OSError:
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def post(address: str, content: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(address, json.dumps(content).encode(), headers)
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        loaded: dict[str, Any] = json.load(answer)
+        return loaded

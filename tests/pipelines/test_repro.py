@@ -1,0 +1,209 @@
+"""The whole pipeline through `dvc repro` on a small set: what runs, what does not, and what a kill leaves."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+pytestmark = [pytest.mark.tools, pytest.mark.slow]
+
+COPIED = (
+    "ocrnet", "pipelines", "params", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/.gitignore",
+    "data/raw/demo",
+)  # fmt: skip
+TINY = {
+    "demo.train": 8, "demo.val": 4, "demo.test": 6, "demo.size": [64, 64],
+    "data.crop_size": [64, 64],
+    "model.mid_channels": 16, "model.key_channels": 8,
+    "train.steps": 12, "train.batch_size": 4, "train.val_interval": 6, "train.checkpoint_interval": 3,
+    "train.log_interval": 3, "train.warmup_steps": 2,
+    "train_gan.steps": 8, "train_gan.batch_size": 2, "train_gan.val_interval": 4,
+    "train_gan.checkpoint_interval": 3, "train_gan.log_interval": 4,
+    "synthesize.count": 6, "select.max_rejected": 1.0, "evaluate.bootstrap": 100, "publish.live": False,
+}  # fmt: skip
+STAGES = [
+    "validate",
+    "prepare",
+    "train@0",
+    "train_gan",
+    "synthesize",
+    "select",
+    "retrain@gan-0",
+    "evaluate",
+]
+
+
+class Workspace:
+    """A git and DVC repository with the project's code and small params."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in COPIED:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            if Path(name).is_dir():
+                shutil.copytree(name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(name, root / name)
+        self.set(TINY)
+        venv = Path(sys.executable).parent
+        self.env = {
+            **os.environ, "PATH": f"{venv}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(root.parent / "site"), "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(root.parent),
+        }  # fmt: skip
+        self.env.pop("MLFLOW_TRACKING_URI", None)
+        for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+            subprocess.run(command, cwd=root, env=self.env, check=True)
+
+    def set(self, values: dict[str, object]) -> None:
+        """Write dotted keys into `params.yaml`."""
+        yaml = YAML()
+        document = yaml.load(self.root / "params.yaml")
+        for key, value in values.items():
+            section, leaf = key.split(".")
+            document[section][leaf] = value
+        yaml.dump(document, self.root / "params.yaml")
+
+    def repro(self, *targets: str) -> str:
+        """Run `dvc repro` to its end and return what it printed."""
+        done = subprocess.run(
+            ["dvc", "--wait-for-lock", "repro", *targets],
+            cwd=self.root, env=self.env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def bytes_of(self, folder: str) -> dict[str, bytes]:
+        """Return every file below a folder."""
+        base = self.root / folder
+        return {
+            p.relative_to(base).as_posix(): p.read_bytes()
+            for p in sorted(base.rglob("*"))
+            if p.is_file()
+        }
+
+
+def ran(output: str) -> list[str]:
+    """Return the stages that DVC ran, in order."""
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("pipeline") / "repository")
+
+
+def test_the_pipeline_runs_from_images_to_a_registered_model(workspace: Workspace) -> None:
+    output = workspace.repro()
+    assert ran(output)[-1] == "publish"
+    assert sorted(ran(output)[:-1]) == sorted(STAGES)
+    challenger = json.loads((workspace.root / "data/evaluate/challenger.json").read_text())
+    assert (workspace.root / challenger["folder"] / "weights.safetensors").exists()
+    assert (workspace.root / "mlflow.db").exists()
+
+
+def test_a_second_run_recomputes_nothing(workspace: Workspace) -> None:
+    assert ran(workspace.repro()) == ["publish"]
+
+
+def test_a_changed_param_reruns_only_what_depends_on_it(workspace: Workspace) -> None:
+    workspace.set({"select.max_rejected": 0.99})
+    assert ran(workspace.repro())[0] == "select"
+    workspace.set({"evaluate.worst": 3})
+    assert ran(workspace.repro()) == ["evaluate", "publish"]
+
+
+def test_records_hold_only_params_that_the_stage_declares(workspace: Workspace) -> None:
+    """Else an output would depend on a key whose change does not rerun the stage."""
+    stages = YAML(typ="safe").load(workspace.root / "dvc.yaml")["stages"]
+    records = list((workspace.root / "data").rglob("record.json"))
+    assert len(records) == 6
+    for path in records:
+        record = json.loads(path.read_text())
+        declared = set(stages[record["stage"].split("@")[0]]["params"])
+        undeclared = {
+            key
+            for key in record["params"]
+            if not any(key == d or key.startswith(d + ".") for d in declared)
+        }
+        assert not undeclared, record["stage"]
+
+
+def test_outputs_hold_no_time_no_host_and_no_absolute_path(workspace: Workspace) -> None:
+    needle = [str(workspace.root).encode(), os.uname().nodename.encode()]
+    for stage in (
+        "validate",
+        "prepare",
+        "train",
+        "train_gan",
+        "synthesize",
+        "select",
+        "retrain",
+        "evaluate",
+    ):
+        for name, content in workspace.bytes_of(f"data/{stage}").items():
+            assert not [word for word in needle if len(word) > 3 and word in content], (
+                f"{stage}/{name}"
+            )
+
+
+@pytest.mark.parametrize(
+    ("stage", "folder"),
+    [("train@0", "train"), ("train_gan", "train_gan"), ("retrain@gan-0", "retrain")],
+)
+def test_a_killed_stage_goes_on_from_its_checkpoint_to_the_same_bits(
+    workspace: Workspace, stage: str, folder: str
+) -> None:
+    """A SIGKILL to the process group after the first checkpoint; the next repro resumes to equal files."""
+    before = workspace.bytes_of(f"data/{folder}")
+    process = subprocess.Popen(
+        ["dvc", "repro", "--force", "--single-item", stage], cwd=workspace.root, env=workspace.env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    checkpoints = workspace.root / ".state" / "checkpoints" / stage
+    deadline = time.monotonic() + 240
+    while not list(checkpoints.rglob("*.pt")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the stage ended before it could be killed"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(checkpoints.rglob("*.pt")), "no checkpoint was left"
+    done = subprocess.run(
+        ["dvc", "--wait-for-lock", "repro", "--force", "--single-item", stage],
+        cwd=workspace.root, env=workspace.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "resum" in done.stderr + done.stdout
+    assert workspace.bytes_of(f"data/{folder}") == before
+
+
+def test_dvc_overrides_a_param_from_the_command_line(workspace: Workspace) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for command in (["git", "add", "-A"], ["git", *who, "commit", "-qm", "all"]):
+        subprocess.run(command, cwd=workspace.root, env=workspace.env, check=True)
+    done = subprocess.run(
+        ["dvc", "exp", "run", "-S", "evaluate.worst=2", "evaluate"],
+        cwd=workspace.root, env=workspace.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "evaluate" in ran(done.stdout)
+    assert YAML(typ="safe").load(workspace.root / "params.yaml")["evaluate"]["worst"] == 2
+
+
+def test_bad_params_stop_the_first_stage_with_one_line(workspace: Workspace) -> None:
+    workspace.set({"train.loss": "cee"})
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=workspace.root, env=workspace.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "train.loss: 'cee' is unknown. Known: ce, ohem." in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    workspace.set({"train.loss": "ce"})
