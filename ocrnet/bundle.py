@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ocrnet.data.decode import Exif
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError
 from ocrnet.models import build_segmenter
@@ -22,6 +23,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """What `prepare` did to the raw images, so that the model can be given one.
+
+    Args:
+        value_range: [low, high] of images deeper than 8 bits.
+        exif: what a rotation flag means: error, apply or ignore.
+        resize: (height, width) that every image was brought to; None where sizes were kept.
+    """
+
+    value_range: tuple[float, float] | None = None
+    exif: Exif = "error"
+    resize: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Everything about a model that is not a weight.
 
@@ -31,6 +47,7 @@ class ModelCard:
         classes: names, palette and ignored id.
         mean: of RGB in [0, 1], subtracted before the model.
         std: of RGB in [0, 1], divided by after that.
+        decoding: what was done to raw images.
         training: how the weights came to be: steps, seed, scores.
         weights_sha256: of the weights file; empty until saved.
         schema_version: of this file's form.
@@ -41,6 +58,7 @@ class ModelCard:
     classes: ClassTable
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    decoding: Decoding = Decoding()
     training: dict[str, Any] | None = None
     weights_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
@@ -79,12 +97,21 @@ def read_card(folder: Path) -> ModelCard:
             f"{path}: schema_version {version}, this version reads {SCHEMA_VERSION}. "
             "Use the version that wrote it, or train again."
         )
-    table = raw.pop("classes")
+    table, decoding = raw.pop("classes"), raw.pop("decoding")
     palette = tuple(tuple(colour) for colour in table["palette"])
-    classes = ClassTable(tuple(table["class_names"]), palette, table["ignore_index"])
-    return ModelCard(
-        **{**raw, "classes": classes, "mean": tuple(raw["mean"]), "std": tuple(raw["std"])}
-    )
+    return ModelCard(**{
+        **raw,
+        "classes": ClassTable(tuple(table["class_names"]), palette, table["ignore_index"]),
+        "decoding": Decoding(
+            _tuple(decoding["value_range"]), decoding["exif"], _tuple(decoding["resize"])
+        ),
+        "mean": tuple(raw["mean"]),
+        "std": tuple(raw["std"]),
+    })  # fmt: skip
+
+
+def _tuple(values: list[Any] | None) -> Any:
+    return None if values is None else tuple(values)
 
 
 def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ocrnet.bundle import ModelCard, load_bundle
+from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.models.output import SegmentationModel, resize_logits
 
@@ -22,11 +23,13 @@ class Segmenter:
 
     Attributes:
         class_table: names, palette and ignored id of the classes it knows.
+        decoding: what `prepare` did to the raw images it was trained on.
         weights_sha256: of the weights it runs.
     """
 
     def __init__(self, model: SegmentationModel, card: ModelCard, *, device: str = "cpu") -> None:
         self.class_table: ClassTable = card.classes
+        self.decoding = card.decoding
         self.weights_sha256 = card.weights_sha256
         self._model = model.to(device).eval()
         self._device = torch.device(device)
@@ -34,18 +37,31 @@ class Segmenter:
         self._std = torch.tensor(card.std, device=device).view(1, 3, 1, 1)
 
     def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
-        """Return the softmax over classes at each pixel, in [0, 1]."""
-        return self._logits(image).softmax(dim=0).cpu().numpy()
+        """Return the softmax over classes at each pixel of a prepared image, in [0, 1]."""
+        return self._logits(image, image.shape[:2]).softmax(dim=0).cpu().numpy()
 
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
-        """Return the most probable class of each pixel."""
-        labels: npt.NDArray[np.uint8] = (
-            self._logits(image).argmax(dim=0).to(torch.uint8).cpu().numpy()
-        )
-        return labels
+        """Return the most probable class of each pixel of a prepared image."""
+        return _labels(self._logits(image, image.shape[:2]))
+
+    def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:
+        """Return the label map of a raw image file, at the file's size.
+
+        The image is decoded and resized as `prepare` did with the training data.
+
+        Raises:
+            DataError: the file cannot be decoded.
+        """
+        decoding = self.decoding
+        image = read_image(path, value_range=decoding.value_range, exif=decoding.exif)
+        prepared = image if decoding.resize is None else resize_image(image, decoding.resize)
+        return _labels(self._logits(prepared, image.shape[:2]))
 
     @torch.inference_mode()
-    def _logits(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "K H W"]:
+    def _logits(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, ...]
+    ) -> Float[Tensor, "K H2 W2"]:
+        """Return logits at `size`: the image's own, or that of the raw image it was resized from."""
         height, width = image.shape[:2]
         pixels = (
             torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
@@ -53,10 +69,16 @@ class Segmenter:
         images = normalise(pixels, mean=self._mean, std=self._std)
         pad = (0, max(0, LEAST_SIDE - width), 0, max(0, LEAST_SIDE - height))
         images = torch.nn.functional.pad(images, pad)
-        logits = self._model(images).logits
-        size = (images.shape[-2], images.shape[-1])
-        full = resize_logits(logits, size, align_corners=self._model.align_corners)
-        return full[0, :, :height, :width]
+        align = self._model.align_corners
+        padded = (images.shape[-2], images.shape[-1])
+        full = resize_logits(self._model(images).logits, padded, align_corners=align)
+        own = full[:, :, :height, :width]
+        return resize_logits(own, (size[0], size[1]), align_corners=align)[0]
+
+
+def _labels(logits: Float[Tensor, "K H W"]) -> UInt8[np.ndarray, "H W"]:
+    labels: npt.NDArray[np.uint8] = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return labels
 
 
 def normalise(

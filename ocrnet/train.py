@@ -7,7 +7,7 @@ goes on from its last checkpoint to the same weights, to the bit on the CPU, as 
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ocrnet.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundle import Decoding, ModelCard, build_model, save_bundle
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import ModelParams, Params, TrainParams
 from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
@@ -118,7 +118,12 @@ class Trainer:
         self._seed = seed
         self._recorder = recorder
         self._device = pick_device()
-        self._card = ModelCard(params.model.arch, model_options(params.model), data.classes)
+        self._card = ModelCard(
+            params.model.arch,
+            model_options(params.model),
+            data.classes,
+            decoding=Decoding(params.data.value_range, params.data.exif, params.prepare.resize),
+        )
         with seeded(seed, "init"):
             self.model = build_model(self._card)
         load_backbone_weights(self.model, params.model.backbone, params.model.pretrained)
@@ -276,8 +281,7 @@ class Trainer:
             "steps": self._recipe.steps, "best_step": best["step"], "seed": self._seed,
             "val_miou": round(best["miou"], 6),
         }  # fmt: skip
-        card = ModelCard(self._card.arch, self._card.options, self._card.classes, training=training)
-        save_bundle(out, card, best["weights"])
+        save_bundle(out, replace(self._card, training=training), best["weights"])
         scores = {
             "class_names": list(self._data.classes.class_names),
             "per_class_iou": [None if np.isnan(v) else float(v) for v in ious],

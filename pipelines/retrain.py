@@ -36,7 +36,15 @@ if __name__ == "__main__":
             retrain,
             "retrain",
             cell=("arm", "seed"),
-            uses=("data.crop_size", "model", "train", "retrain.real_fraction"),
+            uses=(
+                "data.crop_size",
+                "data.value_range",
+                "data.exif",
+                "prepare.resize",
+                "model",
+                "train",
+                "retrain.real_fraction",
+            ),
             inputs=_inputs,
         )
     )

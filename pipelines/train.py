@@ -30,7 +30,14 @@ if __name__ == "__main__":
             train,
             "train",
             cell=("seed",),
-            uses=("data.crop_size", "model", "train"),
+            uses=(
+                "data.crop_size",
+                "data.value_range",
+                "data.exif",
+                "prepare.resize",
+                "model",
+                "train",
+            ),
             inputs=lambda params, cell: [Path("data/prepare")],
         )
     )

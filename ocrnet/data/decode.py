@@ -127,6 +127,12 @@ def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
     return raw
 
 
+def resize_image(image: npt.NDArray[np.uint8], size: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Change an RGB image to (height, width), bilinear, averaging where it shrinks."""
+    height, width = size
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
 def write_image(path: Path, image: npt.NDArray[np.uint8]) -> None:
     """Write an RGB image as PNG."""
     # Level 1 takes a quarter of the time of the default level and a tenth more room (CamVid).

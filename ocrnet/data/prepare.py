@@ -1,19 +1,18 @@
 """Canonical files from raw ones: RGB images, label maps of class ids, manifest, statistics."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from ocrnet.config import Params
 from ocrnet.data.decode import (
     read_image,
     read_raw_label_map,
+    resize_image,
     write_image,
     write_label_map,
 )
@@ -78,12 +77,6 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     content = _statistics(manifest, classes, statistics)
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     return manifest
-
-
-def resize_image(image: npt.NDArray[np.uint8], size: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Change an RGB image to (height, width), bilinear, averaging where it shrinks."""
-    height, width = size
-    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _decode(

@@ -6,7 +6,6 @@ is pickled. Input is a column `image` with the bytes of a PNG, JPEG, BMP, TIFF o
 Over HTTP both travel as base64.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ class SegmenterModel(PythonModel):
         from ocrnet.predict import load_segmenter
 
         self._segmenter = load_segmenter(Path(context.artifacts["weights"]).parent)
-        self._decoding = json.loads(Path(context.artifacts["decoding"]).read_text())
 
     def predict(self, context: PythonModelContext, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return the label map of each row; without type hints, which MLflow would take for a schema."""
@@ -37,15 +35,14 @@ class SegmenterModel(PythonModel):
 
     def _segment(self, content: bytes, path: Path) -> bytes:
         """Decode as in training, by way of a file: Pillow and OpenCV share no other door."""
-        from ocrnet.data.decode import read_image
         from ocrnet.errors import DataError
 
         path.write_bytes(content)
         try:
-            image = read_image(path, **self._decoding)
+            label_map = self._segmenter.label_map_of_file(path)
         except DataError as error:
             raise DataError(str(error).replace(str(path), path.name)) from None
-        return self._encode(self._segmenter.label_map(image), path.with_suffix(".png"))
+        return self._encode(label_map, path.with_suffix(".png"))
 
     def _encode(self, label_map: Any, path: Path) -> bytes:
         from ocrnet.data.decode import write_label_map

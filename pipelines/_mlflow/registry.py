@@ -150,13 +150,6 @@ def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id:
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    params = read_record(challenger.folder).params
-    decoding = {
-        "value_range": params.get("data.value_range"),
-        "exif": params.get("data.exif", "error"),
-    }
-    file = folder / "decoding.json"
-    file.write_text(json.dumps(decoding))
     image, label_map = ColSpec("binary", "image"), ColSpec("binary", "label_map")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wants type hints, of which it has none for bytes
@@ -168,7 +161,6 @@ def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id:
             artifacts={
                 "weights": str(challenger.folder / WEIGHTS_FILE),
                 "card": str(challenger.folder / CARD),
-                "decoding": str(file),
             },
             signature=ModelSignature(Schema([image]), Schema([label_map])),
             input_example=pd.DataFrame({"image": [_example()]}),

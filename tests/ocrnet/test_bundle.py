@@ -1,13 +1,16 @@
 """A bundle gives the model back to the bit, or says in one line why not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ocrnet.bundle import ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.bundle import Decoding, ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.data.decode import read_image, resize_image
 from ocrnet.errors import BundleError
 from ocrnet.predict import load_segmenter
 from tests.ocrnet.conftest import CLASSES
@@ -41,6 +44,23 @@ def test_predictions_have_the_size_of_the_image(bundle: Path, size: tuple[int, i
     assert probabilities.shape == (3, *size)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-5)
     assert (segmenter.label_map(image) == probabilities.argmax(axis=0)).all()
+
+
+def test_a_raw_file_is_decoded_and_resized_as_in_training(bundle: Path, tmp_path: Path) -> None:
+    """A model trained on half the size sees half the size, and answers at the size of the file."""
+    model, card = load_bundle(bundle)
+    decoding = Decoding(value_range=(0.0, 4095.0), exif="apply", resize=(64, 96))
+    save_bundle(tmp_path / "half", replace(card, decoding=decoding), model.state_dict())
+    segmenter = load_segmenter(tmp_path / "half")
+    assert segmenter.decoding == decoding
+    raw = np.random.default_rng(0).integers(0, 4096, (128, 192)).astype(np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(raw).save(path)
+    label_map = segmenter.label_map_of_file(path)
+    assert label_map.shape == (128, 192)
+    seen = resize_image(read_image(path, value_range=(0, 4095)), (64, 96))
+    nearest = segmenter.label_map(seen).repeat(2, 0).repeat(2, 1)
+    assert (label_map == nearest).mean() > 0.9
 
 
 def test_damaged_weights_are_refused(bundle: Path) -> None:
