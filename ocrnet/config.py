@@ -191,7 +191,7 @@ class TrainGanParams(Section):
     crop_size: Size | None = None  # of the windows it learns from; null: data.crop_size
     rare_crops: Share = 0.5  # share of windows around a pixel of a class drawn evenly
     lr_generator: Positive = 4e-4
-    lr_discriminator: Positive = 4e-4
+    lr_discriminator: Positive = 8e-4
     labelmix_weight: Annotated[float, Field(ge=0)] = 5.0
     labelmix_interval: Count = 4
     class_weight_max: Annotated[float, Field(ge=1)] = 30.0

@@ -132,7 +132,7 @@ class _Run:
         self._trainer.restore(state["networks"])
         self._done, self._seconds = state["done"], state["seconds"]
         self._recorder.restore(state["lines"])
-        logger.info("train_gan: goes on from step %d", self._done)
+        logger.info("resuming at step %d", self._done)
 
 
 def train_gan(

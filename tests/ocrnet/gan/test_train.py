@@ -151,7 +151,6 @@ def test_diversity_is_zero_for_a_generator_that_ignores_z(prepared: Path) -> Non
     assert gauges.diversity(generator, windows) == 0
 
 
-@pytest.mark.slow
 def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> None:
     trainer = GanTrainer(2, _params(lr_generator=2e-3, lr_discriminator=2e-3), device=CPU)
     train, val = (Pairs(prepared, split) for split in ("train", "val"))
