@@ -12,7 +12,8 @@ def retrain(stage: Stage) -> None:
     """Train one seed of one arm."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
-    from ocrnet.train import TrainingData, train_segmenter
+    from ocrnet.train import train_segmenter
+    from ocrnet.trainer import TrainingData
 
     arm, seed = stage.cell
     data = TrainingData.read(Path("data/prepare"), extra=extra_folder(arm, Path("data")))

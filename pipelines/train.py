@@ -10,7 +10,8 @@ def train(stage: Stage) -> None:
     """Train the baseline of one seed."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
-    from ocrnet.train import TrainingData, train_segmenter
+    from ocrnet.train import train_segmenter
+    from ocrnet.trainer import TrainingData
 
     (seed,) = stage.cell
     data = TrainingData.read(Path("data/prepare"))

@@ -10,6 +10,7 @@ import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,8 +20,10 @@ from ocrnet.data.sources import load_source, raw_root
 from ocrnet.data.summary import summarize
 from ocrnet.errors import DataError
 from ocrnet.names import check_component_names
-from pipelines._expectations import Outcome, check_table
 from pipelines._stage import STATE, Stage, run_stage
+
+if TYPE_CHECKING:
+    from pipelines._expectations import Outcome
 
 logger = logging.getLogger(__name__)
 SHOWN = 5  # findings of a code on the screen
@@ -41,6 +44,8 @@ def validate(stage: Stage) -> None:
     except DataError as error:  # no set at all, so there is nothing to tabulate
         (stage.out / "summary.txt").write_text(f"Raw data refused.\n\n{error}\n")
         raise
+    from pipelines._expectations import check_table  # 8 s; what is wrong above is told before
+
     table = scan(items, params.data, root=raw_root(params, work))
     outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
     findings = _findings(outcomes, table, stage)
@@ -53,7 +58,7 @@ def validate(stage: Stage) -> None:
         raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
 
 
-def _findings(outcomes: list[Outcome], table: pd.DataFrame, stage: Stage) -> list[Finding]:
+def _findings(outcomes: "list[Outcome]", table: pd.DataFrame, stage: Stage) -> list[Finding]:
     failed = [outcome for outcome in outcomes if not outcome.success]
     findings: list[Finding] = []
     for code in sorted({outcome.code for outcome in failed}):
@@ -62,7 +67,7 @@ def _findings(outcomes: list[Outcome], table: pd.DataFrame, stage: Stage) -> lis
     return findings
 
 
-def _write_outcomes(path: Path, outcomes: list[Outcome], findings: list[Finding]) -> None:
+def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: list[Finding]) -> None:
     content = {
         "success": not findings,
         "findings": [asdict(finding) for finding in findings],

@@ -15,7 +15,8 @@ from ocrnet.errors import TrainError
 from ocrnet.metrics import miou
 from ocrnet.predict import load_segmenter
 from ocrnet.tracking import Recorder
-from ocrnet.train import SCORES_FILE, Trainer, TrainingData, train_segmenter
+from ocrnet.train import train_segmenter
+from ocrnet.trainer import SCORES_FILE, Trainer, TrainingData
 from ocrnet.validation import score_folder
 from tests.ocrnet.conftest import toy_params
 

@@ -1,0 +1,259 @@
+"""One training of a segmenter: its state, and the step that moves it."""
+
+import json
+import logging
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ocrnet.bundle import Decoding, ModelCard, build_model, save_bundle
+from ocrnet.config import ModelParams, Params, TrainParams
+from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
+from ocrnet.data.manifest import ClassTable
+from ocrnet.data.transforms import TrainTransform
+from ocrnet.errors import TrainError
+from ocrnet.imbalance import class_weights
+from ocrnet.losses import build_loss
+from ocrnet.metrics import miou, per_class_iou
+from ocrnet.models.output import SegmenterOutput, resize_logits
+from ocrnet.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
+from ocrnet.predict import normalise
+from ocrnet.pretrained import load_backbone_weights
+from ocrnet.runtime import autocast, key_seed, pick_device, seeded
+from ocrnet.tracking import Recorder
+from ocrnet.validation import score_folder
+
+logger = logging.getLogger(__name__)
+SCORES_FILE = "val_scores.json"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a segmenter is trained on and chosen by.
+
+    Args:
+        classes: names, palette and ignored id.
+        real: the real training split.
+        extra: synthesized pairs, or None.
+        val: the validation split, always real.
+    """
+
+    classes: ClassTable
+    real: ImageFolder
+    val: ImageFolder
+    extra: ImageFolder | None = None
+
+    @classmethod
+    def read(cls, prepared: Path, *, extra: Path | None = None) -> "TrainingData":
+        """Read the real data, and the training split of an extra manifest folder.
+
+        Raises:
+            DataError: a manifest is missing or wrong, or a split is empty.
+        """
+        return cls(
+            classes=ClassTable.read(prepared),
+            real=ImageFolder.read(prepared, split="train"),
+            val=ImageFolder.read(prepared, split="val"),
+            extra=None if extra is None else ImageFolder.read(extra, split="train"),
+        )
+
+
+class Trainer:
+    """The state of one training, and the step that moves it.
+
+    Attributes:
+        step: optimizer steps done.
+    """
+
+    def __init__(
+        self, params: Params, data: TrainingData, *, seed: int, recorder: Recorder
+    ) -> None:
+        self._params = params
+        self._recipe: TrainParams = params.train
+        self._data = data
+        self._seed = seed
+        self._recorder = recorder
+        self._device = pick_device()
+        self._card = ModelCard(
+            params.model.arch,
+            model_options(params.model),
+            data.classes,
+            decoding=Decoding(params.data.value_range, params.data.exif, params.prepare.resize),
+        )
+        with seeded(seed, "init"):
+            self.model = build_model(self._card)
+        load_backbone_weights(self.model, params.model.backbone, params.model.pretrained)
+        self.model.to(self._device)
+        self._loss = self._build_loss().to(self._device)
+        self._optimizer = build_optimizer(self.model, self._recipe)
+        self._average = WeightAverage(self.model, self._recipe.ema_decay)
+        self._mean = torch.tensor(self._card.mean, device=self._device).view(1, 3, 1, 1)
+        self._std = torch.tensor(self._card.std, device=self._device).view(1, 3, 1, 1)
+        self._best: dict[str, Any] = {"step": 0, "miou": -1.0, "confusion": None, "weights": {}}
+        self.step = 0
+
+    def batches(self) -> Any:
+        """Return the batches of the steps that are left."""
+        transform = TrainTransform(
+            self._recipe,
+            crop_size=self._params.data.crop_size,
+            ignore_index=self._data.classes.ignore_index,
+        )
+        streams = [self._data.real, *([self._data.extra] if self._data.extra else [])]
+        return train_batches(
+            streams,
+            transform,
+            batch_size=self._recipe.batch_size,
+            real_fraction=self._params.retrain.real_fraction,
+            first=self.step,
+            steps=self._recipe.steps,
+            seed=self._seed,
+            workers=self._recipe.workers,
+        )
+
+    def advance(self, batch: TrainBatch) -> None:
+        """Make one optimizer step, and log and validate where it is time to."""
+        torch.manual_seed(key_seed(self._seed, "step", self.step))
+        rate = learning_rate(self.step, self._recipe)
+        set_learning_rate(self._optimizer, rate)
+        loss = self._optimize(batch)
+        self._average.update(self.model)
+        self.step += 1
+        if self.step % self._recipe.log_interval == 0:
+            self._recorder.log(self.step, {"train/loss": loss, "train/lr": rate})
+            if not sys.stderr.isatty():
+                logger.info("step %5d/%d  loss %.4f", self.step, self._recipe.steps, loss)
+        if self.step % self._recipe.val_interval == 0 or self.step == self._recipe.steps:
+            self._validate()
+
+    def _optimize(self, batch: TrainBatch) -> float:
+        self.model.train()
+        images = normalise(batch.images.to(self._device), mean=self._mean, std=self._std)
+        label_maps = batch.label_maps.to(self._device)
+        with autocast(self._device, self._recipe.precision):
+            output = self.model(images)
+        loss = self._total_loss(output, label_maps)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise TrainError(
+                f"step {self.step}: the loss is {value} on the batch {', '.join(batch.ids)}. "
+                "Lower train.lr or set train.clip_norm, and look at these images."
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip_norm)
+        self._optimizer.step()
+        return value
+
+    def _total_loss(self, output: SegmenterOutput, label_maps: Tensor) -> Tensor:
+        size = (label_maps.shape[-2], label_maps.shape[-1])
+        align = self.model.align_corners
+        total: Tensor = self._loss(
+            resize_logits(output.logits, size, align_corners=align), label_maps
+        )
+        if output.aux_logits is not None and self._recipe.aux_weight > 0:
+            aux = resize_logits(output.aux_logits, size, align_corners=align)
+            total = total + self._recipe.aux_weight * self._loss(aux, label_maps)
+        return total
+
+    def _build_loss(self) -> nn.Module:
+        counts = self._data.real.pixel_counts(self._data.classes.class_names)
+        weights = class_weights(self._recipe.class_weights, counts)
+        options: dict[str, Any] = {
+            "class_weights": None if weights is None else torch.from_numpy(weights)
+        }
+        if self._recipe.loss == "ohem":
+            options |= {
+                "threshold": self._recipe.ohem_threshold,
+                "min_kept": self._recipe.ohem_min_kept,
+            }
+        return build_loss(
+            self._recipe.loss,
+            num_classes=self._data.classes.num_classes,
+            ignore_index=self._data.classes.ignore_index,
+            **options,
+        )
+
+    def _validate(self) -> None:
+        """Score the averaged weights on the whole validation images and keep them if they are the best so far."""
+        live = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(dict(self._average.weights()))
+        confusion = score_folder(
+            self.model, self._data.val, num_classes=self._data.classes.num_classes,
+            ignore_index=self._data.classes.ignore_index, mean=self._mean, std=self._std,
+            batch_size=self._recipe.batch_size,
+        )  # fmt: skip
+        score = miou(confusion)
+        if score > self._best["miou"]:
+            self._best = {
+                "step": self.step,
+                "miou": score,
+                "confusion": confusion.tolist(),
+                "weights": {
+                    n: v.detach().cpu().clone() for n, v in self.model.state_dict().items()
+                },
+            }
+        self.model.load_state_dict(live)
+        self._recorder.log(self.step, self._val_metrics(confusion))
+        logger.info(
+            "step %5d/%d  val/mIoU %.4f  (best %.4f at step %d)",
+            self.step, self._recipe.steps, score, self._best["miou"], self._best["step"],
+        )  # fmt: skip
+
+    def _val_metrics(self, confusion: npt.NDArray[np.int64]) -> dict[str, float]:
+        names = self._data.classes.class_names
+        ious = {
+            f"val/IoU/{n}": float(v) for n, v in zip(names, per_class_iou(confusion), strict=True)
+        }
+        return {"val/mIoU": miou(confusion), **ious}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the rest of the training depends on."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self._average.state(),
+            "optimizer": self._optimizer.state_dict(),
+            "best": self._best,
+            "lines": self._recorder.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self._average.restore(**state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._best = state["best"]
+        self._recorder.restore(state["lines"])
+
+    def write(self, out: Path) -> None:
+        """Write the bundle, the validation scores and the final metrics."""
+        best = self._best
+        confusion = np.array(best["confusion"], dtype=np.int64)
+        ious = per_class_iou(confusion)
+        training = {
+            "steps": self._recipe.steps, "best_step": best["step"], "seed": self._seed,
+            "val_miou": round(best["miou"], 6),
+        }  # fmt: skip
+        save_bundle(out, replace(self._card, training=training), best["weights"])
+        scores = {
+            "class_names": list(self._data.classes.class_names),
+            "per_class_iou": [None if np.isnan(v) else float(v) for v in ious],
+            "miou": best["miou"],
+            "confusion": best["confusion"],
+        }
+        (out / SCORES_FILE).write_text(json.dumps(scores, indent=1) + "\n")
+        self._recorder.finish({**self._val_metrics(confusion), "val/best_step": best["step"]})
+
+
+def model_options(params: ModelParams) -> dict[str, Any]:
+    """Return what `build_segmenter` takes besides the name and the number of classes."""
+    return params.model_dump(exclude={"arch", "pretrained"})
