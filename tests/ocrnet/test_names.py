@@ -1,0 +1,56 @@
+"""Wrong names are told by the first stage, all at once; every name in a table can be loaded."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import timm
+
+from ocrnet.config import Params, parse_params
+from ocrnet.data.arms import ARMS
+from ocrnet.data.sources import SOURCES
+from ocrnet.errors import ParamsError
+from ocrnet.losses import LOSSES
+from ocrnet.models import ARCHS
+from ocrnet.names import check_component_names, timm_models
+
+
+def params(**sections: dict[str, Any]) -> Params:
+    data = {"source": "folder", "path": "raw", "classes": ["a", "b"], **sections.pop("data", {})}
+    return parse_params({"data": data, **sections})
+
+
+def test_the_defaults_are_known() -> None:
+    check_component_names(params())
+
+
+def test_all_wrong_names_are_told_with_the_known_ones() -> None:
+    wrong = params(
+        data={"source": "foldr"},
+        model={"arch": "ocr", "backbone": "hrnet_w17"},
+        train={"loss": "cee"},
+        retrain={"arms": ["gan", "gann"]},
+    )
+    with pytest.raises(ParamsError) as caught:
+        check_component_names(wrong)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5
+    assert (
+        "retrain.arms: 'gann' is unknown. Known: gan, gan_unselected, copy_paste, real_twice."
+        in lines[3]
+    )
+    assert "hrnet_w18" in lines[4]
+
+
+@pytest.mark.parametrize("path", [*SOURCES.values(), *ARCHS.values(), *LOSSES.values()])
+def test_every_import_path_of_the_tables_leads_somewhere(path: str) -> None:
+    module, name = path.split(":")
+    assert callable(getattr(import_module(module), name))
+
+
+def test_the_names_read_from_timm_are_those_that_it_registers() -> None:
+    assert timm_models() == set(timm.list_models())
+
+
+def test_every_arm_has_a_folder() -> None:
+    assert set(ARMS) == {"gan", "gan_unselected", "copy_paste", "real_twice"}

@@ -1,0 +1,35 @@
+"""Seeds are functions of their key alone."""
+
+import torch
+
+from ocrnet.runtime import autocast, key_seed, keyed_generator, seeded
+
+
+def test_keys_are_told_apart() -> None:
+    seeds = {key_seed(*key) for key in [(1, 23), (12, 3), (123,), ("a", 1), (1, "a")]}
+    assert len(seeds) == 5
+    assert key_seed(1, "step", 2) == key_seed(1, "step", 2)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_generator_of_equal_key_draws_the_same() -> None:
+    drawn = [torch.rand(3, generator=keyed_generator(0, "x")) for _ in range(2)]
+    assert torch.equal(*drawn)
+
+
+def test_a_seeded_block_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    with seeded("inside"):
+        torch.rand(7)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_precision_on_the_cpu() -> None:
+    cpu = torch.device("cpu")
+    a = torch.ones(2, 2)
+    with autocast(cpu, "auto"):
+        assert (a @ a).dtype == torch.float32
+    with autocast(cpu, "bf16"):
+        assert (a @ a).dtype == torch.bfloat16
