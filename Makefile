@@ -37,11 +37,12 @@ repro: setup  ## Run the pipeline on the set in force, or on SET=demo|camvid|...
 use: setup  ## Put a set of params/ in force: make use SET=camvid
 	@$(BIN)/python -m pipelines.use $(SET)
 
-test: setup  ## Run all tests
-	$(BIN)/python -m pytest
+# One torch thread per process: two processes of two threads on two cores stand in each other's way.
+test: setup  ## Run all tests, two processes at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup  ## Run the tests of the library alone, about a minute
-	$(BIN)/python -m pytest tests/ocrnet -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ocrnet -m "not slow"
 
 check: setup  ## Lint, types and import directions, as in CI
 	$(BIN)/ruff check .

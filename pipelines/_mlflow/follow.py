@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrnet.tracking import RECORD_FILE
+
 from .points import Point, StageRecord, is_complete, live_points, read_record, read_times
 from .target import STATE, Target
 
@@ -83,7 +85,8 @@ class _Follower:
             pause = INTERVAL_S if self._try(self._send) else min(2 * pause, LONGEST_PAUSE_S)
         end = time.monotonic() + DRAIN_S
         while not stopped.is_set() and time.monotonic() < end:
-            if self._try(self._finish):
+            # DVC may be moving the folder into its cache just now.
+            if (self._out / RECORD_FILE).is_file() and self._try(self._finish):
                 return
             stopped.wait(1.0)
         logger.info("%s: gave up; publish sends the rest", self._record.stage)
@@ -110,6 +113,8 @@ class _Follower:
         if not self._is_same_run():
             return
         points = live_points(self._out, read_times(self._times), now_ms=now_ms())
+        if self._is_published and any(self._known.get(p.place) != p.value for p in points):
+            self._run_id = None  # the same params and data, and yet another run
         session, run_id = self._open(points)
         missing = [point for point in points if point.place not in self._known]
         if missing and not self._is_published:
@@ -121,7 +126,7 @@ class _Follower:
             return  # over before a run was begun: publish, which DVC may be running now, sends it all
         self._send()
         if self._session is not None and self._run_id is not None and not self._is_published:
-            status = "FINISHED" if is_complete(self._out) or not self._is_same_run() else "KILLED"
+            status = "FINISHED" if self._is_same_run() and is_complete(self._out) else "KILLED"
             self._session.client.set_terminated(self._run_id, status)
 
     def _is_same_run(self) -> bool:
@@ -139,13 +144,14 @@ class _Follower:
             self._session = connect(self._target, self._experiment)
         session = self._session
         if self._run_id is None:
+            self._known, self._is_published = {}, False
             self._run_id = self._find_run(session, points) or self._start_run(session, points)
             if not self._is_published:
                 log_params(session, self._run_id, self._record)
         return session, self._run_id
 
     def _find_run(self, session: "Session", points: list[Point]) -> str | None:
-        """Return the run of an earlier attempt; a published one only while it agrees with this attempt."""
+        """Return the run of an earlier attempt, as long as it agrees with this one."""
         from .runs import FINGERPRINT_TAG, KEY_TAG, REPLACED_TAG, STAGE_TAG, find_run, read_history
 
         record = self._record
@@ -153,13 +159,14 @@ class _Follower:
         if found is None or found.data.tags.get(REPLACED_TAG):
             return None
         run_id = str(found.info.run_id)
-        self._known = {point.place: point.value for point in read_history(session, run_id)}
-        self._is_published = KEY_TAG in found.data.tags
-        if not self._is_published:
+        known = {point.place: point.value for point in read_history(session, run_id)}
+        is_published = KEY_TAG in found.data.tags
+        for point in points:  # other code may have other values; a published run is whole
+            if known.get(point.place, None if is_published else point.value) != point.value:
+                return None
+        self._known, self._is_published = known, is_published
+        if not is_published:
             session.client.update_run(run_id, status="RUNNING")
-        elif not all(self._known.get(point.place) == point.value for point in points):
-            self._is_published, self._known = False, {}
-            return None
         return run_id
 
     def _start_run(self, session: "Session", points: list[Point]) -> str:

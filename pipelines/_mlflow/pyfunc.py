@@ -24,8 +24,13 @@ class SegmenterModel(PythonModel):
 
         self._segmenter = load_segmenter(Path(context.artifacts["weights"]).parent)
 
-    def predict(self, context: PythonModelContext, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return the label map of each row; without type hints, which MLflow would take for a schema."""
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return the label map of each row."""
         with tempfile.TemporaryDirectory() as folder:
             label_maps = [
                 self._segment(bytes(content), Path(folder, f"image {row}"))

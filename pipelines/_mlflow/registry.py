@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -151,21 +150,19 @@ def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id:
     from mlflow.types import ColSpec, Schema
 
     image, label_map = ColSpec("binary", "image"), ColSpec("binary", "label_map")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it wants type hints, of which it has none for bytes
-        mlflow.pyfunc.save_model(
-            folder / "model",
-            mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
-            python_model=os.path.relpath(CODE),
-            code_paths=[os.path.relpath(LIBRARY)],
-            artifacts={
-                "weights": str(challenger.folder / WEIGHTS_FILE),
-                "card": str(challenger.folder / CARD),
-            },
-            signature=ModelSignature(Schema([image]), Schema([label_map])),
-            input_example=pd.DataFrame({"image": [_example()]}),
-            pip_requirements=requirements(),
-        )
+    mlflow.pyfunc.save_model(
+        folder / "model",
+        mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
+        python_model=os.path.relpath(CODE),
+        code_paths=[os.path.relpath(LIBRARY)],
+        artifacts={
+            "weights": str(challenger.folder / WEIGHTS_FILE),
+            "card": str(challenger.folder / CARD),
+        },
+        signature=ModelSignature(Schema([image]), Schema([label_map])),
+        input_example=pd.DataFrame({"image": [_example()]}),
+        pip_requirements=requirements(),
+    )
     for cache in [*(folder / "model").rglob("__pycache__")]:
         shutil.rmtree(cache)
 

@@ -4,13 +4,15 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 STATE = Path(".state")
 DEFAULT_URI = "sqlite:///mlflow.db"
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 HIDDEN = "***"
 _USERINFO = re.compile(r"://[^/\s]*@")
@@ -51,17 +53,42 @@ class Target:
             text = text.replace(secret, HIDDEN)
         return " ".join(hide_userinfo(text).split())
 
-    def refusal(self, timeout_s: float = 2.0) -> str | None:
-        """Return why nothing can be reached there, or None; a few milliseconds where a server listens."""
+    def refusal(self, timeout_s: float = 4.0) -> str | None:
+        """Return why nothing can be sent there now, or None; a few milliseconds where a server answers.
+
+        A server that takes connections and answers none counts as away.
+        """
         parts = urlsplit(self.uri)
         if not parts.hostname:
             return None
-        port = parts.port or PORTS.get(parts.scheme.split("+")[0], 80)
+        port = parts.port or PORTS.get(parts.scheme.split("+")[0], 0)
         try:
+            if self.is_http:
+                status = _health(self.uri, timeout_s)
+                return f"HTTP {status}" if status >= 500 else None
             socket.create_connection((parts.hostname, port), timeout=timeout_s).close()
-        except OSError as error:
-            return self.redact(error.strerror or str(error))
+        except TimeoutError:
+            return f"no answer within {timeout_s:.0f} s"
+        except (OSError, HTTPException) as error:
+            return self.redact(getattr(error, "strerror", None) or str(error))
         return None
+
+
+def _health(uri: str, timeout_s: float) -> int:
+    """Return the status of `/health`, which is open and tells nothing; any below 500 is a sign of life."""
+    parts = urlsplit(uri)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    if parts.scheme == "https":
+        import ssl
+
+        # No secret travels here; whether the certificate is good is mlflow's to judge.
+        context = ssl._create_unverified_context()
+        connection = HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=timeout_s, context=context
+        )
+    with closing(connection):
+        connection.request("GET", f"{parts.path}/health")
+        return connection.getresponse().status
 
 
 def find_target(environment: Mapping[str, str] = os.environ) -> Target:

@@ -28,7 +28,8 @@ first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3
 params = load_params(Path("params.yaml"))
 publish = params.publish.model_copy(update={"live": live})
 stage = Stage(
-    "train@0", ("0",), params.model_copy(update={"publish": publish}), Path("data/train/0"), "f0", ("train",)
+    name="train@0", cell=("0",), params=params.model_copy(update={"publish": publish}),
+    out=Path("data/train/0"), fingerprint="f0", code="c0", uses=("train.lr",),
 )
 begin = time.monotonic()
 recorder = stage.start_record()

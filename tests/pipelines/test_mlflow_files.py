@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,13 @@ def test_no_secret_survives_in_a_message() -> None:
     target = find_target(environment)
     message = "GET http://ann:p%40ss@h/x?token=abc failed\nfor p@ss with Bearer tok-1"
     assert target.redact(message) == "GET http://***@h/x?token=*** failed for *** with Bearer ***"
+
+
+def test_a_server_that_takes_calls_and_answers_none_counts_as_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        target = find_target({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{deaf.getsockname()[1]}"})
+        assert "no answer" in str(target.refusal(timeout_s=0.2))
+    assert "refused" in str(target.refusal())
 
 
 def test_the_ledger_keeps_stores_and_experiments_apart(tmp_path: Path) -> None:
