@@ -28,7 +28,7 @@ $(VENV)/.ready: requirements.lock Makefile
 	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
 
-repro: setup  ## Run the pipeline on the set in force, or on SET=demo|camvid|...
+repro: setup  ## Run the pipeline on the set in force, or on another: make repro SET=camvid
 	@if [ -n "$(SET)" ]; then $(BIN)/python -m pipelines.use $(SET); fi
 	@[ -d .git ] || { echo "make repro: not a git repository; clone it, DVC needs git."; exit 2; }
 	$(BIN)/dvc --wait-for-lock repro

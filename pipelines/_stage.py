@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrnet.config import Params, load_params
+from ocrnet.config import Params
 from ocrnet.errors import OcrnetError
+from ocrnet.params_file import load_params
 from ocrnet.tracking import Recorder, flatten, write_record
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ def main(argv: list[str]) -> int:
     out, times, pid = Path(argv[0]), Path(argv[1]), int(argv[2])
     os.nice(19)
     os.environ["OMP_NUM_THREADS"] = "1"
-    from ocrnet.config import load_params
+    from ocrnet.params_file import load_params
     from pipelines._mlflow.follow import follow, watch
     from pipelines._mlflow.target import find_target
 

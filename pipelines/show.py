@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ocrnet.config import load_params
 from ocrnet.errors import DataError, OcrnetError
+from ocrnet.params_file import load_params
 
 EVALUATED = Path("data/evaluate")
 

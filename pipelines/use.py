@@ -11,8 +11,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ocrnet.config import parse_params
 from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.params_file import parse_params
 
 SETS = Path("params")
 

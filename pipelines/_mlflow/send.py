@@ -169,7 +169,7 @@ def _destination() -> tuple[str, str]:
         section = load_plain_yaml(PARAMS_FILE.read_bytes(), PARAMS_FILE)["publish"]
         return section["experiment"], section["model_name"]
     except (OSError, DataError, KeyError, TypeError):
-        from ocrnet.config import load_params
+        from ocrnet.params_file import load_params
 
         params = load_params(PARAMS_FILE).publish
         return params.experiment, params.model_name

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ocrnet.config import Params, parse_params
+from ocrnet.config import Params
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
+from ocrnet.params_file import parse_params
 
 CLASSES = ClassTable(("floor", "square", "dot"), ((0, 0, 0), (128, 0, 0), (0, 128, 0)))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ocrnet.config import Params, parse_params
+from ocrnet.config import Params
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import (
     ClassTable,
@@ -17,6 +17,7 @@ from ocrnet.data.manifest import (
     write_manifest,
 )
 from ocrnet.errors import BundleError
+from ocrnet.params_file import parse_params
 
 NAMES = ("ground", "dent", "rust")
 PALETTE = ((40, 40, 40), (200, 60, 60), (60, 60, 200))

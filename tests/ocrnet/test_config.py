@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ocrnet.config import load_params, parse_params
 from ocrnet.errors import ParamsError
+from ocrnet.params_file import load_params, parse_params
 
 DATA: dict[str, Any] = {"source": "folder", "path": "raw", "classes": ["floor", "crack"]}
 

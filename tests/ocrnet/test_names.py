@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import timm
 
-from ocrnet.config import Params, parse_params
+from ocrnet.config import Params
 from ocrnet.data.arms import ARMS
 from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
 from ocrnet.losses import LOSSES
 from ocrnet.models import ARCHS
 from ocrnet.names import check_component_names, timm_models
+from ocrnet.params_file import parse_params
 
 
 def params(**sections: dict[str, Any]) -> Params:

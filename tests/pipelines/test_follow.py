@@ -21,7 +21,7 @@ STAGE = "train@0"
 TOY = """
 import json, sys, time
 from pathlib import Path
-from ocrnet.config import load_params
+from ocrnet.params_file import load_params
 from pipelines._stage import Stage
 
 first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "live"

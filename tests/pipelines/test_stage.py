@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrnet.config import load_params
 from ocrnet.errors import DataError
+from ocrnet.params_file import load_params
 from pipelines._stage import STATE, Stage, fingerprint_of, run_stage
 
 

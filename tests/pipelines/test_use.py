@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from ocrnet.config import load_params
 from ocrnet.errors import ParamsError
+from ocrnet.params_file import load_params
 from pipelines.use import SETS, use_set
 
 

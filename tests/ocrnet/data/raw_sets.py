@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ocrnet.config import Params, parse_params
+from ocrnet.config import Params
+from ocrnet.params_file import parse_params
 
 CLASSES = ("plate", "scratch", "pit")
 

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from ocrnet.config import Params, parse_params
+from ocrnet.config import Params
 from ocrnet.data.sources.demo import CLASS_NAMES, find, planned_defects, render
 from ocrnet.errors import ParamsError
+from ocrnet.params_file import parse_params
 
 SIZE = (96, 128)
 BLUR_REACH = 3  # pixels: the camera's kernel is cut at four deviations, of 0.75 at most
