@@ -178,7 +178,7 @@ class TrainGanParams(Section):
 
     seed: int = 0
     preset: Literal["cpu-demo", "small", "full"] = "cpu-demo"
-    steps: Count = 700
+    steps: Count = 500
     max_seconds: Positive | None = None  # a time box: stop at the step that reaches it
     batch_size: Count = 8
     crop_size: Size | None = None  # of the windows it learns from; null: data.crop_size
