@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 Size = tuple[Count, Count]
 
 
@@ -99,7 +100,7 @@ class DataParams(Section):
 class DemoParams(Section):
     """The rendered surface-inspection set of `data.source: demo`."""
 
-    seed: int = 0
+    seed: Seed = 0
     size: Size = (96, 128)
     train: Count = 48
     val: Count = 24
@@ -120,7 +121,7 @@ class PrepareParams(Section):
     resize: Size | None = None  # every image and label map to this size; null keeps sizes
     val_share: Share = 0.15  # used where the source publishes no split
     test_share: Share = 0.25
-    split_seed: int = 0
+    split_seed: Seed = 0
 
 
 class ModelParams(Section):
@@ -176,7 +177,7 @@ class TrainParams(Section):
 class TrainGanParams(Section):
     """The label-map-to-image GAN."""
 
-    seed: int = 0
+    seed: Seed = 0
     preset: Literal["cpu-demo", "small", "full"] = "cpu-demo"
     steps: Count = 500
     max_seconds: Positive | None = None  # a time box: stop at the step that reaches it
@@ -200,7 +201,7 @@ class SynthesizeParams(Section):
     """New label layouts and their painting."""
 
     count: Count = 96
-    seed: int = 0
+    seed: Seed = 0
     operations: dict[str, Annotated[float, Field(ge=0)]] = {
         "train": 1.0,
         "flip": 1.0,
@@ -234,7 +235,7 @@ class EvaluateParams(Section):
 
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    seed: int = 0
+    seed: Seed = 0
     boundary_ratio: Annotated[float, Field(gt=0, le=0.1)] = (
         0.02  # band width as a share of the image diagonal
     )
@@ -253,7 +254,7 @@ class PublishParams(Section):
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     data: DataParams
     demo: DemoParams = DemoParams()
     validate_: ValidateParams = Field(default=ValidateParams(), alias="validate")

@@ -1,6 +1,7 @@
 """A check of all component names in the params, before anything runs and without importing what they name."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from ocrnet.config import Params
 from ocrnet.data.arms import ARMS
 from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
+from ocrnet.gan.layouts import OPERATIONS
 from ocrnet.losses import LOSSES
 from ocrnet.models import ARCHS
 
@@ -19,15 +21,17 @@ def check_component_names(params: Params) -> None:
     Raises:
         ParamsError: with one line per unknown name.
     """
+    checks: list[tuple[str, str, Iterable[str]]] = [
+        ("data.source", params.data.source, SOURCES),
+        ("model.arch", params.model.arch, ARCHS),
+        ("train.loss", params.train.loss, LOSSES),
+        *(("synthesize.operations", name, OPERATIONS) for name in params.synthesize.operations),
+        *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
+    ]
     lines = [
         f"params.yaml: {key}: {name!r} is unknown. Known: {', '.join(table)}."
-        for key, name, table in (
-            ("data.source", params.data.source, SOURCES),
-            ("model.arch", params.model.arch, ARCHS),
-            ("train.loss", params.train.loss, LOSSES),
-            *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
-        )
-        if name not in table
+        for key, name, table in checks
+        if name not in set(table)
     ]
     backbone = params.model.backbone.split(".")[0]
     if backbone not in timm_models():

@@ -62,17 +62,12 @@ class Segmenter:
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, ...]
     ) -> Float[Tensor, "K H2 W2"]:
         """Return logits at `size`: the image's own, or that of the raw image it was resized from."""
-        height, width = image.shape[:2]
         pixels = (
             torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
         )
         images = normalise(pixels, mean=self._mean, std=self._std)
-        pad = (0, max(0, LEAST_SIDE - width), 0, max(0, LEAST_SIDE - height))
-        images = torch.nn.functional.pad(images, pad)
+        own = full_size_logits(self._model, images)
         align = self._model.align_corners
-        padded = (images.shape[-2], images.shape[-1])
-        full = resize_logits(self._model(images).logits, padded, align_corners=align)
-        own = full[:, :, :height, :width]
         return resize_logits(own, (size[0], size[1]), align_corners=align)[0]
 
 
@@ -89,6 +84,18 @@ def normalise(
 ) -> Float[Tensor, "B 3 H W"]:
     """Return images as the model wants them: RGB in [0, 1] less its mean, in units of its deviation."""
     return (images.float() / 255.0 - mean) / std
+
+
+def full_size_logits(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B K H W"]:
+    """Return logits at the size of normalised images of any size."""
+    height, width = images.shape[-2:]
+    pad = (0, max(0, LEAST_SIDE - width), 0, max(0, LEAST_SIDE - height))
+    padded = torch.nn.functional.pad(images, pad)
+    size = (padded.shape[-2], padded.shape[-1])
+    logits = resize_logits(model(padded).logits, size, align_corners=model.align_corners)
+    return logits[:, :, :height, :width]
 
 
 def load_segmenter(folder: Path, *, device: str = "cpu") -> Segmenter:

@@ -29,6 +29,7 @@ class Recorder:
         self._folder = folder
         self._times = times
         self._lines: list[str] = []
+        self._stamps: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / METRICS_LINES).write_text("")
         if times is not None:
@@ -38,33 +39,34 @@ class Recorder:
     def log(self, step: int, values: Mapping[str, float | int]) -> None:
         """Append one line; a value that is not finite (the IoU of an absent class) is left out."""
         finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
-        self._append(json.dumps({"step": step, **finite}))
+        self._append(json.dumps({"step": step, **finite}), f"{time.time():.3f}")
 
-    def state(self) -> list[str]:
-        """Return the lines so far, for a checkpoint."""
-        return list(self._lines)
+    def state(self) -> dict[str, list[str]]:
+        """Return the lines so far and when they were written, for a checkpoint."""
+        return {"lines": list(self._lines), "stamps": list(self._stamps)}
 
-    def restore(self, lines: Sequence[str]) -> None:
+    def restore(self, state: Mapping[str, Sequence[str]]) -> None:
         """Start from the lines of a checkpoint in place of those written so far."""
-        self._lines = []
+        self._lines, self._stamps = [], []
         (self._folder / METRICS_LINES).write_text("")
         if self._times is not None:
             self._times.write_text("")
-        for line in lines:
-            self._append(line)
+        for line, stamp in zip(state["lines"], state["stamps"], strict=True):
+            self._append(line, stamp)
 
     def finish(self, metrics: Mapping[str, float | int]) -> None:
         """Write `metrics.json`, the numbers that stand for the whole run."""
         finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         (self._folder / METRICS_FILE).write_text(json.dumps(finite, indent=1) + "\n")
 
-    def _append(self, line: str) -> None:
+    def _append(self, line: str, stamp: str) -> None:
         self._lines.append(line)
+        self._stamps.append(stamp)
         with (self._folder / METRICS_LINES).open("a") as file:
             file.write(line + "\n")
         if self._times is not None:
             with self._times.open("a") as file:
-                file.write(f"{time.time():.3f}\n")
+                file.write(stamp + "\n")
 
 
 def write_record(folder: Path, *, stage: str, fingerprint: str, params: Mapping[str, Any]) -> None:

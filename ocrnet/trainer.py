@@ -17,11 +17,11 @@ from ocrnet.config import ModelParams, Params, TrainParams
 from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
 from ocrnet.data.manifest import ClassTable
 from ocrnet.data.transforms import TrainTransform
-from ocrnet.errors import TrainError
+from ocrnet.errors import ParamsError, TrainError
 from ocrnet.imbalance import class_weights
 from ocrnet.losses import build_loss
 from ocrnet.metrics import miou, per_class_iou
-from ocrnet.models.output import SegmenterOutput, resize_logits
+from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
 from ocrnet.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
 from ocrnet.predict import normalise
 from ocrnet.pretrained import load_backbone_weights
@@ -88,6 +88,7 @@ class Trainer:
         )
         with seeded(seed, "init"):
             self.model = build_model(self._card)
+        _try_forward(self.model, params)
         load_backbone_weights(self.model, params.model.backbone, params.model.pretrained)
         # Channels last: a tenth less time per step on the CPU, and what tensor cores want.
         self.model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -254,6 +255,19 @@ class Trainer:
         }
         (out / SCORES_FILE).write_text(json.dumps(scores, indent=1) + "\n")
         self._recorder.finish({**self._val_metrics(confusion), "val/best_step": best["step"]})
+
+
+def _try_forward(model: SegmentationModel, params: Params) -> None:
+    """Refuse a backbone that cannot take images of the crop's size, before anything is trained."""
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, *params.data.crop_size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ParamsError(
+            f"params.yaml: model.backbone: {params.model.backbone} cannot take images of "
+            f"{list(params.data.crop_size)}: {reason}. Take one that takes any size, or change data.crop_size."
+        ) from None
 
 
 def model_options(params: ModelParams) -> dict[str, Any]:

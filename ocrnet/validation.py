@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ocrnet.data.dataset import ImageFolder, Item
 from ocrnet.metrics import confusion_matrix
-from ocrnet.models.output import SegmentationModel, resize_logits
-from ocrnet.predict import normalise
+from ocrnet.models.output import SegmentationModel
+from ocrnet.predict import full_size_logits, normalise
 
 
 @torch.inference_mode()
@@ -31,10 +31,7 @@ def score_folder(
     for items in _batches(folder, batch_size):
         pixels = torch.from_numpy(np.stack([item.image for item in items])).to(mean.device)
         images = normalise(pixels.permute(0, 3, 1, 2), mean=mean, std=std)
-        logits = model(images).logits
-        size = (images.shape[-2], images.shape[-1])
-        logits = resize_logits(logits, size, align_corners=model.align_corners)
-        predicted = logits.argmax(dim=1).cpu().numpy()
+        predicted = full_size_logits(model, images).argmax(dim=1).cpu().numpy()
         truth = np.stack([item.label_map for item in items])
         total += confusion_matrix(
             predicted, truth, num_classes=num_classes, ignore_index=ignore_index

@@ -112,6 +112,11 @@ def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) ->
         *_rival_sentence(outcome),
         _choice_sentence(outcome),
     ]
+    groups = len(set(split.groups))
+    if comparison.unit == "images" and groups < len(split):
+        sentences.append(
+            f"The images come from {groups} groups only and images of a group are alike, so the interval is too narrow."
+        )
     if seeds == 1:
         sentences.append(
             "With one seed the interval covers the choice of test images, not the luck of training."

@@ -4,6 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ocrnet.config import Params
 from pipelines._stage import Stage, run_stage
 
 
@@ -21,5 +22,16 @@ def evaluate(stage: Stage) -> None:
     write_report(data)
 
 
+def _inputs(params: Params, cell: tuple[str, ...]) -> list[Path]:
+    data = Path("data")
+    baselines = [data / "train" / str(seed) for seed in params.seeds]
+    retrained = [
+        data / "retrain" / f"{arm}-{seed}" for arm in params.retrain.arms for seed in params.seeds
+    ]
+    return [data / "prepare", *baselines, *retrained]
+
+
 if __name__ == "__main__":
-    sys.exit(run_stage(evaluate, "evaluate", uses=("seeds", "retrain.arms", "evaluate")))
+    sys.exit(
+        run_stage(evaluate, "evaluate", uses=("seeds", "retrain.arms", "evaluate"), inputs=_inputs)
+    )

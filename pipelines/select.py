@@ -1,11 +1,14 @@
 """Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and judge the GAN."""
 
+import logging
 import sys
 from pathlib import Path
 
 from ocrnet.config import Params
 from pipelines._stage import Stage, run_stage
 
+logger = logging.getLogger(__name__)
+LEAST_RATIO = 0.7  # of the judge on paintings to the judge on real images
 PREPARED, PAINTER, PAIRS = Path("data/prepare"), Path("data/train_gan"), Path("data/synthesize/gan")
 
 
@@ -32,6 +35,12 @@ def select(stage: Stage) -> None:
     write_sheet(stage.out, PAIRS, stage.out)
     painter = load_painter(PAINTER, device=device)
     judged = gan_test(PREPARED, painter, segmenter, seed=stage.params.seeds[0])
+    if judged["gan_test/ratio"] < LEAST_RATIO:
+        logger.warning(
+            "select: the baseline scores the painted validation images at %.2f of the real ones; below %.1f the GAN is "
+            "not there yet: raise train_gan.steps",
+            judged["gan_test/ratio"], LEAST_RATIO,
+        )  # fmt: skip
     recorder.finish({**metrics, **judged})
 
 
@@ -45,7 +54,7 @@ if __name__ == "__main__":
         run_stage(
             select,
             "select",
-            uses=("seeds", "select"),
+            uses=("select",),
             inputs=lambda params, cell: [PREPARED, PAINTER, PAIRS, baseline(params)],
         )
     )

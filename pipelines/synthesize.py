@@ -9,7 +9,11 @@ PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
 
 
 def synthesize(stage: Stage) -> None:
-    """Draw and paint layouts, and compose the copy-paste rival where an arm asks for it."""
+    """Draw and paint layouts, and compose their copy-paste rivals.
+
+    The rivals cost little; were they made only for an arm that asks, a new arm would change what the others
+    are trained on and so train them all again.
+    """
     recorder = stage.start_record()
     from ocrnet.gan.painter import load_painter
     from ocrnet.gan.synthesize import synthesize_pairs
@@ -21,7 +25,7 @@ def synthesize(stage: Stage) -> None:
         painter=load_painter(PAINTER, device=str(pick_device())),
         out=stage.out,
         recorder=recorder,
-        with_copy_paste="copy_paste" in stage.params.retrain.arms,
+        with_copy_paste=True,
     )
 
 
@@ -30,7 +34,7 @@ if __name__ == "__main__":
         run_stage(
             synthesize,
             "synthesize",
-            uses=("synthesize", "retrain.arms"),
+            uses=("synthesize",),
             inputs=lambda params, cell: [PREPARED, PAINTER],
         )
     )

@@ -88,6 +88,7 @@ if __name__ == "__main__":
                 "model.arch",
                 "model.backbone",
                 "train.loss",
+                "synthesize.operations",
                 "retrain.arms",
             ),
         )

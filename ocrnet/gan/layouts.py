@@ -39,20 +39,12 @@ def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
     """Check the table of operations against those that there are and what the data allows.
 
     Raises:
-        ParamsError: an operation is unknown, none has odds, or there is nothing to paste.
+        ParamsError: an operation is unknown, or there is nothing to paste.
     """
     unknown = sorted(set(params.operations) - set(OPERATIONS))
     if unknown:
         raise ParamsError(
             f"params.yaml: synthesize.operations: {unknown} are unknown. Known: {', '.join(OPERATIONS)}."
-        )
-    if not sum(params.operations.values()) > 0:
-        raise ParamsError(
-            "params.yaml: synthesize.operations: all odds are 0. Give one more than 0."
-        )
-    if params.pastes[0] > params.pastes[1]:
-        raise ParamsError(
-            f"params.yaml: synthesize.pastes: found {list(params.pastes)}, expected [least, most]."
         )
     if params.operations.get("copy_paste", 0) > 0 and not catalog.object_classes():
         raise ParamsError(

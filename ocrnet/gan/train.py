@@ -47,20 +47,23 @@ class _Run:
         """Take all steps, or those that fit into the time box."""
         params = self._trainer.params
         self._resume()
-        while self._done < params.steps:
+        while self._done < params.steps and not self._out_of_time():
             started = time.monotonic()
             losses = self._trainer.step(self._done, self._batch(self._done))
             self._done += 1
             self._log(losses)
             self._seconds += time.monotonic() - started
-            if params.max_seconds is not None and self._seconds >= params.max_seconds:
-                logger.warning(
-                    "train_gan: max_seconds %g reached at step %d of %d",
-                    params.max_seconds, self._done, params.steps,
-                )  # fmt: skip
-                break
             if self._done % params.checkpoint_interval == 0:
                 self._save()
+        if self._done < params.steps:
+            logger.warning(
+                "train_gan: max_seconds %g reached at step %d of %d",
+                params.max_seconds, self._done, params.steps,
+            )  # fmt: skip
+
+    def _out_of_time(self) -> bool:
+        limit = self._trainer.params.max_seconds
+        return limit is not None and self._seconds >= limit
 
     def finish(self) -> Mapping[str, float]:
         """Give the kept generator its batch-norm statistics and return its scores."""

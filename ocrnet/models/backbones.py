@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocrnet.errors import ParamsError
+
 FINEST_STRIDE = 4
 
 
@@ -146,7 +148,7 @@ def build_backbone(name: str, *, align_corners: bool) -> Backbone:
     """Build a backbone by its timm name, with random weights.
 
     Raises:
-        ValueError: timm has no such model, or it gives no features.
+        ParamsError: timm has no such model, or it gives no features.
     """
     if name.startswith("hrnet"):
         return HRNetBackbone(name, align_corners=align_corners)
@@ -155,7 +157,7 @@ def build_backbone(name: str, *, align_corners: bool) -> Backbone:
     except (NotImplementedError, TypeError, AssertionError):
         return PyramidBackbone(name, align_corners=align_corners)
     except RuntimeError as error:
-        raise ValueError(
+        raise ParamsError(
             f"model.backbone {name!r} cannot be used: {error}. Take a timm model with features."
         ) from error
 

@@ -14,6 +14,7 @@ from ocrnet.tracking import RECORD_FILE
 
 LOCK_FILE = Path("dvc.lock")
 DATA_STAGE = "prepare"  # its output is "the data" of a run's lineage
+DATA_FOLDER = "data/prepare"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Lock:
     Args:
         md5: of the file.
         data_md5: of the prepared data.
-        entries: the stages with a record, by name.
+        entries: the stages with a record, by name; not those left over from other prepared data.
     """
 
     md5: str
@@ -69,6 +70,13 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
         if Path(out["path"], RECORD_FILE).is_file()
     }
     data_md5 = next((out.get("md5", "") for name, _, out in outs if name == DATA_STAGE), "")
+    stale = {
+        name
+        for name, value in stages.items()
+        for dep in value.get("deps", [])
+        if dep["path"] == DATA_FOLDER and dep.get("md5", data_md5) != data_md5
+    }
+    entries = {name: entry for name, entry in entries.items() if name not in stale}
     return Lock(hashlib.md5(content).hexdigest(), data_md5, entries)
 
 

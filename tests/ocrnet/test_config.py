@@ -68,6 +68,22 @@ def test_contradictions_in_data(data: dict[str, Any], message: str) -> None:
         parse_params({"data": {**DATA, **data}})
 
 
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"seeds": [-1]}, r"seeds\.0: found -1"),
+        ({"evaluate": {"seed": -1}}, r"evaluate\.seed: found -1"),
+        ({"synthesize": {"pastes": [3, 1]}}, r"is not \[least, most\]"),
+        ({"synthesize": {"operations": {"flip": 0.0}}}, "no odds above 0"),
+        ({"train": {"warmup_steps": 9, "steps": 9}}, "warmup_steps 9 leaves none of steps 9"),
+        ({"train": {"scale_range": [2.0, 1.0]}}, r"is not \[low, high\]"),
+    ],
+)
+def test_contradictions_in_other_sections(sections: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        parse_params({"data": DATA, **sections})
+
+
 def test_one_number_is_a_square_crop() -> None:
     assert parse_params({"data": {**DATA, "crop_size": 64}}).data.crop_size == (64, 64)
 

@@ -31,16 +31,18 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
         model={"arch": "ocr", "backbone": "hrnet_w17"},
         train={"loss": "cee"},
         retrain={"arms": ["gan", "gann"]},
+        synthesize={"operations": {"paste": 1.0}},
     )
     with pytest.raises(ParamsError) as caught:
         check_component_names(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
+    assert "synthesize.operations: 'paste' is unknown. Known: train, flip, copy_paste." in lines[3]
     assert (
         "retrain.arms: 'gann' is unknown. Known: gan, gan_unselected, copy_paste, real_twice."
-        in lines[3]
+        in lines[4]
     )
-    assert "hrnet_w18" in lines[4]
+    assert "hrnet_w18" in lines[5]
 
 
 @pytest.mark.parametrize("path", [*SOURCES.values(), *ARCHS.values(), *LOSSES.values()])

@@ -18,6 +18,7 @@ def test_a_restored_recorder_goes_on_from_the_lines_of_the_checkpoint(tmp_path: 
     first = Recorder(tmp_path / "a", times=tmp_path / "times.txt")
     first.log(1, {"x": 1})
     state = first.state()
+    stamp = (tmp_path / "times.txt").read_text().splitlines()[0]
     first.log(2, {"x": 2})
     again = Recorder(tmp_path / "a", times=tmp_path / "times.txt")
     again.restore(state)
@@ -26,6 +27,7 @@ def test_a_restored_recorder_goes_on_from_the_lines_of_the_checkpoint(tmp_path: 
         json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()
     ]
     assert lines == [{"step": 1, "x": 1.0}, {"step": 2, "x": 20.0}]
+    assert (tmp_path / "times.txt").read_text().splitlines()[0] == stamp
     assert len((tmp_path / "times.txt").read_text().splitlines()) == 2
 
 

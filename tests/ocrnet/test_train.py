@@ -11,7 +11,7 @@ from ocrnet.bundle import load_bundle
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
 from ocrnet.data.dataset import TrainBatch
-from ocrnet.errors import TrainError
+from ocrnet.errors import ParamsError, TrainError
 from ocrnet.metrics import miou
 from ocrnet.predict import load_segmenter
 from ocrnet.tracking import Recorder
@@ -96,6 +96,16 @@ def test_a_killed_run_ends_with_the_same_bits(
     for name in ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json", SCORES_FILE):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
     assert CheckpointStore(tmp_path / "killed" / "ck").load() is None
+
+
+def test_a_backbone_that_cannot_take_the_crop_is_told_in_one_line(
+    toy_set: Path, tmp_path: Path
+) -> None:
+    params = toy_params()
+    model = params.model.model_copy(update={"backbone": "vit_tiny_patch16_224"})
+    fixed = params.model_copy(update={"model": model})
+    with pytest.raises(ParamsError, match=r"vit_tiny_patch16_224 cannot take images of \[64, 64\]"):
+        Trainer(fixed, TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
 
 
 def test_another_seed_gives_other_weights(toy_set: Path, tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_a_second_run_recomputes_nothing(workspace: Workspace) -> None:
         ("retrain.real_fraction", 0.25, {"retrain@gan-0"}),
         ("train_gan.preset", "small", {"train_gan"}),
         ("prepare.resize", [32, 32], {"prepare", "train@0", "retrain@gan-0"}),
+        ("retrain.arms", ["gan", "copy_paste"], {"retrain@copy_paste-0", "evaluate", "validate"}),
         ("train.workers", 2, set()),
         ("publish.live", True, set()),
     ],
@@ -138,19 +139,19 @@ def test_a_param_touches_only_what_depends_on_it(
     assert set(status) - {"publish"} == changed
 
 
-def test_an_override_of_dvc_reruns_only_what_depends_on_it(workspace: Workspace) -> None:
+def test_a_new_seed_trains_its_own_cells_and_no_other(workspace: Workspace) -> None:
     workspace.run("git", "add", "-A")
     workspace.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all")
-    output = workspace.run("dvc", "exp", "run", "-S", "evaluate.worst=2")
-    assert ran(output) == ["evaluate", "publish"]
-    assert YAML(typ="safe").load(workspace.root / "params.yaml")["evaluate"]["worst"] == 2
+    output = workspace.run("dvc", "exp", "run", "-S", "seeds=[0,1]")
+    assert ran(output) == ["train@1", "retrain@gan-1", "evaluate", "publish"]
+    assert YAML(typ="safe").load(workspace.root / "params.yaml")["seeds"] == [0, 1]
 
 
 def test_records_hold_only_params_that_the_stage_declares(workspace: Workspace) -> None:
     """Else an output would depend on a key whose change does not rerun the stage."""
     stages = YAML(typ="safe").load(workspace.root / "dvc.yaml")["stages"]
     records = list((workspace.root / "data").rglob("record.json"))
-    assert len(records) == 6
+    assert len(records) == 8
     for path in records:
         record = json.loads(path.read_text())
         declared = set(stages[record["stage"].split("@")[0]]["params"])

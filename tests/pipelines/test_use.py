@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError
+from ocrnet.names import check_component_names
 from ocrnet.params_file import load_params
 from pipelines.use import SETS, use_set
 
@@ -18,7 +19,7 @@ def params(tmp_path: Path) -> Path:
 
 def test_all_sets_name_the_same_keys() -> None:
     keys = {path.stem: list(YAML().load(path)) for path in SETS.glob("*.yaml")}
-    assert {"demo", "camvid"} <= set(keys)
+    assert {"demo", "camvid", "folder"} <= set(keys)
     assert all(names == keys["demo"] for names in keys.values())
 
 
@@ -38,8 +39,14 @@ def test_there_and_back_gives_the_same_values_and_keeps_the_comments(params: Pat
     assert "# the recipe of train and retrain" in params.read_text()
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in SETS.glob("*.yaml")))
+def test_every_set_is_valid(params: Path, name: str) -> None:
+    use_set(name, params=params)
+    check_component_names(load_params(params))
+
+
 def test_an_unknown_set_is_named_with_the_known_ones(params: Path) -> None:
-    with pytest.raises(ParamsError, match=r"no set 'camvidd'\. Known: camvid, demo"):
+    with pytest.raises(ParamsError, match=r"no set 'camvidd'\. Known: camvid, demo, folder"):
         use_set("camvidd", params=params)
 
 

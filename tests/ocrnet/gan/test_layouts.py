@@ -178,14 +178,10 @@ def test_copy_paste_turns_an_uneven_object_as_its_label(tmp_path: Path) -> None:
 
 
 def test_wrong_operations_are_named(catalog: Catalog) -> None:
-    for operations, message in (
-        ({"mirror": 1.0}, r"\['mirror'\] are unknown. Known: train, flip, copy_paste"),
-        ({"train": 0.0}, "all odds are 0"),
+    with pytest.raises(
+        ParamsError, match=r"\['mirror'\] are unknown. Known: train, flip, copy_paste"
     ):
-        with pytest.raises(ParamsError, match=message):
-            check_operations(SynthesizeParams(operations=operations), catalog)
-    with pytest.raises(ParamsError, match=r"pastes: found \[3, 1\]"):
-        check_operations(SynthesizeParams(pastes=(3, 1)), catalog)
+        check_operations(SynthesizeParams(operations={"mirror": 1.0}), catalog)
 
 
 def test_copy_paste_without_objects_is_refused(

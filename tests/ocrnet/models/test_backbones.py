@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from ocrnet.errors import ParamsError
 from ocrnet.models.backbones import DilatedBackbone, HRNetBackbone, PyramidBackbone, build_backbone
 
 
@@ -70,5 +71,5 @@ def test_a_network_that_cannot_be_dilated_gives_its_joined_levels() -> None:
 
 
 def test_an_unknown_backbone_is_named() -> None:
-    with pytest.raises(ValueError, match="'resnet1' cannot be used"):
+    with pytest.raises(ParamsError, match="'resnet1' cannot be used"):
         build_backbone("resnet1", align_corners=False)
