@@ -1,4 +1,4 @@
-"""Checkpoints of a training that may be killed: written whole or not at all, read without pickle.
+"""Checkpoints of a training that may be killed: written whole or not at all, read by torch's `weights_only` reader.
 
 A checkpoint lies outside the stage's outputs, which DVC deletes before it starts a stage again.
 """

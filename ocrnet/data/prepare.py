@@ -19,6 +19,7 @@ from ocrnet.data.decode import (
 from ocrnet.data.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.data.splits import assign_splits
+from ocrnet.errors import DataError
 
 STATISTICS_FILE = "statistics.json"
 
@@ -83,6 +84,12 @@ def _decode(
     raw: dict[Any, Any], params: Params, root: Path
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     data, size = params.data, params.prepare.resize
+    for path, sha256 in (
+        (raw["image"], raw["image_sha256"]),
+        (raw["label_map"], raw["label_sha256"]),
+    ):
+        if file_sha256(root / path) != sha256:
+            raise DataError(f"{path}: changed since it was scanned. Run `dvc repro` again.")
     image = read_image(root / raw["image"], value_range=data.value_range, exif=data.exif)
     label_map = to_class_ids(read_raw_label_map(root / raw["label_map"]), label_rules(data))
     if size is None or image.shape[:2] == size:

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there, and is read without pickle."""
+"""A checkpoint is whole or not there, and an object in it is not unpickled."""
 
 import pickle
 from pathlib import Path

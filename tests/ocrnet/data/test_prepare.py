@@ -16,6 +16,7 @@ from ocrnet.data.prepare import ChannelStatistics, prepare
 from ocrnet.data.preview import overlay, write_preview
 from ocrnet.data.scan import scan
 from ocrnet.data.sources import load_source
+from ocrnet.errors import DataError
 from tests.ocrnet.data.raw_sets import make_params, noise, save, stripes, write_lists, write_pairs
 
 
@@ -85,6 +86,14 @@ def test_image_and_label_map_shrink_onto_each_other(tmp_path: Path) -> None:
     assert label_map.tolist() == square[::2, ::2].tolist()
     image = read_image(tmp_path / "images" / "a0.png")[..., 0]
     np.testing.assert_array_equal(image > 127, label_map == 1)
+
+
+def test_a_file_that_changed_since_the_scan_is_refused(raw: Path, tmp_path: Path) -> None:
+    params = make_params(path=str(raw), label_map={7: "ignore"}, value_range=[0, 4080])
+    table = scan(load_source("folder")(params, raw / "work"), params.data, root=raw)
+    save(raw / "images" / "a0.png", noise(9))
+    with pytest.raises(DataError, match=r"images/a0\.png: changed since it was scanned"):
+        prepare(table, params, root=raw, out=tmp_path / "out")
 
 
 def test_statistics_count_the_training_split_alone(raw: Path, tmp_path: Path) -> None:
