@@ -22,6 +22,7 @@ from ocrnet.config import Params
 from ocrnet.errors import OcrnetError
 from ocrnet.params_file import load_params
 from ocrnet.tracking import Recorder, flatten, write_record
+from pipelines._commit import note_commit
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
@@ -69,6 +70,7 @@ class Stage:
         """Write what runs, start the follower where params ask for it, and return the recorder."""
         values = recorded_params(self.params, self.uses)
         write_record(self.out, stage=self.name, fingerprint=self.fingerprint, params=values)
+        note_commit(self.name, self.fingerprint)
         recorder = Recorder(self.out, times=self.times)
         if self.params.publish.live:
             _start_follower(self)

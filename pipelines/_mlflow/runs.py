@@ -4,13 +4,14 @@ import json
 import logging
 import math
 import os
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pipelines._commit import commit_tags
 
 from .client import Session
 from .lock import LOCK_FILE, Entry, Lock
@@ -148,7 +149,7 @@ def lineage(
         "params.sha": sha256(params.encode()).hexdigest(),
         STAGE_TAG: entry.name,
         FINGERPRINT_TAG: record.fingerprint,
-        **git,
+        **commit_tags(entry.name, record.fingerprint, now=dict(git)),
         **prefect_ids(),
     }
 
@@ -162,28 +163,9 @@ def prefect_ids() -> dict[str, str]:
     return {tag: value for tag, value in found.items() if value}
 
 
-def git_tags() -> dict[str, str]:
-    """Return the commit, and whether anything but `dvc.lock` differs from it (`dvc.lock_md5` names that)."""
-    sha = _git("rev-parse", "--verify", "HEAD")
-    if sha is None:
-        return {"git.sha": "none", "git.dirty": "true"}
-    changed = _git("status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
-    return {"git.sha": sha, "git.dirty": str(changed != "").lower()}
-
-
 def now_ms() -> int:
     """Return the wall-clock time in milliseconds."""
     return int(1000 * time.time())
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _find_begun(session: Session, entry: Entry, record: StageRecord) -> "Run | None":

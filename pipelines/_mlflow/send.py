@@ -92,8 +92,9 @@ class Sending:
             print(f"publish: {line}", file=sys.stderr)
 
     def _send_all(self, session: "Session", challenger: Challenger | None) -> None:
+        from pipelines._commit import git_tags
+
         from .follow import stop_follower
-        from .runs import git_tags
 
         git = git_tags()
         self._sent.experiment_id = session.experiment_id

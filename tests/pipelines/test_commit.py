@@ -1,0 +1,54 @@
+"""A run is traced to the commit at which it ran, not to the one at which it was sent."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines._commit import commit_tags, git_tags, note_commit
+
+
+def git(*arguments: str) -> str:
+    who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    return subprocess.run(
+        ["git", *who, *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    (tmp_path / ".gitignore").write_text(".state/\n")
+    (tmp_path / "code.py").write_text("one")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    return tmp_path
+
+
+def test_the_commit_of_the_run_stays_when_the_next_one_is_made(repository: Path) -> None:
+    ran_at = git("rev-parse", "HEAD")
+    note_commit("train@0", "f1")
+    (repository / "code.py").write_text("two")
+    git("commit", "-qam", "two")
+    assert commit_tags("train@0", "f1", now=git_tags()) == {
+        "git.sha": ran_at, "git.dirty": "false", "git.at": "run",
+    }  # fmt: skip
+
+
+def test_a_stage_that_ran_elsewhere_has_the_commit_at_which_it_was_sent() -> None:
+    note_commit("train@0", "f1")
+    for stage, fingerprint in (("train@0", "f2"), ("train@1", "f1")):
+        tags = commit_tags(stage, fingerprint, now=git_tags())
+        assert tags == {
+            "git.sha": git("rev-parse", "HEAD"),
+            "git.dirty": "false",
+            "git.at": "publish",
+        }
+
+
+def test_a_change_of_dvc_lock_alone_is_not_dirty(repository: Path) -> None:
+    (repository / "dvc.lock").write_text("x")
+    assert git_tags()["git.dirty"] == "false"
+    (repository / "code.py").write_text("three")
+    assert git_tags()["git.dirty"] == "true"
