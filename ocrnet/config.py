@@ -208,9 +208,15 @@ class SynthesizeParams(Section):
         "copy_paste": 2.0,
     }
     pastes: tuple[Count, Count] = (1, 3)  # objects pasted into one layout, least and most
-    rare_power: Annotated[float, Field(ge=0)] = (
-        0.5  # a class is pasted with odds (1 / pixel share)^power
-    )
+    rare_power: Annotated[float, Field(ge=0)] = 0.5  # odds of a class are (1 / pixel share)^power
+
+    @model_validator(mode="after")
+    def _check(self) -> "SynthesizeParams":
+        if self.pastes[0] > self.pastes[1]:
+            raise ValueError(f"pastes {list(self.pastes)} is not [least, most].")
+        if sum(self.operations.values()) <= 0:
+            raise ValueError("operations has no odds above 0. Give one more than 0.")
+        return self
 
 
 class SelectParams(Section):

@@ -33,7 +33,8 @@ stage = Stage(
 )
 begin = time.monotonic()
 recorder = stage.start_record()
-recorder.restore([json.dumps({"step": step, "train/loss": 1 / (step + 1)}) for step in range(first)])
+lines = [json.dumps({"step": step, "train/loss": 1 / (step + 1)}) for step in range(first)]
+recorder.restore({"lines": lines, "stamps": [f"{time.time():.3f}"] * first})
 longest = 0.0
 for step in range(first, steps):
     before = time.monotonic()
