@@ -126,6 +126,9 @@ def run_stage(
 def set_up_logging() -> None:
     """Log to standard error, one line per event, and send warnings there too."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("great_expectations").setLevel(
+        logging.WARNING
+    )  # tells hundreds of lines at import
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
