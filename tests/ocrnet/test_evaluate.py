@@ -48,6 +48,19 @@ def read(root: Path, name: str) -> dict[str, object]:
     return content
 
 
+def test_a_split_of_few_groups_says_that_its_interval_is_too_narrow(tmp_path: Path) -> None:
+    """Frames of one drive are alike; resampling them one by one pretends to more evidence than there is."""
+    write_world(tmp_path)
+    path = tmp_path / "prepare" / "manifest.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    for groups, told in ((["a", "b"], True), (None, False)):
+        names = [groups[i % 2] for i in range(len(table))] if groups else list(table["id"])
+        table.assign(group=names).to_csv(path, index=False)
+        run(tmp_path, params_of())
+        verdict = (tmp_path / "evaluate/verdict.txt").read_text()
+        assert ("from 2 groups only" in verdict) == told
+
+
 def test_the_saved_confusions_repeat_every_score(world: Path) -> None:
     metrics = read(world, "metrics.json")
     with np.load(world / "evaluate/confusions.npz", allow_pickle=False) as saved:

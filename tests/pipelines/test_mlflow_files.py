@@ -63,6 +63,16 @@ def test_only_stages_with_a_record_are_runs_and_the_prepared_data_is_named(tmp_p
     assert lock.data_md5 == "aa.dir"
 
 
+def test_a_cell_left_over_from_other_data_is_not_a_run(tmp_path: Path) -> None:
+    path = write_lock(tmp_path)
+    for md5, runs in (("aa.dir", ["train@0"]), ("zz.dir", [])):
+        deps = f"    deps:\n    - path: data/prepare\n      md5: {md5}\n"
+        command = "    cmd: python -m pipelines.train 0\n"
+        changed = tmp_path / "changed.lock"
+        changed.write_text(path.read_text().replace(command, command + deps))
+        assert list(read_lock(changed).entries) == runs
+
+
 @pytest.mark.parametrize("content", ["{", "[]", ""])
 def test_a_damaged_lock_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "dvc.lock").write_text(content)
