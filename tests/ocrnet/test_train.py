@@ -76,10 +76,13 @@ class KilledError(Exception):
     """Stands for a SIGKILL in the middle of a run."""
 
 
+@pytest.mark.parametrize(
+    "val_interval", [4, 8]
+)  # 8: the weights kept are the average of the last step
 def test_a_killed_run_ends_with_the_same_bits(
-    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, val_interval: int
 ) -> None:
-    params = toy_params()
+    params = toy_params(val_interval=val_interval)
     whole = run(params, toy_set, tmp_path / "whole" / "out")
     advance = Trainer.advance
 
