@@ -132,8 +132,11 @@ class ModelParams(Section):
     pretrained: bool | str = False  # true: timm's weights, downloaded; a path: a file
     mid_channels: Count = 128
     key_channels: Count = 64
+    prototypes: Count = 64  # of object_bank
     dropout: Share = 0.05
     align_corners: bool = False
+    form: str = "official"  # of the OCR head: a name in ocrnet/models/forms.py
+    norm: str = "batch"  # a name in ocrnet/models/norms.py
 
 
 class TrainParams(Section):
@@ -149,11 +152,12 @@ class TrainParams(Section):
     power: Annotated[float, Field(ge=0)] = 0.9  # of the poly schedule
     warmup_steps: Annotated[int, Field(ge=0)] = 20
     clip_norm: Positive | None = 5.0
-    loss: str = "ce"
+    loss: str = "ce"  # names of ocrnet/losses and their sums: "ce + 0.5*dice"
     aux_weight: Annotated[float, Field(ge=0)] = 0.4
-    class_weights: Literal["none", "inverse", "median", "effective"] = "none"
+    class_weights: Literal["none", "inverse", "inverse_sqrt", "median", "effective"] = "none"
     ohem_threshold: Share = 0.7
     ohem_min_kept: Count = 10_000
+    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     ema_decay: Share = 0.99
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     scale_range: tuple[Positive, Positive] = (0.75, 1.5)
@@ -161,6 +165,7 @@ class TrainParams(Section):
     color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.3
     rare_crops: Share = 0.0  # share of crops centred on a pixel of a class drawn evenly
     workers: Annotated[int, Field(ge=0)] = 0
+    processes: Count = 1  # of the training; more than one runs through torchrun
     val_interval: Count = 50
     checkpoint_interval: Count = 50
     log_interval: Count = 10
@@ -245,6 +250,14 @@ class EvaluateParams(Section):
     boundary_ratio: Annotated[float, Field(gt=0, le=0.1)] = (
         0.02  # band width as a share of the image diagonal
     )
+    window: Size | None = None  # of a sliding window; null: whole images
+    overlap: Annotated[float, Field(ge=0, lt=1)] = (
+        0.33  # share of a window that the next one covers again
+    )
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    flip: bool = False  # add the mirrored image
+    merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"] = "softmax_mean"
+    ensemble: bool = False  # score the seeds of an arm together, too
     worst: Count = 8  # images shown, worst and most changed
     rare_share: Share = 0.02  # a class with less of the training pixels is called rare
 

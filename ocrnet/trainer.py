@@ -272,4 +272,4 @@ def _try_forward(model: SegmentationModel, params: Params) -> None:
 
 def model_options(params: ModelParams) -> dict[str, Any]:
     """Return what `build_segmenter` takes besides the name and the number of classes."""
-    return params.model_dump(exclude={"arch", "pretrained"})
+    return params.model_dump(exclude={"arch", "pretrained", "norm"})

@@ -3,6 +3,7 @@
 The table holds import paths, so that reading the names costs no torch.
 """
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 ARCHS = {
     "ocrnet": "ocrnet.models.ocr:OCRNet",
 }
+# What `params.yaml` may say about a model; an architecture takes those that its constructor names.
+OPTIONS = ("mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "form")
 
 
 def build_segmenter(
@@ -23,15 +26,19 @@ def build_segmenter(
         arch: a name in `ARCHS`.
         backbone: a timm model that gives features.
         num_classes: how many classes the logits have.
-        options: what the architecture takes besides, such as `align_corners`.
+        options: of `OPTIONS`, those that the architecture does not know are left out.
 
     Raises:
-        ValueError: the architecture or the backbone is unknown.
+        ValueError: the architecture, the backbone or an option is unknown.
     """
     if arch not in ARCHS:
         raise ValueError(f"model.arch {arch!r} is unknown. Known: {', '.join(ARCHS)}.")
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise ValueError(f"option {unknown[0]!r} is unknown. Known: {', '.join(OPTIONS)}.")
     module, name = ARCHS[arch].split(":")
-    segmenter: SegmentationModel = getattr(import_module(module), name)(
-        backbone=backbone, num_classes=num_classes, **options
-    )
+    build = getattr(import_module(module), name)
+    taken = inspect.signature(build).parameters
+    given = {"backbone": backbone, "num_classes": num_classes, **options}
+    segmenter: SegmentationModel = build(**{k: v for k, v in given.items() if k in taken})
     return segmenter

@@ -1,0 +1,65 @@
+"""The processes of one training or evaluation, seen from one of them; a lone process is a group of one.
+
+Every rank computes the loss of the whole batch: `sum_over_ranks` is differentiable and its gradient is summed too, so
+that the mean of the ranks' gradients, which DDP takes, is the gradient of that loss.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def rank() -> int:
+    """Return the number of this process, from 0; only rank 0 writes files and logs."""
+    return dist.get_rank() if is_distributed() else 0
+
+
+def world_size() -> int:
+    """Return how many processes there are."""
+    return dist.get_world_size() if is_distributed() else 1
+
+
+def is_distributed() -> bool:
+    """Return whether this process belongs to a group of several."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def sum_over_ranks(value: Tensor) -> Tensor:
+    """Return the sum of a tensor over all ranks, the same at each; differentiable."""
+    if not is_distributed():
+        return value
+    summed: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
+    return summed
+
+
+class _Sum(torch.autograd.Function):
+    """All-reduce by summing, forward and backward."""
+
+    @staticmethod
+    def forward(ctx: object, value: Tensor) -> Tensor:  # type: ignore[override]
+        """Sum the values."""
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        """Sum the gradients: each rank's output depends on this rank's value."""
+        total = gradient.detach().clone().contiguous()
+        dist.all_reduce(total)
+        return total
+
+
+def gather_over_ranks(value: Tensor) -> Tensor:
+    """Return the vectors of all ranks joined in the order of ranks, without gradient; lengths may differ."""
+    if not is_distributed():
+        return value.detach()
+    length = torch.tensor([value.numel()], device=value.device)
+    lengths = [torch.zeros_like(length) for _ in range(world_size())]
+    dist.all_gather(lengths, length)
+    longest = max(int(n) for n in lengths)
+    padded = value.detach().new_zeros(longest)
+    padded[: value.numel()] = value.detach()
+    parts = [torch.zeros_like(padded) for _ in range(world_size())]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: int(n)] for part, n in zip(parts, lengths, strict=True)])
