@@ -191,7 +191,6 @@ class Trainer:
         confusion = score_folder(
             self.model, self._data.val, num_classes=self._data.classes.num_classes,
             ignore_index=self._data.classes.ignore_index, mean=self._mean, std=self._std,
-            batch_size=self._recipe.batch_size,
         )  # fmt: skip
         score = miou(confusion)
         if score > self._best["miou"]:

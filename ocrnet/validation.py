@@ -1,14 +1,13 @@
 """Scoring of a model in memory on whole images, as validation does while it trains."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ocrnet.data.dataset import ImageFolder, Item
+from ocrnet.data.dataset import ImageFolder
+from ocrnet.distributed import rank, sum_over_ranks, world_size
 from ocrnet.metrics import confusion_matrix
 from ocrnet.models.output import SegmentationModel
 from ocrnet.predict import full_size_logits, normalise
@@ -23,30 +22,22 @@ def score_folder(
     ignore_index: int,
     mean: Float[Tensor, "1 3 1 1"],
     std: Float[Tensor, "1 3 1 1"],
-    batch_size: int,
 ) -> npt.NDArray[np.int64]:
-    """Return the confusion matrix over a folder (rows truth, columns predicted); leaves the model in eval mode."""
+    """Return the confusion matrix over a folder (rows truth, columns predicted); leaves the model in eval mode.
+
+    The network sees one image at a time: what a kernel adds up, and in which order, may depend on the size of the
+    batch. Images are split over the ranks, each of which must call this, and integers are summed; so the matrix is the
+    same for any number of processes, at each of them.
+    """
     model.eval()
     total = np.zeros((num_classes, num_classes), dtype=np.int64)
-    for items in _batches(folder, batch_size):
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(mean.device)
-        images = normalise(pixels.permute(0, 3, 1, 2), mean=mean, std=std)
-        predicted = full_size_logits(model, images).argmax(dim=1).cpu().numpy()
-        truth = np.stack([item.label_map for item in items])
-        total += confusion_matrix(
-            predicted, truth, num_classes=num_classes, ignore_index=ignore_index
-        )
-    return total
-
-
-def _batches(folder: ImageFolder, batch_size: int) -> Iterator[list[Item]]:
-    """Yield neighbours of equal size together."""
-    batch: list[Item] = []
-    for index in range(len(folder)):
+    for index in range(rank(), len(folder), world_size()):
         item = folder.item(index)
-        if batch and (len(batch) == batch_size or item.image.shape != batch[0].image.shape):
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
+        pixels = torch.from_numpy(item.image).to(mean.device).permute(2, 0, 1)[None]
+        images = normalise(pixels, mean=mean, std=std)
+        predicted = full_size_logits(model, images)[0].argmax(dim=0).cpu().numpy()
+        total += confusion_matrix(
+            predicted, item.label_map, num_classes=num_classes, ignore_index=ignore_index
+        )
+    summed = sum_over_ranks(torch.from_numpy(total).to(mean.device))
+    return np.asarray(summed.cpu().numpy(), dtype=np.int64)

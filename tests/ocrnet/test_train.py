@@ -53,14 +53,8 @@ def test_the_bundle_scores_what_validation_said(toy_set: Path, tmp_path: Path) -
     mean = torch.tensor(card.mean).view(1, 3, 1, 1)
     std = torch.tensor(card.std).view(1, 3, 1, 1)
     val = TrainingData.read(toy_set).val
-    confusions = [
-        score_folder(
-            model, val, num_classes=3, ignore_index=255, mean=mean, std=std, batch_size=size
-        )
-        for size in (1, 3)
-    ]
-    assert (confusions[0] == confusions[1]).all()
-    assert miou(confusions[0]) == json.loads((out / SCORES_FILE).read_text())["miou"]
+    confusion = score_folder(model, val, num_classes=3, ignore_index=255, mean=mean, std=std)
+    assert miou(confusion) == json.loads((out / SCORES_FILE).read_text())["miou"]
     segmenter = load_segmenter(out)
     total = sum(
         np.bincount(
@@ -69,7 +63,7 @@ def test_the_bundle_scores_what_validation_said(toy_set: Path, tmp_path: Path) -
         )
         for item in map(val.item, range(len(val)))
     )
-    assert (np.asarray(total).reshape(3, 3) == confusions[0]).all()
+    assert (np.asarray(total).reshape(3, 3) == confusion).all()
 
 
 class KilledError(Exception):
