@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ocrnet.bundle import Decoding, ModelCard, build_model, save_bundle
 from ocrnet.config import ModelParams, Params, TrainParams
+from ocrnet.criterion import Criterion
 from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
 from ocrnet.data.manifest import ClassTable
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.errors import ParamsError, TrainError
-from ocrnet.imbalance import class_weights
-from ocrnet.losses import build_loss
 from ocrnet.metrics import miou, per_class_iou
-from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
+from ocrnet.models.output import SegmentationModel
 from ocrnet.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
 from ocrnet.predict import normalise
 from ocrnet.pretrained import load_backbone_weights
@@ -141,7 +140,7 @@ class Trainer:
         label_maps = batch.label_maps.to(self._device)
         with autocast(self._device, self._recipe.precision):
             output = self.model(images)
-        loss = self._total_loss(output, label_maps)
+        loss = self._loss(output, label_maps, align_corners=self.model.align_corners)
         value = float(loss.detach())
         if not np.isfinite(value):
             raise TrainError(
@@ -155,33 +154,12 @@ class Trainer:
         self._optimizer.step()
         return value
 
-    def _total_loss(self, output: SegmenterOutput, label_maps: Tensor) -> Tensor:
-        size = (label_maps.shape[-2], label_maps.shape[-1])
-        align = self.model.align_corners
-        total: Tensor = self._loss(
-            resize_logits(output.logits, size, align_corners=align), label_maps
-        )
-        if output.aux_logits is not None and self._recipe.aux_weight > 0:
-            aux = resize_logits(output.aux_logits, size, align_corners=align)
-            total = total + self._recipe.aux_weight * self._loss(aux, label_maps)
-        return total
-
-    def _build_loss(self) -> nn.Module:
-        counts = self._data.real.pixel_counts(self._data.classes.class_names)
-        weights = class_weights(self._recipe.class_weights, counts)
-        options: dict[str, Any] = {
-            "class_weights": None if weights is None else torch.from_numpy(weights)
-        }
-        if self._recipe.loss == "ohem":
-            options |= {
-                "threshold": self._recipe.ohem_threshold,
-                "min_kept": self._recipe.ohem_min_kept,
-            }
-        return build_loss(
-            self._recipe.loss,
+    def _build_loss(self) -> Criterion:
+        return Criterion(
+            self._recipe,
+            self._data.real.pixel_counts(self._data.classes.class_names),
             num_classes=self._data.classes.num_classes,
             ignore_index=self._data.classes.ignore_index,
-            **options,
         )
 
     def _validate(self) -> None:

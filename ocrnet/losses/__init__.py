@@ -1,32 +1,69 @@
-"""Losses: one file and one line in `LOSSES` each.
+"""Losses: one file and one line in `LOSSES` each, and sums of them such as "ce + 0.5*dice".
 
 Every loss is a module called with full-size logits and label maps. Ignored pixels change nothing; a batch
 without one valid pixel gives zero with finite gradients; a label that is neither a class nor ignored is
-refused before any kernel runs.
+refused before any kernel runs. Under DDP each rank gets the loss of the whole batch (`ocrnet.distributed`).
 """
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ocrnet.losses.expression import parse_loss
+
 if TYPE_CHECKING:
-    from torch import nn
+    from ocrnet.losses.base import Loss
 
 LOSSES = {
     "ce": "ocrnet.losses.cross_entropy:CrossEntropy",
     "ohem": "ocrnet.losses.ohem:OhemCrossEntropy",
+    "ohem_official": "ocrnet.losses.ohem_official:OfficialOhem",
+    "dice": "ocrnet.losses.dice:Dice",
+    "lovasz": "ocrnet.losses.lovasz:Lovasz",
+    "focal": "ocrnet.losses.focal:Focal",
 }
+# A loss takes those that its constructor names.
+OPTIONS = ("class_weights", "threshold", "min_kept", "gamma")
 
 
-def build_loss(name: str, *, num_classes: int, ignore_index: int, **options: Any) -> "nn.Module":
-    """Build a loss by its name in `LOSSES`.
+def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any) -> "Loss":
+    """Build a loss of `LOSSES`, or a weighted sum of several.
+
+    Args:
+        text: names joined by "+", each with an optional weight.
+        num_classes: how many classes the logits have.
+        ignore_index: the label that counts for nothing.
+        options: of `OPTIONS`, those that a loss does not know are left out.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: the text cannot be read, or a name or an option is unknown.
     """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise ValueError(f"option {unknown[0]!r} is unknown. Known: {', '.join(OPTIONS)}.")
+    given = {"num_classes": num_classes, "ignore_index": ignore_index, **options}
+    terms = [(weight, _build(name, given)) for weight, name in parse_loss(text)]
+    if len(terms) == 1 and terms[0][0] == 1:
+        return terms[0][1]
+    # Imported here: reading the names costs no torch.
+    from ocrnet.losses.weighted_sum import WeightedSum
+
+    return WeightedSum(terms)
+
+
+def taken_options(name: str) -> set[str]:
+    """Return which of `OPTIONS` a loss of `LOSSES` knows."""
+    return set(OPTIONS) & set(inspect.signature(_constructor(name)).parameters)
+
+
+def _build(name: str, given: dict[str, Any]) -> "Loss":
     if name not in LOSSES:
-        raise ValueError(f"train.loss {name!r} is unknown. Known: {', '.join(LOSSES)}.")
-    module, attribute = LOSSES[name].split(":")
-    loss: nn.Module = getattr(import_module(module), attribute)(
-        num_classes=num_classes, ignore_index=ignore_index, **options
-    )
+        raise ValueError(f"train.loss: {name!r} is unknown. Known: {', '.join(LOSSES)}.")
+    known = {"num_classes", "ignore_index", *taken_options(name)}
+    loss: Loss = _constructor(name)(**{k: v for k, v in given.items() if k in known})
     return loss
+
+
+def _constructor(name: str) -> Any:
+    module, attribute = LOSSES[name].split(":")
+    return getattr(import_module(module), attribute)

@@ -3,25 +3,28 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn import functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from ocrnet.losses.labels import check_labels
+from ocrnet.distributed import gather_over_ranks, is_distributed, sum_over_ranks
+from ocrnet.losses.base import PixelLoss, ratio_over_ranks
 
 
-class OhemCrossEntropy(nn.Module):
+class OhemCrossEntropy(PixelLoss):
     """Mean cross-entropy over pixels whose true class has a probability below a threshold.
+
+    A pixel is kept when that probability is at most `threshold`, or when it is among the `min_kept` hardest of
+    the whole batch; pixels that tie with the last of these are kept too. The choice needs the unweighted
+    cross-entropy alone, as p = exp(-loss): no softmax and no full sort.
 
     Args:
         num_classes: how many classes the logits have.
         ignore_index: the label that counts for nothing.
-        class_weights: one weight per class, applied after the choice of pixels.
+        class_weights: one weight per class, applied after the choice of pixels; the mean is divided by the
+            weights' sum over kept pixels.
         threshold: a pixel is hard when the probability of its class is at most this.
-        min_kept: at least so many pixels are kept, the hardest ones.
+        min_kept: at least so many pixels of the batch (of all ranks together) are kept, the hardest ones.
     """
-
-    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -32,32 +35,48 @@ class OhemCrossEntropy(nn.Module):
         threshold: float = 0.7,
         min_kept: int = 10_000,
     ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.ignore_index = ignore_index
-        self.least_loss = -math.log(max(threshold, 1e-12))
-        self.min_kept = min_kept
-        self.register_buffer("class_weights", class_weights)
+        super().__init__(
+            num_classes=num_classes, ignore_index=ignore_index, class_weights=class_weights
+        )
+        self.least_loss = -math.log(threshold) if threshold > 0 else math.inf
+        self.min_kept = max(1, min_kept)
 
-    def forward(
+    def cost(
         self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
     ) -> Float[Tensor, ""]:
         """Return the loss."""
-        check_labels(label_maps, num_classes=self.num_classes, ignore_index=self.ignore_index)
-        pixel_losses = F.cross_entropy(
-            logits.float(), label_maps, ignore_index=self.ignore_index, reduction="none"
-        )
-        valid = label_maps != self.ignore_index
-        losses, labels = pixel_losses[valid], label_maps[valid]
-        if losses.numel() == 0:
-            return logits.float().sum() * 0.0
-        kept = losses.detach() >= self._least(losses.detach())
-        if self.class_weights is None:
-            return losses[kept].mean()
-        weights = self.class_weights[labels[kept]]
-        return (losses[kept] * weights).sum() / weights.sum()
+        losses = self.pixel_losses(logits, label_maps)
+        kept = self.kept(losses.detach(), self.valid(label_maps))
+        weights = self.pixel_weights(label_maps) * kept
+        return ratio_over_ranks((weights * losses).sum(), weights.sum())
 
-    def _least(self, losses: Float[Tensor, " N"]) -> float:
-        """Return the least loss that is kept: the threshold's, or that of the min_kept-th hardest pixel."""
-        count = min(self.min_kept, losses.numel())
-        return min(self.least_loss, float(torch.topk(losses, count).values[-1]))
+    def kept(
+        self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]
+    ) -> Bool[Tensor, "B H W"]:
+        """Return the hard pixels; one whose loss is NaN is hard, so that training sees it."""
+        least = self.least_kept(losses, valid, count=self.min_kept)
+        return valid & ~(losses < least)
+
+    def least_kept(
+        self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], *, count: int
+    ) -> Float[Tensor, ""]:
+        """Return the lesser of the threshold's loss and that of the count-th hardest valid pixel.
+
+        With fewer valid pixels than `count` it is below every loss.
+        """
+        hardness = torch.where(valid, losses, -1.0).flatten()
+        hard = sum_over_ranks((hardness > self.least_loss).sum())
+        if int(hard) >= count:  # the count-th hardest is above the threshold: nothing to look for
+            return hardness.new_tensor(self.least_loss)
+        # The hardest of all ranks are among the hardest of each.
+        hardest = _largest(hardness, count)
+        if is_distributed():
+            hardest = _largest(gather_over_ranks(hardest), count)
+        return hardest.min().clamp(max=self.least_loss)
+
+
+def _largest(values: Float[Tensor, " N"], count: int) -> Float[Tensor, " M"]:
+    """Return the `count` largest values in no order, or all if there are fewer."""
+    if count >= len(values):
+        return values
+    return torch.topk(values, count, sorted=False).values

@@ -1,0 +1,90 @@
+"""What every loss is: a module that checks its labels, then measures."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocrnet.distributed import sum_over_ranks
+from ocrnet.losses.labels import check_labels
+
+
+class Loss(nn.Module):
+    """Base of the losses in `ocrnet.losses.LOSSES`.
+
+    Args:
+        num_classes: how many classes the logits have.
+        ignore_index: the label that counts for nothing.
+    """
+
+    def __init__(self, *, num_classes: int, ignore_index: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+
+    def forward(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss of the whole batch, in float32.
+
+        Raises:
+            DataError: a label is neither a class nor ignored.
+        """
+        check_labels(label_maps, num_classes=self.num_classes, ignore_index=self.ignore_index)
+        return self.cost(logits.float(), label_maps.long())
+
+    def cost(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss of float32 logits and labels that were checked.
+
+        Every rank must make the same sums over ranks in the same order, whatever its labels are.
+        """
+        raise NotImplementedError
+
+    @property
+    def aux(self) -> "Loss":
+        """The loss of the auxiliary logits."""
+        return self
+
+    def valid(self, label_maps: Int[Tensor, "B H W"]) -> Bool[Tensor, "B H W"]:
+        """Return which pixels count."""
+        return label_maps != self.ignore_index
+
+
+class PixelLoss(Loss):
+    """A mean over pixels of a function of their cross-entropy, each pixel weighted by its class.
+
+    Args:
+        num_classes: how many classes the logits have.
+        ignore_index: the label that counts for nothing.
+        class_weights: one weight per class, or None for equal ones.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self, *, num_classes: int, ignore_index: int, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__(num_classes=num_classes, ignore_index=ignore_index)
+        self.register_buffer("class_weights", class_weights)
+
+    def pixel_losses(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, "B H W"]:
+        """Return the unweighted cross-entropy of each pixel, 0 where it is ignored."""
+        return F.cross_entropy(logits, label_maps, ignore_index=self.ignore_index, reduction="none")
+
+    def pixel_weights(self, label_maps: Int[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
+        """Return the weight of each pixel's class, 0 where it is ignored."""
+        valid = self.valid(label_maps)
+        if self.class_weights is None:
+            return valid.float()
+        return torch.where(valid, self.class_weights[torch.where(valid, label_maps, 0)], 0.0)
+
+
+def ratio_over_ranks(total: Float[Tensor, ""], weight: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """Return the total of all ranks over the weight of all ranks, and 0 where nothing weighs."""
+    sums = sum_over_ranks(torch.stack([total, weight]))
+    weights = sums[1].detach()
+    return sums[0] / torch.where(weights > 0, weights, 1.0)

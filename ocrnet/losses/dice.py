@@ -1,0 +1,43 @@
+"""Soft Dice loss, the overlap of prediction and truth per class (arXiv:1606.04797)."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ocrnet.distributed import sum_over_ranks
+from ocrnet.losses.base import Loss
+
+
+class Dice(Loss):
+    """One minus the mean over classes of 2 sum(p g) / (sum(p^2) + sum(g)).
+
+    p is the softmax probability of the class and g is 1 where it is true, 0 elsewhere, so that g^2 = g; sums are over
+    the valid pixels of the whole batch. Classes absent from its truth are left out of the mean: their overlap is 0
+    whatever is predicted. False pixels of such a class still cost, as they lower the p of the true one.
+
+    Differs from the paper: several classes with a softmax instead of one foreground; no smoothing constant, which would
+    make the loss depend on the size of the batch (a class that is present has a denominator of at least 1).
+    """
+
+    def cost(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss."""
+        valid = self.valid(label_maps)[:, None]
+        probabilities = torch.where(valid, torch.softmax(logits, dim=1), 0.0)
+        classes = torch.arange(self.num_classes, device=label_maps.device).view(1, -1, 1, 1)
+        # An ignore_index that is a class id is no truth of that class.
+        truth = valid & (label_maps[:, None] == classes)
+        over_pixels = (0, 2, 3)
+        overlap, squares, area = sum_over_ranks(
+            torch.stack(
+                [
+                    torch.where(truth, probabilities, 0.0).sum(over_pixels),
+                    probabilities.square().sum(over_pixels),
+                    truth.sum(over_pixels).float(),
+                ]
+            )
+        )
+        present = (area > 0).float()
+        dice = 2 * overlap / (squares + area).clamp(min=1.0)
+        return (present * (1 - dice)).sum() / present.sum().clamp(min=1.0)

@@ -1,0 +1,83 @@
+"""Hard example mining as the released HRNet-OCR code averages it, for comparison with its figures.
+
+Differs from `ohem`, and from that code, as follows:
+
+| | released code and here | `ohem` |
+|---|---|---|
+| kept | p below the threshold, or below the p of the pixel after the `min_kept` hardest (both strictly) | at most |
+| fewer valid pixels than `min_kept` | all but the easiest | all |
+| class weights | the plain mean of weighted losses over kept pixels | divided by the weights' sum |
+| auxiliary logits | cross-entropy of all pixels, over ALL pixels, ignored ones included | hard pixels |
+| nothing kept | 0 here (NaN or an error there) | 0 |
+| several processes | `min_kept` is of the whole batch here, of each process there | of the whole batch |
+"""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ocrnet.distributed import sum_over_ranks
+from ocrnet.losses.base import Loss, PixelLoss, ratio_over_ranks
+from ocrnet.losses.ohem import OhemCrossEntropy
+
+
+class AllPixelsCrossEntropy(PixelLoss):
+    """Weighted cross-entropy summed over valid pixels and divided by the number of all pixels."""
+
+    def cost(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss."""
+        total = (self.pixel_weights(label_maps) * self.pixel_losses(logits, label_maps)).sum()
+        return ratio_over_ranks(total, total.new_tensor(float(label_maps.numel())))
+
+
+class OfficialOhem(OhemCrossEntropy):
+    """Plain mean of the weighted cross-entropy over hard pixels, chosen strictly.
+
+    Args:
+        num_classes: how many classes the logits have.
+        ignore_index: the label that counts for nothing.
+        class_weights: one weight per class, applied after the choice of pixels.
+        threshold: a pixel is hard when the probability of its class is below this.
+        min_kept: at least so many pixels of the batch are kept if there are more.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        ignore_index: int,
+        class_weights: Tensor | None = None,
+        threshold: float = 0.7,
+        min_kept: int = 10_000,
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes, ignore_index=ignore_index, class_weights=class_weights,
+            threshold=threshold, min_kept=min_kept,
+        )  # fmt: skip
+        self.all_pixels = AllPixelsCrossEntropy(
+            num_classes=num_classes, ignore_index=ignore_index, class_weights=class_weights
+        )
+
+    @property
+    def aux(self) -> Loss:
+        """The auxiliary logits are not mined."""
+        return self.all_pixels
+
+    def cost(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss."""
+        losses = self.pixel_losses(logits, label_maps)
+        kept = self.kept(losses.detach(), self.valid(label_maps)).float()
+        total = (self.pixel_weights(label_maps) * kept * losses).sum()
+        return ratio_over_ranks(total, kept.sum())
+
+    def kept(
+        self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]
+    ) -> Bool[Tensor, "B H W"]:
+        """Return the hard pixels; one whose loss is NaN is hard, so that training sees it."""
+        # The pixel after the min_kept hardest sets the bar; with too few, the easiest of all does.
+        pixels = int(sum_over_ranks(valid.sum()))
+        count = max(1, min(self.min_kept + 1, pixels))
+        return valid & ~(losses <= self.least_kept(losses, valid, count=count))

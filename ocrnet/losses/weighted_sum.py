@@ -1,0 +1,39 @@
+"""A weighted sum of losses."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ocrnet.losses.base import Loss
+
+
+class WeightedSum(Loss):
+    """The sum of losses times their weights; the labels are checked once.
+
+    Args:
+        terms: weights and losses, all of the same classes.
+    """
+
+    def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
+        first = terms[0][1]
+        super().__init__(num_classes=first.num_classes, ignore_index=first.ignore_index)
+        self.weights = [weight for weight, _ in terms]
+        self.losses = nn.ModuleList(loss for _, loss in terms)
+
+    @property
+    def terms(self) -> list[tuple[float, Loss]]:
+        """The weights and losses."""
+        return [(w, loss) for w, loss in zip(self.weights, self.losses, strict=True)]  # type: ignore[misc]
+
+    @property
+    def aux(self) -> Loss:
+        """The sum of the terms' losses of auxiliary logits."""
+        return WeightedSum([(weight, loss.aux) for weight, loss in self.terms])
+
+    def cost(
+        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss."""
+        return torch.stack([w * loss.cost(logits, label_maps) for w, loss in self.terms]).sum()
