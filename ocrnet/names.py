@@ -12,7 +12,7 @@ from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
 from ocrnet.gan.layouts import OPERATIONS
 from ocrnet.losses import LOSSES
-from ocrnet.models import ARCHS
+from ocrnet.models import ARCHS, NO_BACKBONE
 
 
 def check_component_names(params: Params) -> None:
@@ -38,6 +38,11 @@ def check_component_names(params: Params) -> None:
         near = sorted(name for name in timm_models() if name[:5] == backbone[:5])[:8]
         hint = f" Near: {', '.join(near)}." if near else ""
         lines.append(f"params.yaml: model.backbone: timm has no {params.model.backbone!r}.{hint}")
+    if params.model.arch in NO_BACKBONE and params.model.pretrained is not False:
+        lines.append(
+            f"params.yaml: model.pretrained: {params.model.pretrained}, but {params.model.arch} has no backbone to "
+            "load it into. Set it to false."
+        )
     if lines:
         raise ParamsError("\n".join(lines))
 

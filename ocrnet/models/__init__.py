@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 ARCHS = {
     "ocrnet": "ocrnet.models.ocr:OCRNet",
+    "object_bank": "ocrnet.models.object_bank:ObjectBank",
+    "fcn": "ocrnet.models.fcn:FCN",
+    "deeplabv3": "ocrnet.models.deeplabv3:DeepLabV3",
+    "unet": "ocrnet.models.unet:UNet",
 }
+NO_BACKBONE = frozenset({"unet"})  # they have an encoder of their own, and no pretrained weights
 # What `params.yaml` may say about a model; an architecture takes those that its constructor names.
 OPTIONS = ("mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "form")
 

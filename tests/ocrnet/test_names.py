@@ -45,6 +45,14 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
     assert "hrnet_w18" in lines[5]
 
 
+@pytest.mark.parametrize("pretrained", [True, "weights.pth"])
+def test_pretrained_weights_need_a_backbone(pretrained: bool | str) -> None:
+    with pytest.raises(ParamsError, match=f"pretrained: {pretrained}, but unet has no backbone"):
+        check_component_names(params(model={"arch": "unet", "pretrained": pretrained}))
+    check_component_names(params(model={"arch": "unet"}))
+    check_component_names(params(model={"arch": "fcn", "pretrained": pretrained}))
+
+
 @pytest.mark.parametrize("path", [*SOURCES.values(), *ARCHS.values(), *LOSSES.values()])
 def test_every_import_path_of_the_tables_leads_somewhere(path: str) -> None:
     module, name = path.split(":")

@@ -1,0 +1,60 @@
+"""DeepLabv3 (arXiv:1706.05587) with torchvision's head: atrous convolutions of several rates and a pooled branch.
+
+Atrous rates: 6, 12, 18 on features of stride 16 and twice that on finer ones, as in the paper, which has none finer
+than 8. On stride 4 (HRNet) the paper's rule would give 24, 48, 72; the outer taps of such rates fall off the feature
+map of a small image (45x60 for 180x240), which leaves a 1x1 convolution, so the rates of stride 8 stay.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+from torchvision.models.segmentation.fcn import FCNHead
+
+from ocrnet.errors import ParamsError
+from ocrnet.models.backbones import Backbone, PyramidBackbone, build_backbone
+from ocrnet.models.output import SegmentationModel, SegmenterOutput
+
+COARSE_STRIDE = 16
+COARSE_RATES = (6, 12, 18)
+FINE_RATES = (12, 24, 36)
+
+
+class DeepLabV3(SegmentationModel):
+    """A backbone with the head of DeepLabv3, and a fully convolutional auxiliary head.
+
+    Args:
+        backbone: a timm model that gives features.
+        num_classes: how many classes the logits have.
+        align_corners: of the resizes in the backbone and of the logits.
+    """
+
+    def __init__(self, *, backbone: str, num_classes: int, align_corners: bool = False) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        self.backbone = build_backbone(backbone, align_corners=align_corners)
+        self.aux_head = FCNHead(self.backbone.aux_channels, num_classes)
+        rates = atrous_rates(self.backbone)
+        self.head = DeepLabHead(self.backbone.main_channels, num_classes, rates)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
+        """Return main and auxiliary logits at feature resolution.
+
+        Raises:
+            ParamsError: a single image in training; the batch norm of the pooled branch has nothing to average over.
+        """
+        pooled_norm = self.head[0].convs[-1][2]
+        if len(images) == 1 and isinstance(pooled_norm, nn.BatchNorm2d) and pooled_norm.training:
+            raise ParamsError(
+                "train.batch_size: deeplabv3 got a batch of 1 image per process, and the batch norm of its pooled "
+                "branch needs 2 or more. Raise train.batch_size, or set model.norm to group or sync."
+            )
+        feats = self.backbone(images)
+        return SegmenterOutput(self.head(feats.main), self.aux_head(feats.aux))
+
+
+def atrous_rates(backbone: Backbone) -> tuple[int, int, int]:
+    """Return the rates that suit the stride of a backbone's features; only joined levels can be coarser than 8."""
+    if isinstance(backbone, PyramidBackbone):
+        finest: int = min(backbone.net.feature_info.reduction())
+        return COARSE_RATES if finest >= COARSE_STRIDE else FINE_RATES
+    return FINE_RATES
