@@ -22,7 +22,7 @@ class Criterion(nn.Module):
 
     Args:
         params: the recipe.
-        pixel_counts: training pixels per class, which class weights are made of.
+        pixel_counts: training pixels per image and class, which class weights are made of.
         num_classes: how many classes the logits have.
         ignore_index: the label that counts for nothing.
     """

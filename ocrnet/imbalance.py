@@ -1,8 +1,11 @@
 """Class weights for unbalanced classes."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
 EFFECTIVE_BETA = 0.999999  # of a pixel count; arXiv:1901.05555, Eq. 3
 
 
@@ -11,26 +14,61 @@ def class_weights(
 ) -> npt.NDArray[np.float32] | None:
     """Return one weight per class with mean 1 over the classes present, or None for `none`.
 
-    `inverse` is 1/sqrt(frequency), `median` the median frequency over the frequency, `effective` the inverse
-    effective number of pixels (1 - beta) / (1 - beta^n). A class without pixels gets 1.
+    A class without pixels gets 1. The schemes, before the weights are scaled to mean 1:
+
+    | scheme | weight of a class |
+    |---|---|
+    | `inverse` | 1 / f, f its share of all valid pixels |
+    | `inverse_sqrt` | 1 / sqrt(f) |
+    | `median` | median of all g over g, g its share of the valid pixels of images that show it (arXiv:1411.4734) |
+    | `effective` | (1 - beta) / (1 - beta^n), n its pixels: one over the effective number of them (arXiv:1901.05555) |
+
+    Scaled to mean 1, the median itself falls out: `median` differs from `inverse` by what a share is of, so that a
+    class that is rare because few images show it weighs less than one that is small wherever it is shown.
+
+    Args:
+        scheme: `none` or a name in `SCHEMES`.
+        pixel_counts: pixels per image and class; a single row counts all images as one.
 
     Raises:
         ValueError: the scheme is unknown.
     """
     if scheme == "none":
         return None
-    present = pixel_counts > 0
-    frequency = pixel_counts[present] / pixel_counts.sum()
-    if scheme == "inverse":
-        raw = 1 / np.sqrt(frequency)
-    elif scheme == "median":
-        raw = np.median(frequency) / frequency
-    elif scheme == "effective":
-        raw = (1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA ** pixel_counts[present])
-    else:
+    if scheme not in SCHEMES:
         raise ValueError(
-            f"train.class_weights {scheme!r} is unknown. Known: none, inverse, median, effective."
+            f"train.class_weights {scheme!r} is unknown. Known: none, {', '.join(SCHEMES)}."
         )
-    weights = np.ones(len(pixel_counts), dtype=np.float32)
-    weights[present] = raw / raw.mean()
+    counts = np.atleast_2d(pixel_counts).astype(np.float64)
+    present = counts.sum(axis=0) > 0
+    weights = np.ones(counts.shape[1], dtype=np.float32)
+    if present.any():
+        raw = SCHEMES[scheme](counts[:, present])
+        weights[present] = raw / raw.mean()
     return weights
+
+
+def _inverse(counts: Floats) -> Floats:
+    return np.asarray(counts.sum() / counts.sum(axis=0))
+
+
+def _inverse_sqrt(counts: Floats) -> Floats:
+    return np.sqrt(_inverse(counts))
+
+
+def _median(counts: Floats) -> Floats:
+    shown = (counts > 0) * counts.sum(axis=1, keepdims=True)
+    share = counts.sum(axis=0) / shown.sum(axis=0)
+    return np.asarray(np.median(share) / share)
+
+
+def _effective(counts: Floats) -> Floats:
+    return np.asarray((1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA ** counts.sum(axis=0)))
+
+
+SCHEMES: dict[str, Callable[[Floats], Floats]] = {
+    "inverse": _inverse,
+    "inverse_sqrt": _inverse_sqrt,
+    "median": _median,
+    "effective": _effective,
+}

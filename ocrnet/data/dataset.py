@@ -74,9 +74,8 @@ class ImageFolder:
         return np.asarray(weights / weights.sum())
 
     def pixel_counts(self, class_names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-        """Return how many pixels each class has."""
-        counts = self.table[pixel_columns(class_names)].to_numpy(dtype=np.int64).sum(axis=0)
-        return np.asarray(counts, dtype=np.int64)
+        """Return how many pixels each class has in each image, as [images, classes]."""
+        return self.table[pixel_columns(class_names)].to_numpy(dtype=np.int64)
 
 
 class Slot(NamedTuple):
