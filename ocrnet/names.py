@@ -12,11 +12,13 @@ from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
 from ocrnet.gan.layouts import OPERATIONS
 from ocrnet.losses import LOSSES
+from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
+from ocrnet.models.norms import NORMS
 
 
 def check_component_names(params: Params) -> None:
-    """Check the names of source, architecture, backbone, loss and arms against their tables.
+    """Check the names of source, architecture, norm, backbone, loss and arms against their tables.
 
     Raises:
         ParamsError: with one line per unknown name.
@@ -24,11 +26,12 @@ def check_component_names(params: Params) -> None:
     checks: list[tuple[str, str, Iterable[str]]] = [
         ("data.source", params.data.source, SOURCES),
         ("model.arch", params.model.arch, ARCHS),
-        ("train.loss", params.train.loss, LOSSES),
+        ("model.norm", params.model.norm, NORMS),
         *(("synthesize.operations", name, OPERATIONS) for name in params.synthesize.operations),
         *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
     ]
-    lines = [
+    lines = _loss_lines(params.train.loss)
+    lines += [
         f"params.yaml: {key}: {name!r} is unknown. Known: {', '.join(table)}."
         for key, name, table in checks
         if name not in set(table)
@@ -45,6 +48,14 @@ def check_component_names(params: Params) -> None:
         )
     if lines:
         raise ParamsError("\n".join(lines))
+
+
+def _loss_lines(text: str) -> list[str]:
+    try:
+        parse_loss(text, LOSSES)
+    except ParamsError as error:
+        return [str(error)]
+    return []
 
 
 @cache

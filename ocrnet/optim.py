@@ -10,7 +10,7 @@ from ocrnet.config import TrainParams
 
 
 def build_optimizer(model: nn.Module, params: TrainParams) -> Optimizer:
-    """Build the optimizer: the backbone at its own rate, no decay on norms and biases.
+    """Build the optimizer of what is trained: the backbone at its own rate, no decay on norms and biases.
 
     Each group carries `rate`, the share of the scheduled learning rate that it gets.
     """
@@ -20,7 +20,9 @@ def build_optimizer(model: nn.Module, params: TrainParams) -> Optimizer:
             chosen = [
                 weight
                 for name, weight in model.named_parameters()
-                if name.startswith("backbone.") == is_backbone and (weight.ndim > 1) == decays
+                if weight.requires_grad
+                and name.startswith("backbone.") == is_backbone
+                and (weight.ndim > 1) == decays
             ]
             groups.append({
                 "params": chosen,

@@ -7,6 +7,8 @@ import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ocrnet.models.norms import apply_norm
+
 if TYPE_CHECKING:
     from ocrnet.models.output import SegmentationModel
 
@@ -23,7 +25,7 @@ OPTIONS = ("mid_channels", "key_channels", "prototypes", "dropout", "align_corne
 
 
 def build_segmenter(
-    arch: str, *, backbone: str, num_classes: int, **options: Any
+    arch: str, *, backbone: str, num_classes: int, norm: str = "batch", **options: Any
 ) -> "SegmentationModel":
     """Build an untrained segmenter.
 
@@ -31,10 +33,11 @@ def build_segmenter(
         arch: a name in `ARCHS`.
         backbone: a timm model that gives features.
         num_classes: how many classes the logits have.
+        norm: a name in `ocrnet.models.norms.NORMS`.
         options: of `OPTIONS`, those that the architecture does not know are left out.
 
     Raises:
-        ValueError: the architecture, the backbone or an option is unknown.
+        ValueError: the architecture, the backbone, the norm or an option is unknown.
     """
     if arch not in ARCHS:
         raise ValueError(f"model.arch {arch!r} is unknown. Known: {', '.join(ARCHS)}.")
@@ -46,4 +49,5 @@ def build_segmenter(
     taken = inspect.signature(build).parameters
     given = {"backbone": backbone, "num_classes": num_classes, **options}
     segmenter: SegmentationModel = build(**{k: v for k, v in given.items() if k in taken})
+    apply_norm(segmenter, norm)
     return segmenter

@@ -1,0 +1,179 @@
+"""Norms that take the place of a model's batch norms, under the same parameter names."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocrnet.distributed import is_distributed, sum_over_ranks
+from ocrnet.errors import ParamsError
+
+logger = logging.getLogger(__name__)
+MOST_GROUPS = 32
+LEAST_GROUP = 2  # channels; a group of one is zero everywhere on a map of one pixel
+
+
+class _Tail(nn.Module):
+    """What some of timm's norms do after norming; nothing in plain ones.
+
+    Attributes:
+        drop: a dropout.
+        act: an activation.
+    """
+
+    drop: nn.Module
+    act: nn.Module
+
+    def take_tail(self, norm: nn.Module) -> None:
+        """Do after norming what `norm` does."""
+        self.drop = getattr(norm, "drop", nn.Identity())
+        self.act = getattr(norm, "act", nn.Identity())
+
+    def finish(self, normed: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Apply the tail."""
+        finished: Tensor = self.act(self.drop(normed))
+        return finished
+
+
+class SyncBatchNorm2d(nn.SyncBatchNorm, _Tail):
+    """Batch norm with the statistics of the images of all processes.
+
+    torch's own works on accelerators only; on a CPU the sums are made here. A lone process has a plain batch norm.
+    """
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Return the normed features."""
+        if not (self.training and is_distributed()):
+            return self.finish(nn.modules.batchnorm._BatchNorm.forward(self, input))
+        if input.is_cuda:
+            return self.finish(super().forward(input))
+        return self.finish(self._norm(input))
+
+    def _norm(self, feats: Tensor) -> Tensor:
+        values = feats.to(torch.promote_types(feats.dtype, torch.float32))
+        here = values.new_tensor([values.numel() / values.shape[1]])
+        sums = sum_over_ranks(torch.cat([values.sum(dim=(0, 2, 3)), here]))
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
+        # Two passes: a sum of squares less the square of the sum loses digits where the mean is far from 0.
+        centred = values - mean.view(1, -1, 1, 1)
+        variance = sum_over_ranks(centred.square().sum(dim=(0, 2, 3))) / count
+        self._track(mean.detach(), variance.detach() * count / (count - 1))
+        scale = torch.rsqrt(variance + self.eps)
+        if self.affine:
+            return (
+                centred * (scale * self.weight).view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+            ).to(feats.dtype)
+        return (centred * scale.view(1, -1, 1, 1)).to(feats.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of this batch."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)
+
+
+class GroupNorm2d(nn.GroupNorm, _Tail):
+    """Group norm in the place of a batch norm: its statistics are those of one image."""
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Return the normed features."""
+        return self.finish(super().forward(input))
+
+
+class FrozenBatchNorm2d(nn.BatchNorm2d, _Tail):
+    """Batch norm with its running statistics in training too; nothing of it is trained."""
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Return the normed features."""
+        normed = F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+        return self.finish(normed)
+
+
+def keep_batch_norms(model: nn.Module) -> None:
+    """Leave the batch norms as they are."""
+
+
+def synchronise_norms(model: nn.Module) -> None:
+    """Take the statistics over all processes."""
+    _exchange(model, lambda norm: _batch_norm_like(SyncBatchNorm2d, norm))
+
+
+def group_norms(model: nn.Module) -> None:
+    """Put a group norm in the place of each batch norm; scale and shift start as the batch norm's."""
+    _exchange(model, _group_norm_like)
+
+
+def freeze_backbone_norms(model: nn.Module) -> None:
+    """Freeze the backbone's batch norms; those of the heads, which start from random weights, learn.
+
+    Raises:
+        ParamsError: the model has no backbone.
+    """
+    backbone = getattr(model, "backbone", None)
+    if not isinstance(backbone, nn.Module):
+        raise ParamsError(
+            f"params.yaml: model.norm: frozen is for a pretrained backbone, and {type(model).__name__} has none. "
+            "Take batch, sync or group."
+        )
+    _exchange(backbone, _frozen_like)
+
+
+def _exchange(model: nn.Module, build: Callable[[nn.BatchNorm2d], nn.Module]) -> None:
+    built: dict[nn.BatchNorm2d, nn.Module] = {}
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                parent.add_module(name, built.setdefault(child, build(child)))
+    if not built:
+        logger.warning("model.norm has no effect: %s has no batch norm", type(model).__name__)
+
+
+def _batch_norm_like(
+    kind: type[SyncBatchNorm2d] | type[FrozenBatchNorm2d], norm: nn.BatchNorm2d
+) -> SyncBatchNorm2d | FrozenBatchNorm2d:
+    new = kind(
+        norm.num_features,
+        norm.eps,
+        norm.momentum,
+        affine=norm.affine,
+        track_running_stats=norm.track_running_stats,
+    )
+    new.weight, new.bias = norm.weight, norm.bias
+    new.running_mean, new.running_var = norm.running_mean, norm.running_var
+    new.num_batches_tracked = norm.num_batches_tracked
+    new.take_tail(norm)
+    return new
+
+
+def _frozen_like(norm: nn.BatchNorm2d) -> nn.Module:
+    frozen = _batch_norm_like(FrozenBatchNorm2d, norm)
+    for weight in (frozen.weight, frozen.bias):
+        if weight is not None:
+            weight.requires_grad_(requires_grad=False)
+    return frozen
+
+
+def _group_norm_like(norm: nn.BatchNorm2d) -> nn.Module:
+    new = GroupNorm2d(
+        number_of_groups(norm.num_features), norm.num_features, norm.eps, affine=norm.affine
+    )
+    new.weight, new.bias = norm.weight, norm.bias
+    new.take_tail(norm)
+    return new
+
+
+def number_of_groups(channels: int) -> int:
+    """Return 32, or the greatest divisor of the channels below that leaves two channels to a group."""
+    most = max(1, min(MOST_GROUPS, channels // LEAST_GROUP))
+    return next(groups for groups in range(most, 0, -1) if channels % groups == 0)

@@ -1,0 +1,41 @@
+"""A function run by two processes of one gloo group."""
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+WORLD = 2
+
+
+def over_ranks(function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
+    """Call `function(*arguments)` at each rank and return what each of them returned.
+
+    Args:
+        function: of a module, so that a new process can find it.
+        arguments: picklable.
+        folder: an empty folder for the results.
+    """
+    context = multiprocessing.get_context("spawn")
+    ranks = [
+        context.Process(target=_run, args=(rank, folder, function, arguments))
+        for rank in range(WORLD)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(timeout=120)
+    assert [process.exitcode for process in ranks] == [0] * WORLD
+    return [torch.load(str(folder / f"{rank}.pt"), weights_only=False) for rank in range(WORLD)]
+
+
+def _run(rank: int, folder: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=WORLD
+    )
+    torch.save(function(*arguments), folder / f"{rank}.pt")
+    dist.destroy_process_group()
