@@ -4,6 +4,9 @@ HRNet differs from timm's in its fusion: timm fuses branches with nearest upsamp
 ImageNet model), which changes the segmentation model by 12% of its output and crashes on sizes that 32 does
 not divide. Here branches are resized bilinearly to the size of the branch they join. Parameter names stay
 timm's, which are the official ones.
+
+`resnet50c` has mmseg's deep stem (32-32-64). A name `deepbase_resnet50` is openseg's: a stem of 64-64-128 and a
+max pooling that rounds up, so that an image of 512x1024 gives maps of 65x129.
 """
 
 from collections.abc import Sequence
@@ -13,11 +16,13 @@ import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
+from ocrnet.models.hrnet import SizedFusion
+from ocrnet.models.output import resize_features
 
 FINEST_STRIDE = 4
+DEEP_BASE = "deepbase_"
 
 
 class Features(NamedTuple):
@@ -43,48 +48,25 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
-class SizedFusion(nn.Module):
-    """One HRNet module whose branches meet by bilinear resizing to the size of the branch they join."""
+class JoinedBackbone(Backbone):
+    """A backbone whose one feature map is its levels, resized to the finest and concatenated."""
 
-    branches: nn.ModuleList
-    fuse_layers: nn.ModuleList
+    net: nn.Module
+    align_corners: bool
 
-    def __init__(self, module: nn.Module, *, align_corners: bool) -> None:
-        super().__init__()
-        branches, fuse_layers = module.branches, module.fuse_layers
-        assert isinstance(branches, nn.ModuleList)
-        assert isinstance(fuse_layers, nn.ModuleList)
-        self.branches, self.fuse_layers = branches, fuse_layers
-        self.align_corners = align_corners
-        for outer in self.fuse_layers:
-            assert isinstance(outer, nn.ModuleList)
-            for layer in outer:
-                if isinstance(layer, nn.Sequential) and isinstance(layer[-1], nn.Upsample):
-                    layer[-1] = nn.Identity()
+    def levels(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+        """Return the levels as they are, finest first."""
+        levels: list[Tensor] = self.net(images)
+        return levels
 
-    def forward(self, feats: list[Tensor]) -> list[Tensor]:
-        """Run the branches, finest first, and fuse each with all others."""
-        feats = [branch(feat) for branch, feat in zip(self.branches, feats, strict=True)]
-        return [self._fuse(i, feats) for i in range(len(self.fuse_layers))]
-
-    def _fuse(self, target: int, feats: list[Tensor]) -> Tensor:
-        size = feats[target].shape[-2:]
-        layers = self.fuse_layers[target]
-        assert isinstance(layers, nn.ModuleList)
-        fused = None
-        for source, feat in enumerate(feats):
-            term: Tensor = layers[source](feat)
-            if source > target:
-                term = F.interpolate(
-                    term, size=size, mode="bilinear", align_corners=self.align_corners
-                )
-            fused = term if fused is None else fused + term
-        assert fused is not None
-        return F.relu(fused)
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
+        """Return the concatenated levels at the size of the finest."""
+        feats = join_levels(self.levels(images), align_corners=self.align_corners)
+        return Features(feats, feats)
 
 
-class HRNetBackbone(Backbone):
-    """HRNet's four branches, resized to the finest and concatenated; any input size."""
+class HRNetBackbone(JoinedBackbone):
+    """HRNet's four branches at a quarter of the input size; any input size."""
 
     def __init__(self, name: str, *, align_corners: bool) -> None:
         super().__init__()
@@ -101,20 +83,20 @@ class HRNetBackbone(Backbone):
         self.align_corners = align_corners
         self.aux_channels = self.main_channels = sum(self.net.feature_info.channels())
 
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
-        """Return the concatenated branches at a quarter of the input size."""
-        feats = join_levels(self.net(images), align_corners=self.align_corners)
-        return Features(feats, feats)
-
 
 class DilatedBackbone(Backbone):
     """The last two levels of a network dilated to an output stride of 8, as in the ResNet variants."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        deep = name.startswith(DEEP_BASE)
+        stem = {"stem_type": "deep", "stem_width": 64} if deep else {}
         self.net = timm.create_model(
-            name, pretrained=False, features_only=True, output_stride=8, out_indices=(-2, -1)
-        )
+            name.removeprefix(DEEP_BASE), pretrained=False, features_only=True, output_stride=8,
+            out_indices=(-2, -1), **stem,
+        )  # fmt: skip
+        if deep:
+            self.net.maxpool.ceil_mode = True
         self.aux_channels, self.main_channels = self.net.feature_info.channels()
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
@@ -123,8 +105,8 @@ class DilatedBackbone(Backbone):
         return Features(aux, main)
 
 
-class PyramidBackbone(Backbone):
-    """All levels from stride 4 on of a network that cannot be dilated, resized to the finest and concatenated."""
+class PyramidBackbone(JoinedBackbone):
+    """All levels from stride 4 on of a network that cannot be dilated."""
 
     def __init__(self, name: str, *, align_corners: bool) -> None:
         super().__init__()
@@ -137,11 +119,6 @@ class PyramidBackbone(Backbone):
         )
         self.align_corners = align_corners
         self.aux_channels = self.main_channels = sum(self.net.feature_info.channels())
-
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
-        """Return the concatenated levels at the size of the finest."""
-        feats = join_levels(self.net(images), align_corners=self.align_corners)
-        return Features(feats, feats)
 
 
 def build_backbone(name: str, *, align_corners: bool) -> Backbone:
@@ -166,7 +143,7 @@ def join_levels(levels: Sequence[Tensor], *, align_corners: bool) -> Tensor:
     """Resize feature maps bilinearly to the size of the first and concatenate them."""
     size = levels[0].shape[-2:]
     resized = [
-        F.interpolate(level, size=size, mode="bilinear", align_corners=align_corners)
+        resize_features(level, (size[0], size[1]), align_corners=align_corners)
         for level in levels[1:]
     ]
     return torch.cat([levels[0], *resized], dim=1)

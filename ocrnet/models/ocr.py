@@ -17,17 +17,23 @@ one vector per class; each pixel attends to the class vectors and is classified 
 
 Differs from the paper, as the authors' released code does: phi and psi are two convolutions each, not one; the
 softmax of the soft regions runs over pixels, per class, on logits; the auxiliary head on HRNet is 1x1. Dropout
-and the widths are arguments.
+and the widths are arguments; `forms.py` has what else differs between released heads.
+
+Two rewrites hold always and change nothing but rounding: a 1x1 convolution commutes with bilinear resizing, so the
+auxiliary head works on HRNet's levels before they are resized; and the convolution of a concatenation is the sum of
+two. Without gradients `folded.py` rewrites more.
 """
 
+from itertools import pairwise
+
 from jaxtyping import Float
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.models.backbones import build_backbone
-from ocrnet.models.output import SegmentationModel, SegmenterOutput
-
-AUX_WIDTH = 512  # of the auxiliary head where it has its own feature map
+from ocrnet.models import folded
+from ocrnet.models.backbones import JoinedBackbone, build_backbone, join_levels
+from ocrnet.models.forms import FORMS
+from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_features
 
 
 class OCRNet(SegmentationModel):
@@ -40,6 +46,10 @@ class OCRNet(SegmentationModel):
         key_channels: width of queries, keys and values (256 in the paper).
         dropout: rate before the classifier.
         align_corners: of every bilinear resize.
+        form: a name in `FORMS`.
+
+    Raises:
+        ValueError: the form is unknown.
     """
 
     def __init__(
@@ -51,16 +61,21 @@ class OCRNet(SegmentationModel):
         key_channels: int = 256,
         dropout: float = 0.05,
         align_corners: bool = False,
+        form: str = "official",
     ) -> None:
         super().__init__()
+        if form not in FORMS:
+            raise ValueError(f"model.form {form!r} is unknown. Known: {', '.join(FORMS)}.")
         self.align_corners = align_corners
         self.backbone = build_backbone(backbone, align_corners=align_corners)
-        shared = self.backbone.aux_channels == self.backbone.main_channels
+        shared = isinstance(self.backbone, JoinedBackbone)
         self.aux_head = AuxHead(
             self.backbone.aux_channels,
             num_classes,
-            width=self.backbone.aux_channels if shared else AUX_WIDTH,
-            kernel=1 if shared else 3,
+            width=self.backbone.aux_channels if shared else FORMS[form].aux_width,
+            kernel=FORMS[form].shared_kernel if shared else 3,
+            dropout=0.0 if shared or not FORMS[form].aux_dropout else dropout,
+            negative_slope=FORMS[form].negative_slope,
         )
         self.head = OCRHead(
             self.backbone.main_channels,
@@ -68,25 +83,71 @@ class OCRNet(SegmentationModel):
             mid_channels=mid_channels,
             key_channels=key_channels,
             dropout=dropout,
+            negative_slope=FORMS[form].negative_slope,
         )
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return main and auxiliary logits at feature resolution."""
-        feats = self.backbone(images)
-        aux_logits = self.aux_head(feats.aux)
-        return SegmenterOutput(self.head(feats.main, aux_logits), aux_logits)
+        if not isinstance(self.backbone, JoinedBackbone):
+            feats = self.backbone(images)
+            aux_logits = self.aux_head(feats.aux)
+            return SegmenterOutput(self.head(feats.main, aux_logits), aux_logits)
+        levels = self.backbone.levels(images)
+        return self.forward_levels(levels)
+
+    def forward_levels(self, levels: list[Tensor]) -> SegmenterOutput:
+        """Return main and auxiliary logits from a backbone's levels, finest first."""
+        if self.aux_head.pointwise:
+            aux_logits = self.aux_head.forward_levels(levels, align_corners=self.align_corners)
+            feats = join_levels(levels, align_corners=self.align_corners)
+        else:
+            feats = join_levels(levels, align_corners=self.align_corners)
+            aux_logits = self.aux_head(feats)
+        return SegmenterOutput(self.head(feats, aux_logits), aux_logits)
 
 
 class AuxHead(nn.Sequential):
     """Classify pixels coarsely; its logits are the soft object regions."""
 
-    def __init__(self, in_channels: int, num_classes: int, *, width: int, kernel: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        *,
+        width: int,
+        kernel: int,
+        dropout: float = 0.0,
+        negative_slope: float = 0.0,
+    ) -> None:
+        activation = _activation(negative_slope)
         super().__init__(
             nn.Conv2d(in_channels, width, kernel, padding=kernel // 2),
             nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
+            nn.Sequential(activation, nn.Dropout2d(dropout)) if dropout else activation,
             nn.Conv2d(width, num_classes, 1),
         )
+        self.negative_slope = negative_slope
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether the first convolution is 1x1, so that it commutes with resizing."""
+        return self[0].kernel_size == (1, 1)
+
+    def forward_levels(self, levels: list[Tensor], *, align_corners: bool) -> Tensor:
+        """Return logits of the joined levels, without joining them."""
+        if folded.may_fold(self, self[1]):
+            return folded.aux_logits_of_levels(
+                self, levels, negative_slope=self.negative_slope, align_corners=align_corners
+            )
+        conv, norm, activation, classify = self
+        size = (levels[0].shape[-2], levels[0].shape[-1])
+        parts = conv.weight.split([level.shape[1] for level in levels], dim=1)
+        hidden = F.conv2d(levels[0], parts[0], conv.bias)
+        for level, part in zip(levels[1:], parts[1:], strict=True):
+            coarse = F.conv2d(level, part)
+            hidden = hidden + resize_features(coarse, size, align_corners=align_corners)
+        logits: Tensor = classify(activation(norm(hidden)))
+        return logits
 
 
 class OCRHead(nn.Module):
@@ -100,33 +161,34 @@ class OCRHead(nn.Module):
         mid_channels: int = 512,
         key_channels: int = 256,
         dropout: float = 0.05,
+        negative_slope: float = 0.0,
     ) -> None:
         super().__init__()
+        self.negative_slope = negative_slope
         self.reduce = nn.Sequential(
             nn.Conv2d(in_channels, mid_channels, 3, padding=1),
             nn.BatchNorm2d(mid_channels),
-            nn.ReLU(inplace=True),
+            _activation(negative_slope),
         )
-        self.to_query = nn.Sequential(
-            *_project(mid_channels, key_channels), *_project(key_channels, key_channels)
-        )
-        self.to_key = nn.Sequential(
-            *_project(mid_channels, key_channels), *_project(key_channels, key_channels)
-        )
-        self.to_value = nn.Sequential(*_project(mid_channels, key_channels))
-        self.to_context = nn.Sequential(*_project(key_channels, mid_channels))
-        self.fuse = nn.Sequential(*_project(2 * mid_channels, mid_channels), nn.Dropout2d(dropout))
+        self.to_query = self._projections(mid_channels, key_channels, key_channels)
+        self.to_key = self._projections(mid_channels, key_channels, key_channels)
+        self.to_value = self._projections(mid_channels, key_channels)
+        self.to_context = self._projections(key_channels, mid_channels)
+        self.fuse = self._projections(2 * mid_channels, mid_channels)
+        self.fuse.append(nn.Dropout2d(dropout))
         self.classify = nn.Conv2d(mid_channels, num_classes, 1)
 
     def forward(
         self, feats: Float[Tensor, "B C h w"], aux_logits: Float[Tensor, "B K h w"]
     ) -> Float[Tensor, "B K h w"]:
         """Return logits from features and the auxiliary head's logits of the same size."""
+        if folded.may_fold(self, self.reduce[1], self.fuse[1]):
+            pixels = folded.reduce_features(self, feats)
+            return folded.classify_pixels(self, pixels, gather_regions(pixels, aux_logits))
         pixels = self.reduce(feats)
         region_repr = gather_regions(pixels, aux_logits)
         context = self.to_context(self._attend(pixels, region_repr))
-        augmented = self.fuse(cat([context, pixels], dim=1))  # Eq. 3: z = g([x, y])
-        logits: Tensor = self.classify(augmented)
+        logits: Tensor = self.classify(self._augment(context, pixels))
         return logits
 
     def _attend(
@@ -141,6 +203,24 @@ class OCRHead(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value)
         return mixed.transpose(1, 2).reshape(*mixed.shape[:1], -1, height, width)
 
+    def _augment(
+        self, context: Float[Tensor, "B M h w"], pixels: Float[Tensor, "B M h w"]
+    ) -> Float[Tensor, "B M h w"]:
+        """Return z = g([x, y]) (Eq. 3), the context first as released, without concatenating."""
+        conv, norm, activation, dropout = self.fuse
+        of_context, of_pixels = conv.weight.chunk(2, dim=1)
+        joined = F.conv2d(context, of_context) + F.conv2d(pixels, of_pixels)
+        augmented: Tensor = dropout(activation(norm(joined)))
+        return augmented
+
+    def _projections(self, *widths: int) -> nn.Sequential:
+        """Return 1x1 convolutions from each width to the next, each with its norm and activation."""
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            conv = nn.Conv2d(before, after, 1, bias=False)
+            layers += [conv, nn.BatchNorm2d(after), _activation(self.negative_slope)]
+        return nn.Sequential(*layers)
+
 
 def gather_regions(
     pixels: Float[Tensor, "B M h w"], aux_logits: Float[Tensor, "B K h w"]
@@ -154,9 +234,5 @@ def gather_regions(
     return (weights @ pixels.flatten(2).transpose(1, 2)).transpose(1, 2)
 
 
-def _project(in_channels: int, out_channels: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(in_channels, out_channels, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    ]
+def _activation(negative_slope: float) -> nn.Module:
+    return nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)

@@ -35,3 +35,10 @@ def resize_logits(
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits.float()
     return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=align_corners)
+
+
+def resize_features(
+    feats: Float[Tensor, "B C h w"], size: tuple[int, int], *, align_corners: bool
+) -> Float[Tensor, "B C H W"]:
+    """Resize feature maps bilinearly to `size`, in their own precision."""
+    return F.interpolate(feats, size=size, mode="bilinear", align_corners=align_corners)
