@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ocrnet.config import TrainParams
 from ocrnet.imbalance import class_weights
 from ocrnet.losses import build_loss, taken_options
-from ocrnet.losses.expression import parse_loss
 from ocrnet.models.output import SegmenterOutput, resize_logits
 
 logger = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class Criterion(nn.Module):
     ) -> None:
         super().__init__()
         weights = class_weights(params.class_weights, pixel_counts)
-        if weights is not None and not _takes_weights(params.loss):
+        if weights is not None and "class_weights" not in taken_options(params.loss):
             logger.warning(
                 "train.class_weights %s has no effect on train.loss %s",
                 params.class_weights,
@@ -69,7 +68,3 @@ class Criterion(nn.Module):
             aux = resize_logits(output.aux_logits, size, align_corners=align_corners)
             total = total + self.aux_weight * self.loss.aux(aux, label_maps)
         return total
-
-
-def _takes_weights(loss: str) -> bool:
-    return any("class_weights" in taken_options(name) for _, name in parse_loss(loss))

@@ -36,13 +36,14 @@ def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any
         options: of `OPTIONS`, those that a loss does not know are left out.
 
     Raises:
-        ValueError: the text cannot be read, or a name or an option is unknown.
+        ParamsError: the text cannot be read or a name is unknown.
+        ValueError: an option is unknown.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise ValueError(f"option {unknown[0]!r} is unknown. Known: {', '.join(OPTIONS)}.")
     given = {"num_classes": num_classes, "ignore_index": ignore_index, **options}
-    terms = [(weight, _build(name, given)) for weight, name in parse_loss(text)]
+    terms = [(weight, _build(name, given)) for weight, name in parse_loss(text, LOSSES)]
     if len(terms) == 1 and terms[0][0] == 1:
         return terms[0][1]
     # Imported here: reading the names costs no torch.
@@ -51,15 +52,17 @@ def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any
     return WeightedSum(terms)
 
 
-def taken_options(name: str) -> set[str]:
-    """Return which of `OPTIONS` a loss of `LOSSES` knows."""
+def taken_options(text: str) -> set[str]:
+    """Return which of `OPTIONS` have an effect on a loss or sum."""
+    return set().union(*(_taken_by(name) for _, name in parse_loss(text, LOSSES)))
+
+
+def _taken_by(name: str) -> set[str]:
     return set(OPTIONS) & set(inspect.signature(_constructor(name)).parameters)
 
 
 def _build(name: str, given: dict[str, Any]) -> "Loss":
-    if name not in LOSSES:
-        raise ValueError(f"train.loss: {name!r} is unknown. Known: {', '.join(LOSSES)}.")
-    known = {"num_classes", "ignore_index", *taken_options(name)}
+    known = {"num_classes", "ignore_index", *_taken_by(name)}
     loss: Loss = _constructor(name)(**{k: v for k, v in given.items() if k in known})
     return loss
 

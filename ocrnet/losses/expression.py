@@ -1,35 +1,38 @@
 """The text of `train.loss`: names of losses joined by "+", each with an optional weight."""
 
-import math
 import re
+from collections.abc import Collection
 
 from ocrnet.errors import ParamsError
 
-TERM = re.compile(r"(?:(?P<weight>[0-9.][0-9.e-]*)\s*\*\s*)?(?P<name>[A-Za-z]\w*)", re.ASCII)
+TERM = re.compile(
+    r"(?:(?P<weight>(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)\s*\*\s*)?(?P<name>[a-z]\w*)", re.ASCII
+)
 
 
-def parse_loss(text: str) -> list[tuple[float, str]]:
+def parse_loss(text: str, known: Collection[str]) -> list[tuple[float, str]]:
     """Return the weights and names of a sum such as "ce + 0.5*dice".
 
     Raises:
-        ParamsError: the text is no such sum, or a weight is not above 0.
+        ParamsError: the text is no such sum, a name is not among the known ones, or a weight is not above 0.
     """
-    return [_term(part.strip(), text) for part in text.split("+")]
+    return [_term(part.strip(), text, known) for part in text.split("+")]
 
 
-def _term(part: str, text: str) -> tuple[float, str]:
+def _term(part: str, text: str, known: Collection[str]) -> tuple[float, str]:
     found = TERM.fullmatch(part)
-    weight = _number(found["weight"] or "1") if found else 0.0
-    if found is None or not 0 < weight < math.inf:
+    names = ", ".join(known)
+    if found is None:
         raise ParamsError(
-            f"params.yaml: train.loss: {part!r} in {text!r} is neither a loss nor weight*loss with a weight above 0. "
-            'Write names joined by +, as in "ce + 0.5*dice".'
+            f"params.yaml: train.loss: {part!r} in {text!r} is neither a loss nor weight*loss. Known: {names}. "
+            'Write them joined by +, as in "ce + 0.5*dice".'
+        )
+    if found["name"] not in known:
+        raise ParamsError(f"params.yaml: train.loss: {found['name']!r} is unknown. Known: {names}.")
+    weight = float(found["weight"] or "1")
+    if weight == 0 or weight == float("inf"):
+        raise ParamsError(
+            f"params.yaml: train.loss: the weight of {part!r} is {weight:g}. "
+            "Give it a finite one above 0, or leave the loss out."
         )
     return weight, found["name"]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -53,6 +53,29 @@ def test_pretrained_weights_need_a_backbone(pretrained: bool | str) -> None:
     check_component_names(params(model={"arch": "fcn", "pretrained": pretrained}))
 
 
+@pytest.mark.parametrize("loss", [*LOSSES, "ce + 0.5*dice", " 2 * ohem+lovasz "])
+def test_sums_of_known_losses_are_known(loss: str) -> None:
+    check_component_names(params(train={"loss": loss}))
+
+
+def test_an_unknown_loss_in_a_sum_is_told_with_the_known_ones() -> None:
+    with pytest.raises(ParamsError) as caught:
+        check_component_names(params(train={"loss": "ce + 0.5*dise"}))
+    assert (
+        str(caught.value) == "params.yaml: train.loss: 'dise' is unknown. "
+        "Known: ce, ohem, ohem_official, dice, lovasz, focal."
+    )
+
+
+def test_a_sum_that_cannot_be_read_is_one_line_that_says_how_to_write_it() -> None:
+    with pytest.raises(ParamsError) as caught:
+        check_component_names(params(train={"loss": "ce + dice*0.5"}))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("params.yaml: train.loss: 'dice*0.5' in 'ce + dice*0.5' is neither")
+    assert "Known: ce, ohem" in line
+    assert line.endswith('as in "ce + 0.5*dice".')
+
+
 @pytest.mark.parametrize("path", [*SOURCES.values(), *ARCHS.values(), *LOSSES.values()])
 def test_every_import_path_of_the_tables_leads_somewhere(path: str) -> None:
     module, name = path.split(":")
