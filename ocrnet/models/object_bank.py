@@ -131,11 +131,14 @@ def attend(
 ) -> Float[Tensor, "B N M"]:
     """Return softmax(query key^T / sqrt(D)) value without holding the N x T weights.
 
-    On the CPU the fused kernel takes only queries, keys and values of one width, and torch falls back to the weights
-    themselves for others without a word: so the narrower ones are filled up with zeros, which changes no product.
+    On the CPU the fused kernel takes only queries, keys and values of one width whose channels lie side by side, and
+    torch falls back to the weights themselves for others without a word. So the narrower ones are filled up with zeros,
+    which changes no product, and all are copied where they lie otherwise.
     """
     scale = query.shape[-1] ** -0.5
     width = max(query.shape[-1], value.shape[-1])
-    q, k, v = (F.pad(x, (0, width - x.shape[-1])).unsqueeze(1) for x in (query, key, value))
+    q, k, v = (
+        F.pad(x, (0, width - x.shape[-1])).contiguous().unsqueeze(1) for x in (query, key, value)
+    )
     mixed = F.scaled_dot_product_attention(q, k, v, scale=scale)
     return mixed.squeeze(1)[..., : value.shape[-1]]
