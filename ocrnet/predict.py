@@ -11,11 +11,9 @@ from torch import Tensor
 from ocrnet.bundle import ModelCard, load_bundle
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
-from ocrnet.models.output import SegmentationModel, resize_logits
-
-LEAST_SIDE = (
-    64  # a smaller image is padded: the deepest feature map would be less than two pixels wide
-)
+from ocrnet.merging import Merger
+from ocrnet.models.output import SegmentationModel
+from ocrnet.protocol import Protocol
 
 
 class Segmenter:
@@ -25,24 +23,36 @@ class Segmenter:
         class_table: names, palette and ignored id of the classes it knows.
         decoding: what `prepare` did to the raw images it was trained on.
         weights_sha256: of the weights it runs.
+        protocol: how it looks at an image: by default whole.
+        name: what messages call it: the folder of its bundle.
     """
 
-    def __init__(self, model: SegmentationModel, card: ModelCard, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: SegmentationModel,
+        card: ModelCard,
+        *,
+        device: str = "cpu",
+        protocol: Protocol | None = None,
+        name: str = "",
+    ) -> None:
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
         self.weights_sha256 = card.weights_sha256
+        self.protocol = protocol or Protocol()
+        self.name = name or card.arch
         self._model = model.to(device).eval()
         self._device = torch.device(device)
         self._mean = torch.tensor(card.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(card.std, device=device).view(1, 3, 1, 1)
 
     def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
-        """Return the softmax over classes at each pixel of a prepared image, in [0, 1]."""
-        return self._logits(image, image.shape[:2]).softmax(dim=0).cpu().numpy()
+        """Return the merged probability of each class at each pixel of a prepared image."""
+        return self.protocol.merger.finish(self.scores(image))[0].cpu().numpy()
 
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
         """Return the most probable class of each pixel of a prepared image."""
-        return _labels(self._logits(image, image.shape[:2]))
+        return labels(self.scores(image))
 
     def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:
         """Return the label map of a raw image file, at the file's size.
@@ -52,28 +62,46 @@ class Segmenter:
         Raises:
             DataError: the file cannot be decoded.
         """
-        decoding = self.decoding
-        image = read_image(path, value_range=decoding.value_range, exif=decoding.exif)
-        prepared = image if decoding.resize is None else resize_image(image, decoding.resize)
-        return _labels(self._logits(prepared, image.shape[:2]))
+        return labels(self.scores_of_file(path))
 
     @torch.inference_mode()
-    def _logits(
-        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, ...]
-    ) -> Float[Tensor, "K H2 W2"]:
-        """Return logits at `size`: the image's own, or that of the raw image it was resized from."""
+    def scores(
+        self, image: UInt8[np.ndarray, "H W 3"], *, merger: Merger | None = None
+    ) -> Float[Tensor, "1 K H W"]:
+        """Return what the protocol makes of a prepared image, on the device, before it is a probability.
+
+        Args:
+            image: RGB.
+            merger: that of an ensemble which merges further; by default that of the protocol.
+        """
         pixels = (
             torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
         )
-        images = normalise(pixels, mean=self._mean, std=self._std)
-        own = full_size_logits(self._model, images)
-        align = self._model.align_corners
-        return resize_logits(own, (size[0], size[1]), align_corners=align)[0]
+        normalised = normalise(pixels, mean=self._mean, std=self._std)
+        return self.protocol.scores(self._model, normalised, merger or self.protocol.merger)
+
+    @torch.inference_mode()
+    def scores_of_file(
+        self, path: Path, *, merger: Merger | None = None
+    ) -> Float[Tensor, "1 K H W"]:
+        """Return the scores of a raw image file, at the file's size.
+
+        Raises:
+            DataError: the file cannot be decoded.
+        """
+        merger = merger or self.protocol.merger
+        decoding = self.decoding
+        image = read_image(path, value_range=decoding.value_range, exif=decoding.exif)
+        prepared = image if decoding.resize is None else resize_image(image, decoding.resize)
+        size = (image.shape[0], image.shape[1])
+        own = self.scores(prepared, merger=merger)
+        return merger.resize(own, size, align_corners=self._model.align_corners)
 
 
-def _labels(logits: Float[Tensor, "K H W"]) -> UInt8[np.ndarray, "H W"]:
-    labels: npt.NDArray[np.uint8] = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return labels
+def labels(scores: Float[Tensor, "1 K H W"]) -> UInt8[np.ndarray, "H W"]:
+    """Return the class with the greatest score at each pixel."""
+    ids: npt.NDArray[np.uint8] = scores[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return ids
 
 
 def normalise(
@@ -86,23 +114,13 @@ def normalise(
     return (images.float() / 255.0 - mean) / std
 
 
-def full_size_logits(
-    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
-) -> Float[Tensor, "B K H W"]:
-    """Return logits at the size of normalised images of any size."""
-    height, width = images.shape[-2:]
-    pad = (0, max(0, LEAST_SIDE - width), 0, max(0, LEAST_SIDE - height))
-    padded = torch.nn.functional.pad(images, pad)
-    size = (padded.shape[-2], padded.shape[-1])
-    logits = resize_logits(model(padded).logits, size, align_corners=model.align_corners)
-    return logits[:, :, :height, :width]
-
-
-def load_segmenter(folder: Path, *, device: str = "cpu") -> Segmenter:
+def load_segmenter(
+    folder: Path, *, device: str = "cpu", protocol: Protocol | None = None
+) -> Segmenter:
     """Load the segmenter of a bundle.
 
     Raises:
         BundleError: the bundle is missing, damaged or foreign.
     """
     model, card = load_bundle(folder)
-    return Segmenter(model, card, device=device)
+    return Segmenter(model, card, device=device, protocol=protocol, name=folder.as_posix())

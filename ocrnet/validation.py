@@ -10,7 +10,8 @@ from ocrnet.data.dataset import ImageFolder
 from ocrnet.distributed import rank, sum_over_ranks, world_size
 from ocrnet.metrics import confusion_matrix
 from ocrnet.models.output import SegmentationModel
-from ocrnet.predict import full_size_logits, normalise
+from ocrnet.predict import normalise
+from ocrnet.protocol import full_size_logits
 
 
 @torch.inference_mode()
