@@ -1,6 +1,8 @@
 """Checkpoints of a training that may be killed: written whole or not at all, read by torch's `weights_only` reader.
 
 A checkpoint lies outside the stage's outputs, which DVC deletes before it starts a stage again.
+
+`load_weights` reads the checkpoints of other programs, and bundles: see `ocrnet.weights`.
 """
 
 import os
@@ -9,13 +11,22 @@ from typing import Any
 
 import torch
 
+from ocrnet.weights import LoadReport, load_weights
+
+__all__ = ["CheckpointStore", "LoadReport", "load_weights"]
+
 FILE = "checkpoint.pt"
 
 
 class CheckpointStore:
-    """The one checkpoint of a run, in a folder of its own."""
+    """The one checkpoint of a run, in a folder of its own.
+
+    Attributes:
+        folder: that folder.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / FILE
 
     def save(self, state: dict[str, Any]) -> None:

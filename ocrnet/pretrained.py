@@ -1,55 +1,64 @@
-"""Pretrained backbone weights: timm's, downloaded because the user asked for them, or from a file."""
+"""Pretrained weights: timm's, downloaded because the user asked for them, or from a file of any program we can read."""
 
 import logging
-from pathlib import Path
 
 import timm
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
-from ocrnet.errors import BundleError
+from ocrnet.errors import BundleError, ParamsError
 from ocrnet.models.output import SegmentationModel
+from ocrnet.weights import LoadReport, load_state, load_weights
 
 logger = logging.getLogger(__name__)
-LEAST_MATCHED = 0.95  # share of the backbone's entries; below it the file is for another network
 
 
 def load_backbone_weights(model: SegmentationModel, backbone: str, pretrained: bool | str) -> None:
-    """Load pretrained weights into a model's backbone.
+    """Load pretrained weights: into a model's backbone, and into the rest of it where the file has that too.
 
     Args:
         model: a segmenter with `backbone.net`.
         backbone: the timm name.
-        pretrained: false leaves the random weights; true takes timm's; a path takes that file (.safetensors or .pth).
+        pretrained: false leaves the random weights; true takes timm's; a path takes that file: of the backbone alone,
+            or any that `ocrnet.checkpoint.load_weights` reads.
 
     Raises:
-        BundleError: the file is missing, or less than 95% of the backbone's entries are in it with the right shape.
+        ParamsError: the model has no backbone of timm's, or timm has no weights of that name.
+        BundleError: the file cannot be read, or less than 95% of the backbone's entries are in it.
     """
     if pretrained is False:
         return
-    if pretrained is True:
-        weights = timm.create_model(backbone, pretrained=True).state_dict()
-    else:
-        weights = _read(Path(pretrained))
-    net = model.get_submodule("backbone.net")
-    own = net.state_dict()
-    fitting = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}
-    share = len(fitting) / len(own)
-    if share < LEAST_MATCHED:
-        raise BundleError(
-            f"model.pretrained {pretrained}: {share:.0%} of the entries of {backbone} are in it, at least "
-            f"{LEAST_MATCHED:.0%} are needed. Is it a file of another backbone?"
+    if not any(name.startswith("backbone.net.") for name in model.state_dict()):
+        raise ParamsError(
+            f"params.yaml: model.pretrained: {pretrained}, but {type(model).__name__} has no backbone that "
+            "pretrained weights would fit. Set it to false, or take another model.arch."
         )
-    net.load_state_dict({**own, **fitting})
-    logger.info("loaded %d of %d backbone entries from %s", len(fitting), len(own), pretrained)
+    report = _from_timm(model, backbone) if pretrained is True else _from_file(model, pretrained)
+    for line in report.lines():
+        logger.info("%s", line)
+    for warning in report.warnings:
+        logger.warning("model.pretrained: %s", warning)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.exists():
-        raise BundleError(f"model.pretrained {path}: no such file. Give a path, true or false.")
-    if path.suffix == ".safetensors":
-        return dict(load_file(path))
-    loaded = torch.load(str(path), map_location="cpu", weights_only=True)
-    weights: dict[str, Tensor] = loaded.get("state_dict", loaded)
-    return weights
+def _from_timm(model: SegmentationModel, backbone: str) -> LoadReport:
+    if not timm.is_model_pretrained(backbone):
+        raise ParamsError(
+            f"params.yaml: model.pretrained: true, but timm has no weights of {backbone}. "
+            "Give a file, or set it to false."
+        )
+    try:
+        weights = timm.create_model(backbone, pretrained=True).state_dict()
+    except (
+        Exception
+    ) as error:  # what a download that fails raises depends on the hub's client and on its version
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(
+            f"params.yaml: model.pretrained: true, but timm's weights of {backbone} cannot be fetched: {reason}. "
+            "Give a file, or set it to false."
+        ) from None
+    return load_state(model, weights, source=f"timm's {backbone}")
+
+
+def _from_file(model: SegmentationModel, path: str | bool) -> LoadReport:
+    try:
+        return load_weights(model, str(path))
+    except BundleError as error:
+        raise BundleError(f"params.yaml: model.pretrained: {error}") from None

@@ -1,0 +1,100 @@
+"""Reading a file of weights without running any code that it may carry."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ocrnet.bundle import MODEL_FILE, WEIGHTS_FILE, read_card
+from ocrnet.data.manifest import file_sha256
+from ocrnet.errors import BundleError
+
+# Where training programs keep the weights inside a checkpoint; a bare state dict has none of these.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from a file, or from the folder of a bundle.
+
+    Raises:
+        BundleError: the file is missing or damaged, holds code, or is no state dict.
+    """
+    if path.is_dir():
+        _check_bundle(path)
+        path = path / WEIGHTS_FILE
+    if not path.is_file():
+        raise BundleError(
+            f"{path}: no such file. Give a .pth or .safetensors file, or the folder of a bundle."
+        )
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    return _state_dict(path, _read_pickle(path))
+
+
+def _check_bundle(folder: Path) -> None:
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file() or not (folder / MODEL_FILE).is_file():
+        return
+    if file_sha256(weights) != read_card(folder).weights_sha256:
+        raise BundleError(
+            f"{weights}: not the weights that {MODEL_FILE} names. Restore it with `dvc checkout`."
+        )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise BundleError(
+            f"{path}: damaged, or not a safetensors file ({_first_line(error)}). Fetch it again."
+        ) from None
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(str(path), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):
+            raise _damaged(path, error) from None
+        raise BundleError(
+            f"{path}: holds code or objects besides weights, and those are never loaded. Where you trust it, save "
+            "its state dict alone: torch.save(torch.load(old, weights_only=False)['state_dict'], new)."
+        ) from None
+    except (
+        Exception
+    ) as error:  # an unpickler that meets arbitrary bytes raises whatever they lead to
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> BundleError:
+    return BundleError(
+        f"{path}: damaged, or not a file of torch.save ({_first_line(error)}). Fetch it again."
+    )
+
+
+def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
+    found = loaded
+    if isinstance(loaded, Mapping):
+        wrapped = (loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping))
+        found = next(wrapped, loaded)
+    if not isinstance(found, Mapping) or not found:
+        raise BundleError(
+            f"{path}: not a state dict but {type(found).__name__}. Save model.state_dict()."
+        )
+    strange = next((k for k, v in found.items() if not isinstance(v, Tensor)), None)
+    if strange is not None or not all(isinstance(key, str) for key in found):
+        raise BundleError(
+            f"{path}: not a state dict: its entry {strange!r} is no tensor. Save model.state_dict(), "
+            f"bare or under one of {', '.join(WRAPPERS)}."
+        )
+    return dict(found)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:160]

@@ -1,0 +1,73 @@
+"""What an entry of a recognised file is called in a model of ours."""
+
+import re
+from collections.abc import Collection, Mapping
+
+from ocrnet.weights.formats import OURS, Format
+
+FLATTENED = re.compile(
+    r"^([a-z]+)_(\d+)\."
+)  # timm's feature extraction makes `stages_0` of `stages.0`
+# The three convolutions and norms of a deep stem, as timm numbers them.
+DEEP_STEM = ("conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1")
+BY_NAME = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
+BY_INDEX = ("stem.0", "stem.1", "stem.3", "stem.4", "stem.6", "stem.7")
+
+
+class Naming:
+    """The names of one file in one model.
+
+    Args:
+        format_: of the file.
+        names: all names in the file, bare.
+        own: all names in the model.
+    """
+
+    def __init__(self, format_: Format, names: Collection[str], own: Collection[str]) -> None:
+        self._format = format_
+        self.backbone = backbone_prefix(own)
+        inside = [name.removeprefix(self.backbone) for name in own if self._is_ours(name)]
+        self._unflattened = {FLATTENED.sub(r"\1.\2.", name): name for name in inside}
+        # A backbone alone may lie bare or under the prefix that whole models have.
+        bare = not any(name.startswith(format_.backbone) for name in names)
+        self._prefix = "" if bare else format_.backbone
+        self._stem = _stem({name.removeprefix(self._prefix) for name in names}, inside)
+
+    def ours(self, name: str) -> str | None:
+        """Return our name of an entry; None where it can have none. The model may lack it all the same."""
+        if self._format is OURS:
+            return name
+        module, _, leaf = name.rpartition(".")
+        if module in self._format.modules:
+            return f"{self._format.modules[module]}.{leaf}"
+        if not name.startswith(self._prefix):
+            return None
+        module, _, leaf = name.removeprefix(self._prefix).rpartition(".")
+        inside = f"{self._stem.get(module, module)}.{leaf}"
+        return self.backbone + self._unflattened.get(inside, inside)
+
+    def _is_ours(self, name: str) -> bool:
+        return bool(self.backbone) and name.startswith(self.backbone)
+
+
+def backbone_prefix(own: Collection[str]) -> str:
+    """Return what a model's backbone entries begin with; empty where it has no backbone of its own."""
+    for prefix in ("backbone.net.", "backbone."):
+        if any(name.startswith(prefix) for name in own):
+            return prefix
+    return ""
+
+
+def _stem(theirs: Collection[str], ours: Collection[str]) -> Mapping[str, str]:
+    """Return how the modules of a ResNet's stem are renamed, by what of them is there."""
+    if "resinit.conv3.weight" in theirs:  # openseg, deep
+        return dict(zip((f"resinit.{name}" for name in BY_NAME), DEEP_STEM, strict=True))
+    if "resinit.conv1.weight" in theirs:  # openseg, one 7x7
+        return {"resinit.conv1": "conv1", "resinit.bn1": "bn1"}
+    if "stem.0.weight" in theirs and "conv1.0.weight" in ours:  # mmseg's ResNetV1c
+        return dict(zip(BY_INDEX, DEEP_STEM, strict=True))
+    if (
+        "conv3.weight" in theirs and "conv1.0.weight" in ours
+    ):  # ImageNet files that openseg starts from
+        return dict(zip(BY_NAME, DEEP_STEM, strict=True))
+    return {}

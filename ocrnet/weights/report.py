@@ -1,0 +1,62 @@
+"""What came of loading a file, for a log and for a person."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHOWN = 3  # names of a kind; the fields hold all
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What came of loading a file. Names are the model's, but for those of `unexpected`.
+
+    Args:
+        path: of the file.
+        format: which program wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
+        total: how many entries the model has, counters of batches aside.
+        loaded: entries that took their values from the file.
+        renamed: (name in the file, name in the model) of those that are called otherwise there.
+        converted: (name, what was done) of those whose values were computed from the file's.
+        left_out: classifiers of another number of classes.
+        missing: entries that keep their values because nothing in the file fits them.
+        unexpected: names in the file that have no place in the model.
+        warnings: what makes the model compute something else than what the weights were trained in.
+    """
+
+    path: str
+    format: str
+    total: int
+    loaded: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]
+    converted: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Return the report without its warnings, one line per kind."""
+        how = Counter(what for _, what in self.converted)
+        return [
+            f"{self.path}: {self.format}, {len(self.loaded)} of {self.total} entries loaded",
+            _line("renamed", [f"{theirs} -> {ours}" for theirs, ours in self.renamed]),
+            _line(
+                "converted",
+                [f"{what}: {count}" for what, count in how.items()],
+                len(self.converted),
+            ),
+            _line("left out", self.left_out),
+            _line("missing", self.missing),
+            _line("unexpected", self.unexpected),
+        ]
+
+    def __str__(self) -> str:
+        """Return the lines and the warnings as one text."""
+        warnings = (f"  warning     {warning}" for warning in self.warnings)
+        return "\n".join([*self.lines(), *warnings])
+
+
+def _line(kind: str, items: Sequence[str], count: int | None = None) -> str:
+    shown = ", ".join(items[:SHOWN]) + (", ..." if len(items) > SHOWN else "")
+    return f"  {kind:<10}  {len(items) if count is None else count:>4}  {shown}".rstrip()
