@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.losses import draw, plain_ohem
 from ocrnet.errors import ParamsError
 from ocrnet.losses import build_loss
 from ocrnet.losses.base import Loss
@@ -188,3 +189,11 @@ def sorted_ohem(logits: np.ndarray, labels: np.ndarray, threshold: float, min_ke
     ascending = np.sort(of_truth[:, 0][labels != 255])
     bar = max(threshold, ascending[min(min_kept, len(ascending)) - 1])
     return float(-np.log(ascending[ascending <= bar]).mean())
+
+
+@pytest.mark.parametrize("margin", [0.0, 6.0])
+@pytest.mark.parametrize("min_kept", [3, 200])
+def test_the_benchmark_compares_like_with_like(margin: float, min_kept: int) -> None:
+    batch = draw((1, 19, 16, 20), margin=margin, device=torch.device("cpu"))
+    loss = build_loss("ohem", num_classes=19, ignore_index=255, threshold=0.7, min_kept=min_kept)
+    torch.testing.assert_close(loss(*batch), plain_ohem(min_kept)(*batch))
