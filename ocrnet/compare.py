@@ -2,7 +2,8 @@
 
 Both models are scored on the same resampled test images, so what makes an image hard cancels out.
 Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
-several seeds, an arm's score is the mean over its seeds inside each resample.
+several seeds, an arm's score is the mean over its seeds inside each resample; a study of methods resamples the seeds
+too.
 
 A class without a true pixel in a resample is in neither model's mean there, so that both means are
 over the same classes.
@@ -64,6 +65,7 @@ def compare(
     resamples: int,
     confidence: float,
     seed: int,
+    over_seeds: bool = False,
 ) -> Comparison:
     """Compare two arms by their confusion matrices per seed and test image.
 
@@ -75,15 +77,23 @@ def compare(
         resamples: how often to resample.
         confidence: of the percentile interval.
         seed: of the resampling.
+        over_seeds: resample the seeds too, the same ones for both arms: the interval is then about training anew, and
+            not only about these models on other images. With few seeds it is too narrow still.
     """
     unit, index = resampling_units(groups)
     sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
     units = int(index.max()) + 1
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    seeds = len(candidate)
+    times = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
+    chosen = times if over_seeds else np.ones_like(times)
     everything = np.ones((1, units), dtype=np.int64)
-    (value,) = _scores(sums[0], everything) - _scores(sums[1], everything)
-    low, high = _quantiles(_scores(sums[0], drawn) - _scores(sums[1], drawn), confidence)
+    once = np.ones((1, seeds), dtype=np.int64)
+    (value,) = _scores(sums[0], everything, once) - _scores(sums[1], everything, once)
+    low, high = _quantiles(
+        _scores(sums[0], drawn, chosen) - _scores(sums[1], drawn, chosen), confidence
+    )
     intervals = tuple(Interval(*map(float, parts)) for parts in zip(value, low, high, strict=True))
     return Comparison(
         miou=intervals[-1],
@@ -99,7 +109,8 @@ def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, 
     """Return the mean over seeds of each class's IoU and, last, of the mIoU, as in `compare`."""
     index = np.arange(confusions.shape[1])
     everything = np.ones((1, len(index)), dtype=np.int64)
-    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
+    once = np.ones((1, len(confusions)), dtype=np.int64)
+    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything, once)[0]
     return scores
 
 
@@ -156,12 +167,20 @@ def _unit_sums(
 
 
 def _scores(
-    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
+    sums: Integer[np.ndarray, "S U 3 K"],
+    drawn: Integer[np.ndarray, "R U"],
+    times: Integer[np.ndarray, "R S"],
 ) -> Float[np.ndarray, "R K+1"]:
-    """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU."""
+    """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU.
+
+    Args:
+        sums: of `_unit_sums`.
+        drawn: how often each unit is in a resample.
+        times: how often each seed is.
+    """
     seeds, units, _, classes = sums.shape
     scores = np.zeros((len(drawn), classes + 1))
-    for one in sums:
+    for one, often in zip(sums, times.T, strict=True):
         # Exact: the sums are integers far below 2^53.
         resampled = drawn.astype(np.float64) @ one.reshape(units, -1).astype(np.float64)
         hits, true, predicted = np.moveaxis(resampled.reshape(-1, 3, classes), 1, 0)
@@ -169,7 +188,7 @@ def _scores(
         iou = np.full(hits.shape, np.nan)
         np.divide(hits, true + predicted - hits, out=iou, where=present)
         mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
-        scores += np.column_stack([iou, mean]) / seeds
+        scores += often[:, None] * np.column_stack([iou, mean]) / seeds
     return scores
 
 

@@ -1,5 +1,7 @@
 """The paired bootstrap: cases worked out by hand, properties, and its coverage by simulation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -188,3 +190,28 @@ def test_the_challenger_is_chosen_on_validation_and_a_gan_must_prove_itself() ->
     assert choose_arm(val, {"gan": yes, "gan_unselected": yes}) == "gan_unselected"
     zero = Comparison(Interval(0.1, 0.0, 0.2), (), "images", 9, 3, 0.95)
     assert choose_arm(val, {"gan": zero}) == "copy_paste"  # zero is not excluded
+
+
+def test_a_lucky_seed_widens_the_interval_over_seeds_only() -> None:
+    """Two seeds equal the reference and one is better on every image: another training may not be."""
+    counts = random_counts(0)
+    reference = np.stack([counts] * 3)
+    candidate = np.stack([improved(counts), counts, counts])
+    options: dict[str, Any] = {"groups": [str(i) for i in range(12)], "confidence": 0.95, "seed": 0}
+    fixed = compare(candidate, reference, resamples=400, **options)
+    anew = compare(candidate, reference, resamples=400, over_seeds=True, **options)
+    assert anew.miou.value == fixed.miou.value
+    assert fixed.helps
+    assert not anew.helps  # 8 of 27 draws of three seeds miss the lucky one
+    assert anew.miou.low == 0.0
+    assert anew.miou.high > fixed.miou.high
+
+
+def test_seeds_that_agree_add_nothing_to_the_interval() -> None:
+    counts = random_counts(0)
+    pair = np.stack([improved(counts)] * 3), np.stack([counts] * 3)
+    options: dict[str, Any] = {"groups": [str(i) for i in range(12)], "confidence": 0.95, "seed": 0}
+    fixed = compare(*pair, resamples=400, **options)
+    anew = compare(*pair, resamples=400, over_seeds=True, **options)
+    np.testing.assert_allclose(anew.miou.low, fixed.miou.low, rtol=1e-9)
+    np.testing.assert_allclose(anew.miou.high, fixed.miou.high, rtol=1e-9)
