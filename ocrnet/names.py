@@ -14,11 +14,12 @@ from ocrnet.gan.layouts import OPERATIONS
 from ocrnet.losses import LOSSES
 from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
+from ocrnet.models.forms import DEEP_BASE, FORMS
 from ocrnet.models.norms import NORMS
 
 
 def check_component_names(params: Params) -> None:
-    """Check the names of source, architecture, norm, backbone, loss and arms against their tables.
+    """Check the names of source, architecture, norm, form, backbone, loss and arms against their tables.
 
     Raises:
         ParamsError: with one line per unknown name.
@@ -27,6 +28,7 @@ def check_component_names(params: Params) -> None:
         ("data.source", params.data.source, SOURCES),
         ("model.arch", params.model.arch, ARCHS),
         ("model.norm", params.model.norm, NORMS),
+        ("model.form", params.model.form, FORMS),
         *(("synthesize.operations", name, OPERATIONS) for name in params.synthesize.operations),
         *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
     ]
@@ -36,7 +38,7 @@ def check_component_names(params: Params) -> None:
         for key, name, table in checks
         if name not in set(table)
     ]
-    backbone = params.model.backbone.split(".")[0]
+    backbone = params.model.backbone.split(".")[0].removeprefix(DEEP_BASE)
     if backbone not in timm_models():
         near = sorted(name for name in timm_models() if name[:5] == backbone[:5])[:8]
         hint = f" Near: {', '.join(near)}." if near else ""

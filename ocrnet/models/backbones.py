@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ocrnet.errors import ParamsError
+from ocrnet.models.forms import DEEP_BASE
 from ocrnet.models.hrnet import SizedFusion
 from ocrnet.models.output import resize_features
 
 FINEST_STRIDE = 4
-DEEP_BASE = "deepbase_"
 
 
 class Features(NamedTuple):

@@ -75,9 +75,7 @@ def aux_logits_of_levels(
     return logits
 
 
-def reduce_features(
-    head: "OCRHead", feats: Float[Tensor, "B C h w"]
-) -> Float[Tensor, "B M h w"]:
+def reduce_features(head: "OCRHead", feats: Float[Tensor, "B C h w"]) -> Float[Tensor, "B M h w"]:
     """Return the pixel representations."""
     weight, bias = fold(head.reduce[0], head.reduce[1])
     return _activate(F.conv2d(feats, weight, bias, padding=1), head.negative_slope)

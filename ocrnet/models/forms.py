@@ -12,6 +12,8 @@ Biases of 1x1 projections are no difference: before a batch norm they fold exact
 
 from dataclasses import dataclass
 
+DEEP_BASE = "deepbase_"  # before the name of a ResNet: with the stem of openseg.pytorch
+
 
 @dataclass(frozen=True)
 class Form:

@@ -26,6 +26,7 @@ two. Without gradients `folded.py` rewrites more.
 
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -227,10 +228,11 @@ def gather_regions(
 ) -> Float[Tensor, "B M K"]:
     """Average pixel features into one vector per class.
 
-    The weights of a class are a softmax of its logits over all pixels, so they sum to 1 (in float32: a soft
+    The weights of a class are a softmax of its logits over all pixels, so they sum to 1 (in float32 at least: a soft
     region of a large image has weights too small for half precision).
     """
-    weights = aux_logits.flatten(2).float().softmax(dim=2).to(pixels.dtype)  # B K h*w
+    precision = torch.promote_types(aux_logits.dtype, torch.float32)
+    weights = aux_logits.flatten(2).softmax(dim=2, dtype=precision).to(pixels.dtype)  # B K h*w
     return (weights @ pixels.flatten(2).transpose(1, 2)).transpose(1, 2)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from torch import nn
 
 from ocrnet.errors import ParamsError
 from ocrnet.models.backbones import DilatedBackbone, HRNetBackbone, PyramidBackbone, build_backbone
@@ -73,3 +74,21 @@ def test_a_network_that_cannot_be_dilated_gives_its_joined_levels() -> None:
 def test_an_unknown_backbone_is_named() -> None:
     with pytest.raises(ParamsError, match="'resnet1' cannot be used"):
         build_backbone("resnet1", align_corners=False)
+
+
+def test_the_deep_base_gives_the_map_sizes_of_openseg() -> None:
+    """A stem of 64-64-128 and a pooling that rounds up: 65x129 for an image of 512x1024, here an eighth of it."""
+    backbone = build_backbone("deepbase_resnet50", align_corners=True).eval()
+    stem = [layer.out_channels for layer in backbone.net.conv1 if isinstance(layer, nn.Conv2d)]  # type: ignore[union-attr]
+    assert stem == [64, 64, 128]
+    with torch.inference_mode():
+        feats = backbone(torch.zeros(1, 3, 64, 128))
+    assert feats.aux.shape == (1, 1024, 9, 17)
+    assert feats.main.shape == (1, 2048, 9, 17)
+
+
+def test_the_deep_stem_of_mmsegmentation_is_timms_c_variant() -> None:
+    backbone = build_backbone("resnet50c", align_corners=False)
+    stem = [layer.out_channels for layer in backbone.net.conv1 if isinstance(layer, nn.Conv2d)]  # type: ignore[union-attr]
+    assert stem == [32, 32, 64]
+    assert sum(p.numel() for p in backbone.parameters()) == 23_527_264  # its published backbone

@@ -81,3 +81,26 @@ def test_the_auxiliary_head_learns_from_the_main_loss() -> None:
 def test_an_unknown_architecture_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"model\.arch 'orcnet' is unknown\. Known: ocrnet"):
         build_segmenter("orcnet", backbone="resnet18", num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "params"),
+    [
+        ("hrnet_w18", 12_080_818),
+        ("hrnet_w32", 32_953_894),
+        ("hrnet_w48", 70_372_678),
+        ("hrnet_w64", 122_259_558),
+    ],
+)
+def test_it_has_as_many_parameters_as_the_released_networks(backbone: str, params: int) -> None:
+    """Counted in the released code with 19 classes."""
+    with torch.device("meta"):
+        model = build_segmenter("ocrnet", backbone=backbone, num_classes=19)
+    assert sum(weight.numel() for weight in model.parameters()) == params
+
+
+def test_an_unknown_form_is_named_with_the_known_ones() -> None:
+    with pytest.raises(
+        ValueError, match=r"model\.form 'mmsge' is unknown\. Known: official, openseg"
+    ):
+        build_segmenter("ocrnet", backbone="resnet18", num_classes=2, form="mmsge")
