@@ -22,7 +22,7 @@ LEAST_GROUPS = 6  # with fewer, a bootstrap over groups says nothing
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference and its bootstrap interval; nan where the class has no true pixel."""
+    """A score or a difference with its bootstrap interval; nan where the class has no true pixel."""
 
     value: float
     low: float
@@ -30,8 +30,8 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How much better one arm is than another.
+class Estimate:
+    """The scores of an arm with their intervals.
 
     Args:
         unit: what was resampled, `images` or `groups`.
@@ -45,6 +45,11 @@ class Comparison:
     units: int
     classes: int
     confidence: float
+
+
+@dataclass(frozen=True)
+class Comparison(Estimate):
+    """How much better one arm is than another: differences in place of scores."""
 
     @property
     def helps(self) -> bool:
@@ -101,6 +106,34 @@ def compare(
         unit=unit,
         units=units,
         classes=int((candidate.sum(axis=(0, 1, 3)) > 0).sum()),
+        confidence=confidence,
+    )
+
+
+def estimate(
+    confusions: Integer[np.ndarray, "S N K K"],
+    *,
+    groups: Sequence[str],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Estimate:
+    """Return the scores of one arm with their intervals, from the resamples of images that `compare` draws."""
+    unit, index = resampling_units(groups)
+    sums = _unit_sums(confusions, index)
+    units = int(index.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    all_seeds = np.ones((resamples, len(confusions)), dtype=np.int64)
+    low, high = _quantiles(_scores(sums, drawn, all_seeds), confidence)
+    values = arm_scores(confusions)
+    intervals = tuple(Interval(*map(float, parts)) for parts in zip(values, low, high, strict=True))
+    return Estimate(
+        miou=intervals[-1],
+        per_class=intervals[:-1],
+        unit=unit,
+        units=units,
+        classes=int((confusions.sum(axis=(0, 1, 3)) > 0).sum()),
         confidence=confidence,
     )
 

@@ -2,7 +2,7 @@
 
 | file | what |
 |---|---|
-| scores.json | every score of every model, and the comparisons |
+| scores.json | every score of every model, by which protocol, and the comparisons |
 | metrics.json | the same as flat names, for DVC and MLflow |
 | per_image.csv | a row per image and model |
 | confusions.npz | a confusion matrix per image for each model: enough to repeat any comparison |
@@ -16,7 +16,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -27,13 +27,14 @@ from ocrnet.errors import DataError
 from ocrnet.score_tables import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.scoring import (
     Cell,
+    EnsembleScores,
+    Loader,
     ModelScores,
-    Segmenter,
     TestSplit,
     cells_of,
     read_test_split,
+    score_ensemble,
     score_model,
-    summarize,
 )
 from ocrnet.tracking import Recorder
 from ocrnet.verdict import Outcome, judge
@@ -46,7 +47,7 @@ def evaluate(
     out: Path,
     *,
     params: Params,
-    load: Callable[[Path], Segmenter],
+    load: Loader,
     recorder: Recorder,
 ) -> Outcome:
     """Score every model of the params on the test split and write the files that the module names.
@@ -55,7 +56,7 @@ def evaluate(
         data: the folder of the stages' outputs.
         out: where to write.
         params: says which models there are.
-        load: loads the segmenter of a bundle.
+        load: loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
         recorder: takes the scores as flat names.
 
     Raises:
@@ -68,11 +69,14 @@ def evaluate(
         scores.append(_score(cell, load, data=data, split=split, params=params))
         recorder.log(0, flat_scores(scores[-1], split))
     outcome = judge(scores, split, params.evaluate)
-    write_files(out, scores, split=split, outcome=outcome, params=params.evaluate, data=data)
+    ensembles = _score_ensembles(load, data=data, split=split, params=params)
+    write_files(
+        out, scores, ensembles, split=split, outcome=outcome, params=params.evaluate, data=data
+    )
     _write_gallery(out, scores, split=split, outcome=outcome, count=params.evaluate.worst)
     metrics = flat_differences(outcome, split)
     recorder.log(0, metrics)
-    for score in scores:
+    for score in [*scores, *ensembles]:
         metrics |= flat_scores(score, split)
     recorder.finish(metrics)
     return outcome
@@ -95,7 +99,7 @@ def read_val_miou(folder: Path) -> float:
 
 def _score(
     cell: Cell,
-    load: Callable[[Path], Segmenter],
+    load: Loader,
     *,
     data: Path,
     split: TestSplit,
@@ -109,8 +113,29 @@ def _score(
         val_miou=read_val_miou(folder),
         boundary_ratio=params.evaluate.boundary_ratio,
     )
-    logger.info("%-16s test mIoU %.4f", cell.name, summarize(score)["miou"])
+    logger.info("%-16s test mIoU %.4f", score.name, score.summary["miou"])
     return score
+
+
+def _score_ensembles(
+    load: Loader, *, data: Path, split: TestSplit, params: Params
+) -> list[EnsembleScores]:
+    """Score the seeds of each arm together, where the params ask for it."""
+    if not params.evaluate.ensemble:
+        return []
+    if len(params.seeds) == 1:
+        logger.warning("evaluate.ensemble: one seed alone is no ensemble. Give seeds more.")
+        return []
+    arms: dict[str, list[Cell]] = {}
+    for cell in cells_of(params):
+        arms.setdefault(cell.arm, []).append(cell)
+    scores = []
+    for cells in arms.values():
+        segmenter = load(*(cell.folder(data) for cell in cells))
+        ratio = params.evaluate.boundary_ratio
+        scores.append(score_ensemble(cells, segmenter, split=split, boundary_ratio=ratio))
+        logger.info("%-16s test mIoU %.4f", scores[-1].name, scores[-1].summary["miou"])
+    return scores
 
 
 def choose_images(

@@ -12,8 +12,10 @@ import pandas as pd
 
 from ocrnet.compare import Comparison
 from ocrnet.config import EvaluateParams
+from ocrnet.counting import Counts
 from ocrnet.metrics import miou, pixel_accuracy
-from ocrnet.scoring import ModelScores, TestSplit, summarize
+from ocrnet.protocol import Protocol
+from ocrnet.scoring import EnsembleScores, ModelScores, TestSplit
 from ocrnet.verdict import Outcome, rare_classes, write_verdict
 
 ROWS_PER_CLASS = 100  # for DVC's confusion template: one row per percent of a true class
@@ -22,30 +24,34 @@ ROWS_PER_CLASS = 100  # for DVC's confusion template: one row per percent of a t
 def write_files(
     out: Path,
     scores: Sequence[ModelScores],
+    ensembles: Sequence[EnsembleScores],
     *,
     split: TestSplit,
     outcome: Outcome,
     params: EvaluateParams,
     data: Path,
 ) -> None:
-    """Write the tables of scores, the verdict and the challenger into `out`."""
-    summaries = {score.cell: summarize(score) for score in scores}
+    """Write the tables of scores, the verdict and the challenger into `out`; ensembles are shown and decide nothing."""
+    summaries = {score.cell: score.summary for score in scores}
+    together = [score.summary for score in ensembles]
     verdict = write_verdict(outcome, split, params)
     (out / "verdict.txt").write_text(verdict + "\n")
-    _write_json(out / "scores.json", _scores_file(list(summaries.values()), split, outcome, params))
+    content = _scores_file(list(summaries.values()), together, split, outcome, params)
+    _write_json(out / "scores.json", content)
     chosen = summaries[outcome.challenger]
     challenger = {**_challenger(chosen, outcome, data), "verdict": verdict}
     challenger["metrics"] = _challenger_metrics(chosen, split)
     _write_json(out / "challenger.json", challenger)
-    _write_per_image(out / "per_image.csv", scores, split)
+    _write_per_image(out / "per_image.csv", [*scores, *ensembles], split)
     arrays: dict[str, Any] = {
         "ids": np.array(split.ids),
         "groups": np.array(split.groups),
         "class_names": np.array(split.classes.class_names),
-        **{f"confusion.{score.cell.name}": score.confusions for score in scores},
+        **{f"confusion.{score.name}": score.confusions for score in [*scores, *ensembles]},
     }
     np.savez_compressed(out / "confusions.npz", **arrays)
-    _write_plots(out / "plots", list(summaries.values()), chosen, split.classes.class_names)
+    shown = [*summaries.values(), *together]
+    _write_plots(out / "plots", shown, chosen, split.classes.class_names)
 
 
 def _challenger(chosen: dict[str, Any], outcome: Outcome, data: Path) -> dict[str, Any]:
@@ -72,18 +78,18 @@ def _challenger_metrics(chosen: dict[str, Any], split: TestSplit) -> dict[str, f
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def image_mious(score: ModelScores) -> list[float]:
+def image_mious(score: Counts) -> list[float]:
     """Return the mIoU of each image by itself; nan where every pixel is ignored."""
     return [miou(confusion) for confusion in score.confusions]
 
 
-def flat_scores(score: ModelScores, split: TestSplit) -> dict[str, float]:
+def flat_scores(score: ModelScores | EnsembleScores, split: TestSplit) -> dict[str, float]:
     """Return the scores of one model as flat metric names, without those it has none of."""
-    summary = summarize(score)
+    summary = score.summary
     names = {"miou": "mIoU", "accuracy": "accuracy", "mean_accuracy": "mean_accuracy",
              "boundary_miou": "boundary_mIoU", "calibration_error": "calibration_error",
              "val_miou": "val_mIoU"}  # fmt: skip
-    place = f"test/{score.cell.name}"
+    place = f"test/{score.name}"
     flat = {f"{place}/{name}": summary[key] for key, name in names.items()}
     for i, name in enumerate(split.classes.class_names):
         flat[f"{place}/IoU/{name}"] = summary["iou"][i]
@@ -114,8 +120,13 @@ def flat_differences(outcome: Outcome, split: TestSplit) -> dict[str, float]:
 
 
 def _scores_file(
-    summaries: list[dict[str, Any]], split: TestSplit, outcome: Outcome, params: EvaluateParams
+    summaries: list[dict[str, Any]],
+    together: list[dict[str, Any]],
+    split: TestSplit,
+    outcome: Outcome,
+    params: EvaluateParams,
 ) -> dict[str, Any]:
+    protocol = Protocol.of(params)
     baseline, retrained = outcome.shown_pair
 
     def table(comparisons: dict[str, Comparison]) -> dict[str, Any]:
@@ -123,10 +134,12 @@ def _scores_file(
 
     return {
         "images": len(split),
+        "protocol": {"words": protocol.words, **asdict(protocol)},
         "class_names": split.classes.class_names,
         "train_shares": split.train_shares,
         "rare": [split.classes.class_names[i] for i in rare_classes(split, params)],
         "models": summaries,
+        "ensembles": together,
         "arms": _finite(outcome.arm_scores),
         "against_baseline": table(outcome.against_baseline),
         "against_best_non_gan": table(outcome.against_rival),
@@ -150,12 +163,14 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def _write_per_image(path: Path, scores: Sequence[ModelScores], split: TestSplit) -> None:
+def _write_per_image(
+    path: Path, scores: Sequence[ModelScores | EnsembleScores], split: TestSplit
+) -> None:
     tables = [
         pd.DataFrame({
             "id": split.ids,
             "group": split.groups,
-            "model": score.cell.name,
+            "model": score.name,
             "pixels": score.confusions.sum(axis=(1, 2)),
             "miou": image_mious(score),
             "accuracy": [pixel_accuracy(confusion) for confusion in score.confusions],

@@ -1,37 +1,25 @@
-"""One model on the whole test split: what is counted, per image and over all images."""
+"""Models, splits, and the scores of one model, or of an ensemble, on a split."""
 
-import math
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 
 from ocrnet.compare import BASELINE
 from ocrnet.config import Params
+from ocrnet.counting import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import BundleError, DataError
-from ocrnet.metrics import (
-    CALIBRATION_BINS,
-    boundary_counts,
-    boundary_iou,
-    calibration_counts,
-    calibration_error,
-    confusion_matrix,
-    mean_accuracy,
-    per_class_iou,
-    pixel_accuracy,
-)
 
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """A trained model that takes an image of any size, as `ocrnet.predict` loads it."""
+    """A trained model that takes an image of any size, as `ocrnet.predict` loads it, or an ensemble of them."""
 
     class_table: ClassTable
     weights_sha256: str
@@ -71,9 +59,18 @@ def cells_of(params: Params) -> list[Cell]:
     return [Cell(arm, seed) for arm in arms for seed in params.seeds]
 
 
+@runtime_checkable
+class Loader(Protocol):
+    """What loads the segmenter of a bundle, or the ensemble of several."""
+
+    def __call__(self, *folders: Path) -> Segmenter:
+        """Return the segmenter."""
+        ...
+
+
 @dataclass(frozen=True)
 class TestSplit:
-    """The test images, and what the training split says about the classes."""
+    """The images to score, and what the training split says about the classes."""
 
     __test__ = False  # not a test case, whatever its name
 
@@ -95,27 +92,35 @@ class TestSplit:
         """The group of each image."""
         return [str(name) for name in self.table["group"]]
 
-    def images(self) -> Iterator[tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]]:
-        """Yield each image with its label map."""
-        for image, label_map in zip(self.table["image"], self.table["label_map"], strict=True):
-            yield read_image(self.folder / image), read_label_map(self.folder / label_map)
+    def images(
+        self, rows: Iterable[int] | None = None
+    ) -> Iterator[tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]]:
+        """Yield the image of each row, or of some, with its label map."""
+        for index in range(len(self)) if rows is None else rows:
+            row = self.table.iloc[index]
+            yield (
+                read_image(self.folder / row["image"]),
+                read_label_map(self.folder / row["label_map"]),
+            )
 
 
-def read_test_split(folder: Path) -> TestSplit:
-    """Read the test split of the prepared data.
+def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
+    """Read the test split of the prepared data, or another to score.
 
     Raises:
         DataError: it has no image, or no pixel that is not ignored.
     """
     whole = read_manifest(folder)
     classes = ClassTable.read(folder)
-    table = whole[whole["split"] == "test"].reset_index(drop=True)
+    table = whole[whole["split"] == split].reset_index(drop=True)
     if table.empty:
-        raise DataError(f"{folder}: the test split has no image. Raise prepare.test_share.")
+        raise DataError(
+            f"{folder}: the {split} split has no image. Change prepare.val_share and prepare.test_share."
+        )
     columns = pixel_columns(classes.class_names)
     if not table[columns].to_numpy().any():
         raise DataError(
-            f"{folder}: every pixel of the test split is ignored. Check data.label_map."
+            f"{folder}: every pixel of the {split} split is ignored. Check data.label_map."
         )
     train = whole[whole["split"] == "train"]
     pixels = train[columns].sum().to_numpy(dtype=np.float64)
@@ -124,102 +129,120 @@ def read_test_split(folder: Path) -> TestSplit:
 
 
 @dataclass(frozen=True)
-class ModelScores:
-    """What was counted of one model on the test split.
+class ModelScores(Counts):
+    """What was counted of one model.
 
     Args:
-        confusions: one confusion matrix per image, rows truth.
-        boundary: intersection and union of the boundary bands per class.
-        calibration: sums per confidence bin, as `calibration_counts` returns them.
         val_miou: the score on the validation split by which models are chosen.
-        packed: the predicted label map of each image, compressed: a large split would fill memory.
     """
 
     cell: Cell
-    confusions: Int64[np.ndarray, "N K K"]
-    boundary: Int64[np.ndarray, "K 2"]
-    calibration: Float[np.ndarray, "3 15"]
     weights_sha256: str
     val_miou: float
-    packed: tuple[bytes, ...]
 
-    def prediction(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
-        """Return the predicted label map of an image of this (height, width)."""
-        return np.frombuffer(zlib.decompress(self.packed[index]), np.uint8).reshape(size)
+    @property
+    def name(self) -> str:
+        """The name in metrics and files."""
+        return self.cell.name
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the model is, and its scores."""
+        return {
+            "model": self.name,
+            "arm": self.cell.arm,
+            "seed": self.cell.seed,
+            "stage": self.cell.stage,
+            "weights_sha256": self.weights_sha256,
+            "val_miou": self.val_miou,
+            **summarize(self),
+        }
+
+
+@dataclass(frozen=True)
+class EnsembleScores(Counts):
+    """What was counted of the seeds of an arm together; no comparison and no choice looks at it."""
+
+    cells: tuple[Cell, ...]
+    weights_sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name in metrics and files."""
+        return f"{self.cells[0].arm}-ensemble"
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the ensemble is, and its scores; validation did not look at it."""
+        return {
+            "model": self.name,
+            "arm": self.cells[0].arm,
+            "seeds": [cell.seed for cell in self.cells],
+            "weights_sha256": self.weights_sha256,
+            "val_miou": None,
+            **summarize(self),
+        }
+
+
+def count_split(
+    segmenter: Segmenter,
+    split: TestSplit,
+    *,
+    place: str,
+    boundary_ratio: float,
+    rows: Iterable[int] | None = None,
+) -> list[ImageCounts]:
+    """Score every image of a split, or some rows of it, one at a time and each at its own size.
+
+    Raises:
+        BundleError: the model, which `place` names, knows other classes than the split has.
+    """
+    known, classes = segmenter.class_table.class_names, split.classes
+    if known != classes.class_names:
+        raise BundleError(
+            f"{place}: the model knows {list(known)}, the data have {list(classes.class_names)}. "
+            "Run `dvc repro` to train it anew, or score it on its own data."
+        )
+    return [
+        count_image(
+            segmenter.probabilities(image), truth, classes=classes, boundary_ratio=boundary_ratio
+        )
+        for image, truth in split.images(rows)
+    ]
 
 
 def score_model(
     cell: Cell, segmenter: Segmenter, *, split: TestSplit, val_miou: float, boundary_ratio: float
 ) -> ModelScores:
-    """Score a model on every test image, each whole and at its own size.
+    """Score a model on every test image.
 
     Raises:
         BundleError: the model knows other classes than the split has.
         DataError: the images scored are not as many as the split has.
     """
-    if segmenter.class_table.class_names != split.classes.class_names:
-        raise BundleError(
-            f"{cell.stage}: the model knows {list(segmenter.class_table.class_names)}, the test "
-            f"split has {list(split.classes.class_names)}. Run `dvc repro` to train it anew."
-        )
-    ids = {"ignore_index": split.classes.ignore_index}
-    sizes = {"num_classes": split.classes.num_classes, **ids}
-    confusions, packed = [], []
-    boundary = np.zeros((split.classes.num_classes, 2), dtype=np.int64)
-    calibration = np.zeros((3, CALIBRATION_BINS))
-    for image, truth in split.images():
-        probabilities = segmenter.probabilities(image)
-        predicted = probabilities.argmax(axis=0).astype(np.uint8)
-        confusions.append(confusion_matrix(predicted, truth, **sizes))
-        packed.append(zlib.compress(predicted.tobytes(), level=1))
-        boundary += boundary_counts(predicted, truth, ratio=boundary_ratio, **sizes)
-        calibration += calibration_counts(probabilities, truth, **ids)
-    if len(confusions) != len(split):
-        raise DataError(
-            f"E112 {cell.stage}: evaluated {len(confusions)} images, split has {len(split)}."
-        )
-    return ModelScores(
-        cell=cell,
-        confusions=np.stack(confusions),
-        boundary=boundary,
-        calibration=calibration,
-        weights_sha256=segmenter.weights_sha256,
-        val_miou=val_miou,
-        packed=tuple(packed),
-    )
+    images = count_split(segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio)
+    counts = _all_images(images, split, cell.stage)
+    sha256 = segmenter.weights_sha256
+    return ModelScores(**vars(counts), cell=cell, weights_sha256=sha256, val_miou=val_miou)
 
 
-def summarize(score: ModelScores) -> dict[str, Any]:
-    """Return every score of one model, None where it has none.
+def score_ensemble(
+    cells: Sequence[Cell], segmenter: Segmenter, *, split: TestSplit, boundary_ratio: float
+) -> EnsembleScores:
+    """Score the models of one arm, loaded as one segmenter, on every test image.
 
-    Means over classes are over those that the truth of the test split has, as in `compare`.
+    Raises:
+        BundleError: they know other classes than the split has.
+        DataError: the images scored are not as many as the split has.
     """
-    confusion = score.confusions.sum(axis=0)
-    present = confusion.sum(axis=1) > 0
-    iou = np.where(present, per_class_iou(confusion), np.nan)
-    edges = np.where(present, boundary_iou(score.boundary), np.nan)
-    return {
-        "model": score.cell.name,
-        "arm": score.cell.arm,
-        "seed": score.cell.seed,
-        "stage": score.cell.stage,
-        "weights_sha256": score.weights_sha256,
-        "val_miou": score.val_miou,
-        "miou": _mean(iou[present]),
-        "accuracy": _number(pixel_accuracy(confusion)),
-        "mean_accuracy": _number(mean_accuracy(confusion)),
-        "boundary_miou": _mean(edges[present]),
-        "calibration_error": _number(calibration_error(score.calibration)),
-        "iou": [_number(value) for value in iou],
-        "boundary_iou": [_number(value) for value in edges],
-        "confusion": confusion.tolist(),
-        "calibration": score.calibration.tolist(),
-    }
+    place = " + ".join(cell.stage for cell in cells)
+    images = count_split(segmenter, split, place=place, boundary_ratio=boundary_ratio)
+    counts = _all_images(images, split, place)
+    sha256 = segmenter.weights_sha256
+    return EnsembleScores(**vars(counts), cells=tuple(cells), weights_sha256=sha256)
 
 
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _mean(values: Float[np.ndarray, " N"]) -> float | None:
-    return float(values.mean()) if values.size else None
+def _all_images(images: Sequence[ImageCounts], split: TestSplit, place: str) -> Counts:
+    if len(images) != len(split):
+        raise DataError(f"E112 {place}: evaluated {len(images)} images, split has {len(split)}.")
+    return add_up(images)

@@ -11,13 +11,15 @@ from pipelines._stage import Stage, run_stage
 def evaluate(stage: Stage) -> None:
     """Score, compare and report."""
     recorder = stage.start_record()
+    from ocrnet.ensemble import load_segmenters
     from ocrnet.evaluate import evaluate as evaluate_models
-    from ocrnet.predict import load_segmenter
+    from ocrnet.protocol import Protocol
     from ocrnet.report import write_report
     from ocrnet.runtime import pick_device
 
     data = Path("data")
-    load = partial(load_segmenter, device=str(pick_device()))
+    protocol = Protocol.of(stage.params.evaluate)
+    load = partial(load_segmenters, device=str(pick_device()), protocol=protocol)
     evaluate_models(data, stage.out, params=stage.params, load=load, recorder=recorder)
     write_report(data)
 

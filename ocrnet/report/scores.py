@@ -91,7 +91,7 @@ def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
 
 
 def model_rows(scores: Json) -> list[Json]:
-    """Return a row per model."""
+    """Return a row per model, then one per ensemble of an arm's seeds."""
     return [
         {
             "name": model["model"],
@@ -102,7 +102,7 @@ def model_rows(scores: Json) -> list[Json]:
             ],
             "calibration_error": _percent(model["calibration_error"]),
         }
-        for model in scores["models"]
+        for model in [*scores["models"], *scores["ensembles"]]
     ]
 
 

@@ -25,18 +25,26 @@ SIZE = (24, 32)
 
 
 class ColourSegmenter:
-    """Gives a pixel to the class with the nearest colour of those it knows."""
+    """Gives a pixel to the class with the nearest colour of those it knows; of several, the mean."""
 
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "colours.json").exists():
-            raise BundleError(f"{folder}: no model.")
-        known = json.loads((folder / "colours.json").read_text())
-        self.class_table = ClassTable(tuple(known["names"]), PALETTE, 255)
-        self.weights_sha256 = file_sha256(folder / "colours.json")
-        self._colours = np.array(known["colours"], np.float32)
+    def __init__(self, *folders: Path) -> None:
+        for folder in folders:
+            if not (folder / "colours.json").exists():
+                raise BundleError(f"{folder}: no model.")
+        known = [json.loads((folder / "colours.json").read_text()) for folder in folders]
+        self.class_table = ClassTable(tuple(known[0]["names"]), PALETTE, 255)
+        self.weights_sha256 = "".join(file_sha256(folder / "colours.json") for folder in folders)
+        self._colours = [np.array(one["colours"], np.float32) for one in known]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        distance = np.linalg.norm(image[None] - self._colours[:, None, None], axis=-1)
+        parts = [self._of_one(image, colours) for colours in self._colours]
+        mean: NDArray[np.float32] = np.mean(parts, axis=0, dtype=np.float32)
+        return mean
+
+    def _of_one(
+        self, image: NDArray[np.uint8], colours: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        distance = np.linalg.norm(image[None] - colours[:, None, None], axis=-1)
         scores = np.exp(-distance / 20)
         probabilities: NDArray[np.float32] = (scores / scores.sum(0)).astype(np.float32)
         return probabilities

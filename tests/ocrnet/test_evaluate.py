@@ -1,7 +1,7 @@
 """Scores of real files by models that know colours; the numbers follow from the colours."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.errors import BundleError, DataError
 from ocrnet.evaluate import evaluate
 from ocrnet.metrics import miou
+from ocrnet.report import render_report
 from ocrnet.scoring import Cell, TestSplit, cells_of, read_test_split, score_model
 from ocrnet.tracking import Recorder
 from tests.ocrnet.evaluated import (
@@ -25,6 +26,7 @@ from tests.ocrnet.evaluated import (
     write_model,
     write_world,
 )
+from tests.ocrnet.test_report import Page
 
 
 def run(root: Path, params: Params) -> dict[str, float]:
@@ -203,8 +205,10 @@ def test_an_image_left_out_is_noticed(world: Path) -> None:
 class ShortSplit(TestSplit):
     """A split whose last image is not read."""
 
-    def images(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        return islice(super().images(), len(self) - 1)
+    def images(
+        self, rows: Iterable[int] | None = None
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        return islice(super().images(rows), len(self) - 1)
 
 
 def test_classes_without_a_true_pixel_are_left_out_and_told(tmp_path: Path) -> None:
@@ -219,3 +223,70 @@ def test_classes_without_a_true_pixel_are_left_out_and_told(tmp_path: Path) -> N
     assert "test/gan-0/IoU/rust" not in metrics
     mean = (metrics["test/gan-0/IoU/ground"] + metrics["test/gan-0/IoU/dent"]) / 2
     assert metrics["test/gan-0/mIoU"] == pytest.approx(mean)
+
+
+def test_seeds_together_are_a_row_that_decides_nothing(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 3))
+    without = run(tmp_path, params_of(seeds=[0, 3]))
+    before = read(tmp_path, "challenger.json"), read(tmp_path, "scores.json")
+    evaluating = {"bootstrap": 200, "worst": 2, "rare_share": 0.1, "ensemble": True}
+    metrics = run(tmp_path, params_of(seeds=[0, 3], evaluate=evaluating))
+    scores = read(tmp_path, "scores.json")
+    assert read(tmp_path, "challenger.json") == before[0]
+    assert {**scores, "ensembles": []} == before[1]
+    # Both seeds of this world are one model, and so is their mean.
+    for arm in ("train", "gan"):
+        assert metrics[f"test/{arm}-ensemble/mIoU"] == metrics[f"test/{arm}-0/mIoU"]
+        assert f"test/{arm}-ensemble/val_mIoU" not in metrics
+    assert {name: metrics[name] for name in without} == without
+    assert [(row["model"], row["seeds"]) for row in list_of(scores, "ensembles")] == [
+        ("train-ensemble", [0, 3]),
+        ("gan-ensemble", [0, 3]),
+    ]
+    rows = pd.read_csv(tmp_path / "evaluate/per_image.csv")
+    assert (rows["model"] == "gan-ensemble").sum() == 8
+    assert "gan-ensemble" in Page(render_report(tmp_path)).text
+
+
+def test_an_ensemble_is_not_the_mean_of_scores(tmp_path: Path) -> None:
+    """A seed that knows the colour and one that does not are scored as one model, by their mean probability."""
+    write_world(tmp_path, seeds=(0, 3))
+    baseline = (tmp_path / "train/0/colours.json").read_bytes()
+    (tmp_path / "retrain/gan-3/colours.json").write_bytes(baseline)
+    evaluating = {"bootstrap": 200, "worst": 2, "ensemble": True}
+    metrics = run(tmp_path, params_of(seeds=[0, 3], evaluate=evaluating))
+    folders = (tmp_path / "retrain/gan-0", tmp_path / "retrain/gan-3")
+    parts = [ColourSegmenter(folder) for folder in folders]
+    confusion = np.zeros((3, 3), np.int64)
+    for image, truth in read_test_split(tmp_path / "prepare").images():
+        predicted = sum(part.probabilities(image) for part in parts).argmax(axis=0)
+        np.add.at(confusion, (truth.reshape(-1), predicted.reshape(-1)), 1)
+    assert metrics["test/gan-ensemble/mIoU"] == pytest.approx(miou(confusion))
+
+
+def test_one_seed_is_no_ensemble_and_a_warning_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_world(tmp_path)
+    run(tmp_path, params_of(evaluate={"bootstrap": 200, "worst": 2, "ensemble": True}))
+    assert read(tmp_path, "scores.json")["ensembles"] == []
+    assert "one seed alone is no ensemble" in caplog.text
+
+
+def test_the_protocol_stands_with_the_scores(world: Path, tmp_path: Path) -> None:
+    assert read(world, "scores.json")["protocol"] == {
+        "words": "whole image", "window": None, "overlap": 0.33, "scales": [1.0], "flip": False,
+        "merge": "softmax_mean",
+    }  # fmt: skip
+    assert "Protocol of the test scores: whole image." in Page(render_report(world)).text
+    write_world(tmp_path)
+    far = {"window": [20, 30], "scales": [0.75, 1.0], "flip": True, "merge": "logit_mean"}
+    run(tmp_path, params_of(evaluate={"bootstrap": 200, "worst": 2, **far}))
+    words = "sliding window of 20 x 30, overlap 0.33; scales 0.75, 1; flip; merged by logit_mean."
+    assert words in Page(render_report(tmp_path)).text
+
+
+def list_of(content: dict[str, object], name: str) -> list[dict[str, object]]:
+    values = content[name]
+    assert isinstance(values, list)
+    return values

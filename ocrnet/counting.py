@@ -1,0 +1,118 @@
+"""What is counted of predictions, per image and over all images, and the scores that follow from it."""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt8
+
+from ocrnet.data.manifest import ClassTable
+from ocrnet.metrics import (
+    boundary_counts,
+    boundary_iou,
+    calibration_counts,
+    calibration_error,
+    confusion_matrix,
+    mean_accuracy,
+    per_class_iou,
+    pixel_accuracy,
+)
+
+
+class ImageCounts(NamedTuple):
+    """What was counted of one image; see `Counts`."""
+
+    confusion: Int64[np.ndarray, "K K"]
+    boundary: Int64[np.ndarray, "K 2"]
+    calibration: Float[np.ndarray, "3 15"]
+    packed: bytes
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted on a split.
+
+    Args:
+        confusions: one confusion matrix per image, rows truth.
+        boundary: intersection and union of the boundary bands per class.
+        calibration: sums per confidence bin, as `calibration_counts` returns them.
+        packed: the predicted label map of each image, compressed: a large split would fill memory.
+    """
+
+    confusions: Int64[np.ndarray, "N K K"]
+    boundary: Int64[np.ndarray, "K 2"]
+    calibration: Float[np.ndarray, "3 15"]
+    packed: tuple[bytes, ...]
+
+    def prediction(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
+        """Return the predicted label map of an image of this (height, width)."""
+        return np.frombuffer(zlib.decompress(self.packed[index]), np.uint8).reshape(size)
+
+
+def count_image(
+    probabilities: Float[np.ndarray, "K H W"],
+    truth: UInt8[np.ndarray, "H W"],
+    *,
+    classes: ClassTable,
+    boundary_ratio: float,
+) -> ImageCounts:
+    """Count one image."""
+    ids = {"ignore_index": classes.ignore_index}
+    sizes = {"num_classes": classes.num_classes, **ids}
+    predicted = probabilities.argmax(axis=0).astype(np.uint8)
+    return ImageCounts(
+        confusion_matrix(predicted, truth, **sizes),
+        boundary_counts(predicted, truth, ratio=boundary_ratio, **sizes),
+        calibration_counts(probabilities, truth, **ids),
+        zlib.compress(predicted.tobytes(), level=1),
+    )
+
+
+def add_up(images: Sequence[ImageCounts]) -> Counts:
+    """Return the counts of all images; sums of floats are made in their order, whoever counted them."""
+    return Counts(
+        confusions=np.stack([image.confusion for image in images]),
+        boundary=np.stack([image.boundary for image in images]).sum(axis=0),
+        calibration=_sum_in_order([image.calibration for image in images]),
+        packed=tuple(image.packed for image in images),
+    )
+
+
+def _sum_in_order(parts: Sequence[Float[np.ndarray, "3 15"]]) -> Float[np.ndarray, "3 15"]:
+    total = np.zeros_like(parts[0])
+    for part in parts:
+        total = total + part
+    return total
+
+
+def summarize(counts: Counts) -> dict[str, Any]:
+    """Return every score, None where there is none.
+
+    Means over classes are over those that the truth of the split has, as in `compare`.
+    """
+    confusion = counts.confusions.sum(axis=0)
+    present = confusion.sum(axis=1) > 0
+    iou = np.where(present, per_class_iou(confusion), np.nan)
+    edges = np.where(present, boundary_iou(counts.boundary), np.nan)
+    return {
+        "miou": _mean(iou[present]),
+        "accuracy": _number(pixel_accuracy(confusion)),
+        "mean_accuracy": _number(mean_accuracy(confusion)),
+        "boundary_miou": _mean(edges[present]),
+        "calibration_error": _number(calibration_error(counts.calibration)),
+        "iou": [_number(value) for value in iou],
+        "boundary_iou": [_number(value) for value in edges],
+        "confusion": confusion.tolist(),
+        "calibration": counts.calibration.tolist(),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _mean(values: Float[np.ndarray, " N"]) -> float | None:
+    return float(values.mean()) if values.size else None
