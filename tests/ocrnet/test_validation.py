@@ -61,6 +61,7 @@ def _rank(rank: int, *, root: Path, folder: Path) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_ranks_have_the_matrix_of_one(folder: Path, tmp_path: Path) -> None:
     run = partial(_rank, root=tmp_path, folder=folder)
     torch.multiprocessing.spawn(run, nprocs=2)  # type: ignore[no-untyped-call]

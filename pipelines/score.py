@@ -1,0 +1,120 @@
+"""Score one bundle, or several as an ensemble: `python -m pipelines.score data/train/0 --split val --flip`.
+
+Prints IoU per class with its interval, boundary IoU and calibration, and writes them as JSON where `--out` says. The
+result is the same for any number of processes.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from ocrnet.config import EvaluateParams
+from ocrnet.data.manifest import SPLITS
+from ocrnet.errors import OcrnetError, ParamsError
+
+MOST_PROCESSES = 8  # by default: each holds a copy of the model
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise ParamsError(f"{message}. See: python -m pipelines.score --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments; the protocol is by default that of `evaluate`: the whole image."""
+    default = EvaluateParams()
+    modes = EvaluateParams.model_fields["merge"].annotation
+    known = getattr(modes, "__args__", ())
+    found = _Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
+    found.add_argument(
+        "bundles", nargs="+", type=Path, metavar="BUNDLE", help="several: an ensemble"
+    )
+    found.add_argument("--data", type=Path, default=Path("data/prepare"), help="a prepared folder")
+    found.add_argument("--split", choices=SPLITS, default="test")
+    found.add_argument(
+        "--window", nargs=2, type=int, metavar=("H", "W"), help="of a sliding window"
+    )
+    found.add_argument("--overlap", type=float, default=default.overlap, help="share of a window")
+    found.add_argument("--scales", nargs="+", type=float, default=default.scales, metavar="S")
+    found.add_argument("--flip", action="store_true", help="score the mirrored image too")
+    found.add_argument("--merge", choices=known, default=default.merge)
+    found.add_argument("--processes", type=int, help="by default one per core, on CUDA one")
+    found.add_argument("--out", type=Path, metavar="FILE.json")
+    found.add_argument("--device", help="cpu, cuda or cuda:N; by default CUDA where there is one")
+    return found
+
+
+def score(argv: Sequence[str]) -> str:
+    """Run the command and return what it prints.
+
+    Raises:
+        ParamsError: an argument is wrong.
+        BundleError: a bundle cannot be used.
+        DataError: the data cannot be.
+    """
+    given = parser().parse_args(argv)
+    from ocrnet.protocol import Protocol
+    from ocrnet.score_bundles import score_bundles
+
+    protocol = Protocol(
+        window=None if given.window is None else tuple(given.window),
+        overlap=given.overlap,
+        scales=tuple(given.scales),
+        flip=given.flip,
+        merge=given.merge,
+    )
+    device = _device(given.device)
+    processes = _default_processes(device) if given.processes is None else given.processes
+    if processes < 1:
+        raise ParamsError(f"--processes: found {processes}. Give 1 or more.")
+    found = score_bundles(
+        given.bundles, given.data,
+        split=given.split, protocol=protocol, device=device, processes=processes,
+    )  # fmt: skip
+    if given.out is not None:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+    return found.to_text()
+
+
+def _device(name: str | None) -> str:
+    import torch
+
+    from ocrnet.runtime import pick_device
+
+    if name is None:
+        return str(pick_device())
+    known = ["cpu", "cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if not torch.cuda.is_available():
+        known = ["cpu"]
+    if name not in known:
+        raise ParamsError(f"--device: found {name!r}. This machine has: {', '.join(known)}.")
+    return name
+
+
+def _default_processes(device: str) -> int:
+    if device != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, MOST_PROCESSES)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        print(score(argv))
+    except OcrnetError as error:
+        print(f"score: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
