@@ -83,7 +83,8 @@ def row(setting: Setting, backbone: str, *, rounds: int, device: torch.device) -
     layout = torch.channels_last if setting.channels_last else torch.contiguous_format
     model = build_segmenter("ocrnet", backbone=backbone, num_classes=19, align_corners=True)
     assert isinstance(model, OCRNet)
-    randomize_norms(model)
+    for head in (model.aux_head, model.head):
+        randomize_norms(head)
     model.to(device, memory_format=layout)  # type: ignore[call-overload]
     plain: nn.Module = PlainHeads(model) if setting.part == "head" else PlainOCRNet(model)
     for module in (model, plain):
@@ -163,7 +164,10 @@ def _difference(networks: dict[str, Network], inputs: list[Tensor], setting: Set
 
 
 def randomize_norms(model: nn.Module) -> None:
-    """Give batch norms statistics that are not those of a fresh model, so that folding is tested."""
+    """Give batch norms statistics that are not those of a fresh model, so that folding is tested.
+
+    For a head: a whole backbone with statistics that are not its own gives features that grow without bound.
+    """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None

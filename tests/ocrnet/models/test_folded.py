@@ -21,8 +21,9 @@ def build(
             "ocrnet", backbone=backbone, num_classes=5, mid_channels=24, key_channels=8, dropout=0.0,
             align_corners=align_corners, form=form,
         )  # fmt: skip
-        randomize_norms(model)
-    assert isinstance(model, OCRNet)
+        assert isinstance(model, OCRNet)
+        for head in (model.aux_head, model.head):
+            randomize_norms(head)
     return model
 
 
