@@ -40,4 +40,5 @@ class Dice(Loss):
         )
         present = (area > 0).float()
         dice = 2 * overlap / (squares + area).clamp(min=1.0)
-        return (present * (1 - dice)).sum() / present.sum().clamp(min=1.0)
+        missed: Tensor = (present * (1 - dice)).sum() / present.sum().clamp(min=1.0)
+        return missed

@@ -53,9 +53,9 @@ class OhemCrossEntropy(PixelLoss):
     def kept(
         self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]
     ) -> Bool[Tensor, "B H W"]:
-        """Return the hard pixels; one whose loss is NaN is hard, so that training sees it."""
+        """Return the hard pixels."""
         least = self.least_kept(losses, valid, count=self.min_kept)
-        return valid & ~(losses < least)
+        return valid & (losses >= least)
 
     def least_kept(
         self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], *, count: int

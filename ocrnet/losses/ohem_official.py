@@ -76,8 +76,8 @@ class OfficialOhem(OhemCrossEntropy):
     def kept(
         self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]
     ) -> Bool[Tensor, "B H W"]:
-        """Return the hard pixels; one whose loss is NaN is hard, so that training sees it."""
+        """Return the hard pixels."""
         # The pixel after the min_kept hardest sets the bar; with too few, the easiest of all does.
         pixels = int(sum_over_ranks(valid.sum()))
         count = max(1, min(self.min_kept + 1, pixels))
-        return valid & ~(losses <= self.least_kept(losses, valid, count=count))
+        return valid & (losses > self.least_kept(losses, valid, count=count))

@@ -76,7 +76,7 @@ def test_class_weights_come_from_the_counts() -> None:
     assert weights is not None
     module = criterion(loss="ce", class_weights="median").loss
     assert module.class_weights is not None
-    np.testing.assert_array_equal(module.class_weights, weights)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(module.class_weights, weights)
 
 
 def test_class_weights_that_no_term_takes_are_warned_about(

@@ -17,19 +17,26 @@ def with_mean_one(*raw: float) -> npt.NDArray[np.float64]:
     return np.insert(np.array(raw) / np.mean(raw), 2, 1.0)
 
 
+def weights_of(scheme: str, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    weights = class_weights(scheme, counts)
+    assert weights is not None
+    assert weights.dtype == np.float32
+    return weights.astype(np.float64)
+
+
 def test_none_is_no_weight() -> None:
     assert class_weights("none", COUNTS) is None
 
 
 def test_inverse_frequency() -> None:
     np.testing.assert_allclose(
-        class_weights("inverse", COUNTS), with_mean_one(1 / 64, 1 / 16, 1.0), rtol=1e-6
+        weights_of("inverse", COUNTS), with_mean_one(1 / 64, 1 / 16, 1.0), rtol=1e-6
     )
 
 
 def test_inverse_root_frequency() -> None:
     np.testing.assert_allclose(
-        class_weights("inverse_sqrt", COUNTS), with_mean_one(1 / 8, 1 / 4, 1.0), rtol=1e-6
+        weights_of("inverse_sqrt", COUNTS), with_mean_one(1 / 8, 1 / 4, 1.0), rtol=1e-6
     )
 
 
@@ -38,12 +45,11 @@ def test_median_frequency_takes_shares_of_the_images_that_show_a_class() -> None
     images = np.array([[8, 2, 0, 0], [4, 2, 0, 4]])
     shares = [12 / 20, 4 / 20, 4 / 10]
     np.testing.assert_allclose(
-        class_weights("median", images),
+        weights_of("median", images),
         with_mean_one(*(0.4 / share for share in shares)),
         rtol=1e-6,
     )
-    inverse = class_weights("inverse", images)
-    assert inverse is not None
+    inverse = weights_of("inverse", images)
     assert inverse[1] == inverse[3]  # 4 pixels each
 
 
@@ -51,15 +57,14 @@ def test_effective_number() -> None:
     """Of 1 pixel it is 1, of 2 it is 1 + beta, of 3 it is 1 + beta + beta^2."""
     beta = 0.999999
     np.testing.assert_allclose(
-        class_weights("effective", np.array([1, 2, 0, 3])),
+        weights_of("effective", np.array([1, 2, 0, 3])),
         with_mean_one(1.0, 1 / (1 + beta), 1 / (1 + beta + beta**2)),
         rtol=1e-6,
     )
 
 
 def test_effective_number_no_longer_tells_classes_of_many_pixels_apart() -> None:
-    weights = class_weights("effective", np.array([10**9, 10**8, 1_000]))
-    assert weights is not None
+    weights = weights_of("effective", np.array([10**9, 10**8, 1_000]))
     assert weights[0] == pytest.approx(weights[1], rel=1e-6)
     assert weights[2] > 100 * weights[1]
 
@@ -67,23 +72,21 @@ def test_effective_number_no_longer_tells_classes_of_many_pixels_apart() -> None
 @pytest.mark.parametrize("scheme", SCHEMES)
 class TestEveryScheme:
     def test_the_mean_over_present_classes_is_one_and_rare_weighs_more(self, scheme: str) -> None:
-        weights = class_weights(scheme, np.array([[5_000_000, 40_000, 0, 300]]))
-        assert weights is not None
-        assert weights.dtype == np.float32
+        weights = weights_of(scheme, np.array([[5_000_000, 40_000, 0, 300]]))
         assert weights[[0, 1, 3]].mean() == pytest.approx(1, rel=1e-6)
         assert weights[2] == 1
         assert weights[0] < weights[1] < weights[3]
 
     def test_equal_classes_weigh_one(self, scheme: str) -> None:
-        np.testing.assert_allclose(class_weights(scheme, np.full((3, 4), 7)), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(weights_of(scheme, np.full((3, 4), 7)), 1.0, rtol=1e-6)
 
     def test_images_without_any_valid_pixel_change_nothing(self, scheme: str) -> None:
         images = np.array([[8, 2, 1], [4, 2, 4]])
         empty = np.array([[0, 0, 0]])
         np.testing.assert_array_equal(
-            class_weights(scheme, images), class_weights(scheme, np.concatenate([images, empty]))
+            weights_of(scheme, images), weights_of(scheme, np.concatenate([images, empty]))
         )
-        np.testing.assert_array_equal(class_weights(scheme, empty), 1.0)
+        np.testing.assert_array_equal(weights_of(scheme, empty), 1.0)
 
 
 def test_params_offer_what_there_is() -> None:

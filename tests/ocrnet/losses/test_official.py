@@ -64,4 +64,4 @@ def test_parts_of_hard_example_mining(golden: dict[str, torch.Tensor], name: str
         resize_logits(golden[key], (45, 77), align_corners=True) for key in ("main", "aux")
     )
     assert float(loss(main, labels)) == pytest.approx(case["main"], rel=RTOL)
-    assert float(loss.aux(aux, labels)) == pytest.approx(case["aux"], rel=RTOL)  # type: ignore[operator, union-attr, arg-type]
+    assert float(loss.aux(aux, labels)) == pytest.approx(case["aux"], rel=RTOL)

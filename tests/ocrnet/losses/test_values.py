@@ -11,6 +11,7 @@ from benchmarks.losses import draw, plain_ohem
 from ocrnet.errors import ParamsError
 from ocrnet.losses import build_loss
 from ocrnet.losses.base import Loss
+from ocrnet.losses.weighted_sum import WeightedSum
 from tests.ocrnet.losses.examples import LABELS, LOGITS, WEIGHTS, make, row, two_classes
 
 
@@ -75,8 +76,11 @@ class TestSum:
             make("2*ce+.5 * dice")(LOGITS, LABELS), 2 * parts[0] + 0.5 * parts[1]
         )
 
-    def test_one_name_alone_is_that_loss(self) -> None:
-        assert type(make("focal")) is type(make("focal + dice").terms[0][1])  # type: ignore[operator, union-attr, index]
+    @pytest.mark.parametrize(
+        ("text", "summed"), [("focal", False), ("1*focal", False), ("2*focal", True)]
+    )
+    def test_one_name_alone_is_that_loss(self, text: str, summed: bool) -> None:
+        assert isinstance(make(text), WeightedSum) == summed
 
     def test_each_term_takes_the_options_that_it_knows(self) -> None:
         weighted = make("ce + dice", class_weights=WEIGHTS, gamma=1.0)
