@@ -122,6 +122,9 @@ class PrepareParams(Section):
     val_share: Share = 0.15  # used where the source publishes no split
     test_share: Share = 0.25
     split_seed: Seed = 0
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = (
+        1.0  # kept of the training split: a stretch of each group
+    )
 
 
 class ModelParams(Section):
@@ -176,6 +179,11 @@ class TrainParams(Section):
             raise ValueError(f"scale_range {list(self.scale_range)} is not [low, high].")
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} leaves none of steps {self.steps}.")
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared out evenly over processes {self.processes}. "
+                "It is that of all together; take a multiple."
+            )
         return self
 
 
@@ -183,7 +191,9 @@ class TrainGanParams(Section):
     """The label-map-to-image GAN."""
 
     seed: Seed = 0
+    arch: str = "oasis"  # a name in ocrnet/gan/designs.py
     preset: Literal["cpu-demo", "small", "full"] = "cpu-demo"
+    style: Literal["image", "component"] = "image"  # what gets a style of its own
     steps: Count = 500
     max_seconds: Positive | None = None  # a time box: stop at the step that reaches it
     batch_size: Count = 8
@@ -195,8 +205,15 @@ class TrainGanParams(Section):
     labelmix_interval: Count = 4
     class_weight_max: Annotated[float, Field(ge=1)] = 30.0
     ema_decay: Share = 0.995
+    l1_weight: Annotated[float, Field(ge=0)] = 100.0  # of pix2pix
     color_jitter: Share = 0.2
+    translate: Share = (
+        0.125  # of the side, of what the discriminator sees, image and label map together
+    )
+    cutout: Share = 0.0  # side of a square that it does not see, as a share of the image's
     flip: bool = True
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    processes: Count = 1
     val_interval: Count = 100
     checkpoint_interval: Count = 50
     log_interval: Count = 20
@@ -214,6 +231,9 @@ class SynthesizeParams(Section):
     }
     pastes: tuple[Count, Count] = (1, 3)  # objects pasted into one layout, least and most
     rare_power: Annotated[float, Field(ge=0)] = 0.5  # odds of a class are (1 / pixel share)^power
+    hard_power: Annotated[float, Field(ge=0)] = (
+        0.5  # times (1 - validation IoU of the baseline)^power
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "SynthesizeParams":
@@ -232,6 +252,12 @@ class SelectParams(Section):
     )
     max_rejected: Share = 0.5  # a pair that loses more pixels than this is dropped whole
     warn_rejected: Share = 0.4  # a class that loses more is named in a warning
+    near_copy: Share = (
+        0.01  # quantile of real neighbours' distances below which a painting is a copy
+    )
+    extractor: str = (
+        "segmenter"  # of features: segmenter | timm:NAME | inception:FILE | random-conv
+    )
 
 
 class RetrainParams(Section):
@@ -239,6 +265,8 @@ class RetrainParams(Section):
 
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("gan",)
     real_fraction: Share = 0.5  # of each batch
+    synthetic_weight: Positive = 1.0  # of an extra pixel in the loss; a real one has 1
+    real_tail: Share = 0.0  # share of the steps, the last ones, on real data alone
 
 
 class EvaluateParams(Section):
