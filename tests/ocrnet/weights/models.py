@@ -8,7 +8,7 @@ from torch import Tensor
 from ocrnet.models import build_segmenter
 from ocrnet.models.output import SegmentationModel
 
-CLASSES, MID, KEY = 5, 16, 8
+CLASSES, MID, KEY = 5, 64, 32
 
 
 def small_ocrnet(backbone: str, *, classes: int = CLASSES, **options: Any) -> SegmentationModel:

@@ -6,12 +6,14 @@ They share no code with `ocrnet.models`; their sizes are checked against publish
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Norm = Callable[[int], nn.Module]
+M = TypeVar("M", bound=nn.Module)
 
 
 class InPlaceAbn(nn.Module):
@@ -143,7 +145,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Values of regions, mixed by how well each pixel's query meets their keys."""
     scores = torch.einsum("bdn,bdk->bnk", query.flatten(2), key.flatten(2)) / query.shape[1] ** 0.5
     mixed = torch.einsum("bnk,bdk->bdn", scores.softmax(dim=-1), value.flatten(2))
-    return mixed.unflatten(-1, query.shape[-2:])
+    return mixed.reshape(*mixed.shape[:2], *query.shape[-2:])
 
 
 class ReleasedAttention(nn.Module):
@@ -165,7 +167,8 @@ class ReleasedAttention(nn.Module):
 
     def forward(self, pixels: Tensor, regions: Tensor) -> Tensor:
         mixed = attend(self.f_pixel(pixels), self.f_object(regions), self.f_down(regions))
-        return self.f_up(mixed)
+        context: Tensor = self.f_up(mixed)
+        return context
 
 
 class ReleasedFusion(nn.Module):
@@ -180,7 +183,8 @@ class ReleasedFusion(nn.Module):
 
     def forward(self, pixels: Tensor, regions: Tensor) -> Tensor:
         context = self.object_context_block(pixels, regions)
-        return self.conv_bn_dropout(torch.cat([context, pixels], dim=1))
+        fused: Tensor = self.conv_bn_dropout(torch.cat([context, pixels], dim=1))
+        return fused
 
 
 class OpensegResNetOcr(nn.Module):
@@ -249,7 +253,8 @@ class MmsegAttention(nn.Module):
     def forward(self, pixels: Tensor, regions: Tensor) -> Tensor:
         query, key = self.query_project(pixels), self.key_project(regions)
         context = self.out_project(attend(query, key, self.value_project(regions)))
-        return self.bottleneck(torch.cat([context, pixels], dim=1))
+        fused: Tensor = self.bottleneck(torch.cat([context, pixels], dim=1))
+        return fused
 
 
 class MmsegFcnHead(nn.Module):
@@ -261,7 +266,8 @@ class MmsegFcnHead(nn.Module):
         self.convs = nn.Sequential(ConvModule(inputs, width, 3))
 
     def forward(self, feats: Tensor) -> Tensor:
-        return self.conv_seg(self.convs(feats))
+        logits: Tensor = self.conv_seg(self.convs(feats))
+        return logits
 
 
 class MmsegOcrHead(nn.Module):
@@ -275,7 +281,9 @@ class MmsegOcrHead(nn.Module):
 
     def forward(self, feats: Tensor, aux_logits: Tensor) -> Tensor:
         pixels = self.bottleneck(feats)
-        return self.conv_seg(self.object_context_block(pixels, regions_of(pixels, aux_logits)))
+        fused = self.object_context_block(pixels, regions_of(pixels, aux_logits))
+        logits: Tensor = self.conv_seg(fused)
+        return logits
 
 
 class MmsegResNetOcr(nn.Module):
@@ -294,7 +302,7 @@ class MmsegResNetOcr(nn.Module):
         return aux, self.decode_head[1](fine, aux)
 
 
-def disturbed(module: nn.Module, *, seed: int = 0) -> nn.Module:
+def disturbed(module: M, *, seed: int = 0) -> M:
     """Give norms statistics and scales, and convolutions biases, that no fresh network has; switch to eval."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.state_dict().items():
@@ -306,4 +314,7 @@ def disturbed(module: nn.Module, *, seed: int = 0) -> nn.Module:
             value.copy_(sign * (0.5 + noise))
         elif name.endswith(("running_mean", "bias")):
             value.copy_(0.4 * noise - 0.2)
+        elif value.ndim == 4 and "layer" not in name:
+            # Strong enough that both softmaxes are far from uniform: else a query in place of a key would not show.
+            value.copy_((2 * noise - 1) * 4 * value[0].numel() ** -0.5)
     return module.eval()

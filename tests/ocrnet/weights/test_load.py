@@ -16,7 +16,7 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError
 from ocrnet.models import ARCHS, build_segmenter
 from ocrnet.models.output import SegmentationModel
-from tests.ocrnet.weights.models import CLASSES, copied, small_ocrnet
+from tests.ocrnet.weights.models import CLASSES, KEY, MID, copied, small_ocrnet
 from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
 
 Write = Callable[[Path], object]
@@ -163,7 +163,12 @@ def test_weights_that_a_bundles_card_does_not_name_are_refused(tmp_path: Path) -
 @pytest.mark.parametrize("arch", list(ARCHS))
 def test_every_architecture_takes_a_bundle_of_other_classes(tmp_path: Path, arch: str) -> None:
     """Only what depends on the number of classes is left out, and it is said."""
-    options = {"backbone": "resnet18", "mid_channels": 16, "key_channels": 8, "prototypes": 4}
+    options: dict[str, Any] = {
+        "backbone": "resnet18",
+        "mid_channels": 16,
+        "key_channels": 8,
+        "prototypes": 4,
+    }
     save_file(
         disturbed(build_segmenter(arch, num_classes=7, **options)).state_dict(),
         tmp_path / WEIGHTS_FILE,
@@ -199,7 +204,7 @@ def test_a_backbone_whose_stages_are_flattened_by_feature_extraction(tmp_path: P
 
 
 def test_the_report_fits_a_screen(tmp_path: Path) -> None:
-    torch.save(MmsegResNetOcr(CLASSES, 16, 8).state_dict(), tmp_path / "mmseg.pth")
+    torch.save(MmsegResNetOcr(CLASSES, MID, KEY).state_dict(), tmp_path / "mmseg.pth")
     text = str(load_weights(small_ocrnet("resnet50c", form="mmseg"), tmp_path / "mmseg.pth"))
     assert len(text.splitlines()) <= 24
     assert all(len(line) <= 400 for line in text.splitlines())

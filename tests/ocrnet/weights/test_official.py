@@ -161,6 +161,8 @@ def test_files_of_torch_0_4_scale_by_the_absolute_gamma(official: State, tmp_pat
     report = load_weights(model, tmp_path / "torch04.safetensors")
     assert len(report.converted) == len(gammas) == 314
     assert not report.missing
+    got = model.state_dict()["backbone.net.bn1.weight"]
+    torch.testing.assert_close(got, official["bn1.weight"], rtol=0.0, atol=1e-6)
     assert_golden(model)
 
 

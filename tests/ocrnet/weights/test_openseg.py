@@ -76,7 +76,9 @@ def test_a_model_that_does_not_fit_the_file_is_told(tmp_path: Path) -> None:
     """ReLU in place of a leaky ReLU, a pooling that rounds down and half a pixel of shift leave no trace in names."""
     torch.save(OpensegResNetOcr(CLASSES, MID, KEY, abn=True).state_dict(), tmp_path / "master.pth")
     ours = small_ocrnet("deepbase_resnet50", form="openseg", align_corners=False)
-    ours.get_submodule("backbone.net.maxpool").ceil_mode = False
+    pool = ours.get_submodule("backbone.net.maxpool")
+    assert isinstance(pool, torch.nn.MaxPool2d)
+    pool.ceil_mode = False
     warnings = "\n".join(load_weights(ours, tmp_path / "master.pth").warnings)
     assert "Set model.form to openseg_leaky" in warnings
     assert "Set model.align_corners to true" in warnings
