@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrnet.compare import Comparison, compare
+from ocrnet.compare import Comparison, compare, resampling_units
 from ocrnet.errors import DataError
 from ocrnet.tracking import RECORD_FILE
 
@@ -95,7 +95,7 @@ def make_table(out: Path, *, archs: Sequence[str], seeds: Sequence[int]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     missing = [f"{a}-{s}" for a in archs for s in seeds if (a, s) not in cells]
-    notes = [*_notes(first, cells, archs), *([f"Not done: {', '.join(missing)}."] * bool(missing))]
+    notes = [*_notes(first, cost), *([f"Not done: {', '.join(missing)}."] * bool(missing))]
     return "\n".join([table, "", *notes]) + "\n"
 
 
@@ -130,14 +130,13 @@ def difference(cells: Cells, arch: str, seeds: Sequence[int]) -> Comparison | No
     )  # fmt: skip
 
 
-def _notes(first: Scored, cells: Cells, archs: Sequence[str]) -> list[str]:
+def _notes(first: Scored, cost: Mapping[str, Any]) -> list[str]:
     recipe = ", ".join(f"{word} {first.params[key]}" for key, word in RECIPE.items())
-    notes = [f"Recipe of all: {recipe}. Time and memory are ratios to {archs[0]}."]
-    gaps = [difference(cells, arch, [seed]) for arch, seed in cells]
-    found = next((gap for gap in gaps if gap is not None), None)
-    if found is not None:
-        notes.append(
-            f"Intervals: {RESAMPLES} paired resamples of the seeds and of {found.units} {found.unit} "
-            f"({len(first.ids)} test images, {found.classes} classes)."
-        )
-    return notes
+    unit, index = resampling_units(first.groups)
+    classes = int((first.confusions.sum(axis=(0, 2)) > 0).sum())
+    ratios = f" Time and memory of a step are ratios to {next(iter(cost))}." if cost else ""
+    return [
+        f"Recipe of all: {recipe}.{ratios}",
+        f"Intervals: {RESAMPLES} paired resamples of the seeds and of {index.max() + 1} {unit} "
+        f"({len(first.ids)} test images, {classes} classes).",
+    ]

@@ -5,6 +5,8 @@ than 8. On stride 4 (HRNet) the paper's rule would give 24, 48, 72; the outer ta
 map of a small image (45x60 for 180x240), which leaves a 1x1 convolution, so the rates of stride 8 stay.
 """
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
@@ -55,6 +57,6 @@ class DeepLabV3(SegmentationModel):
 def atrous_rates(backbone: Backbone) -> tuple[int, int, int]:
     """Return the rates that suit the stride of a backbone's features; only joined levels can be coarser than 8."""
     if isinstance(backbone, PyramidBackbone):
-        finest: int = min(backbone.net.feature_info.reduction())
-        return COARSE_RATES if finest >= COARSE_STRIDE else FINE_RATES
+        levels: Any = backbone.net.feature_info
+        return COARSE_RATES if min(levels.reduction()) >= COARSE_STRIDE else FINE_RATES
     return FINE_RATES

@@ -30,7 +30,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.models.backbones import build_backbone
+from ocrnet.models.backbones import JoinedBackbone, build_backbone
 from ocrnet.models.ocr import AuxHead
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
@@ -64,7 +64,7 @@ class ObjectBank(SegmentationModel):
         super().__init__()
         self.align_corners = align_corners
         self.backbone = build_backbone(backbone, align_corners=align_corners)
-        shared = self.backbone.aux_channels == self.backbone.main_channels
+        shared = isinstance(self.backbone, JoinedBackbone)
         self.aux_head = AuxHead(
             self.backbone.aux_channels,
             num_classes,

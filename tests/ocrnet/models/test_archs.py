@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from ocrnet.models import ARCHS, NO_BACKBONE, build_segmenter
 from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
 from tests.ocrnet.conftest import CLASSES
 
-SMALL = {"mid_channels": 16, "key_channels": 8, "prototypes": 5}
+SMALL: dict[str, Any] = {"mid_channels": 16, "key_channels": 8, "prototypes": 5}
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 
 
