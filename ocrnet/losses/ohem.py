@@ -54,25 +54,21 @@ class OhemCrossEntropy(PixelLoss):
         self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]
     ) -> Bool[Tensor, "B H W"]:
         """Return the hard pixels."""
-        least = self.least_kept(losses, valid, count=self.min_kept)
-        return valid & (losses >= least)
+        return valid & (losses >= self.least_kept(losses, count=self.min_kept))
 
-    def least_kept(
-        self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], *, count: int
-    ) -> Float[Tensor, ""]:
-        """Return the lesser of the threshold's loss and that of the count-th hardest valid pixel.
+    def least_kept(self, losses: Float[Tensor, "B H W"], *, count: int) -> Float[Tensor, ""]:
+        """Return the lesser of the threshold's loss and that of the count-th hardest pixel of all ranks.
 
-        With fewer valid pixels than `count` it is below every loss.
+        Ignored pixels are among them with a loss of 0, the least there is: they take no other pixel's place.
         """
-        hardness = torch.where(valid, losses, -1.0).flatten()
-        hard = sum_over_ranks((hardness > self.least_loss).sum())
-        if int(hard) >= count:  # the count-th hardest is above the threshold: nothing to look for
-            return hardness.new_tensor(self.least_loss)
+        hard = int(sum_over_ranks((losses > self.least_loss).sum()))
+        if hard >= count:  # the count-th hardest is above the threshold: nothing to look for
+            return losses.new_tensor(self.least_loss)
         # The hardest of all ranks are among the hardest of each.
-        hardest = _largest(hardness, count)
+        hardest = _largest(losses.flatten(), count)
         if is_distributed():
             hardest = _largest(gather_over_ranks(hardest), count)
-        return hardest.min().clamp(max=self.least_loss)
+        return hardest.min()
 
 
 def _largest(values: Float[Tensor, " N"], count: int) -> Float[Tensor, " M"]:

@@ -80,4 +80,4 @@ class OfficialOhem(OhemCrossEntropy):
         # The pixel after the min_kept hardest sets the bar; with too few, the easiest of all does.
         pixels = int(sum_over_ranks(valid.sum()))
         count = max(1, min(self.min_kept + 1, pixels))
-        return valid & (losses > self.least_kept(losses, valid, count=count))
+        return valid & (losses > self.least_kept(losses, count=count))
