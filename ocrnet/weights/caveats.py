@@ -27,11 +27,11 @@ def caveats(
             f"{len(misshapen)} entries have another shape and keep their values, such as {name}: {there} in the file, "
             f"{here} here. Look at model.form, model.mid_channels and model.key_channels."
         )
+    yield from _norms(model, names)
     if format_ in (OURS, BACKBONE):
         return
     yield from _resizing(model, format_)
     yield from _activation(model, format_, names)
-    yield from _norms(model, names)
     if format_.name == "openseg":
         yield from _openseg(model, names)
 

@@ -15,6 +15,7 @@ from ocrnet.checkpoint import load_weights
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError
 from ocrnet.models import ARCHS, build_segmenter
+from ocrnet.models.norms import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, copied, small_ocrnet
 from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
@@ -201,6 +202,18 @@ def test_a_backbone_whose_stages_are_flattened_by_feature_extraction(tmp_path: P
     assert not any(name.startswith("backbone.") for name in report.missing)
     got = model.state_dict()["backbone.net.stages_2.blocks.3.conv_dw.weight"]
     assert torch.equal(got, theirs.state_dict()["stages.2.blocks.3.conv_dw.weight"])
+
+
+@pytest.mark.parametrize("norm", list(NORMS))
+def test_every_norm_policy_takes_weights_of_batch_norms(tmp_path: Path, norm: str) -> None:
+    """A group norm takes the scales, has no use for the statistics, and the report says so."""
+    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.safetensors")
+    model = small_ocrnet("resnet18")
+    apply_norm(model, norm)
+    report = load_weights(model, tmp_path / "resnet18.safetensors")
+    assert not any(name.startswith("backbone.") for name in report.missing)
+    assert any("statistics are not" in warning for warning in report.warnings) == (norm == "group")
+    assert ("bn1.running_var" in report.unexpected) == (norm == "group")
 
 
 def test_the_report_fits_a_screen(tmp_path: Path) -> None:
