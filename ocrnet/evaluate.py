@@ -76,7 +76,8 @@ def evaluate(
     _write_gallery(out, scores, split=split, outcome=outcome, count=params.evaluate.worst)
     metrics = flat_differences(outcome, split)
     recorder.log(0, metrics)
-    for score in [*scores, *ensembles]:
+    everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
+    for score in everything:
         metrics |= flat_scores(score, split)
     recorder.finish(metrics)
     return outcome

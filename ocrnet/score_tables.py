@@ -34,6 +34,7 @@ def write_files(
     """Write the tables of scores, the verdict and the challenger into `out`; ensembles are shown and decide nothing."""
     summaries = {score.cell: score.summary for score in scores}
     together = [score.summary for score in ensembles]
+    everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
     verdict = write_verdict(outcome, split, params)
     (out / "verdict.txt").write_text(verdict + "\n")
     content = _scores_file(list(summaries.values()), together, split, outcome, params)
@@ -42,12 +43,12 @@ def write_files(
     challenger = {**_challenger(chosen, outcome, data), "verdict": verdict}
     challenger["metrics"] = _challenger_metrics(chosen, split)
     _write_json(out / "challenger.json", challenger)
-    _write_per_image(out / "per_image.csv", [*scores, *ensembles], split)
+    _write_per_image(out / "per_image.csv", everything, split)
     arrays: dict[str, Any] = {
         "ids": np.array(split.ids),
         "groups": np.array(split.groups),
         "class_names": np.array(split.classes.class_names),
-        **{f"confusion.{score.name}": score.confusions for score in [*scores, *ensembles]},
+        **{f"confusion.{score.name}": score.confusions for score in everything},
     }
     np.savez_compressed(out / "confusions.npz", **arrays)
     shown = [*summaries.values(), *together]

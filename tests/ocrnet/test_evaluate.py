@@ -259,7 +259,7 @@ def test_an_ensemble_is_not_the_mean_of_scores(tmp_path: Path) -> None:
     parts = [ColourSegmenter(folder) for folder in folders]
     confusion = np.zeros((3, 3), np.int64)
     for image, truth in read_test_split(tmp_path / "prepare").images():
-        predicted = sum(part.probabilities(image) for part in parts).argmax(axis=0)
+        predicted = np.sum([part.probabilities(image) for part in parts], axis=0).argmax(axis=0)
         np.add.at(confusion, (truth.reshape(-1), predicted.reshape(-1)), 1)
     assert metrics["test/gan-ensemble/mIoU"] == pytest.approx(miou(confusion))
 

@@ -64,7 +64,7 @@ def _rank(rank: int, *, root: Path, folder: Path) -> None:
 @pytest.mark.slow
 def test_two_ranks_have_the_matrix_of_one(folder: Path, tmp_path: Path) -> None:
     run = partial(_rank, root=tmp_path, folder=folder)
-    torch.multiprocessing.spawn(run, nprocs=2)  # type: ignore[no-untyped-call]
+    torch.multiprocessing.spawn(run, nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
     alone = confusion_of(folder)
     for rank in (0, 1):
         saved = np.load(tmp_path / f"confusion{rank}.npy")
