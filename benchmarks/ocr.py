@@ -120,7 +120,7 @@ def _entry(module: nn.Module, setting: Setting) -> Network:
         run = torch.compile(module) if setting.compiled else module
         return lambda inputs: run(inputs[0])
     levels = module.forward_levels if isinstance(module, OCRNet) else module
-    return torch.compile(levels) if setting.compiled else levels  # type: ignore[arg-type,return-value]
+    return torch.compile(levels) if setting.compiled else levels
 
 
 def _way(network: Network, inputs: list[Tensor], setting: Setting) -> Callable[[], object]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocrnet.models.backbones import JoinedBackbone
 from ocrnet.models.ocr import OCRNet
 from ocrnet.models.output import SegmenterOutput
 
@@ -31,7 +32,7 @@ class PlainHeads(nn.Module):
             for level in levels[1:]
         ]
         feats = torch.cat([levels[0], *resized], dim=1)
-        aux_logits = nn.Sequential.forward(self.aux_head, feats)
+        aux_logits: Tensor = nn.Sequential.forward(self.aux_head, feats)  # type: ignore[no-untyped-call]
         head = self.head
         pixels = head.reduce(feats)
         soft_regions = aux_logits.flatten(2).softmax(dim=2)
@@ -56,6 +57,7 @@ class PlainOCRNet(nn.Module):
 
     def __init__(self, model: OCRNet) -> None:
         super().__init__()
+        assert isinstance(model.backbone, JoinedBackbone)
         self.backbone = model.backbone
         self.heads = PlainHeads(model)
 

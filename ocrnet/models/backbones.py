@@ -10,7 +10,7 @@ max pooling that rounds up, so that an image of 512x1024 gives maps of 65x129.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -51,7 +51,7 @@ class Backbone(nn.Module):
 class JoinedBackbone(Backbone):
     """A backbone whose one feature map is its levels, resized to the finest and concatenated."""
 
-    net: nn.Module
+    net: Any  # of timm, which tells no types
     align_corners: bool
 
     def levels(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:

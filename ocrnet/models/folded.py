@@ -62,9 +62,12 @@ def aux_logits_of_levels(
     step = -(-weight.shape[0] // AUX_PARTS)
     logits = None
     for rows, shift, columns in zip(
-        weight.split(step), bias.split(step), classify.weight.split(step, dim=1), strict=True
+        torch.split(weight, step),
+        torch.split(bias, step),
+        torch.split(classify.weight, step, dim=1),
+        strict=True,
     ):
-        parts = rows.split(widths, dim=1)
+        parts = torch.split(rows, widths, dim=1)
         hidden = F.conv2d(levels[0], parts[0], shift)
         for level, part in zip(levels[1:], parts[1:], strict=True):
             hidden += resize_features(F.conv2d(level, part), size, align_corners=align_corners)
@@ -93,7 +96,7 @@ def classify_pixels(
     rows = max(1, STRIP_PIXELS.get(pixels.device.type, 2**14) // width)
     if rows >= height:
         return classifier(pixels)
-    return torch.cat([classifier(strip) for strip in pixels.split(rows, dim=2)], dim=2)
+    return torch.cat([classifier(strip) for strip in torch.split(pixels, rows, dim=2)], dim=2)
 
 
 class PixelClassifier:

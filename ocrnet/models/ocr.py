@@ -141,8 +141,9 @@ class AuxHead(nn.Sequential):
                 self, levels, negative_slope=self.negative_slope, align_corners=align_corners
             )
         conv, norm, activation, classify = self
+        assert isinstance(conv, nn.Conv2d)
         size = (levels[0].shape[-2], levels[0].shape[-1])
-        parts = conv.weight.split([level.shape[1] for level in levels], dim=1)
+        parts = torch.split(conv.weight, [level.shape[1] for level in levels], dim=1)
         hidden = F.conv2d(levels[0], parts[0], conv.bias)
         for level, part in zip(levels[1:], parts[1:], strict=True):
             coarse = F.conv2d(level, part)
@@ -209,6 +210,7 @@ class OCRHead(nn.Module):
     ) -> Float[Tensor, "B M h w"]:
         """Return z = g([x, y]) (Eq. 3), the context first as released, without concatenating."""
         conv, norm, activation, dropout = self.fuse
+        assert isinstance(conv, nn.Conv2d)
         of_context, of_pixels = conv.weight.chunk(2, dim=1)
         joined = F.conv2d(context, of_context) + F.conv2d(pixels, of_pixels)
         augmented: Tensor = dropout(activation(norm(joined)))

@@ -1,5 +1,7 @@
 """The rewrites of the OCR head change nothing but rounding: against the plain formulation, in every form."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -65,7 +67,7 @@ def test_prediction_is_that_of_the_plain_formulation(
     model = build(align_corners=align_corners).eval()
     with torch.inference_mode():
         want = PlainOCRNet(model).eval()(pictures(*size))
-        model.to(memory_format=layout)  # type: ignore[call-overload]
+        model.to(memory_format=layout)
         got = model(pictures(*size).contiguous(memory_format=layout))
     assert_close(got.logits, want.logits)
     assert_close(got.aux_logits, want.aux_logits)
@@ -105,14 +107,14 @@ def test_prediction_holds_no_map_as_wide_as_a_concatenation(
     seen: list[tuple[int, ...]] = []
     convolve = nn.functional.conv2d
 
-    def spy(values: Tensor, *rest: object, **options: object) -> Tensor:
+    def spy(values: Tensor, *rest: Any, **options: Any) -> Tensor:
         seen.append(tuple(values.shape))
-        return convolve(values, *rest, **options)  # type: ignore[arg-type]
+        return convolve(values, *rest, **options)
 
     monkeypatch.setitem(folded.STRIP_PIXELS, "cpu", 64)
     with torch.inference_mode():
         levels = model.backbone.levels(pictures(128, 128))  # type: ignore[operator]
-        monkeypatch.setattr(folded.F, "conv2d", spy)
+        monkeypatch.setattr(nn.functional, "conv2d", spy)
         model.forward_levels(levels)
     heights = {shape[2] for shape in seen if shape[1] == 24 and shape[3] == 32}
     assert heights == {2}, "pixels, queries and contexts are 24 wide"
