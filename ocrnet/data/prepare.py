@@ -1,6 +1,7 @@
 """Canonical files from raw ones: RGB images, label maps of class ids, manifest, statistics."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from ocrnet.data.decode import (
 )
 from ocrnet.data.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
-from ocrnet.data.splits import assign_splits
+from ocrnet.data.splits import assign_splits, keep_fraction
 from ocrnet.errors import DataError
 
+logger = logging.getLogger(__name__)
 STATISTICS_FILE = "statistics.json"
 
 
@@ -63,6 +65,7 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     data = params.data
     classes = ClassTable(data.classes, palette_of(data), data.ignore_index)
     table = table.assign(split=assign_splits(table, params)).sort_values("id")
+    table, left_out = _reduce(table, params)
     for name in ("images", "label_maps"):
         (out / name).mkdir(parents=True, exist_ok=True)
     statistics = ChannelStatistics()
@@ -75,9 +78,22 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     manifest = pd.DataFrame(rows)
     write_manifest(out, manifest)
     classes.write(out)
-    content = _statistics(manifest, classes, statistics)
+    content = {**_statistics(manifest, classes, statistics), "train_left_out": left_out}
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     return manifest
+
+
+def _reduce(table: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, int]:
+    """Return the rows that `prepare.train_fraction` keeps, and how many it leaves out."""
+    fraction = params.prepare.train_fraction
+    kept = keep_fraction(table, fraction=fraction, seed=params.prepare.split_seed)
+    left_out = int((~kept).sum())
+    if fraction < 1:
+        logger.info(
+            "prepare.train_fraction %g: %d of %d training images are left out, of everything",
+            fraction, left_out, int((table["split"] == "train").sum()),
+        )  # fmt: skip
+    return table[kept], left_out
 
 
 def _decode(

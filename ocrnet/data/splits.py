@@ -34,8 +34,7 @@ def split_of(group: str, *, seed: int, val_share: float, test_share: float) -> s
 
     So no file that is added or removed moves another one. Shares hold on average over groups.
     """
-    digest = hashlib.sha256(f"{seed}\0{group}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    place = _place(group, seed)
     if place < test_share:
         return "test"
     return "val" if place < test_share + val_share else "train"
@@ -62,6 +61,38 @@ def assign_splits(table: pd.DataFrame, params: Params) -> list[str]:
     if leaks and not params.data.allow_duplicates:
         raise DataError("\n".join(leaks))
     return splits
+
+
+def keep_fraction(table: pd.DataFrame, *, fraction: float, seed: int) -> "pd.Series[bool]":
+    """Return which rows stay when only a share of the training split is kept; val and test stay whole.
+
+    Of each group one stretch of neighbours by id stays, at least one image: frames of a drive that are seconds apart
+    are nearly the same image, and scattered ones would show the whole drive. Where no two training images share a
+    group, all of them together are one group. The stretch of a smaller fraction lies inside that of a larger one.
+
+    Args:
+        table: with the columns id, split and group; every row has a split.
+        fraction: of the images of each group, above 0.
+        seed: decides, with the name of the group, where its stretch lies.
+    """
+    kept = pd.Series(True, index=table.index)
+    train = table[table["split"] == "train"]
+    if fraction >= 1 or train.empty:
+        return kept
+    kept[train.index] = False
+    groups = train["group"] if train["group"].duplicated().any() else train["split"]
+    for name, rows in train.sort_values("id").groupby(groups):
+        count = max(1, round(fraction * len(rows)))
+        # One image more moves the start by at most one to the left, hence stretches are nested.
+        start = int(_place(str(name), seed, "stretch") * (len(rows) - count + 1))
+        kept[rows.index[start : start + count]] = True
+    return kept
+
+
+def _place(name: str, seed: int, *purpose: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but a name, the seed and what it is for."""
+    digest = hashlib.sha256("\0".join([str(seed), *purpose, name]).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
 def _refuse_empty(splits: Sequence[str], *, groups: int) -> None:

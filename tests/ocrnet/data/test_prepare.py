@@ -110,6 +110,26 @@ def test_statistics_count_the_training_split_alone(raw: Path, tmp_path: Path) ->
     np.testing.assert_allclose(content["train_std"], np.concatenate(train).std(0), atol=1e-6)
 
 
+def test_images_left_out_of_a_fraction_are_nowhere(raw: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    options: dict[str, Any] = {"label_map": {7: "ignore"}, "value_range": [0, 4080]}
+    prepare_folder(raw, whole, **options)
+    manifest, _ = prepare_folder(raw, part, prepare={"train_fraction": 0.5}, **options)
+    assert manifest["split"].value_counts().to_dict() == {"train": 2, "val": 1, "test": 1}
+    content = json.loads((part / "statistics.json").read_text())
+    assert content["train_left_out"] == 2
+    assert content["splits"]["train"]["images"] == 2
+    kept = sorted(manifest["id"])
+    assert sorted(path.stem for path in (part / "images").iterdir()) == kept
+    assert sorted(path.stem for path in (part / "label_maps").iterdir()) == kept
+    train = manifest["image"][manifest["split"] == "train"]
+    pixels = np.concatenate([read_image(part / name).reshape(-1, 3) / 255 for name in train])
+    np.testing.assert_allclose(content["train_mean"], pixels.mean(0), atol=1e-6)
+    for name in kept:
+        assert (part / f"images/{name}.png").read_bytes() == (whole / f"images/{name}.png").read_bytes()  # fmt: skip
+    assert json.loads((whole / "statistics.json").read_text())["train_left_out"] == 0
+
+
 def test_a_plain_image_has_no_deviation() -> None:
     statistics = ChannelStatistics()
     statistics.add(np.full((3, 3, 3), 51, dtype=np.uint8))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocrnet.data.splits import assign_splits, group_of, split_of
+from ocrnet.data.splits import assign_splits, group_of, keep_fraction, split_of
 from ocrnet.errors import DataError
 from tests.ocrnet.data.raw_sets import make_params
 
@@ -75,3 +75,65 @@ def test_an_id_without_a_group_is_named() -> None:
     assert group_of("lonely", None) == "lonely"
     with pytest.raises(DataError, match=r"lonely: data.group_by"):
         group_of("lonely", "^([^_]+)_")
+
+
+def drives(sizes: dict[str, int]) -> pd.DataFrame:
+    """Return training frames of some drives, in no order, with a validation and a test image."""
+    rows = [
+        {"id": f"{drive}_{frame:03d}", "group": drive, "split": "train"}
+        for drive, count in sizes.items()
+        for frame in range(count)
+    ]
+    rows += [{"id": f"x_{split}", "group": "x", "split": split} for split in ("val", "test")]
+    return pd.DataFrame(rows).sample(frac=1.0, random_state=0)
+
+
+def kept_frames(table: pd.DataFrame, fraction: float, seed: int = 0) -> dict[str, list[int]]:
+    kept = table[keep_fraction(table, fraction=fraction, seed=seed)]
+    train = kept[kept["split"] == "train"]
+    return {
+        str(group): sorted(int(name.rsplit("_", 1)[1]) for name in rows["id"])
+        for group, rows in train.groupby("group")
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(2, 60), min_size=1, max_size=4),
+    fractions=st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 1.0)),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_each_group_keeps_one_stretch_that_holds_those_of_smaller_fractions(
+    sizes: dict[str, int], fractions: tuple[float, float], seed: int
+) -> None:
+    less, more = (kept_frames(drives(sizes), fraction, seed) for fraction in sorted(fractions))
+    assert set(less) == set(more) == set(sizes)
+    for group, count in sizes.items():
+        for frames, fraction in zip((less[group], more[group]), sorted(fractions), strict=True):
+            assert len(frames) == max(1, round(fraction * count))
+            assert frames == list(range(frames[0], frames[0] + len(frames)))
+        assert set(less[group]) <= set(more[group])
+
+
+def test_stretches_lie_everywhere_and_where_the_seed_says() -> None:
+    table = drives({"a": 20, "b": 20})
+    assert kept_frames(table, 0.1) == kept_frames(table, 0.1)
+    starts = {kept_frames(table, 0.1, seed)["a"][0] for seed in range(300)}
+    assert starts == set(range(19))  # two of twenty frames: the first and the last places, too
+    alike = sum(kept_frames(table, 0.1, s)["a"] == kept_frames(table, 0.1, s)["b"] for s in range(50))  # fmt: skip
+    assert alike < 15  # the place depends on the group, too
+
+
+def test_validation_and_test_images_all_stay() -> None:
+    table = drives({"a": 10})
+    kept = keep_fraction(table, fraction=0.1, seed=0)
+    assert kept[table["split"] != "train"].all()
+    assert keep_fraction(table, fraction=1.0, seed=0).all()
+
+
+def test_images_without_groups_are_one_stretch_together() -> None:
+    """Else each would be a tiny group that keeps its one image, and the fraction would do nothing."""
+    ids = [f"{i:02d}" for i in range(20)]
+    table = table_of(ids).assign(split="train")
+    kept = table["id"][keep_fraction(table, fraction=0.25, seed=3)].astype(int).tolist()
+    assert kept == list(range(kept[0], kept[0] + 5))
