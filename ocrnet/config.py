@@ -218,6 +218,15 @@ class TrainGanParams(Section):
     checkpoint_interval: Count = 50
     log_interval: Count = 20
 
+    @model_validator(mode="after")
+    def _check(self) -> "TrainGanParams":
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared out evenly over processes {self.processes}. "
+                "It is that of all together; take a multiple."
+            )
+        return self
+
 
 class SynthesizeParams(Section):
     """New label layouts and their painting."""
@@ -227,7 +236,10 @@ class SynthesizeParams(Section):
     operations: dict[str, Annotated[float, Field(ge=0)]] = {
         "train": 1.0,
         "flip": 1.0,
-        "copy_paste": 2.0,
+        "scale": 1.0,
+        "copy_paste": 3.0,
+        "warp": 1.0,
+        "recombine": 1.0,
     }
     pastes: tuple[Count, Count] = (1, 3)  # objects pasted into one layout, least and most
     rare_power: Annotated[float, Field(ge=0)] = 0.5  # odds of a class are (1 / pixel share)^power

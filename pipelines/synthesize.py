@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ocrnet.config import Params
 from pipelines._stage import Stage, run_stage
 
 PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
@@ -25,8 +26,14 @@ def synthesize(stage: Stage) -> None:
         painter=load_painter(PAINTER, device=str(pick_device())),
         out=stage.out,
         recorder=recorder,
+        baseline=baseline(stage.params),
         with_copy_paste=True,
     )
+
+
+def baseline(params: Params) -> Path:
+    """Return the folder of the segmenter whose validation scores say which classes are hard."""
+    return Path("data/train", str(params.seeds[0]))
 
 
 if __name__ == "__main__":
@@ -35,6 +42,6 @@ if __name__ == "__main__":
             synthesize,
             "synthesize",
             uses=("synthesize",),
-            inputs=lambda params, cell: [PREPARED, PAINTER],
+            inputs=lambda params, cell: [PREPARED, PAINTER, baseline(params)],
         )
     )

@@ -14,7 +14,7 @@ selected pairs, whose manifest carries the lineage too.
 | image_sha256, label_map_sha256 | of the canonical files |
 | raw_image, raw_label_map | the files they came from, relative to the raw folder; empty where origin is not real |
 | px_ignore, px_NAME per class | label map pixels |
-| parents, operations, seed, generator | lineage of a synthesized pair: ids, what was done, seed, weights |
+| parents, operations, seed, generator | lineage of a synthesized pair: ids and steps as JSON lists, seed, weights |
 """
 
 import hashlib

@@ -4,33 +4,45 @@ Layouts are made from this alone. It is read in one pass and holds no label map 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
-
-LabelMap = npt.NDArray[np.uint8]
-Region = npt.NDArray[np.bool_]
-Box = tuple[slice, slice]
+from ocrnet.gan.regions import (
+    EIGHT,
+    Box,
+    LabelMap,
+    Region,
+    adjacent_classes,
+    below,
+    components,
+    contact_of,
+    parts_of,
+    sides_of,
+)
 
 AREA_CAP = 0.2  # a component that covers more of its image is a surface, not an object
 LEAST_AREA = 0.0005  # one that covers less is a speck of the annotation
 SIDES = 1  # one that touches more sides of its image is a surface cut off there
-OBJECT_SHARE = 0.5  # a class is pasted when at least this share of its pixels lies in objects
+OBJECT_SHARE = (
+    0.5  # a class comes as objects when at least this share of its pixels lies in objects
+)
+FREE_SHARE = (
+    0.35  # and this share in components that the image's edge hardly cuts; a kerb always is cut
+)
+CUT = 0.5  # contact with the edge of one that is cut, in roots of its area
+STAND_SHARE = 0.15  # of the pixels right under the objects of a class
+SKETCH = (12, 16)  # cells by which two layouts are compared
+LEAST_OBJECTS, LEAST_CORRELATION = 20, 0.2  # of size and height, below which no perspective is read
 SUPPORT_SHARE = (
     0.05  # of the pixels around the objects of a class; a rarer neighbour is an accident
 )
-_EIGHT = np.ones(
-    (3, 3), dtype=np.bool_
-)  # diagonal neighbours belong together: thin lines stay whole
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,9 @@ class _Seen:
 
     objects: list[Component] = field(default_factory=list)
     object_pixels: int = 0
+    free_pixels: int = 0
     around: Counter[int] = field(default_factory=Counter)
+    under: Counter[int] = field(default_factory=Counter)
     areas: list[int] = field(default_factory=list)
 
 
@@ -71,6 +85,8 @@ class Catalog:
         groups: of the same images.
         pixel_shares: of the valid pixels, per class.
         adjacent: pairs (a, b) of different class ids, a < b, that touch somewhere.
+        shown: the classes that each image shows, specks aside, by its id.
+        sketches: the label map of each image at the middle of `SKETCH` cells, by its id.
     """
 
     def __init__(self, prepared: Path) -> None:
@@ -85,16 +101,27 @@ class Catalog:
         self.groups = dict(zip(table["id"], table["group"], strict=True))
         self._label_files = dict(zip(table["id"], table["label_map"], strict=True))
         self._image_files = dict(zip(table["id"], table["image"], strict=True))
-        counts = (
-            table[pixel_columns(self.classes.class_names)].to_numpy(dtype=np.float64).sum(axis=0)
-        )
+        pixels = table[pixel_columns(self.classes.class_names)].to_numpy(dtype=np.float64)
+        counts = pixels.sum(axis=0)
+        self.shown = {
+            image_id: tuple(np.flatnonzero(row >= max(LEAST_AREA * row.sum(), 1.0)).tolist())
+            for image_id, row in zip(self.ids, pixels, strict=True)
+        }
+        self.sketches: dict[str, LabelMap] = {}
         self.pixel_shares = tuple(float(n) for n in counts / max(float(counts.sum()), 1.0))
         self.adjacent: frozenset[tuple[int, int]] = frozenset()
         self._seen: dict[int, _Seen] = defaultdict(_Seen)
-        self._counts = counts
         self._read_label_map = lru_cache(maxsize=8)(self._decode)
         for image_id in self.ids:
             self._scan(image_id)
+        self._object_classes = [
+            class_id
+            for class_id, seen in sorted(self._seen.items())
+            if seen.objects
+            and seen.object_pixels >= OBJECT_SHARE * counts[class_id]
+            and seen.free_pixels >= FREE_SHARE * counts[class_id]
+        ]
+        self._perspective = {i: _growth(self.objects(i)) for i in self._object_classes}
 
     def label_map(self, image_id: str) -> LabelMap:
         """Return a training label map; not to be written to."""
@@ -106,11 +133,7 @@ class Catalog:
 
     def object_classes(self) -> list[int]:
         """Return the classes that come as objects rather than as surfaces."""
-        return [
-            class_id
-            for class_id, seen in sorted(self._seen.items())
-            if seen.objects and seen.object_pixels >= OBJECT_SHARE * self._counts[class_id]
-        ]
+        return list(self._object_classes)
 
     def objects(self, class_id: int) -> list[Component]:
         """Return the objects of a class."""
@@ -118,24 +141,32 @@ class Catalog:
 
     def support(self, class_id: int) -> set[int]:
         """Return the classes that commonly surround objects of a class, and so may lie under one."""
-        around = self._seen[class_id].around if class_id in self._seen else Counter[int]()
-        total = around.total()
-        return {other for other, count in around.items() if count >= SUPPORT_SHARE * total}
+        return (
+            _common(self._seen[class_id].around, SUPPORT_SHARE) if class_id in self._seen else set()
+        )
+
+    def stands_on(self, class_id: int) -> set[int]:
+        """Return the classes that commonly lie right under objects of a class."""
+        return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
 
     def areas(self, class_id: int) -> tuple[int, int]:
         """Return the area of the smallest and of the largest component of a class that was seen."""
         areas = self._seen[class_id].areas if class_id in self._seen else []
         return (min(areas), max(areas)) if areas else (1, 0)
 
+    def growth(self, class_id: int) -> float:
+        """Return by how much log size grows from the top to the bottom of the image; 0 where the data shows none."""
+        return self._perspective.get(class_id, 0.0)
+
     def region(self, component: Component) -> Region:
         """Return where a component lies, cut to its bounding box."""
-        parts, boxes = _parts(self.label_map(component.id) == component.class_id)
+        parts, boxes = parts_of(self.label_map(component.id) == component.class_id)
         box = boxes[component.number - 1]
         return np.asarray(parts[box] == component.number)
 
     def box(self, component: Component) -> Box:
         """Return the bounding box of a component in its image."""
-        _, boxes = _parts(self.label_map(component.id) == component.class_id)
+        _, boxes = parts_of(self.label_map(component.id) == component.class_id)
         return boxes[component.number - 1]
 
     def _decode(self, image_id: str) -> LabelMap:
@@ -147,76 +178,59 @@ class Catalog:
         label_map = self.label_map(image_id)
         self.adjacent |= adjacent_classes(label_map, ignore_index=self.classes.ignore_index)
         height, width = label_map.shape
+        rows, columns = (
+            ((np.arange(cells) + 0.5) * size / cells).astype(np.int64)
+            for cells, size in zip(SKETCH, label_map.shape, strict=True)
+        )
+        self.sketches[image_id] = label_map[np.ix_(rows, columns)]
         for class_id, part, number, box in components(label_map, self.classes.ignore_index):
             seen, area = self._seen[class_id], int(np.count_nonzero(part))
             seen.areas.append(area)
-            share = area / label_map.size
-            if not LEAST_AREA <= share <= AREA_CAP or _sides(box, height, width) > SIDES:
+            share, sides = area / label_map.size, sides_of(box, height, width)
+            cut = contact_of(part, box, height, width) > CUT * area**0.5
+            seen.free_pixels += 0 if cut else area
+            if not LEAST_AREA <= share <= AREA_CAP or sides > SIDES:
                 continue
-            rows, columns = box
             centre = (
-                (rows.start + rows.stop) / 2 / height,
-                (columns.start + columns.stop) / 2 / width,
+                (box[0].start + box[0].stop) / 2 / height,
+                (box[1].start + box[1].stop) / 2 / width,
             )
             seen.objects.append(Component(image_id, class_id, number, area, centre))
             seen.object_pixels += area
-            seen.around += self._around(label_map, part, box)
+            around, under = self._neighbours(label_map, part, box)
+            seen.around += around
+            seen.under += under
 
-    def _around(self, label_map: LabelMap, part: Region, box: Box) -> Counter[int]:
-        """Count the classes of the pixels that touch a component; one at the image's edge touches less."""
+    def _neighbours(
+        self, label_map: LabelMap, part: Region, box: Box
+    ) -> tuple[Counter[int], Counter[int]]:
+        """Count the classes of the pixels around a component and right under it, within the image."""
         rows, columns = (slice(max(s.start - 1, 0), s.stop + 1) for s in box)
         window = label_map[rows, columns]
         top, left = box[0].start - rows.start, box[1].start - columns.start
         inside = np.zeros(window.shape, dtype=np.bool_)
         inside[top : top + part.shape[0], left : left + part.shape[1]] = part
-        ring = ndimage.binary_dilation(inside, _EIGHT) & ~inside
-        ids, counts = np.unique(window[ring], return_counts=True)
+        ring = ndimage.binary_dilation(inside, EIGHT) & ~inside
+        return self._count(window[ring]), self._count(window[below(inside)])
+
+    def _count(self, label_map: LabelMap) -> Counter[int]:
+        ids, counts = np.unique(label_map, return_counts=True)
         found = Counter(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
         del found[self.classes.ignore_index]
         return found
 
 
-def components(label_map: LabelMap, ignore_index: int) -> Iterator[tuple[int, Region, int, Box]]:
-    """Yield class id, region within its box, number from 1 and box of each connected component."""
-    for class_id in np.unique(label_map).tolist():
-        if class_id == ignore_index:
-            continue
-        parts, boxes = _parts(label_map == class_id)
-        for number, box in enumerate(boxes, start=1):
-            yield class_id, np.asarray(parts[box] == number), number, box
+def _common(counts: Counter[int], share: float) -> set[int]:
+    return {other for other, count in counts.items() if count >= share * counts.total()}
 
 
-def component_areas(label_map: LabelMap, *, ignore_index: int) -> dict[int, npt.NDArray[np.int64]]:
-    """Return the areas of the connected components of each class that is there."""
-    areas: dict[int, npt.NDArray[np.int64]] = {}
-    for class_id in np.unique(label_map).tolist():
-        if class_id != ignore_index:
-            parts, _ = ndimage.label(label_map == class_id, _EIGHT)
-            areas[class_id] = np.bincount(parts.ravel())[1:].astype(np.int64)
-    return areas
-
-
-def adjacent_classes(label_map: LabelMap, *, ignore_index: int) -> frozenset[tuple[int, int]]:
-    """Return the pairs (a, b), a < b, of different classes that share a pixel edge."""
-    pairs: set[tuple[int, int]] = set()
-    for one, other in ((label_map[:, 1:], label_map[:, :-1]), (label_map[1:], label_map[:-1])):
-        edge = one != other
-        low = np.minimum(one[edge], other[edge]).astype(np.int64)
-        high = np.maximum(one[edge], other[edge]).astype(np.int64)
-        for code in np.unique(low * 256 + high).tolist():
-            a, b = divmod(code, 256)
-            if ignore_index not in (a, b):
-                pairs.add((a, b))
-    return frozenset(pairs)
-
-
-def _parts(region: Region) -> tuple[npt.NDArray[np.int64], list[Box]]:
-    parts, _ = ndimage.label(region, _EIGHT)
-    boxes = [(rows, columns) for rows, columns in ndimage.find_objects(parts)]
-    return parts.astype(np.int64), boxes
-
-
-def _sides(box: Box, height: int, width: int) -> int:
-    """Count the sides of the image that a box touches."""
-    rows, columns = box
-    return sum((rows.start == 0, rows.stop == height, columns.start == 0, columns.stop == width))
+def _growth(objects: list[Component]) -> float:
+    """Return the slope of log size over height in the image, by least squares."""
+    heights = np.array([o.centre[0] for o in objects])
+    sizes = np.log([o.area for o in objects]) / 2
+    if len(objects) < LEAST_OBJECTS or min(heights.std(), sizes.std()) == 0.0:
+        return 0.0
+    correlation = float(np.corrcoef(heights, sizes)[0, 1])
+    if abs(correlation) < LEAST_CORRELATION:
+        return 0.0
+    return correlation * float(sizes.std() / heights.std())

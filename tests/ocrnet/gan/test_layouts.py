@@ -9,9 +9,15 @@ from scipy import ndimage
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.errors import ParamsError
-from ocrnet.gan.catalog import Catalog, adjacent_classes, components
-from ocrnet.gan.compose import Base, Layout, Paste, apply_steps, compose, place, turn
-from ocrnet.gan.layouts import check_operations, draw_layout, is_plausible, layout_seed
+from ocrnet.gan.catalog import Catalog
+from ocrnet.gan.compose import Layout, apply_steps, compose
+from ocrnet.gan.layouts import check_operations, draw_layout, layout_seed
+from ocrnet.gan.odds import Odds
+from ocrnet.gan.operations.base import Base
+from ocrnet.gan.operations.paste import Paste, place, turn
+from ocrnet.gan.plan import Plan
+from ocrnet.gan.plausible import is_plausible
+from ocrnet.gan.regions import adjacent_classes, components
 from tests.ocrnet.gan.street import BIRD, CAR, COLOURS, GROUND, SHAPE, SKY, write_street
 
 PASTING = SynthesizeParams(operations={"copy_paste": 1.0}, pastes=(1, 3))
@@ -23,7 +29,12 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def layouts(catalog: Catalog, params: SynthesizeParams, count: int) -> list[Layout]:
-    return [draw_layout(catalog, params, seed=layout_seed(0, index)) for index in range(count)]
+    plan = plan_of(catalog, params)
+    return [draw_layout(plan, seed=layout_seed(0, index)) for index in range(count)]
+
+
+def plan_of(catalog: Catalog, params: SynthesizeParams) -> Plan:
+    return Plan(catalog, params, Odds(catalog, params, None))
 
 
 def test_the_catalog_knows_objects_support_and_contacts_of_the_training_split(
@@ -71,10 +82,10 @@ def test_a_layout_that_breaks_a_rule_is_not_plausible(catalog: Catalog) -> None:
 
 def test_the_steps_as_json_rebuild_the_label_map(catalog: Catalog) -> None:
     for layout in layouts(catalog, SynthesizeParams(), 40):
-        base, *pastes = json.loads(json.dumps(layout.steps))
-        assert np.array_equal(apply_steps(catalog, base, pastes), layout.label_map)
-        assert layout.parents[0] == base["id"]
-        assert set(layout.parents) == {base["id"], *(paste["id"] for paste in pastes)}
+        steps = json.loads(json.dumps(layout.steps))
+        assert np.array_equal(apply_steps(catalog, steps), layout.label_map)
+        assert layout.parents[0] == steps[0]["id"]
+        assert set(layout.parents) == {step["id"] for step in steps if "id" in step}
 
 
 def test_train_and_flip_are_what_they_say(catalog: Catalog) -> None:
@@ -82,11 +93,11 @@ def test_train_and_flip_are_what_they_say(catalog: Catalog) -> None:
         (layout,) = layouts(catalog, SynthesizeParams(operations={name: 1.0}), 1)
         original = catalog.label_map(layout.parents[0])
         assert np.array_equal(layout.label_map, original[:, ::-1] if flipped else original)
-        assert layout.pastes == ()
+        assert len(layout.steps) == 1
 
 
 def test_a_layout_is_a_function_of_its_seed(catalog: Catalog) -> None:
-    one, same, other = (draw_layout(catalog, PASTING, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (draw_layout(plan_of(catalog, PASTING), seed=seed) for seed in (5, 5, 6))
     assert one.steps == same.steps
     assert one.steps != other.steps
 
@@ -139,10 +150,17 @@ def test_copy_paste_moves_pixels_with_their_labels(
     """Pixels and labels take different routes (interpolation and nearest); both must turn the same way."""
     base = Base(op="base", id="train_01", flip=False)
     paste = Paste(
-        op="paste", id="train_00", class_id=CAR, number=1, flip=flip, angle=angle, at=[26, 20]
+        op="paste",
+        id="train_00",
+        class_id=CAR,
+        number=1,
+        flip=flip,
+        zoom=1.0,
+        angle=angle,
+        at=[26, 20],
     )
-    label_map = apply_steps(catalog, base, [paste])
-    image = compose(catalog, Layout(label_map, "copy_paste", base, (paste,), 0))
+    label_map = apply_steps(catalog, [base, paste])
+    image = compose(catalog, [base, paste])
     pasted = label_map != catalog.label_map("train_01")
     assert pasted.sum() > 0
     assert np.array_equal(image[pasted], COLOURS[label_map[pasted]])
@@ -167,10 +185,18 @@ def test_copy_paste_turns_an_uneven_object_as_its_label(tmp_path: Path) -> None:
     ):  # fmt: skip
         at = [26, 20]
         paste = Paste(
-            op="paste", id="train_00", class_id=CAR, number=1, flip=flip, angle=angle, at=at
+            op="paste",
+            id="train_00",
+            class_id=CAR,
+            number=1,
+            flip=flip,
+            zoom=1.0,
+            angle=angle,
+            at=at,
         )
-        label_map = apply_steps(own, base, [paste])
-        image = compose(own, Layout(label_map, "copy_paste", base, (paste,), 0))
+        label_map = apply_steps(own, [base, paste])
+        image = compose(own, [base, paste])
+        assert (label_map == CAR).sum() > 0
         margin = 0 if angle == 0.0 else 1
         top, left = at[0] + margin, at[1] + margin
         found = image[top : top + expected.shape[0], left : left + expected.shape[1]]
@@ -179,7 +205,7 @@ def test_copy_paste_turns_an_uneven_object_as_its_label(tmp_path: Path) -> None:
 
 def test_wrong_operations_are_named(catalog: Catalog) -> None:
     with pytest.raises(
-        ParamsError, match=r"\['mirror'\] are unknown. Known: train, flip, copy_paste"
+        ParamsError, match=r"\['mirror'\] are unknown. Known: train, flip, scale, copy_paste"
     ):
         check_operations(SynthesizeParams(operations={"mirror": 1.0}), catalog)
 

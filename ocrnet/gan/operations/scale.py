@@ -1,0 +1,70 @@
+"""`scale`: a window of a training label map zoomed to the size of the whole.
+
+Only inwards. Zooming out would leave a rim that no training image shows, and what fills it, mirrored or
+stretched, has contacts and shapes that the data never has.
+"""
+
+from typing import TypedDict
+
+import numpy as np
+from scipy import ndimage
+
+from ocrnet.gan.catalog import Catalog
+from ocrnet.gan.operations.base import draw_base, open_base
+from ocrnet.gan.plan import TRIES, Canvas, Drawn, Plan, StepKind
+from ocrnet.gan.plausible import is_plausible
+from ocrnet.gan.regions import LabelMap
+
+ZOOM = (1.05, 1.3)
+
+
+class Scale(TypedDict):
+    """The window that is zoomed: [top, left, height, width]."""
+
+    op: str
+    box: list[int]
+
+
+def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
+    """Draw a base and a window of it whose components are of sizes that the data shows."""
+    base = draw_base(rng, plan)
+    label_map = open_base(plan.catalog, base)
+    height, width = label_map.shape
+    for _ in range(TRIES):
+        zoom = float(rng.uniform(*ZOOM))
+        sides = [max(round(height / zoom), 1), max(round(width / zoom), 1)]
+        corner = [
+            int(rng.integers(n - side + 1)) for n, side in zip((height, width), sides, strict=True)
+        ]
+        step = Scale(op="scale", box=[*corner, *sides])
+        scaled = _apply(plan.catalog, label_map, step)
+        if is_plausible(plan.catalog, scaled):
+            return Drawn(scaled, (base, step))
+    return Drawn(label_map, (base,), 1)
+
+
+def _apply(catalog: Catalog, label_map: LabelMap, step: Scale) -> LabelMap:
+    del catalog
+    at = [positions.astype(np.int64) for positions in _sources(label_map.shape, step)]
+    return label_map[np.ix_(*at)]
+
+
+def _render(catalog: Catalog, canvas: Canvas, step: Scale) -> Canvas:
+    del catalog
+    at = np.meshgrid(*(p - 0.5 for p in _sources(canvas.shape, step)), indexing="ij")
+    channels = [
+        ndimage.map_coordinates(canvas[..., c], at, order=1, mode="nearest") for c in range(3)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _sources(shape: tuple[int, ...], step: Scale) -> list[Canvas]:
+    """Return where the middle of each row and column comes from; a pixel is one wide and starts at its index."""
+    top, left, height, width = step["box"]
+    return [
+        start + (np.arange(size) + 0.5) * side / size
+        for start, side, size in zip((top, left), (height, width), shape[:2], strict=True)
+    ]
+
+
+KIND = StepKind(_apply, _render)
