@@ -54,17 +54,28 @@ class Criterion(nn.Module):
         self.aux_weight = params.aux_weight
 
     def forward(
-        self, output: SegmenterOutput, label_maps: Int[Tensor, "B H W"], *, align_corners: bool
+        self,
+        output: SegmenterOutput,
+        label_maps: Int[Tensor, "B H W"],
+        *,
+        align_corners: bool,
+        sample_weights: Float[Tensor, " B"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the total loss; logits are brought to the size of the label maps first.
+
+        Args:
+            output: main logits and, where the model has them, auxiliary ones.
+            label_maps: class ids.
+            align_corners: how logits are resized.
+            sample_weights: what each image counts; 1 without them.
 
         Raises:
             DataError: a label is neither a class nor ignored.
         """
         size = (label_maps.shape[-2], label_maps.shape[-1])
         main = resize_logits(output.logits, size, align_corners=align_corners)
-        total: Tensor = self.loss(main, label_maps)
+        total: Tensor = self.loss(main, label_maps, sample_weights)
         if output.aux_logits is not None and self.aux_weight > 0:
             aux = resize_logits(output.aux_logits, size, align_corners=align_corners)
-            total = total + self.aux_weight * self.loss.aux(aux, label_maps)
+            total = total + self.aux_weight * self.loss.aux(aux, label_maps, sample_weights)
         return total

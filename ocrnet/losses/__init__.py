@@ -1,8 +1,9 @@
 """Losses: one file and one line in `LOSSES` each, and sums of them such as "ce + 0.5*dice".
 
-Every loss is a module called with full-size logits and label maps. Ignored pixels change nothing; a batch
-without one valid pixel gives zero with finite gradients; a label that is neither a class nor ignored is
-refused before any kernel runs. Under DDP each rank gets the loss of the whole batch (`ocrnet.distributed`).
+Every loss is a module called with full-size logits and label maps, and a weight per image where images do not
+count alike. Ignored pixels change nothing; a batch without one valid pixel gives zero with finite gradients; a label
+that is neither a class nor ignored is refused before any kernel runs. Under DDP each rank gets the loss of the whole
+batch (`ocrnet.distributed`).
 """
 
 import inspect

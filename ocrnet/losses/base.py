@@ -23,18 +23,31 @@ class Loss(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the loss of the whole batch, in float32.
+
+        Args:
+            logits: of the size of the label maps.
+            label_maps: class ids.
+            sample_weights: what each image counts, 1 without them; an image of weight 2 is as two equal ones.
 
         Raises:
             DataError: a label is neither a class nor ignored.
         """
         check_labels(label_maps, num_classes=self.num_classes, ignore_index=self.ignore_index)
-        return self.cost(logits.float(), label_maps.long())
+        if sample_weights is None:  # a product with 1 leaves every number as it is, to the bit
+            sample_weights = torch.ones(len(label_maps), device=logits.device)
+        return self.cost(logits.float(), label_maps.long(), sample_weights.float())
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss of float32 logits and labels that were checked.
 
@@ -75,12 +88,16 @@ class PixelLoss(Loss):
         """Return the unweighted cross-entropy of each pixel, 0 where it is ignored."""
         return F.cross_entropy(logits, label_maps, ignore_index=self.ignore_index, reduction="none")
 
-    def pixel_weights(self, label_maps: Int[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
-        """Return the weight of each pixel's class, 0 where it is ignored."""
+    def pixel_weights(
+        self, label_maps: Int[Tensor, "B H W"], sample_weights: Float[Tensor, " B"]
+    ) -> Float[Tensor, "B H W"]:
+        """Return the weight of each pixel's class times that of its image, 0 where it is ignored."""
         valid = self.valid(label_maps)
+        images = sample_weights[:, None, None]
         if self.class_weights is None:
-            return valid.float()
-        return torch.where(valid, self.class_weights[torch.where(valid, label_maps, 0)], 0.0)
+            return valid * images
+        classes = self.class_weights[torch.where(valid, label_maps, 0)]
+        return torch.where(valid, classes, 0.0) * images
 
 
 def ratio_over_ranks(total: Float[Tensor, ""], weight: Float[Tensor, ""]) -> Float[Tensor, ""]:

@@ -16,11 +16,14 @@ class Dice(Loss):
     whatever is predicted. False pixels of such a class still cost, as they lower the p of the true one.
 
     Differs from the paper: several classes with a softmax instead of one foreground; no smoothing constant, which would
-    make the loss depend on the size of the batch (a class that is present has a denominator of at least 1).
+    make the loss depend on the size of the batch. A pixel counts in all sums what its image weighs.
     """
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         valid = self.valid(label_maps)[:, None]
@@ -29,16 +32,17 @@ class Dice(Loss):
         # An ignore_index that is a class id is no truth of that class.
         truth = valid & (label_maps[:, None] == classes)
         over_pixels = (0, 2, 3)
+        images = sample_weights[:, None, None, None]
         overlap, squares, area = sum_over_ranks(
             torch.stack(
                 [
-                    torch.where(truth, probabilities, 0.0).sum(over_pixels),
-                    probabilities.square().sum(over_pixels),
-                    truth.sum(over_pixels).float(),
+                    (torch.where(truth, probabilities, 0.0) * images).sum(over_pixels),
+                    (probabilities.square() * images).sum(over_pixels),
+                    (truth.sum((2, 3)) * sample_weights[:, None]).sum(0),
                 ]
             )
         )
-        present = (area > 0).float()
-        dice = 2 * overlap / (squares + area).clamp(min=1.0)
+        present = area > 0
+        dice = 2 * overlap / torch.where(present, squares + area, 1.0)
         missed: Tensor = (present * (1 - dice)).sum() / present.sum().clamp(min=1.0)
         return missed

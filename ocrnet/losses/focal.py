@@ -34,10 +34,13 @@ class Focal(PixelLoss):
         self.gamma = gamma
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
-        weights = self.pixel_weights(label_maps)
+        weights = self.pixel_weights(label_maps, sample_weights)
         losses = self.pixel_losses(logits, label_maps)
         # 1 - p without cancellation; never 0, where the slope of a root would be infinite.
         missing = -torch.expm1(-losses)

@@ -21,7 +21,10 @@ class Lovasz(Loss):
     """Mean over images of the mean over their classes of the Lovasz extension of the Jaccard loss."""
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         valid = self.valid(label_maps)
@@ -29,7 +32,8 @@ class Lovasz(Loss):
             lovasz_softmax(torch.softmax(scores[:, counts], dim=0), labels[counts])
             for scores, labels, counts in zip(logits, label_maps, valid, strict=True)
         ]
-        return ratio_over_ranks(torch.stack(images).sum(), valid.any(-1).any(-1).sum().float())
+        weights = sample_weights * valid.any(-1).any(-1)
+        return ratio_over_ranks((weights * torch.stack(images)).sum(), weights.sum())
 
 
 def lovasz_softmax(

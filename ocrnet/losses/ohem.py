@@ -42,12 +42,15 @@ class OhemCrossEntropy(PixelLoss):
         self.min_kept = max(1, min_kept)
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         losses = self.pixel_losses(logits, label_maps)
         kept = self.kept(losses.detach(), self.valid(label_maps))
-        weights = self.pixel_weights(label_maps) * kept
+        weights = self.pixel_weights(label_maps, sample_weights) * kept
         return ratio_over_ranks((weights * losses).sum(), weights.sum())
 
     def kept(

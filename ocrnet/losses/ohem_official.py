@@ -24,11 +24,15 @@ class AllPixelsCrossEntropy(PixelLoss):
     """Weighted cross-entropy summed over valid pixels and divided by the number of all pixels."""
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
-        total = (self.pixel_weights(label_maps) * self.pixel_losses(logits, label_maps)).sum()
-        return ratio_over_ranks(total, total.new_tensor(float(label_maps.numel())))
+        weights = self.pixel_weights(label_maps, sample_weights)
+        total = (weights * self.pixel_losses(logits, label_maps)).sum()
+        return ratio_over_ranks(total, sample_weights.sum() * label_maps[0].numel())
 
 
 class OfficialOhem(OhemCrossEntropy):
@@ -65,13 +69,16 @@ class OfficialOhem(OhemCrossEntropy):
         return self.all_pixels
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         losses = self.pixel_losses(logits, label_maps)
         kept = self.kept(losses.detach(), self.valid(label_maps)).float()
-        total = (self.pixel_weights(label_maps) * kept * losses).sum()
-        return ratio_over_ranks(total, kept.sum())
+        total = (self.pixel_weights(label_maps, sample_weights) * kept * losses).sum()
+        return ratio_over_ranks(total, (kept * sample_weights[:, None, None]).sum())
 
     def kept(
         self, losses: Float[Tensor, "B H W"], valid: Bool[Tensor, "B H W"]

@@ -33,7 +33,12 @@ class WeightedSum(Loss):
         return WeightedSum([(weight, loss.aux) for weight, loss in self.terms])
 
     def cost(
-        self, logits: Float[Tensor, "B K H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
         """Return the loss."""
-        return torch.stack([w * loss.cost(logits, label_maps) for w, loss in self.terms]).sum()
+        return torch.stack(
+            [w * loss.cost(logits, label_maps, sample_weights) for w, loss in self.terms]
+        ).sum()

@@ -45,6 +45,18 @@ def test_both_logits_are_resized_and_the_auxiliary_ones_weighted(align_corners: 
     assert found == pytest.approx(float(main + 0.25 * aux), rel=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["ce", "ohem_official", "ce + 0.5*dice", "lovasz"])
+def test_weights_of_images_reach_both_terms(loss: str) -> None:
+    """An image of weight two is as two equal ones, in the main and in the auxiliary loss."""
+    twice = [0, 1, 1]
+    module = criterion(loss=loss, aux_weight=0.5)
+    weighted = module(
+        SegmenterOutput(MAIN, AUX), LABELS, align_corners=False, sample_weights=torch.tensor([1.0, 2.0])
+    )  # fmt: skip
+    repeated = module(SegmenterOutput(MAIN[twice], AUX[twice]), LABELS[twice], align_corners=False)
+    torch.testing.assert_close(weighted, repeated)
+
+
 def test_without_auxiliary_logits_or_weight_the_main_loss_is_all() -> None:
     alone = criterion(loss="ce")(SegmenterOutput(MAIN, None), LABELS, align_corners=False)
     assert total(loss="ce", aux_weight=0.0) == pytest.approx(float(alone), rel=1e-6)

@@ -17,10 +17,12 @@ def make(text: str, **options: object) -> Loss:
     return build_loss(text, num_classes=5, ignore_index=255, **options)
 
 
-def with_gradient(loss: Loss, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def with_gradient(
+    loss: Loss, logits: Tensor, labels: Tensor, *sample_weights: float
+) -> tuple[Tensor, Tensor]:
     """Return a loss and its gradient by the logits."""
     leaf = logits.clone().requires_grad_()
-    value = loss(leaf, labels)
+    value = loss(leaf, labels, torch.tensor(sample_weights) if sample_weights else None)
     value.backward()
     assert leaf.grad is not None
     return value.detach(), leaf.grad

@@ -102,6 +102,30 @@ class TestContract:
             make(text)(LOGITS.flip(0), HALF_IGNORED.flip(0)), make(text)(LOGITS, HALF_IGNORED)
         )
 
+    def test_weights_of_one_leave_every_number_to_the_bit(self, text: str) -> None:
+        for loss in (make(text), make(text).aux):
+            plain = with_gradient(loss, LOGITS, HALF_IGNORED)
+            weighted = with_gradient(loss, LOGITS, HALF_IGNORED, 1.0, 1.0)
+            assert torch.equal(plain[0], weighted[0])
+            assert torch.equal(plain[1], weighted[1])
+
+    def test_an_image_of_weight_two_is_as_two_equal_ones(self, text: str) -> None:
+        labels = HALF_IGNORED.clone()
+        labels[0] = LABELS[0]  # the images have different numbers of valid pixels
+        for loss in (make(text), make(text).aux):
+            weighted, gradient = with_gradient(loss, LOGITS, labels, 1.0, 2.0)
+            twice, parts = with_gradient(loss, LOGITS[[0, 1, 1]], labels[[0, 1, 1]])
+            torch.testing.assert_close(weighted, twice)
+            torch.testing.assert_close(gradient, torch.stack([parts[0], parts[1] + parts[2]]))
+            assert abs(weighted - loss(LOGITS, labels)) > 1e-4
+
+    @pytest.mark.parametrize("factor", [1e-3, 64.0])
+    def test_a_common_factor_of_all_weights_changes_nothing(self, text: str, factor: float) -> None:
+        for loss in (make(text), make(text).aux):
+            plain = with_gradient(loss, LOGITS, LABELS, 1.0, 0.5)
+            scaled = with_gradient(loss, LOGITS, LABELS, factor, factor / 2)
+            torch.testing.assert_close(plain, scaled)
+
     def test_labels_of_any_integer_type(self, text: str) -> None:
         torch.testing.assert_close(
             make(text)(LOGITS, LABELS.to(torch.int32)), make(text)(LOGITS, LABELS)

@@ -36,6 +36,7 @@ def label_maps(split: str) -> Tensor:
     return labels
 
 
+SAMPLE_WEIGHTS = {"alike": None, "weighted": torch.tensor([1.0, 0.25, 0.25, 3.0])}
 SPLITS = ("even", "unequal", "one rank ignored", "all ignored")
 
 
@@ -46,7 +47,12 @@ def labels_of(split: str) -> Tensor:
 
 
 def measure(
-    images: Tensor, labels: Tensor, case: Case, *, wrap: Callable[[nn.Module], nn.Module]
+    images: Tensor,
+    labels: Tensor,
+    case: Case,
+    *,
+    sample_weights: Tensor | None,
+    wrap: Callable[[nn.Module], nn.Module],
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the loss of main and auxiliary logits of one small network, and its gradients."""
     torch.manual_seed(0)
@@ -55,7 +61,8 @@ def measure(
     loss = build_loss(text, num_classes=5, ignore_index=255, **options)
     wrapped = wrap(model)  # kept until the gradients are there: DDP reduces them while it lives
     logits = 2 * wrapped(images)
-    value = loss(logits, labels) + 0.4 * loss.aux(logits.square(), labels)
+    value = loss(logits, labels, sample_weights)
+    value = value + 0.4 * loss.aux(logits.square(), labels, sample_weights)
     value.backward()
     return value.detach(), [p.grad for p in model.parameters() if p.grad is not None]
 
@@ -65,11 +72,16 @@ def one_rank(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     half = slice(0, 2) if rank == 0 else slice(2, 4)
     found = {
-        (name, split): measure(
-            IMAGES[half], labels_of(split)[half], case, wrap=DistributedDataParallel
+        (name, split, kind): measure(
+            IMAGES[half],
+            labels_of(split)[half],
+            case,
+            sample_weights=None if weights is None else weights[half],
+            wrap=DistributedDataParallel,
         )
         for name, case in CASES.items()
         for split in SPLITS
+        for kind, weights in SAMPLE_WEIGHTS.items()
     }
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
@@ -82,13 +94,20 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+@pytest.mark.parametrize("kind", SAMPLE_WEIGHTS)
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("name", CASES)
 def test_every_rank_has_the_loss_of_the_whole_batch_and_its_gradient(
-    ranks: list[Any], name: str, split: str
+    ranks: list[Any], name: str, split: str, kind: str
 ) -> None:
-    value, gradients = measure(IMAGES, labels_of(split), CASES[name], wrap=lambda model: model)
+    value, gradients = measure(
+        IMAGES,
+        labels_of(split),
+        CASES[name],
+        sample_weights=SAMPLE_WEIGHTS[kind],
+        wrap=lambda model: model,
+    )
     for found in ranks:
-        torch.testing.assert_close(found[name, split][0], value, rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close(found[name, split][1], gradients, rtol=1e-5, atol=1e-6)
-    assert torch.equal(ranks[0][name, split][0], ranks[1][name, split][0])
+        torch.testing.assert_close(found[name, split, kind][0], value, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(found[name, split, kind][1], gradients, rtol=1e-5, atol=1e-6)
+    assert torch.equal(ranks[0][name, split, kind][0], ranks[1][name, split, kind][0])
