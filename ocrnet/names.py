@@ -10,12 +10,14 @@ from ocrnet.config import Params
 from ocrnet.data.arms import ARMS
 from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
+from ocrnet.gan.designs import DESIGNS
 from ocrnet.gan.layouts import OPERATIONS
 from ocrnet.losses import LOSSES
 from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
 from ocrnet.models.forms import DEEP_BASE, FORMS
 from ocrnet.models.norms import NORMS
+from ocrnet.quality import extractor_lines
 
 
 def check_component_names(params: Params) -> None:
@@ -29,6 +31,7 @@ def check_component_names(params: Params) -> None:
         ("model.arch", params.model.arch, ARCHS),
         ("model.norm", params.model.norm, NORMS),
         ("model.form", params.model.form, FORMS),
+        ("train_gan.arch", params.train_gan.arch, DESIGNS),
         *(("synthesize.operations", name, OPERATIONS) for name in params.synthesize.operations),
         *(("retrain.arms", arm, ARMS) for arm in params.retrain.arms),
     ]
@@ -48,6 +51,7 @@ def check_component_names(params: Params) -> None:
             f"params.yaml: model.pretrained: {params.model.pretrained}, but {params.model.arch} has no backbone to "
             "load it into. Set it to false."
         )
+    lines += extractor_lines(params.select.extractor, timm_models())
     if lines:
         raise ParamsError("\n".join(lines))
 

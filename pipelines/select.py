@@ -1,4 +1,4 @@
-"""Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and judge the GAN."""
+"""Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and measure the GAN."""
 
 import logging
 import sys
@@ -18,30 +18,43 @@ def select(stage: Stage) -> None:
     from ocrnet.gan.judge import gan_test
     from ocrnet.gan.painter import load_painter
     from ocrnet.gan.select import select_pairs
-    from ocrnet.gan.sheet import write_sheet
+    from ocrnet.gan.sheet import write_neighbours, write_sheet
     from ocrnet.predict import load_segmenter
+    from ocrnet.quality import parse_extractor
+    from ocrnet.quality.extractors import build_extractor
+    from ocrnet.quality.features import FeatureBank
+    from ocrnet.quality.measure import measure_quality
     from ocrnet.runtime import pick_device
 
     device = str(pick_device())
-    segmenter = load_segmenter(baseline(stage.params), device=device)
+    judge = baseline(stage.params)
+    choice = parse_extractor(stage.params.select.extractor)
+    features = FeatureBank(build_extractor(choice, baseline=judge, device=device))
+    segmenter = load_segmenter(judge, device=device)
     metrics = select_pairs(
         PREPARED,
         PAIRS,
         stage.params.select,
         segmenter=segmenter,
+        features=features,
         out=stage.out,
         recorder=recorder,
     )
     write_sheet(stage.out, PAIRS, stage.out)
+    write_neighbours(stage.out, PREPARED, PAIRS, features)
     painter = load_painter(PAINTER, device=device)
-    judged = gan_test(PREPARED, painter, segmenter, seed=stage.params.seeds[0])
+    seed = stage.params.seeds[0]
+    judged = gan_test(PREPARED, painter, segmenter, seed=seed)
+    quality = measure_quality(
+        PREPARED, PAIRS, painter=painter, features=features, seed=seed, out=stage.out
+    )
     if judged["gan_test/ratio"] < LEAST_RATIO:
         logger.warning(
             "select: the baseline scores the painted validation images at %.2f of the real ones; below %.1f the GAN is "
             "not there yet: raise train_gan.steps",
             judged["gan_test/ratio"], LEAST_RATIO,
         )  # fmt: skip
-    recorder.finish({**metrics, **judged})
+    recorder.finish({**metrics, **judged, **quality})
 
 
 def baseline(params: Params) -> Path:

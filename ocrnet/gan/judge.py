@@ -5,10 +5,12 @@ baseline. Its mIoU on them over its mIoU on the real validation images is near 1
 as real ones do. It says nothing about variety: a generator that repeats itself may score well.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import UInt8
 
 from ocrnet.data.decode import read_image, read_label_map
@@ -26,6 +28,23 @@ class Reader(Protocol):
         """Return the class of each pixel."""
 
 
+class HeldOut(NamedTuple):
+    """A validation image and a painting of its label map."""
+
+    id: str
+    label_map: npt.NDArray[np.uint8]
+    photograph: npt.NDArray[np.uint8]
+    painting: npt.NDArray[np.uint8]
+
+
+def paint_held_out(prepared: Path, painter: LayoutPainter, *, seed: int) -> Iterator[HeldOut]:
+    """Yield a painting of each validation label map, the same ones for the same seed."""
+    for index, row in read_manifest(prepared, split="val").iterrows():
+        label_map = read_label_map(prepared / row["label_map"])
+        painting = painter.paint(label_map, seed=layout_seed(seed, int(str(index))))
+        yield HeldOut(row["id"], label_map, read_image(prepared / row["image"]), painting)
+
+
 def gan_test(
     prepared: Path, painter: LayoutPainter, segmenter: Reader, *, seed: int
 ) -> dict[str, float]:
@@ -38,12 +57,9 @@ def gan_test(
     size = (classes.num_classes, classes.num_classes)
     painted, real = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     options = {"num_classes": classes.num_classes, "ignore_index": classes.ignore_index}
-    for index, row in read_manifest(prepared, split="val").iterrows():
-        truth = read_label_map(prepared / row["label_map"])
-        image = painter.paint(truth, seed=layout_seed(seed, int(str(index))))
-        painted += confusion_matrix(segmenter.label_map(image), truth, **options)
-        photograph = read_image(prepared / row["image"])
-        real += confusion_matrix(segmenter.label_map(photograph), truth, **options)
+    for pair in paint_held_out(prepared, painter, seed=seed):
+        painted += confusion_matrix(segmenter.label_map(pair.painting), pair.label_map, **options)
+        real += confusion_matrix(segmenter.label_map(pair.photograph), pair.label_map, **options)
     score, reference = miou(painted), miou(real)
     ious = zip(classes.class_names, per_class_iou(painted), per_class_iou(real), strict=True)
     metrics = {

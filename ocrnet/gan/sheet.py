@@ -1,4 +1,8 @@
-"""A picture of what selection did: painted image, its label map, and the label map with rejected pixels white."""
+"""Pictures of what selection did.
+
+`sheet.jpg`: painted image, its label map, and the label map with rejected pixels white. `neighbours.jpg`: painted
+images beside the training images that they are nearest to.
+"""
 
 from pathlib import Path
 
@@ -9,6 +13,8 @@ from PIL import Image
 
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
+from ocrnet.quality.features import FeatureBank
+from ocrnet.quality.neighbours import nearest
 
 ROWS, BLOCKS = 8, 2  # pairs under and beside each other
 TILE_WIDTH = 256  # pixels
@@ -31,6 +37,46 @@ def write_sheet(out: Path, synthesized: Path, selected: Path, *, name: str = "sh
     strips = [
         _strip(synthesized, selected, table.iloc[int(index)], classes) for index in chosen.tolist()
     ]
+    _save(out / name, strips)
+
+
+def write_neighbours(
+    out: Path,
+    prepared: Path,
+    synthesized: Path,
+    features: FeatureBank,
+    *,
+    name: str = "neighbours.jpg",
+) -> None:
+    """Write the painted images that are nearest to a training image, each with that image, the nearest first.
+
+    Args:
+        out: folder of the sheet.
+        prepared: folder of the real data.
+        synthesized: manifest folder of the pairs.
+        features: what nearness is measured by.
+        name: file name of the sheet.
+    """
+    fake, train = features.of_folder(synthesized), features.of_folder(prepared, split="train")
+    found = sorted(
+        zip(fake.ids, nearest(fake, train), strict=True),
+        key=lambda pair: (pair[1].distance, pair[0]),
+    )
+    painted, real = (
+        {row["id"]: folder / row["image"] for _, row in read_manifest(folder).iterrows()}
+        for folder in (synthesized, prepared)
+    )
+    strips = [
+        np.concatenate(
+            [_tile(read_image(painted[item])), _tile(read_image(real[neighbour.id]))], axis=1
+        )
+        for item, neighbour in found[: ROWS * BLOCKS]
+    ]
+    _save(out / name, strips)
+
+
+def _save(path: Path, strips: list[npt.NDArray[np.uint8]]) -> None:
+    """Write strips as a JPEG, `BLOCKS` beside each other."""
     height = max(strip.shape[0] for strip in strips)
     padded = [np.pad(s, ((0, height - s.shape[0]), (0, 0), (0, 0))) for s in strips]
     while len(padded) % BLOCKS:
@@ -38,7 +84,7 @@ def write_sheet(out: Path, synthesized: Path, selected: Path, *, name: str = "sh
     lines = [
         np.concatenate(padded[at : at + BLOCKS], axis=1) for at in range(0, len(padded), BLOCKS)
     ]
-    Image.fromarray(np.concatenate(lines)).save(out / name, quality=_QUALITY)
+    Image.fromarray(np.concatenate(lines)).save(path, quality=_QUALITY)
 
 
 def _strip(

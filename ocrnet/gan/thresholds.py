@@ -8,9 +8,14 @@ its thresholds from training images; this one differs there).
 
 Losses are counted in a histogram with bins of equal ratio, so memory does not grow with the data, and a
 threshold is the upper edge of a bin: at most `RESOLUTION` above the exact quantile.
+
+Two ends are special. A real rejection of 0 asks for no filter: not even a pixel that is worse than all real ones is
+rejected. And a class that a GAN paints badly would be removed for good by a filter, though it is most often a rare
+one that the extra data is for: `cap` raises its threshold until no more than a given share of it is rejected, so
+that the least wrong pixels stay.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,12 +57,14 @@ class Threshold:
         source: `held-out` pixels of the class, or `pooled` ones where those were too few.
         pixels: held-out pixels of the class.
         mean: their mean loss, or the mean of the measured classes' means where `pooled`.
+        calibrated: what `value` was before the cap raised it; None where it did not.
     """
 
     value: float
     source: Literal["held-out", "pooled"]
     pixels: int
     mean: float
+    calibrated: float | None = None
 
 
 class LossCounts:
@@ -80,7 +87,7 @@ class LossCounts:
 
         A class with fewer than `LEAST_PIXELS` held-out pixels gets the quantile of the pooled losses of
         the other classes, each class weighing the same: pooled pixel by pixel, the background would set
-        a threshold that no rare pixel passes.
+        a threshold that no rare pixel passes. With a rejection of 0 no loss is above any threshold.
 
         Raises:
             DataError: no class has enough held-out pixels.
@@ -98,13 +105,30 @@ class LossCounts:
         result: list[Threshold] = []
         for class_id, count in enumerate(pixels.tolist()):
             if measured[class_id]:
-                value = _quantile(self._counts[class_id].astype(np.float64), real_rejection)
+                value = self.quantile(class_id, real_rejection)
                 result.append(Threshold(value, "held-out", count, float(means[class_id])))
             else:
                 result.append(
                     Threshold(_quantile(pooled, real_rejection), "pooled", count, pooled_mean)
                 )
+        if real_rejection == 0:
+            return [replace(threshold, value=float(_EDGES[_BINS])) for threshold in result]
         return result
+
+    def quantile(self, class_id: int, rejection: float) -> float:
+        """Return a loss that at most a share `rejection` of the class's pixels exceed."""
+        return _quantile(self._counts[class_id].astype(np.float64), rejection)
+
+
+def cap(thresholds: list[Threshold], painted: LossCounts, *, most: float) -> list[Threshold]:
+    """Return thresholds that reject at most a share `most` of each class's painted pixels."""
+    values = [painted.quantile(class_id, most) for class_id in range(len(thresholds))]
+    return [
+        replace(threshold, value=value, calibrated=threshold.value)
+        if value > threshold.value
+        else threshold
+        for threshold, value in zip(thresholds, values, strict=True)
+    ]
 
 
 def reject(

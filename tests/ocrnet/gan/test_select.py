@@ -14,9 +14,13 @@ from ocrnet.data.decode import read_image, read_label_map, write_image
 from ocrnet.data.manifest import read_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.judge import gan_test
-from ocrnet.gan.select import sampling_weights, select_pairs
+from ocrnet.gan.kept import sampling_weights
+from ocrnet.gan.select import select_pairs
 from ocrnet.gan.sheet import write_sheet
 from ocrnet.gan.synthesize import synthesize_pairs
+from ocrnet.quality import parse_extractor
+from ocrnet.quality.extractors import FeatureExtractor, build_extractor
+from ocrnet.quality.features import FeatureBank
 from ocrnet.tracking import Recorder
 from tests.ocrnet.gan.street import (
     CAR,
@@ -27,6 +31,7 @@ from tests.ocrnet.gan.street import (
     ColourReader,
     write_street,
 )
+from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
 
 
 @pytest.fixture
@@ -46,11 +51,17 @@ def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int 
 
 
 def select(prepared: Path, pairs: Path, out: Path, **params: float) -> dict[str, float]:
+    """Select, without looking for copies where that is not asked for: toy paintings look like the photographs."""
     recorder = Recorder(out)
-    chosen = SelectParams.model_validate(params)
+    chosen = SelectParams.model_validate({"near_copy": 0.0, **params})
     return select_pairs(
-        prepared, pairs, chosen, segmenter=ColourReader(), out=out, recorder=recorder
-    )
+        prepared, pairs, chosen, segmenter=ColourReader(), features=FeatureBank(random_conv()), out=out,
+        recorder=recorder,
+    )  # fmt: skip
+
+
+def random_conv() -> FeatureExtractor:
+    return build_extractor(parse_extractor("random-conv"), baseline=Path())
 
 
 def test_a_good_generator_loses_little(prepared: Path, tmp_path: Path) -> None:
@@ -67,11 +78,9 @@ def test_a_class_painted_wrong_is_ignored_and_its_rate_told(
     """Cars painted as ground: all their pixels go, all others stay, and the counts agree with the files."""
     pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
     with caplog.at_level(logging.WARNING):
-        metrics = select(prepared, pairs, tmp_path / "select")
-    assert metrics["select/rejected/car"] == 1.0
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=1.0)
+    assert metrics["select/rejected/car"] == metrics["select/rejected_uncapped/car"] == 1.0
     assert metrics["select/rejected/ground"] < 0.05
-    assert "class car: 100 % of its synthesized pixels were rejected" in caplog.text
-    assert "class ground" not in caplog.text
     for _, row in read_manifest(tmp_path / "select").iterrows():
         before = read_label_map(pairs / "label_maps" / f"{row['id']}.png")
         after = read_label_map(tmp_path / "select" / row["label_map"])
@@ -81,6 +90,74 @@ def test_a_class_painted_wrong_is_ignored_and_its_rate_told(
         assert row["px_car"] == 0
         assert row["px_ignore"] == (~kept).sum()
         assert row["rejected_share"] == pytest.approx((~kept).mean(), abs=1e-6)
+
+
+def test_a_class_painted_wrong_keeps_its_least_wrong_pixels_up_to_the_cap(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
+    with caplog.at_level(logging.WARNING):
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=0.4)
+    assert metrics["select/rejected_uncapped/car"] == 1.0
+    assert 0.35 < metrics["select/rejected/car"] <= 0.4
+    assert "class car: 100 % of its synthesized pixels are worse than real ones" in caplog.text
+    assert "caps them at 40 %" in caplog.text
+    assert "class ground" not in caplog.text
+    assert metrics["select/rejected/ground"] == metrics["select/rejected_uncapped/ground"]
+    thresholds = json.loads((tmp_path / "select" / "thresholds.json").read_text())
+    assert thresholds["car"]["value"] > thresholds["car"]["calibrated"]
+    assert thresholds["ground"]["calibrated"] is None
+    painted = read_manifest(pairs)["px_car"].sum()
+    left = read_manifest(tmp_path / "select")["px_car"].sum()
+    assert left == pytest.approx((1 - metrics["select/rejected/car"]) * painted)
+
+
+def test_without_real_rejection_no_pixel_is_touched(prepared: Path, tmp_path: Path) -> None:
+    """Not even those that are worse than every real one."""
+    wrong = ColourPainter(wrong={0: 3, 1: 3, 2: 3})
+    pairs = synthesize(prepared, tmp_path / "synthesize", wrong)
+    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0)
+    assert (metrics["select/kept"], metrics["select/dropped"]) == (8, 0)
+    assert metrics["select/rejected_share"] == metrics["select/rejected_share_uncapped"] == 0.0
+    for name in read_manifest(pairs)["label_map"]:
+        before, after = (read_label_map(folder / name) for folder in (pairs, tmp_path / "select"))
+        assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("noise", [0, 1, 2])
+def test_a_copy_of_a_training_image_is_dropped_with_its_original(
+    tmp_path: Path, noise: int
+) -> None:
+    """As it is or with a little noise; paintings of training label maps in another style stay."""
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    original = read_image(prepared / "images" / "train_04.png").astype(np.int64)
+    grain = np.random.default_rng(0).integers(-noise, noise + 1, original.shape)
+    copy = np.clip(original + grain, 0, 255).astype(np.uint8)
+    write_image(pairs / "images" / "gan_00002.png", copy)
+    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=0.01)
+    assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
+    (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
+    assert (row["id"], row["neighbour"]) == ("gan_00002", "train_04")
+    assert "copy of train_04, at a feature distance of" in row["why"]
+
+
+def test_near_copy_0_looks_for_no_copy_and_asks_for_no_features(tmp_path: Path) -> None:
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    write_image(
+        pairs / "images" / "gan_00002.png", read_image(prepared / "images" / "train_04.png")
+    )
+    features = FeatureBank(random_conv())
+    for quantile, asked in ((0.0, 0), (0.01, 2)):
+        params = SelectParams(near_copy=quantile, real_rejection=0.0)
+        out = tmp_path / str(quantile)
+        metrics = select_pairs(
+            prepared, pairs, params, segmenter=ColourReader(), features=features, out=out,
+            recorder=Recorder(out),
+        )  # fmt: skip
+        assert metrics["select/near_copies"] == (1.0 if quantile else 0.0)
+        assert features.passes == asked
 
 
 def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path: Path) -> None:
@@ -145,6 +222,7 @@ def test_when_no_pair_is_left_the_cure_is_named(prepared: Path, tmp_path: Path) 
     pairs = synthesize(prepared, tmp_path / "synthesize", wrong)
     with pytest.raises(DataError, match=r"none is left\. Train the GAN longer"):
         select(prepared, pairs, tmp_path / "select")
+    assert len(pd.read_csv(tmp_path / "select" / "rejected.csv")) == 8
 
 
 def test_weights_follow_the_rank_of_hardness() -> None:

@@ -11,6 +11,7 @@ from ocrnet.gan.thresholds import (
     RESOLUTION,
     LossCounts,
     Threshold,
+    cap,
     hardness,
     pixel_losses,
     reject,
@@ -52,7 +53,7 @@ def test_the_threshold_is_the_quantile_of_the_class_itself() -> None:
 
 @given(
     st.lists(st.floats(0.0, 27.0), min_size=LEAST_PIXELS, max_size=LEAST_PIXELS + 50),
-    st.floats(0.0, 0.9),
+    st.floats(0.001, 0.9),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_threshold_agrees_with_numpy_and_keeps_what_it_promises(
@@ -110,3 +111,43 @@ def test_hardness_is_the_mean_expected_loss_of_the_label_map() -> None:
     thresholds = [threshold(1.0, mean=0.1), threshold(1.0, mean=2.1)]
     label_map = np.array([[0, 0, 0, 1, 255]], dtype=np.uint8)
     assert hardness(label_map, thresholds) == pytest.approx((3 * 0.1 + 2.1) / 4)
+
+
+def test_a_rejection_of_0_is_no_filter() -> None:
+    """Real losses end at 0.01, and still the worst loss there is passes: 27.6 of a probability of 0."""
+    thresholds = held_out(easy=[0.01] * 300, few=[0.5] * 3).thresholds(0.0)
+    worst = -np.log(1e-12)
+    label_map = np.array([[0, 1]], dtype=np.uint8)
+    found = reject(np.array([[worst, worst]]), label_map, thresholds, ignore_index=255)
+    assert not found.any()
+    assert thresholds[0].mean == pytest.approx(0.01)
+
+
+def test_the_cap_raises_the_threshold_of_a_class_that_would_lose_more() -> None:
+    """Of losses 1..10 a threshold of 2 rejects eight; at most four of ten means a threshold of 6."""
+    painted = held_out(bad=[float(i) for i in range(1, 11)], good=[0.1] * 9 + [3.0])
+    bad, good = cap([threshold(2.0), threshold(2.0)], painted, most=0.4)
+    assert bad.value == pytest.approx(6.0, rel=RESOLUTION)
+    assert bad.calibrated == 2.0
+    assert good == threshold(2.0)
+
+
+@given(st.lists(st.floats(0.0, 27.0), min_size=1, max_size=60), st.floats(0.0, 1.0))
+@settings(max_examples=40, deadline=None)
+def test_no_class_loses_more_than_the_cap_and_no_pixel_more_than_before(
+    losses: list[float], most: float
+) -> None:
+    own = np.array([losses])
+    label_map = np.zeros(own.shape, dtype=np.uint8)
+    plain = [threshold(0.5)]
+    capped = cap(plain, held_out(a=losses), most=most)
+    before, after = (reject(own, label_map, t, ignore_index=255) for t in (plain, capped))
+    assert after.mean() <= most + 1e-9 or before.mean() <= most
+    assert not (after & ~before).any()
+
+
+def test_a_class_that_was_never_painted_keeps_its_threshold() -> None:
+    painted = LossCounts(2)
+    painted.add(np.array([[9.0]]), np.zeros((1, 1), dtype=np.uint8))
+    _, absent = cap([threshold(1.0), threshold(1.0)], painted, most=0.4)
+    assert absent == threshold(1.0)

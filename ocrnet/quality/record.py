@@ -1,0 +1,105 @@
+"""Quality numbers with what they stand on, and the one function that compares two."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ocrnet.errors import DataError
+
+QUALITY_FILE = "quality.json"
+SCHEMA_VERSION = 1
+# What two numbers must share to be set side by side.
+GROUNDS = (
+    "name", "extractor", "extractor_sha256", "resize", "n", "reference_n", "reference_sha256", "resolution", "split",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number.
+
+    Args:
+        name: KID, FID, precision and so on.
+        of: the set that was measured: synthesized, held_out (paintings of validation label maps) or real (training
+            images: what a perfect generator would reach).
+        value: the number.
+        sd: its deviation over subsets or images, or None.
+        p_value: of the test behind it, or None.
+        extractor: name of the network that looked; empty where none did.
+        extractor_sha256: of its weights.
+        resize: what it did to the images' size.
+        n: images measured.
+        reference_n: real images they were held against.
+        reference_sha256: of the list of the split's images.
+        resolution: height x width of the images, the smallest and the largest where they differ.
+        split: of the reference images.
+        seed: of subsets and styles.
+    """
+
+    name: str
+    of: str
+    value: float
+    extractor: str
+    extractor_sha256: str
+    resize: str
+    n: int
+    reference_n: int
+    reference_sha256: str
+    resolution: str
+    split: str
+    seed: int
+    sd: float | None = None
+    p_value: float | None = None
+
+    @property
+    def metric(self) -> str:
+        """The name in `metrics.json`: `quality/KID[segmenter]`, `quality/held_out/KID[segmenter]`."""
+        place = "" if self.of == "synthesized" else f"{self.of}/"
+        seen_by = f"[{self.extractor}]" if self.extractor else ""
+        return f"quality/{place}{self.name}{seen_by}"
+
+
+def compare_quality(first: Measure, second: Measure) -> float:
+    """Return the second value less the first.
+
+    Raises:
+        DataError: they are of different metrics, extractors, numbers of images, resolutions, splits or references.
+    """
+    differing = [key for key in GROUNDS if getattr(first, key) != getattr(second, key)]
+    if differing:
+        key = differing[0]
+        raise DataError(
+            f"{first.metric} and {second.metric} cannot be compared: {key} is {getattr(first, key)!r} and "
+            f"{getattr(second, key)!r}. Measure both with the same {', '.join(differing)}."
+        )
+    return second.value - first.value
+
+
+def write_quality(folder: Path, measures: Sequence[Measure], *, generator: str) -> None:
+    """Write `quality.json`: the measures, and the hash of the generator that painted."""
+    values = {
+        "schema_version": SCHEMA_VERSION,
+        "generator": generator,
+        "measures": [asdict(measure) for measure in measures],
+    }
+    (folder / QUALITY_FILE).write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def read_quality(folder: Path) -> list[Measure]:
+    """Read the measures of a folder.
+
+    Raises:
+        DataError: there are none, or they are of another schema.
+    """
+    path = folder / QUALITY_FILE
+    try:
+        raw = json.loads(path.read_text())
+        if raw["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {raw['schema_version']!r}")
+        names = [field.name for field in fields(Measure)]
+        return [Measure(**{name: entry[name] for name in names}) for entry in raw["measures"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: no quality numbers that this version reads ({error}). Run the stage select again."
+        ) from None

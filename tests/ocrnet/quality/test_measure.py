@@ -1,0 +1,135 @@
+"""All numbers of a toy set: painters that are good, that forget nothing, and that know one style."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ocrnet.config import SynthesizeParams
+from ocrnet.data.decode import read_image
+from ocrnet.data.manifest import read_manifest
+from ocrnet.gan.sheet import write_neighbours
+from ocrnet.gan.synthesize import synthesize_pairs
+from ocrnet.quality import parse_extractor
+from ocrnet.quality.extractors import build_extractor
+from ocrnet.quality.features import FeatureBank
+from ocrnet.quality.measure import measure_quality
+from ocrnet.quality.record import compare_quality, read_quality
+from ocrnet.tracking import Recorder
+from tests.ocrnet.gan.street import COLOURS, ColourPainter, write_street
+from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
+
+EXTRACTOR = "[random-conv]"
+
+
+class Copier(ColourPainter):
+    """Paints a training image, whatever it is asked for."""
+
+    def __init__(self, prepared: Path) -> None:
+        super().__init__()
+        rows = read_manifest(prepared, split="train")["image"]
+        self._images = [read_image(prepared / name) for name in rows]
+
+    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+        return self._images[seed % len(self._images)]
+
+
+class OneStyle(ColourPainter):
+    """Paints a label map in one way."""
+
+    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+        return np.asarray(COLOURS[label_map], dtype=np.uint8)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    return write_tinted_street(tmp_path / "prepare", train=12, val=8)
+
+
+def bank(prepared: Path) -> FeatureBank:
+    return FeatureBank(build_extractor(parse_extractor("random-conv"), baseline=prepared))
+
+
+def measure(prepared: Path, out: Path, painter: ColourPainter) -> dict[str, float]:
+    params = SynthesizeParams(count=10, operations={"train": 1.0})
+    synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
+    return measure_quality(
+        prepared, out / "gan", painter=painter, features=bank(prepared), seed=0, out=out
+    )
+
+
+def test_every_number_is_stored_with_what_it_stands_on(prepared: Path, tmp_path: Path) -> None:
+    metrics = measure(prepared, tmp_path, ColourPainter())
+    measures = read_quality(tmp_path)
+    assert metrics == {measure.metric: measure.value for measure in measures}
+    names = ("KID", "FID", "precision", "recall", "density", "coverage")
+    for name in names:
+        for place in ("", "held_out/", "real/"):
+            assert f"quality/{place}{name}{EXTRACTOR}" in metrics
+    by_metric = {measure.metric: measure for measure in measures}
+    kid = by_metric[f"quality/KID{EXTRACTOR}"]
+    # Eight validation images, ten pairs and twelve training images: all at eight.
+    assert (kid.n, kid.reference_n, kid.split, kid.resolution) == (8, 8, "val", "48x56")
+    assert kid.sd is not None
+    assert {measure.extractor for measure in measures} == {"random-conv", ""}
+    assert all(measure.extractor == "" for measure in measures if measure.name in ("SSIM", "PSNR"))
+    compare_quality(kid, by_metric[f"quality/real/KID{EXTRACTOR}"])
+    json.loads((tmp_path / "quality.json").read_text())
+
+
+def test_a_painter_of_wrong_colours_is_farther_than_a_true_one_and_real_images_are_nearest(
+    prepared: Path, tmp_path: Path
+) -> None:
+    true = measure(prepared, tmp_path / "a", ColourPainter())
+    wrong = measure(prepared, tmp_path / "b", ColourPainter(wrong={0: 1, 1: 0}))
+    for name in ("KID", "FID"):
+        key, real = f"quality/{{}}{name}{EXTRACTOR}", f"quality/real/{name}{EXTRACTOR}"
+        assert true[real] == wrong[real]
+        for place in ("", "held_out/"):
+            assert wrong[key.format(place)] > true[key.format(place)]
+    assert wrong["quality/held_out/SSIM"] < true["quality/held_out/SSIM"]
+    assert wrong["quality/held_out/PSNR"] < true["quality/held_out/PSNR"]
+
+
+def test_a_copier_is_told_and_a_painter_is_not(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = f"quality/held_out/memorisation_auc{EXTRACTOR}"
+    with caplog.at_level(logging.WARNING):
+        assert measure(prepared, tmp_path / "a", Copier(prepared))[key] == 1.0
+    assert "repeats what it learned from" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert measure(prepared, tmp_path / "b", TintedPainter())[key] <= 0.6
+    assert "repeats" not in caplog.text
+
+
+def test_a_painter_of_one_style_has_no_diversity(prepared: Path, tmp_path: Path) -> None:
+    key = f"quality/held_out/diversity{EXTRACTOR}"
+    assert measure(prepared, tmp_path / "a", OneStyle())[key] == 0.0
+    many = measure(prepared, tmp_path / "b", ColourPainter())
+    assert 0 < many[key] < many[f"quality/real/diversity{EXTRACTOR}"]
+
+
+def test_too_few_images_leave_out_what_needs_more_and_say_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared = write_street(tmp_path / "prepare", val=3)
+    with caplog.at_level(logging.WARNING):
+        metrics = measure(prepared, tmp_path / "out", ColourPainter())
+    assert "3 images in the smallest of the sets are too few" in caplog.text
+    assert f"quality/KID{EXTRACTOR}" not in metrics
+    assert "quality/held_out/SSIM" in metrics
+
+
+def test_measuring_twice_gives_the_same_bytes(prepared: Path, tmp_path: Path) -> None:
+    texts = []
+    for name in ("a", "b"):
+        measure(prepared, tmp_path / name, ColourPainter())
+        write_neighbours(tmp_path / name, prepared, tmp_path / name / "gan", bank(prepared))
+        files = [tmp_path / name / file for file in ("quality.json", "neighbours.jpg")]
+        texts.append([file.read_bytes() for file in files])
+    assert texts[0] == texts[1]
