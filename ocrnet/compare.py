@@ -2,8 +2,8 @@
 
 Both models are scored on the same resampled test images, so what makes an image hard cancels out.
 Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
-several seeds, an arm's score is the mean over its seeds inside each resample; a study of methods resamples the seeds
-too.
+several seeds, an arm's score is the mean over its seeds inside each resample, and the seeds are resampled too where the
+question is whether the way of training is better, and not only these models of it.
 
 A class without a true pixel in a resample is in neither model's mean there, so that both means are
 over the same classes.
@@ -37,6 +37,7 @@ class Estimate:
         unit: what was resampled, `images` or `groups`.
         units: how many of them there are.
         classes: how many classes the mIoU is over.
+        seeds: how many seeds were resampled, too; 1 where they were taken as they are.
     """
 
     miou: Interval
@@ -45,6 +46,7 @@ class Estimate:
     units: int
     classes: int
     confidence: float
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def compare(
         units=units,
         classes=int((candidate.sum(axis=(0, 1, 3)) > 0).sum()),
         confidence=confidence,
+        seeds=seeds if over_seeds else 1,
     )
 
 

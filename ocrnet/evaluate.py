@@ -7,7 +7,7 @@
 | per_image.csv | a row per image and model |
 | confusions.npz | a confusion matrix per image for each model: enough to repeat any comparison |
 | challenger.json | the model to register, and why |
-| verdict.txt | the outcome in one paragraph |
+| verdict.txt | the answer in one line, and what it rests on in another |
 | gallery.csv, gallery/MODEL/ID.png | predictions for the worst and the most changed images |
 | plots/ | tables that `dvc plots` draws |
 """

@@ -145,6 +145,7 @@ def _scores_file(
         "against_baseline": table(outcome.against_baseline),
         "against_best_non_gan": table(outcome.against_rival),
         "best_non_gan": outcome.rival,
+        "gan_arms": outcome.gan_arms,
         "shown": {"arm": outcome.shown, "baseline": baseline.name, "retrained": retrained.name},
         "challenger": outcome.challenger.name,
         "helps": outcome.helps,

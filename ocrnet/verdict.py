@@ -1,4 +1,9 @@
-"""What the scores mean: did the GAN help, which model is the challenger, and why, in words."""
+"""What the scores mean: did the GAN help, which model is the challenger, and why, in words.
+
+The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. Which of the
+arms without a GAN is the best, the validation split says. The interval is that of a bootstrap over test images (or
+groups of them) and, where there are several, over seeds, both arms on the same resamples.
+"""
 
 import math
 from collections.abc import Sequence
@@ -29,6 +34,12 @@ ARM_WORDS = {
     "copy_paste": "retrained with copy-paste pairs",
     "real_twice": "retrained on the real images twice over",
 }
+RIVAL_WORDS = {
+    BASELINE: "real images only",
+    "copy_paste": "copy-paste",
+    "real_twice": "real images twice over",
+}
+FEW_SEEDS = 5  # with fewer, resampling them gives an interval that is too narrow still
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,8 @@ class Outcome:
         arm_scores: per arm, the mean over its seeds of each class's IoU and, last, of the mIoU.
         val_mious: the validation mIoU per arm and seed.
         against_baseline: every other arm against the baseline.
-        against_rival: every arm with a GAN against the best arm without one.
-        rival: the best arm without a GAN.
+        against_rival: every other arm against the best arm without a GAN.
+        rival: the best arm without a GAN, by validation mIoU.
         shown: the arm that the report puts beside the baseline.
         challenger: the model to register.
         helps: whether the challenger is of an arm with a GAN.
@@ -54,6 +65,11 @@ class Outcome:
     shown: str
     challenger: Cell
     helps: bool
+
+    @property
+    def gan_arms(self) -> list[str]:
+        """The arms that used a GAN, in order."""
+        return [arm for arm in self.val_mious if arm not in NON_GAN]
 
     @property
     def shown_pair(self) -> tuple[Cell, Cell]:
@@ -75,14 +91,14 @@ def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParam
         return compare(
             stacks[arm], stacks[reference],
             groups=split.groups, resamples=params.bootstrap,
-            confidence=params.confidence, seed=params.seed,
+            confidence=params.confidence, seed=params.seed, over_seeds=len(stacks[arm]) > 1,
         )  # fmt: skip
 
     rival = best_arm(val_mious, non_gan(val_mious))
     extra = [arm for arm in val_mious if arm != BASELINE]
     gan = [arm for arm in extra if arm not in NON_GAN]
-    against_rival = {arm: against(arm, rival) for arm in gan}
-    chosen = choose_arm(val_mious, against_rival)
+    against_rival = {arm: against(arm, rival) for arm in val_mious if arm != rival}
+    chosen = choose_arm(val_mious, {arm: against_rival[arm] for arm in gan})
     return Outcome(
         arm_scores={arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()},
         val_mious=val_mious,
@@ -96,7 +112,7 @@ def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParam
 
 
 def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
-    """Return the verdict as one paragraph."""
+    """Return the verdict: the answer in one line, and in a second one what it rests on."""
     comparison = outcome.against_baseline[outcome.shown]
     names = split.classes.class_names
     before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
@@ -110,18 +126,25 @@ def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) ->
         f"({_interval_words(comparison, params)}).",
         _rare_sentence(outcome, split, params),
         *_rival_sentence(outcome),
-        _choice_sentence(outcome),
+        *_choice_sentence(outcome),
+        *_caveats(outcome, comparison, split),
     ]
-    groups = len(set(split.groups))
-    if comparison.unit == "images" and groups < len(split):
-        sentences.append(
-            f"The images come from {groups} groups only and images of a group are alike, so the interval is too narrow."
-        )
-    if seeds == 1:
-        sentences.append(
-            "With one seed the interval covers the choice of test images, not the luck of training."
-        )
-    return " ".join(sentences)
+    return f"{answer(outcome)}\n{' '.join(sentences)}"
+
+
+def answer(outcome: Outcome) -> str:
+    """Return whether the GAN pairs help, by how much and against what, and the challenger, in one line."""
+    chosen = f"the challenger is {outcome.challenger.stage}."
+    if not outcome.gan_arms:
+        return f"No arm uses a GAN; {chosen}"
+    comparison = outcome.against_rival[outcome.shown]
+    words = "are not shown to help"
+    if outcome.helps:
+        words = "help"
+    elif comparison.hurts:
+        words = "do harm"
+    gain = f"{difference(comparison.miou)} points of mIoU against {RIVAL_WORDS[outcome.rival]}"
+    return f"The GAN pairs {words}: {gain}; {chosen}"
 
 
 def rare_classes(split: TestSplit, params: EvaluateParams) -> list[int]:
@@ -154,9 +177,15 @@ def difference(interval: Interval) -> str:
 
 def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
     return (
-        f"{100 * comparison.confidence:g} % interval, paired bootstrap over {comparison.units} "
-        f"{comparison.unit}, {params.bootstrap} resamples"
+        f"{100 * comparison.confidence:g} % interval, paired bootstrap over {resampled(comparison)}, "
+        f"{params.bootstrap} resamples"
     )
+
+
+def resampled(comparison: Comparison) -> str:
+    """Return what a bootstrap drew from, in words."""
+    units = f"{comparison.units} {comparison.unit}"
+    return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
 
 
 def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
@@ -175,26 +204,44 @@ def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -
 
 
 def _rival_sentence(outcome: Outcome) -> list[str]:
-    if outcome.rival == BASELINE or outcome.shown not in outcome.against_rival:
+    if not outcome.gan_arms:
         return []
+    score = percent(outcome.arm_scores[outcome.rival][-1])
+    if outcome.rival == BASELINE:
+        return [f"The best arm without a GAN, by validation mIoU, is {BASELINE}: real images only."]
     gain = difference(outcome.against_rival[outcome.shown].miou)
     return [
-        f"The best model without a GAN, by validation mIoU, is of arm {outcome.rival} "
-        f"({percent(outcome.arm_scores[outcome.rival][-1])}); against it the difference is {gain} "
-        "points."
+        f"The best arm without a GAN, by validation mIoU, is {outcome.rival} ({score} on the test images); against it "
+        f"the difference is {gain} points."
     ]
 
 
-def _choice_sentence(outcome: Outcome) -> str:
-    chosen = f"the challenger is {outcome.challenger.stage}"
-    by_val = "the best of them by validation mIoU"
+def _choice_sentence(outcome: Outcome) -> list[str]:
+    if not outcome.gan_arms:
+        return ["The challenger is the best of all by validation mIoU."]
     if outcome.helps:
-        return f"The GAN pairs help, for the whole interval is above zero: {chosen}."
-    if not outcome.against_rival:
-        return f"No arm uses a GAN: {chosen}, {by_val}."
-    comparison = outcome.against_rival[outcome.shown]
-    if comparison.hurts:
-        why = "The GAN pairs do harm, for the whole interval is below zero"
-    else:
-        why = "The interval holds zero, so the GAN pairs are not shown to help"
-    return f"{why}: {chosen}, of the models without a GAN {by_val}."
+        return ["The pairs help, for the whole interval is above zero."]
+    hurts = outcome.against_rival[outcome.shown].hurts
+    why = "The whole interval is below zero" if hurts else "The interval holds zero"
+    return [f"{why}, so the challenger is the best of the models without a GAN by validation mIoU."]
+
+
+def _caveats(outcome: Outcome, comparison: Comparison, split: TestSplit) -> list[str]:
+    groups, seeds = len(set(split.groups)), len(outcome.val_mious[BASELINE])
+    told = []
+    if comparison.unit == "images" and groups < len(split):
+        told.append(
+            f"The images come from {groups} groups only and images of a group are alike, so the interval is too narrow."
+        )
+    if seeds == 1:
+        told.append(
+            "With one seed the interval covers the choice of test images, not the luck of training."
+        )
+    elif seeds < FEW_SEEDS:
+        told.append(f"{seeds} seeds say little of the luck of training: more could move the interval.")  # fmt: skip
+    if len(outcome.gan_arms) > 1:
+        told.append(
+            f"{len(outcome.gan_arms)} arms use a GAN, each held against the same rival: the chance that one of them "
+            "passes by luck is that many times as high."
+        )
+    return told

@@ -9,9 +9,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ocrnet.data.manifest import ClassTable
-from ocrnet.report import gallery, provenance, scores
+from ocrnet.report import arms, gallery, painted, provenance, scores
 from ocrnet.report.files import required
 from ocrnet.report.pictures import ERROR_COLOURS
+from ocrnet.report.values import css_colour
 
 logger = logging.getLogger(__name__)
 REPORT_FILE = "report.html"
@@ -39,6 +40,9 @@ def render_report(data: Path) -> str:
     """Return the page as text; see `write_report`."""
     found = scores.read_scores(data)
     classes = ClassTable.read(required(data / "prepare"))
+    answer, _, reasons = (
+        required(data / "evaluate" / "verdict.txt").read_text().strip().partition("\n")
+    )
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -48,23 +52,29 @@ def render_report(data: Path) -> str:
     )
     return environment.get_template("report.html.j2").render(
         title=f"Segmentation of {', '.join(classes.class_names)}",
-        verdict=required(data / "evaluate" / "verdict.txt").read_text().strip(),
-        headline=scores.headline(found),
+        verdict=reasons,
+        headline=arms.headline(found, answer),
         scores=found,
-        interval_words=scores.interval_words(found),
+        interval_words=arms.interval_words(found),
         class_rows=scores.class_rows(found, classes),
         model_rows=scores.model_rows(found),
-        arm_rows=scores.arm_rows(found),
+        seeds=arms.seeds_of(found),
+        arm_rows=arms.arm_rows(found),
+        class_arm_rows=arms.class_arm_rows(found, classes),
         confusions=scores.confusion_tables(found),
         reliability=scores.reliability_chart(found),
         curves=scores.training_charts(found, data),
         legend=[
-            (name, scores.css_colour(colour))
+            (name, css_colour(colour))
             for name, colour in zip(classes.class_names, classes.palette, strict=True)
         ],
-        error_legend=[(name, scores.css_colour(colour)) for name, colour in ERROR_COLOURS.items()],
+        error_legend=[(name, css_colour(colour)) for name, colour in ERROR_COLOURS.items()],
         images=gallery.shown_images(data, found["shown"], classes),
         gan=gallery.gan_pairs(data, classes),
+        layouts=painted.layout_rows(data, classes),
+        operations=painted.operation_words(data),
+        quality=painted.quality_table(data),
+        neighbours=painted.neighbours(data),
         data=provenance.data_tables(data, classes),
         params=provenance.param_rows(data, found),
         hashes=provenance.hash_rows(data, found),

@@ -16,6 +16,7 @@ from ocrnet.scoring import Cell
 from ocrnet.tracking import RECORD_FILE
 from ocrnet.verdict import percent
 
+STATISTICS_FILE = "statistics.json"
 Json = dict[str, Any]
 
 
@@ -38,7 +39,9 @@ def data_tables(data: Path, classes: ClassTable) -> Json:
         })  # fmt: skip
         shares[split] = [percent(float(pixels[column]) / total) for column in columns]
     rows = zip(classes.class_names, *(shares[split] for split in SPLITS), strict=True)
-    return {"splits": splits, "shares": list(rows)}
+    path = data / "prepare" / STATISTICS_FILE
+    left_out = read_json(path).get("train_left_out", 0) if path.exists() else 0
+    return {"splits": splits, "shares": list(rows), "left_out": left_out}
 
 
 def param_rows(data: Path, scores: Json) -> list[tuple[str, str]]:

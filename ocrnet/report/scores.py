@@ -1,4 +1,4 @@
-"""The part of the page that is about scores: headline, tables, confusion, calibration, curves."""
+"""The part of the page that is about the scores of models: tables, confusion, calibration, curves."""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ocrnet.compare import BASELINE, Interval
+from ocrnet.compare import BASELINE
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart
 from ocrnet.report.files import curve, read_json, read_lines
+from ocrnet.report.values import css_colour, interval_of, percent_of
 from ocrnet.scoring import Cell
-from ocrnet.verdict import ARM_WORDS, difference, percent
+from ocrnet.verdict import difference, percent
 
 BEFORE, AFTER = "var(--before)", "var(--after)"
 Json = dict[str, Any]
@@ -24,47 +25,12 @@ def read_scores(data: Path) -> Json:
     return scores
 
 
-def headline(scores: Json) -> Json:
-    """Return the outcome in a few words, and the numbers that stand beside it."""
-    arm = scores["shown"]["arm"]
-    rival = scores["against_best_non_gan"].get(arm)
-    gain = _interval((rival or scores["against_baseline"][arm])["miou"])
-    against = f" against the best arm without a GAN ({scores['best_non_gan']})"
-    versus = against if rival and scores["best_non_gan"] != BASELINE else ""
-    if rival is None:
-        words, tone = "No arm uses a GAN", "open"
-    elif scores["helps"]:
-        words, tone = "The GAN pairs help", "up"
-    elif gain.high < 0:
-        words, tone = "The GAN pairs do harm", "down"
-    else:
-        words, tone = "The GAN pairs are not shown to help", "open"
-    before, after = scores["arms"][BASELINE], scores["arms"][arm]
-    return {
-        "words": f"{words}: mIoU {difference(gain)} points{versus}",
-        "tone": tone,
-        "figures": [
-            ("Baseline mIoU", _percent(before[-1]), ARM_WORDS[BASELINE]),
-            ("Retrained mIoU", _percent(after[-1]), ARM_WORDS.get(arm, arm)),
-            ("Difference", *_gain_words(scores, arm)),
-            ("Challenger", scores["challenger"], "the model to register"),
-        ],
-    }
-
-
-def interval_words(scores: Json) -> str:
-    """Return what the intervals of the page are."""
-    comparison = scores["against_baseline"][scores["shown"]["arm"]]
-    level = f"{100 * comparison['confidence']:g} %"
-    return f"{level} interval by a paired bootstrap over {comparison['units']} {comparison['unit']}"
-
-
 def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
     """Return a row per class: what the baseline and the shown arm reach on it."""
     arm = scores["shown"]["arm"]
     comparison = scores["against_baseline"][arm]
-    intervals = [_interval(raw) for raw in comparison["per_class"]]
-    intervals.append(_interval(comparison["miou"]))
+    intervals = [interval_of(raw) for raw in comparison["per_class"]]
+    intervals.append(interval_of(comparison["miou"]))
     ends = [abs(end) for one in intervals for end in (one.low, one.high) if not math.isnan(end)]
     limit = max(ends, default=1.0)
     edges = [
@@ -80,12 +46,12 @@ def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
             "colour": css_colour(classes.palette[i]) if is_class else None,
             "rare": name in scores["rare"] and is_class,
             "share": percent(scores["train_shares"][i]) if is_class else "",
-            "before": _percent(scores["arms"][BASELINE][i]),
-            "after": _percent(scores["arms"][arm][i]),
+            "before": percent_of(scores["arms"][BASELINE][i]),
+            "after": percent_of(scores["arms"][arm][i]),
             "gain": difference(intervals[i]),
             "chart": interval_chart(intervals[i], limit),
-            "edge_before": _percent(edges[0][i]),
-            "edge_after": _percent(edges[1][i]),
+            "edge_before": percent_of(edges[0][i]),
+            "edge_after": percent_of(edges[1][i]),
         })  # fmt: skip
     return rows
 
@@ -97,28 +63,13 @@ def model_rows(scores: Json) -> list[Json]:
             "name": model["model"],
             "chosen": model["model"] == scores["challenger"],
             "values": [
-                _percent(model[key])
+                percent_of(model[key])
                 for key in ("val_miou", "miou", "accuracy", "mean_accuracy", "boundary_miou")
             ],
-            "calibration_error": _percent(model["calibration_error"]),
+            "calibration_error": percent_of(model["calibration_error"]),
         }
         for model in [*scores["models"], *scores["ensembles"]]
     ]
-
-
-def arm_rows(scores: Json) -> list[Json]:
-    """Return a row per arm: its difference from the baseline and from the best arm without a GAN."""
-    rows = []
-    for arm, comparison in scores["against_baseline"].items():
-        rival = scores["against_best_non_gan"].get(arm)
-        rows.append({
-            "arm": arm,
-            "words": ARM_WORDS.get(arm, ""),
-            "miou": _percent(scores["arms"][arm][-1]),
-            "gain": difference(_interval(comparison["miou"])),
-            "gain_rival": difference(_interval(rival["miou"])) if rival else "-",
-        })  # fmt: skip
-    return rows
 
 
 def shown_models(scores: Json) -> tuple[Json, Json]:
@@ -156,7 +107,7 @@ def reliability_chart(scores: Json) -> Markup:
         total = sum(pixels)
         series.append(
             Series(
-                f"{model['model']} (error {_percent(model['calibration_error'])})",
+                f"{model['model']} (error {percent_of(model['calibration_error'])})",
                 colour,
                 tuple((confidence[i] / pixels[i], right[i] / pixels[i]) for i in bins),
                 tuple(2.0 + 5.0 * math.sqrt(pixels[i] / total) for i in bins),
@@ -187,23 +138,6 @@ def training_charts(scores: Json, data: Path) -> list[Markup]:
     return charts
 
 
-def _gain_words(scores: Json, arm: str) -> tuple[str, str]:
-    comparison = scores["against_baseline"][arm]
-    value, interval = difference(_interval(comparison["miou"])).split(" ", 1)
-    confidence = f"{100 * comparison['confidence']:g} % interval"
-    return f"{value} points", f"{confidence} {interval}, {comparison['units']} {comparison['unit']}"
-
-
-def _interval(raw: Json) -> Interval:
-    return Interval(
-        *(math.nan if raw[key] is None else raw[key] for key in ("value", "low", "high"))
-    )
-
-
-def _percent(value: float | None) -> str:
-    return percent(math.nan if value is None else value)
-
-
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
@@ -213,8 +147,3 @@ def _mean_rows(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
         _mean([value for value in column if value is not None])
         for column in zip(*rows, strict=True)
     ]
-
-
-def css_colour(colour: tuple[int, int, int]) -> str:
-    """Return a colour as CSS writes it."""
-    return "#{:02x}{:02x}{:02x}".format(*colour)

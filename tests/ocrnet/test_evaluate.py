@@ -1,6 +1,7 @@
 """Scores of real files by models that know colours; the numbers follow from the colours."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -87,12 +88,18 @@ def test_the_arm_that_learned_the_colour_is_the_challenger(world: Path) -> None:
     sha256 = ColourSegmenter(world / "retrain/gan-0").weights_sha256
     assert challenger["weights_sha256"] == sha256
     verdict = (world / "evaluate/verdict.txt").read_text()
-    assert verdict.count("\n") == 1
+    assert verdict.count("\n") == 2
     assert challenger["verdict"] == verdict.strip()
+    answer, reasons = verdict.splitlines()
+    assert re.fullmatch(
+        r"The GAN pairs help: \+\S+ \[\+\S+, \+\S+\] points of mIoU against real images only; "
+        r"the challenger is retrain@gan-0\.",
+        answer,
+    )
+    assert reasons.startswith("On 8 test images the mIoU")
     assert "the mIoU over 3 of 3 classes is" in verdict
     assert "Rare classes (less than 10 % of the training pixels), IoU: dent " in verdict
     assert "paired bootstrap over 8 images, 200 resamples" in verdict
-    assert "The GAN pairs help" in verdict
 
 
 def test_the_gallery_shows_predictions_of_both_models(world: Path) -> None:
@@ -128,7 +135,11 @@ def test_an_arm_that_is_no_better_leaves_the_baseline_as_challenger(tmp_path: Pa
     challenger = read(tmp_path, "challenger.json")
     assert challenger["stage"] == "train@0"  # though its validation score is lower
     assert challenger["helps"] is False
-    assert "not shown to help" in str(challenger["verdict"])
+    answer = str(challenger["verdict"]).splitlines()[0]
+    assert answer == (
+        "The GAN pairs are not shown to help: +0.0 [+0.0, +0.0] points of mIoU against real images only; "
+        "the challenger is train@0."
+    )
 
 
 def test_the_best_arm_without_a_gan_is_the_rival(tmp_path: Path) -> None:
@@ -139,7 +150,26 @@ def test_the_best_arm_without_a_gan_is_the_rival(tmp_path: Path) -> None:
     assert scores["best_non_gan"] == "copy_paste"
     # gan beats the baseline but not the rival, which knows the same colours.
     assert challenger["stage"] == "retrain@copy_paste-0"
-    assert "against it the difference is +0.0 [+0.0, +0.0] points" in str(challenger["verdict"])
+    told = str(challenger["verdict"])
+    assert "points of mIoU against copy-paste; the challenger is retrain@copy_paste-0." in told
+    assert "The best arm without a GAN, by validation mIoU, is copy_paste" in told
+    assert "against it the difference is +0.0 [+0.0, +0.0] points" in told
+    against = scores["against_best_non_gan"]
+    assert isinstance(against, dict)
+    assert set(against) == {"train", "gan"}
+    assert against["train"]["miou"]["high"] < 0
+
+
+def test_one_lucky_seed_does_not_help(tmp_path: Path) -> None:
+    """The mean over seeds is well above the rival's on every image, yet another training may not be."""
+    write_world(tmp_path, seeds=(0, 1, 2))
+    baseline = (tmp_path / "train/0/colours.json").read_bytes()
+    for seed in (1, 2):
+        (tmp_path / f"retrain/gan-{seed}/colours.json").write_bytes(baseline)
+    metrics = run(tmp_path, params_of(seeds=[0, 1, 2]))
+    assert metrics["test/delta/gan/mIoU"] > 0.005
+    assert metrics["test/delta/gan/mIoU/low"] == 0
+    assert read(tmp_path, "challenger.json")["helps"] is False
 
 
 def test_seeds_are_paired_and_stale_folders_are_not_read(tmp_path: Path) -> None:
@@ -151,7 +181,10 @@ def test_seeds_are_paired_and_stale_folders_are_not_read(tmp_path: Path) -> None
         "train@0", "train@3", "retrain@gan-0", "retrain@gan-3",
     ]  # fmt: skip
     assert metrics["test/gan-0/mIoU"] == metrics["test/gan-3/mIoU"]
-    assert "mean of 2 seeds" in str(read(tmp_path, "challenger.json")["verdict"])
+    told = str(read(tmp_path, "challenger.json")["verdict"])
+    assert "mean of 2 seeds" in told
+    assert "paired bootstrap over 2 seeds and 8 images" in told
+    assert "2 seeds say little of the luck of training" in told
     assert not any("gan-7" in name for name in metrics)
 
 

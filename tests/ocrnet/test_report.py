@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from ocrnet.compare import Interval
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.evaluate import evaluate
+from ocrnet.quality.record import Measure, write_quality
 from ocrnet.report import render_report, write_report
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart, nice_ticks
 from ocrnet.report.pictures import error_picture, photo, rejected_picture
@@ -81,7 +83,8 @@ def html(world: Path) -> str:
 
 def test_it_shows_the_verdict_every_class_and_every_section(world: Path, html: str) -> None:
     page = Page(html)
-    assert (world / "evaluate/verdict.txt").read_text().strip() in page.text
+    answer, reasons = (world / "evaluate/verdict.txt").read_text().splitlines()
+    assert page.text.index(answer) < page.text.index(reasons) < page.text.index("Baseline mIoU")
     for name in NAMES:
         assert name in page.text
     sections = {attrs["id"] for tag, attrs in page.tags if tag == "h2"}
@@ -149,11 +152,104 @@ def test_a_rival_without_a_gan_is_what_the_gan_is_held_against(tmp_path: Path) -
     out = tmp_path / "evaluate"
     evaluate(tmp_path, out, params=params, load=ColourSegmenter, recorder=Recorder(out))
     text = Page(render_report(tmp_path)).text
-    headline = "The GAN pairs are not shown to help: mIoU +0.0 [+0.0, +0.0] points against the best"
-    assert f"{headline} arm without a GAN (copy_paste)" in text
+    headline = (
+        "The GAN pairs are not shown to help: +0.0 [+0.0, +0.0] points of mIoU against copy-paste"
+    )
+    assert headline in text
     assert "retrained with copy-paste pairs" in text
     for name in ("train-0", "train-1", "gan-0", "gan-1", "copy_paste-0", "copy_paste-1"):
         assert name in text
+
+
+class Tables(HTMLParser):
+    """Collects the cells of every table row of a page, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self._inside = self._inside or tag in ("td", "th")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.rows[-1][-1] += data
+
+
+def test_each_arm_has_its_mean_its_seeds_and_both_differences(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 1))
+    for seed in (0, 1):
+        folder = tmp_path / f"retrain/copy_paste-{seed}"
+        write_model(folder, NAMES, dent=PALETTE[1], val_miou=0.9)
+    params = params_of(seeds=[0, 1], retrain={"arms": ["gan", "copy_paste"]})
+    out = tmp_path / "evaluate"
+    evaluate(tmp_path, out, params=params, load=ColourSegmenter, recorder=Recorder(out))
+    metrics = json.loads((out / "metrics.json").read_text())
+
+    def share(name: str) -> str:
+        return f"{100 * metrics[name]:.1f} %"
+
+    def gain(name: str) -> str:
+        value, low, high = (f"{100 * metrics[name + end]:+.1f}" for end in ("", "/low", "/high"))
+        return f"{value} [{low}, {high}]"
+
+    rows = Tables(render_report(tmp_path)).rows
+    arms = {row[0]: row for row in rows if len(row) == 7}
+    assert arms["gan"][2:] == [
+        share("test/gan-0/mIoU"), share("test/gan-0/mIoU"), share("test/gan-1/mIoU"),
+        gain("test/delta/gan/mIoU"), "+0.0 [+0.0, +0.0]",
+    ]  # fmt: skip
+    train = arms["train"]
+    assert train[-2:] == ["-", gain("test/delta_best_non_gan/train/mIoU")]
+    assert arms["copy_pastebest without a GAN"][-1] == "-"
+    (dent,) = [row for row in rows if row[0] == "dent" and "[" in row[-1]]
+    assert dent[1].startswith(share("test/train-0/IoU/dent") + "copy_paste -")
+    assert dent[2] == (
+        f"{share('test/gan-0/IoU/dent')}train {gain('test/delta/gan/IoU/dent')}copy_paste +0.0 [+0.0, +0.0]"
+    )
+
+
+def test_layouts_quality_and_neighbours_are_shown_where_they_are(
+    world: Path, html: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(world, copy)
+    shares = {
+        "synthesize/share/dent": 0.2, "synthesize/train_share/dent": 0.05, "synthesize/pasted/dent": 3,
+        "synthesize/operation/flip": 3, "synthesize/operation/copy_paste": 1,
+    }  # fmt: skip
+    (copy / "synthesize/metrics.json").write_text(json.dumps(shares))
+    ground = Measure(
+        name="KID", of="synthesized", value=0.125, sd=0.5, extractor="segmenter", extractor_sha256="ab" * 32,
+        resize="none", n=4, reference_n=3, reference_sha256="cd", resolution="24x32", split="val", seed=0,
+    )  # fmt: skip
+    real, plain = (
+        replace(ground, of="real", value=0.0625),
+        replace(ground, name="SSIM", extractor=""),
+    )
+    measures = [ground, real, plain]
+    write_quality(copy / "select", measures, generator="a1")
+    Image.new("RGB", (32, 24)).save(copy / "select/neighbours.jpg")
+    page = render_report(copy)
+    rows = Tables(page).rows
+    assert ["dent", "20.0 %", "", "5.0 %", "", "4.00", "3"] in rows
+    assert "Layouts by operation: copy_paste 1, flip 3." in Page(page).text
+    assert ["KID[segmenter]", "0.125 +- 0.54 against 3", "-", "0.0625 +- 0.54 against 3"] in rows
+    assert [row[0] for row in rows if row[0].startswith("SSIM")] == ["SSIM"]
+    assert (
+        "Features of segmenter (weights abababababab, resize none). Images of 24x32 pixels" in page
+    )
+    assert page.count("<img") == html.count("<img") + 1
+    assert "KID" not in html
 
 
 @pytest.mark.parametrize(

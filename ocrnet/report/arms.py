@@ -1,0 +1,105 @@
+"""The part of the page that answers: the headline, and the arms against each other."""
+
+from typing import Any
+
+from ocrnet.compare import BASELINE
+from ocrnet.data.manifest import ClassTable
+from ocrnet.report.values import css_colour, interval_of, percent_of
+from ocrnet.verdict import ARM_WORDS, RIVAL_WORDS, difference
+
+Json = dict[str, Any]
+
+
+def headline(scores: Json, answer: str) -> Json:
+    """Return the answer, how it is meant, and the numbers that stand beside it.
+
+    Args:
+        scores: of `read_scores`.
+        answer: the first line of the verdict.
+    """
+    arm, rival = scores["shown"]["arm"], scores["best_non_gan"]
+    before, after = scores["arms"][BASELINE], scores["arms"][arm]
+    figures = [
+        ("Baseline mIoU", percent_of(before[-1]), ARM_WORDS[BASELINE]),
+        ("Retrained mIoU", percent_of(after[-1]), ARM_WORDS.get(arm, arm)),
+        ("Against real images only", *_gain_words(scores["against_baseline"][arm])),
+    ]
+    if arm in scores["gan_arms"] and rival != BASELINE:
+        words = f"Against {RIVAL_WORDS[rival]}"
+        figures.append((words, *_gain_words(scores["against_best_non_gan"][arm])))
+    challenger = ("Challenger", scores["challenger"], "the model to register")
+    return {"words": answer, "tone": _tone(scores, arm), "figures": [*figures, challenger]}
+
+
+def _tone(scores: Json, arm: str) -> str:
+    if scores["helps"]:
+        return "up"
+    comparison = scores["against_best_non_gan"].get(arm)
+    if arm in scores["gan_arms"] and interval_of(comparison["miou"]).high < 0:
+        return "down"
+    return "open"
+
+
+def interval_words(scores: Json) -> str:
+    """Return what the intervals of the page are."""
+    return _words_of(scores["against_baseline"][scores["shown"]["arm"]])
+
+
+def _words_of(comparison: Json) -> str:
+    level = f"{100 * comparison['confidence']:g} %"
+    seeds = f"{comparison['seeds']} seeds and " if comparison["seeds"] > 1 else ""
+    units = f"{comparison['units']} {comparison['unit']}"
+    return f"{level} interval by a paired bootstrap over {seeds}{units}"
+
+
+def seeds_of(scores: Json) -> list[int]:
+    """Return the seeds, which all arms have."""
+    return sorted({model["seed"] for model in scores["models"]})
+
+
+def arm_rows(scores: Json) -> list[Json]:
+    """Return a row per arm: its mean, its seeds, and how far it is from the baseline and the best arm without a GAN."""
+    rows = []
+    for arm, values in scores["arms"].items():
+        by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
+        gains = [scores[key].get(arm) for key in ("against_baseline", "against_best_non_gan")]
+        rows.append({
+            "arm": arm,
+            "words": ARM_WORDS.get(arm, ""),
+            "rival": arm == scores["best_non_gan"],
+            "miou": percent_of(values[-1]),
+            "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],
+            "gains": [_difference(gain and gain["miou"]) for gain in gains],
+        })  # fmt: skip
+    return rows
+
+
+def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
+    """Return a row per class with a cell per arm: its IoU, and its differences from the two arms that count."""
+    rival = scores["best_non_gan"]
+    against = [("against_baseline", BASELINE)]
+    if rival != BASELINE:
+        against.append(("against_best_non_gan", rival))
+    rows = []
+    for i, name in enumerate([*classes.class_names, "mean"]):
+        is_class = i < classes.num_classes
+        cells = []
+        for arm, values in scores["arms"].items():
+            lines = [
+                (reference, _difference(comparison["per_class"][i] if is_class else comparison["miou"]))
+                for key, reference in against
+                if (comparison := scores[key].get(arm)) is not None
+            ]  # fmt: skip
+            cells.append({"iou": percent_of(values[i]), "lines": lines})
+        colour = css_colour(classes.palette[i]) if is_class else None
+        rows.append({"name": name, "colour": colour, "cells": cells})
+    return rows
+
+
+def _gain_words(comparison: Json) -> tuple[str, str]:
+    value, interval = difference(interval_of(comparison["miou"])).split(" ", 1)
+    return f"{value} points", f"{interval}, {_words_of(comparison)}"
+
+
+def _difference(raw: Json | None) -> str:
+    return "-" if raw is None else difference(interval_of(raw))
