@@ -18,7 +18,7 @@ from ocrnet.counting import Counts, ImageCounts, add_up, summarize
 from ocrnet.ensemble import load_segmenters
 from ocrnet.protocol import Protocol
 from ocrnet.scoring import Segmenter, TestSplit, count_split, read_test_split
-from ocrnet.verdict import percent
+from ocrnet.verdict_words import percent
 
 STATISTICS = EvaluateParams()  # bootstrap and boundary band are those of `evaluate` by default
 

@@ -16,7 +16,8 @@ from ocrnet.counting import Counts
 from ocrnet.metrics import miou, pixel_accuracy
 from ocrnet.protocol import Protocol
 from ocrnet.scoring import EnsembleScores, ModelScores, TestSplit
-from ocrnet.verdict import Outcome, rare_classes, write_verdict
+from ocrnet.verdict import Outcome
+from ocrnet.verdict_words import rare_classes, write_verdict
 
 ROWS_PER_CLASS = 100  # for DVC's confusion template: one row per percent of a true class
 

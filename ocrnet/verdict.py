@@ -1,12 +1,11 @@
-"""What the scores mean: did the GAN help, which model is the challenger, and why, in words.
+"""What the scores mean: did the GAN help, and which model is the challenger.
 
 The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. Which of the
 arms without a GAN is the best, the validation split says. The interval is that of a bootstrap over test images (or
 groups of them) and, where there are several, over seeds, both arms on the same resamples.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ from ocrnet.compare import (
     BASELINE,
     NON_GAN,
     Comparison,
-    Interval,
     arm_scores,
     best_arm,
     best_seed,
@@ -26,20 +24,6 @@ from ocrnet.compare import (
 )
 from ocrnet.config import EvaluateParams
 from ocrnet.scoring import Cell, ModelScores, TestSplit
-
-ARM_WORDS = {
-    BASELINE: "trained on real images only",
-    "gan": "retrained with selected GAN pairs",
-    "gan_unselected": "retrained with all GAN pairs",
-    "copy_paste": "retrained with copy-paste pairs",
-    "real_twice": "retrained on the real images twice over",
-}
-RIVAL_WORDS = {
-    BASELINE: "real images only",
-    "copy_paste": "copy-paste",
-    "real_twice": "real images twice over",
-}
-FEW_SEEDS = 5  # with fewer, resampling them gives an interval that is too narrow still
 
 
 @dataclass(frozen=True)
@@ -80,17 +64,36 @@ class Outcome:
 
 def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams) -> Outcome:
     """Compare the arms and choose the challenger; the validation split decides between equals."""
-    stacks: dict[str, Int64[np.ndarray, "S N K K"]] = {}
     val_mious: dict[str, dict[int, float]] = {}
     for score in scores:
         val_mious.setdefault(score.cell.arm, {})[score.cell.seed] = score.val_miou
-    for arm in val_mious:
-        stacks[arm] = np.stack([score.confusions for score in scores if score.cell.arm == arm])
+    stacks = {
+        arm: np.stack([score.confusions for score in scores if score.cell.arm == arm])
+        for arm in val_mious
+    }
+    return compare_arms(stacks, val_mious, groups=split.groups, params=params)
+
+
+def compare_arms(
+    stacks: Mapping[str, Int64[np.ndarray, "S N K K"]],
+    val_mious: Mapping[str, dict[int, float]],
+    *,
+    groups: Sequence[str],
+    params: EvaluateParams,
+) -> Outcome:
+    """Compare arms, one of them the baseline and at least one other.
+
+    Args:
+        stacks: per arm, a confusion matrix per seed and test image.
+        val_mious: the validation mIoU per arm and seed, seeds in the order of the stacks.
+        groups: of the test images.
+        params: of the bootstrap.
+    """
 
     def against(arm: str, reference: str) -> Comparison:
         return compare(
             stacks[arm], stacks[reference],
-            groups=split.groups, resamples=params.bootstrap,
+            groups=groups, resamples=params.bootstrap,
             confidence=params.confidence, seed=params.seed, over_seeds=len(stacks[arm]) > 1,
         )  # fmt: skip
 
@@ -101,7 +104,7 @@ def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParam
     chosen = choose_arm(val_mious, {arm: against_rival[arm] for arm in gan})
     return Outcome(
         arm_scores={arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()},
-        val_mious=val_mious,
+        val_mious=dict(val_mious),
         against_baseline={arm: against(arm, BASELINE) for arm in extra},
         against_rival=against_rival,
         rival=rival,
@@ -109,139 +112,3 @@ def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParam
         challenger=Cell(chosen, best_seed(val_mious[chosen])),
         helps=chosen in gan,
     )
-
-
-def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
-    """Return the verdict: the answer in one line, and in a second one what it rests on."""
-    comparison = outcome.against_baseline[outcome.shown]
-    names = split.classes.class_names
-    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
-    seeds = len(outcome.val_mious[BASELINE])
-    mean = f", mean of {seeds} seeds" if seeds > 1 else ""
-    models = (ARM_WORDS[BASELINE], ARM_WORDS[outcome.shown])
-    sentences = [
-        f"On {len(split)} test images the mIoU over {comparison.classes} of {len(names)} classes "
-        f"is {percent(before[-1])} for the model {models[0]} and {percent(after[-1])} for "
-        f"the one {models[1]}{mean}: {difference(comparison.miou)} points "
-        f"({_interval_words(comparison, params)}).",
-        _rare_sentence(outcome, split, params),
-        *_rival_sentence(outcome),
-        *_choice_sentence(outcome),
-        *_caveats(outcome, comparison, split),
-    ]
-    return f"{answer(outcome)}\n{' '.join(sentences)}"
-
-
-def answer(outcome: Outcome) -> str:
-    """Return whether the GAN pairs help, by how much and against what, and the challenger, in one line."""
-    chosen = f"the challenger is {outcome.challenger.stage}."
-    if not outcome.gan_arms:
-        return f"No arm uses a GAN; {chosen}"
-    comparison = outcome.against_rival[outcome.shown]
-    words = "are not shown to help"
-    if outcome.helps:
-        words = "help"
-    elif comparison.hurts:
-        words = "do harm"
-    gain = f"{difference(comparison.miou)} points of mIoU against {RIVAL_WORDS[outcome.rival]}"
-    return f"The GAN pairs {words}: {gain}; {chosen}"
-
-
-def rare_classes(split: TestSplit, params: EvaluateParams) -> list[int]:
-    """Return the ids of the classes with less than `rare_share` of the training pixels."""
-    return [i for i, share in enumerate(split.train_shares) if share < params.rare_share]
-
-
-def percent(share: float) -> str:
-    """Return a share as percent with one decimal.
-
-    >>> percent(0.1234)
-    '12.3 %'
-    """
-    return "n/a" if math.isnan(share) else f"{100 * share:.1f} %"
-
-
-def difference(interval: Interval) -> str:
-    """Return a difference with its interval, in points.
-
-    >>> difference(Interval(0.05, -0.011, 0.1))
-    '+5.0 [-1.1, +10.0]'
-    """
-    if math.isnan(interval.value):
-        return "n/a"
-    value, low, high = (
-        f"{100 * part + 0.0:+.1f}" for part in (interval.value, interval.low, interval.high)
-    )
-    return f"{value} [{low}, {high}]"
-
-
-def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
-    return (
-        f"{100 * comparison.confidence:g} % interval, paired bootstrap over {resampled(comparison)}, "
-        f"{params.bootstrap} resamples"
-    )
-
-
-def resampled(comparison: Comparison) -> str:
-    """Return what a bootstrap drew from, in words."""
-    units = f"{comparison.units} {comparison.unit}"
-    return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
-
-
-def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
-    limit = f"less than {100 * params.rare_share:g} % of the training pixels"
-    rare = rare_classes(split, params)
-    if not rare:
-        return f"No class is rare ({limit})."
-    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
-    intervals = outcome.against_baseline[outcome.shown].per_class
-    parts = [
-        f"{split.classes.class_names[i]} {percent(before[i])} to {percent(after[i])}, "
-        f"{difference(intervals[i])}"
-        for i in rare
-    ]
-    return f"Rare classes ({limit}), IoU: {'; '.join(parts)}."
-
-
-def _rival_sentence(outcome: Outcome) -> list[str]:
-    if not outcome.gan_arms:
-        return []
-    score = percent(outcome.arm_scores[outcome.rival][-1])
-    if outcome.rival == BASELINE:
-        return [f"The best arm without a GAN, by validation mIoU, is {BASELINE}: real images only."]
-    gain = difference(outcome.against_rival[outcome.shown].miou)
-    return [
-        f"The best arm without a GAN, by validation mIoU, is {outcome.rival} ({score} on the test images); against it "
-        f"the difference is {gain} points."
-    ]
-
-
-def _choice_sentence(outcome: Outcome) -> list[str]:
-    if not outcome.gan_arms:
-        return ["The challenger is the best of all by validation mIoU."]
-    if outcome.helps:
-        return ["The pairs help, for the whole interval is above zero."]
-    hurts = outcome.against_rival[outcome.shown].hurts
-    why = "The whole interval is below zero" if hurts else "The interval holds zero"
-    return [f"{why}, so the challenger is the best of the models without a GAN by validation mIoU."]
-
-
-def _caveats(outcome: Outcome, comparison: Comparison, split: TestSplit) -> list[str]:
-    groups, seeds = len(set(split.groups)), len(outcome.val_mious[BASELINE])
-    told = []
-    if comparison.unit == "images" and groups < len(split):
-        told.append(
-            f"The images come from {groups} groups only and images of a group are alike, so the interval is too narrow."
-        )
-    if seeds == 1:
-        told.append(
-            "With one seed the interval covers the choice of test images, not the luck of training."
-        )
-    elif seeds < FEW_SEEDS:
-        told.append(f"{seeds} seeds say little of the luck of training: more could move the interval.")  # fmt: skip
-    if len(outcome.gan_arms) > 1:
-        told.append(
-            f"{len(outcome.gan_arms)} arms use a GAN, each held against the same rival: the chance that one of them "
-            "passes by luck is that many times as high."
-        )
-    return told

@@ -5,7 +5,7 @@ from typing import Any
 from ocrnet.compare import BASELINE
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report.values import css_colour, interval_of, percent_of
-from ocrnet.verdict import ARM_WORDS, RIVAL_WORDS, difference
+from ocrnet.verdict_words import ARM_WORDS, RIVAL_WORDS, difference
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from ocrnet.data.manifest import (
 from ocrnet.report.files import read_json, required
 from ocrnet.scoring import Cell
 from ocrnet.tracking import RECORD_FILE
-from ocrnet.verdict import percent
+from ocrnet.verdict_words import percent
 
 STATISTICS_FILE = "statistics.json"
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from ocrnet.report.charts import Axes, Series, interval_chart, line_chart
 from ocrnet.report.files import curve, read_json, read_lines
 from ocrnet.report.values import css_colour, interval_of, percent_of
 from ocrnet.scoring import Cell
-from ocrnet.verdict import difference, percent
+from ocrnet.verdict_words import difference, percent
 
 BEFORE, AFTER = "var(--before)", "var(--after)"
 Json = dict[str, Any]

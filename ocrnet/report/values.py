@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ocrnet.compare import Interval
-from ocrnet.verdict import percent
+from ocrnet.verdict_words import percent
 
 
 def interval_of(raw: dict[str, Any]) -> Interval:
