@@ -4,6 +4,8 @@ Every rank computes the loss of the whole batch: `sum_over_ranks` is differentia
 that the mean of the ranks' gradients, which DDP takes, is the gradient of that loss.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -28,7 +30,7 @@ def sum_over_ranks(value: Tensor) -> Tensor:
     """Return the sum of a tensor over all ranks, the same at each; differentiable."""
     if not is_distributed():
         return value
-    summed: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
+    summed: Tensor = _Sum.apply(value)
     return summed
 
 
@@ -36,14 +38,14 @@ class _Sum(torch.autograd.Function):
     """All-reduce by summing, forward and backward."""
 
     @staticmethod
-    def forward(ctx: object, value: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: object, value: Tensor) -> Tensor:
         """Sum the values."""
         total = value.detach().clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
         """Sum the gradients: each rank's output depends on this rank's value."""
         total = gradient.detach().clone().contiguous()
         dist.all_reduce(total)
@@ -63,3 +65,20 @@ def gather_over_ranks(value: Tensor) -> Tensor:
     parts = [torch.zeros_like(padded) for _ in range(world_size())]
     dist.all_gather(parts, padded)
     return torch.cat([part[: int(n)] for part, n in zip(parts, lengths, strict=True)])
+
+
+def gather_names(names: list[str]) -> list[str]:
+    """Return the names of a batch whose items were dealt out to the ranks in turn, in the order of the batch."""
+    if not is_distributed():
+        return names
+    parts: list[list[str] | None] = [None] * world_size()
+    dist.all_gather_object(parts, names)
+    return [name for turn in zip(*(part or [] for part in parts), strict=True) for name in turn]
+
+
+@torch.no_grad()
+def copy_from_first(values: Iterable[Tensor]) -> None:
+    """Overwrite tensors by those of rank 0, in place."""
+    if is_distributed():
+        for value in values:
+            dist.broadcast(value, src=0)

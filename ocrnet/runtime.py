@@ -9,7 +9,7 @@ import torch
 
 
 def pick_device() -> torch.device:
-    """Return the first CUDA device where there is one, else the CPU."""
+    """Return the current CUDA device where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -31,7 +31,9 @@ def keyed_generator(*key: int | str) -> torch.Generator:
 @contextlib.contextmanager
 def seeded(*key: int | str) -> Iterator[None]:
     """Seed torch's global generators by the key inside the block, and put them back after it."""
-    with torch.random.fork_rng():
+    # By default the generators of all devices would be kept, with a warning where there are several.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
         torch.manual_seed(key_seed(*key))
         yield
 

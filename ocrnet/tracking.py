@@ -23,11 +23,15 @@ class Recorder:
     Args:
         folder: the stage's output; made if it is not there.
         times: the side file for wall-clock times; None writes none.
+
+    Attributes:
+        folder: as given.
+        times: as given.
     """
 
     def __init__(self, folder: Path, *, times: Path | None = None) -> None:
-        self._folder = folder
-        self._times = times
+        self.folder = folder
+        self.times = times
         self._lines: list[str] = []
         self._stamps: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,24 +52,24 @@ class Recorder:
     def restore(self, state: Mapping[str, Sequence[str]]) -> None:
         """Start from the lines of a checkpoint in place of those written so far."""
         self._lines, self._stamps = [], []
-        (self._folder / METRICS_LINES).write_text("")
-        if self._times is not None:
-            self._times.write_text("")
+        (self.folder / METRICS_LINES).write_text("")
+        if self.times is not None:
+            self.times.write_text("")
         for line, stamp in zip(state["lines"], state["stamps"], strict=True):
             self._append(line, stamp)
 
     def finish(self, metrics: Mapping[str, float | int]) -> None:
         """Write `metrics.json`, the numbers that stand for the whole run."""
         finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-        (self._folder / METRICS_FILE).write_text(json.dumps(finite, indent=1) + "\n")
+        (self.folder / METRICS_FILE).write_text(json.dumps(finite, indent=1) + "\n")
 
     def _append(self, line: str, stamp: str) -> None:
         self._lines.append(line)
         self._stamps.append(stamp)
-        with (self._folder / METRICS_LINES).open("a") as file:
+        with (self.folder / METRICS_LINES).open("a") as file:
             file.write(line + "\n")
-        if self._times is not None:
-            with self._times.open("a") as file:
+        if self.times is not None:
+            with self.times.open("a") as file:
                 file.write(stamp + "\n")
 
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.data.transforms import TrainTransform
+from ocrnet.distributed import rank, world_size
 from ocrnet.errors import DataError
 from ocrnet.runtime import key_seed, keyed_generator
 
@@ -90,7 +91,9 @@ class Slot(NamedTuple):
 class StepSampler(Sampler[list[Slot]]):
     """The batches of the steps from `first` on, each a share of real rows and the rest extra rows.
 
-    Real rows come in shuffled epochs. Extra rows are drawn by their weights.
+    Real rows come in shuffled epochs. Extra rows are drawn by their weights. The slots of a step are dealt out to the
+    ranks in turn, so that each gets its share of extra rows, too; what the ranks draw together does not depend on
+    how many they are.
     """
 
     def __init__(
@@ -115,10 +118,10 @@ class StepSampler(Sampler[list[Slot]]):
 
     def __iter__(self) -> Iterator[list[Slot]]:
         for step in range(self._first, self._steps):
-            yield self.batch(step)
+            yield self.batch(step)[rank() :: world_size()]
 
     def batch(self, step: int) -> list[Slot]:
-        """Return the slots of one step."""
+        """Return the slots of one step, of all ranks together."""
         count = self._real_per_batch
         rows = [(0, self._real_row(step * count + i)) for i in range(count)]
         if self._extra_per_batch:
@@ -134,7 +137,7 @@ class StepSampler(Sampler[list[Slot]]):
 
 
 class TrainBatch(NamedTuple):
-    """A batch as the loop takes it."""
+    """A batch as the loop of one rank takes it."""
 
     images: Tensor  # [B, 3, h, w] uint8
     label_maps: Tensor  # [B, h, w] int64
@@ -167,12 +170,12 @@ def train_batches(
     seed: int,
     workers: int = 0,
 ) -> Iterator[TrainBatch]:
-    """Return the batches of the steps from `first` on.
+    """Return this rank's share of the batches of the steps from `first` on.
 
     Args:
         streams: the real rows, and the extra rows where there are any.
         transform: what is done to each sample.
-        batch_size: how many samples a batch has.
+        batch_size: how many samples a batch has, over all ranks.
         real_fraction: the share of a batch that is real where there are extra rows.
         first: the step to start at.
         steps: the step to stop before.

@@ -38,19 +38,24 @@ class _Tail(nn.Module):
         return finished
 
 
-class SyncBatchNorm2d(nn.SyncBatchNorm, _Tail):
+class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
     """Batch norm with the statistics of the images of all processes.
 
-    torch's own works on accelerators only; on a CPU the sums are made here. A lone process has a plain batch norm.
+    On a CUDA device it is torch's, which works on nothing else and whose class DDP refuses elsewhere; on a CPU the sums
+    are made here. A lone process has a plain batch norm.
     """
+
+    process_group = None  # of all processes; torch's forward reads it
+    _check_input_dim = nn.SyncBatchNorm._check_input_dim
+    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Return the normed features."""
-        if not (self.training and is_distributed()):
-            return self.finish(nn.modules.batchnorm._BatchNorm.forward(self, input))
         if input.is_cuda:
-            return self.finish(super().forward(input))
-        return self.finish(self._norm(input))
+            return self.finish(nn.SyncBatchNorm.forward(self, input))  # type: ignore[arg-type]
+        if self.training and is_distributed():
+            return self.finish(self._norm(input))
+        return self.finish(super().forward(input))
 
     def _norm(self, feats: Tensor) -> Tensor:
         values = feats.to(torch.promote_types(feats.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""A function run by two processes of one gloo group."""
+"""A function run by the processes of one gloo group, two by default."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -11,31 +11,37 @@ import torch.distributed as dist
 WORLD = 2
 
 
-def over_ranks(function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
+def over_ranks(
+    function: Callable[..., Any], *arguments: Any, folder: Path, world: int = WORLD
+) -> list[Any]:
     """Call `function(*arguments)` at each rank and return what each of them returned.
 
     Args:
         function: of a module, so that a new process can find it.
         arguments: picklable.
-        folder: an empty folder for the results.
+        folder: for the results; made if it is not there, without an earlier call's.
+        world: how many processes.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     ranks = [
-        context.Process(target=_run, args=(rank, folder, function, arguments))
-        for rank in range(WORLD)
+        context.Process(target=_run, args=(rank, world, folder, function, arguments))
+        for rank in range(world)
     ]
     for process in ranks:
         process.start()
     for process in ranks:
         process.join(timeout=120)
-    assert [process.exitcode for process in ranks] == [0] * WORLD
-    return [torch.load(str(folder / f"{rank}.pt"), weights_only=False) for rank in range(WORLD)]
+    assert [process.exitcode for process in ranks] == [0] * world
+    return [torch.load(str(folder / f"{rank}.pt"), weights_only=False) for rank in range(world)]
 
 
-def _run(rank: int, folder: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _run(
+    rank: int, world: int, folder: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=WORLD
+        "gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=world
     )
     torch.save(function(*arguments), folder / f"{rank}.pt")
     dist.destroy_process_group()

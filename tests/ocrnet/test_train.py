@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ocrnet.best import SCORES_FILE
 from ocrnet.bundle import load_bundle
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
@@ -16,7 +17,7 @@ from ocrnet.metrics import miou
 from ocrnet.predict import load_segmenter
 from ocrnet.tracking import Recorder
 from ocrnet.train import train_segmenter
-from ocrnet.trainer import SCORES_FILE, Trainer, TrainingData
+from ocrnet.trainer import Trainer, TrainingData
 from ocrnet.validation import score_folder
 from tests.ocrnet.conftest import toy_params
 
@@ -123,3 +124,40 @@ def test_a_loss_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Pat
     batch = next(trainer.batches())
     with pytest.raises(TrainError, match=f"step 0: the loss is nan on the batch .*{batch.ids[-1]}"):
         trainer.advance(batch)
+
+
+def gradient_norm(toy_set: Path, folder: Path, clip_norm: float | None) -> float:
+    """Make one step and return the norm of the gradient that the optimizer was given."""
+    params = toy_params(clip_norm=clip_norm)
+    trainer = Trainer(params, TrainingData.read(toy_set), seed=0, recorder=Recorder(folder))
+    trainer.advance(next(trainer.batches()))
+    squares = [
+        float(weight.grad.square().sum())
+        for weight in trainer.model.parameters()
+        if weight.grad is not None
+    ]
+    return sum(squares) ** 0.5
+
+
+def test_the_gradient_is_clipped_to_the_norm_asked_for(toy_set: Path, tmp_path: Path) -> None:
+    assert gradient_norm(toy_set, tmp_path, None) > 0.1
+    assert gradient_norm(toy_set, tmp_path, 0.01) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Path) -> None:
+    """The loss is finite; a step with this gradient would spoil the weights, and the next batch be blamed."""
+    trainer = Trainer(toy_params(), TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+    next(trainer.model.parameters()).register_hook(lambda gradient: gradient * float("inf"))
+    batch = next(trainer.batches())
+    with pytest.raises(TrainError, match=f"norm of the gradient is .* batch .*{batch.ids[-1]}"):
+        trainer.advance(batch)
+
+
+def test_norms_frozen_at_random_weights_are_told(
+    toy_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    params = toy_params()
+    model = params.model.model_copy(update={"backbone": "resnet18", "norm": "frozen"})
+    frozen = params.model_copy(update={"model": model})
+    Trainer(frozen, TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+    assert "model.norm frozen keeps the statistics of random weights" in caplog.text

@@ -1,0 +1,261 @@
+"""A training by several processes, seen from the one that starts them.
+
+The ranks are started by torchrun's agent inside this process, as by `torchrun --standalone --nproc-per-node N -m
+ocrnet.rank`, less its report of errors. What a rank needs is handed over as one JSON file, and a rank that fails leaves
+a note: an error of ours is raised again here as if it had been met here, any other one with the rank's traceback.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+import torch
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from ocrnet import errors
+from ocrnet.checkpoint import CheckpointStore
+from ocrnet.config import Params
+from ocrnet.data.dataset import ImageFolder
+from ocrnet.data.manifest import ClassTable
+from ocrnet.errors import OcrnetError, ParamsError, TrainError
+from ocrnet.params_file import parse_params
+from ocrnet.rank import JOB_FILE, NOTE_FILE
+from ocrnet.tracking import Recorder
+from ocrnet.trainer import TrainingData
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+@runtime_checkable
+class RankJob(Protocol):
+    """A training that several processes can share; its file names its class, which reads it."""
+
+    @property
+    def processes(self) -> int:
+        """How many take part."""
+
+    def check(self, *, devices: int) -> None:
+        """Refuse what this machine cannot run."""
+
+    def write(self, folder: Path) -> None:
+        """Write the job's file."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a rank is told of the training of a segmenter.
+
+    Args:
+        params: as the stage has them.
+        data: the rows of the manifests go along, so that every rank sees those that this process saw.
+        seed: of the training.
+        out: the folder of the bundle.
+        record: the folder of the metrics.
+        times: their side file, or None.
+        checkpoints: the folder of the checkpoint.
+        log_level: of the first rank.
+    """
+
+    params: Params
+    data: TrainingData
+    seed: int
+    out: Path
+    record: Path
+    times: Path | None
+    checkpoints: Path
+    log_level: int = logging.INFO
+
+    @property
+    def processes(self) -> int:
+        """How many processes take part."""
+        return self.params.train.processes
+
+    def check(self, *, devices: int) -> None:
+        """Refuse what this machine cannot run.
+
+        Raises:
+            ParamsError: in one line.
+        """
+        check_processes(self.params, devices=devices)
+
+    def run(self, recorder: Recorder) -> None:
+        """Take one process's part."""
+        from ocrnet.train import train_segmenter
+
+        train_segmenter(
+            self.params, self.data, seed=self.seed, out=self.out, recorder=recorder,
+            checkpoints=CheckpointStore(self.checkpoints),
+        )  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """Write the file that `read` reads; numbers survive to the bit."""
+        values = {
+            "kind": "ocrnet.launch:Job",
+            "params": self.params.model_dump(mode="json", by_alias=True),
+            "classes": [self.data.classes.class_names, self.data.classes.palette, self.data.classes.ignore_index],
+            "real": _rows(self.data.real), "val": _rows(self.data.val), "extra": _rows(self.data.extra),
+            "seed": self.seed, "out": str(self.out), "record": str(self.record),
+            "times": None if self.times is None else str(self.times), "checkpoints": str(self.checkpoints),
+            "log_level": self.log_level,
+        }  # fmt: skip
+        (folder / JOB_FILE).write_text(json.dumps(values))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Job":
+        """Read the job."""
+        raw = json.loads((folder / JOB_FILE).read_text())
+        names, palette, ignore_index = raw["classes"]
+        real, val, extra = (_folder(raw[name]) for name in ("real", "val", "extra"))
+        assert real is not None
+        assert val is not None
+        classes = ClassTable(tuple(names), tuple(tuple(colour) for colour in palette), ignore_index)
+        return cls(
+            params=parse_params(raw["params"]),
+            data=TrainingData(classes=classes, real=real, val=val, extra=extra),
+            seed=raw["seed"],
+            out=Path(raw["out"]),
+            record=Path(raw["record"]),
+            times=None if raw["times"] is None else Path(raw["times"]),
+            checkpoints=Path(raw["checkpoints"]),
+            log_level=raw["log_level"],
+        )
+
+
+def _rows(folder: ImageFolder | None) -> dict[str, Any] | None:
+    if folder is None:
+        return None
+    return {"folder": str(folder.folder), "table": folder.table.to_dict("list")}
+
+
+def _folder(raw: dict[str, Any] | None) -> ImageFolder | None:
+    return None if raw is None else ImageFolder(Path(raw["folder"]), pd.DataFrame(raw["table"]))
+
+
+def launch(job: RankJob) -> None:
+    """Train by as many ranks as the job asks for, and return when all have ended.
+
+    A signal that ends this process ends the ranks first.
+
+    Raises:
+        ParamsError: there are too few CUDA devices, or too few images for each process.
+        OcrnetError: what a rank met.
+        RuntimeError: what else a rank met, with its traceback.
+    """
+    processes = job.processes
+    job.check(devices=torch.cuda.device_count())
+    caught: signal.Signals | None = None
+    with tempfile.TemporaryDirectory(prefix="ocrnet-ranks-") as name, _as_before(processes):
+        folder = Path(name)
+        job.write(folder)
+        config = LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=str(uuid.uuid4()), rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0", max_restarts=0, logs_specs=DefaultLogsSpecs(log_dir=str(folder / "logs")),
+            signals_to_handle=",".join(number.name for number in SIGNALS),
+        )  # fmt: skip
+        try:
+            elastic_launch(config, sys.executable)("-m", "ocrnet.rank", name, os.getpid())
+        except ChildFailedError as error:
+            raise _reason(folder, error, processes) from None
+        except SignalException as error:
+            caught = error.sigval
+    if caught is not None:
+        signal.raise_signal(caught)  # as it would have ended a training by one process
+
+
+def check_processes(params: Params, *, devices: int) -> None:
+    """Refuse more processes than there are CUDA devices, and batch norms over one image.
+
+    Args:
+        params: whose `train.processes` is checked.
+        devices: how many CUDA devices there are; none means that the CPU trains.
+
+    Raises:
+        ParamsError: in one line.
+    """
+    processes = params.train.processes
+    check_devices("train", processes, devices=devices)
+    if params.model.norm == "batch" and params.train.batch_size == processes > 1:
+        raise ParamsError(
+            f"params.yaml: train.processes: {processes} processes share {params.train.batch_size} images, one each, "
+            "and model.norm batch needs two or more. Set model.norm to sync or group, or raise train.batch_size."
+        )
+
+
+def check_devices(section: str, processes: int, *, devices: int) -> None:
+    """Refuse more processes than there are CUDA devices.
+
+    Args:
+        section: of the params that ask for the processes.
+        processes: how many.
+        devices: how many CUDA devices there are; none means that the CPU trains.
+
+    Raises:
+        ParamsError: in one line.
+    """
+    if 0 < devices < processes:
+        raise ParamsError(
+            f"params.yaml: {section}.processes: found {processes}, but there are {devices} CUDA devices and each "
+            "process needs one. Lower it, or train on the CPU with CUDA_VISIBLE_DEVICES=''."
+        )
+
+
+@contextlib.contextmanager
+def _as_before(processes: int) -> Iterator[None]:
+    """Set what the agent and the ranks read of this process, and put it and what the agent changes back."""
+    environment, handlers = (
+        dict(os.environ),
+        {number: signal.getsignal(number) for number in SIGNALS},
+    )
+    agent = logging.getLogger("torch.distributed.elastic")
+    level = agent.level
+    agent.setLevel(logging.CRITICAL)  # it tells of each process that it ends
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns of an option that we mean
+    package = str(Path(__file__).resolve().parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    try:
+        yield
+    finally:
+        agent.setLevel(level)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+
+
+def _reason(folder: Path, error: ChildFailedError, processes: int) -> Exception:
+    """Return what to raise for ranks that failed: an error of ours, a signal, or the first traceback."""
+    notes = [json.loads(path.read_text()) for path in folder.glob(NOTE_FILE.format(rank="*"))]
+    notes.sort(key=lambda note: (note["kind"] is None, note["time"]))
+    if notes and notes[0]["kind"] is not None:
+        kind: type[OcrnetError] = getattr(errors, notes[0]["kind"])
+        return kind(notes[0]["message"])
+    for number, failure in error.failures.items():
+        if failure.exitcode < 0:
+            return TrainError(
+                f"process {number} of {processes} was ended by {failure.signal_name()}, as when "
+                "memory is short. Run the stage again: it goes on from its last checkpoint."
+            )
+    if notes:
+        return RuntimeError(
+            f"process {notes[0]['rank']} of {processes} failed:\n{notes[0]['message']}"
+        )
+    number, failure = error.get_first_failure()
+    return RuntimeError(f"process {number} of {processes} ended with exit code {failure.exitcode}")
