@@ -8,16 +8,11 @@ everywhere and no norm layers, so real and fake images may share a batch.
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from ocrnet.gan.generator import SLOPE
+from ocrnet.gan.layers import SLOPE, normed_conv
 from ocrnet.gan.presets import Preset
 
 FAKE = 0  # the channel that says "fake"
-
-
-def _conv(c_in: int, c_out: int, kernel: int) -> nn.Module:
-    return spectral_norm(nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2))
 
 
 class Residual(nn.Module):
@@ -25,9 +20,9 @@ class Residual(nn.Module):
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
-        self.conv1 = _conv(c_in, c_out, 3)
-        self.conv2 = _conv(c_out, c_out, 3)
-        self.skip = _conv(c_in, c_out, 1)
+        self.conv1 = normed_conv(c_in, c_out, 3)
+        self.conv2 = normed_conv(c_out, c_out, 3)
+        self.skip = normed_conv(c_in, c_out, 1)
 
     def forward(self, feats: Tensor) -> Tensor:
         """Return features of the same size with the block's output channels."""
@@ -48,12 +43,12 @@ class Discriminator(nn.Module):
         super().__init__()
         channels = preset.discriminator
         self.multiple = 2 ** (len(channels) - 1)
-        self.stem = _conv(3, channels[0], 3)
-        self.fine = _conv(channels[0], channels[0], 3)
+        self.stem = normed_conv(3, channels[0], 3)
+        self.fine = normed_conv(channels[0], channels[0], 3)
         self.down = nn.ModuleList(map(Residual, channels[:-1], channels[1:]))
         self.project = nn.ModuleList(map(_pointwise, channels[:0:-1], channels[-2::-1]))
-        self.up = nn.ModuleList(_conv(c, c, 3) for c in channels[-2::-1])
-        self.to_logits = _conv(channels[0], num_classes + 1, 1)
+        self.up = nn.ModuleList(normed_conv(c, c, 3) for c in channels[-2::-1])
+        self.to_logits = normed_conv(channels[0], num_classes + 1, 1)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K1 H W"]:
         """Return logits; channel 0 is "fake", channel c+1 is class c.
@@ -79,4 +74,4 @@ class Discriminator(nn.Module):
 
 
 def _pointwise(c_in: int, c_out: int) -> nn.Module:
-    return _conv(c_in, c_out, 1)
+    return normed_conv(c_in, c_out, 1)

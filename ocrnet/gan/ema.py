@@ -4,7 +4,8 @@ import copy
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ocrnet.gan.generator import Generator
 
@@ -39,8 +40,11 @@ class Ema:
 
 @torch.no_grad()
 def estimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Set the batch-norm statistics to their plain average over batches of (label maps, z)."""
-    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    """Set the batch-norm statistics to their plain average over batches of (label maps, z).
+
+    Of several processes all take part, each with its share of every batch.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

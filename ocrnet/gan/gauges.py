@@ -1,77 +1,103 @@
-"""Numbers that tell while a GAN trains whether it overfits, collapses or learns the classes."""
+"""Numbers that tell while a GAN trains whether it overfits, collapses or learns the classes, and when to warn."""
 
+import logging
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from torch import nn
 
-from ocrnet.gan.discriminator import FAKE, Discriminator
-from ocrnet.gan.generator import Generator, draw_z
-from ocrnet.gan.objectives import valid_pixels
+from ocrnet.gan.design import Design
+from ocrnet.gan.generator import Generator
 from ocrnet.gan.pairs import Batch
-from ocrnet.metrics import confusion_matrix, miou
+from ocrnet.gan.styles import draw_noise
 from ocrnet.runtime import keyed_generator
 
+logger = logging.getLogger(__name__)
 MIN_DIVERSITY = 0.005  # mean absolute difference on [0, 1] below which two styles count as one
+MIN_DISCRIMINATOR_LOSS = 0.02  # below, it is right about every pixel and has nothing to teach
+MAX_P_FAKE_GAP = 0.2  # of held-out and training images, above which it knows the latter by heart
 
 
 @torch.no_grad()
 def measure(
-    generator: Generator, discriminator: Discriminator, *, train: Batch, val: Batch
+    generator: Generator, discriminator: nn.Module, design: Design, *, train: Batch, val: Batch
 ) -> Mapping[str, float]:
     """Measure a GAN on real pairs that it trained on and on real pairs that it never saw.
 
     Returns:
-        gan/p_fake_train, gan/p_fake_val: how fake the discriminator finds real images. It overfits as the second
-            leaves the first behind.
-        gan/d_mIoU: of the discriminator's classes on held-out real images, its "fake" left out.
+        gan/p_fake_train, gan/p_fake_val: how fake the discriminator finds real images.
+        gan/p_fake_gap: the second less the first; the discriminator overfits as it opens.
+        gan/d_mIoU: of the discriminator's classes on held-out real images, where it knows classes.
         gan/diversity: the mean absolute difference, on [0, 1], of two paintings of one held-out label map. At 0 the
             generator has collapsed to one style.
     """
     was_training = discriminator.training
     discriminator.eval()
     device = next(discriminator.parameters()).device
+    train, val = train.to(device), val.to(device)
+    p_train, p_val = (design.p_fake(discriminator, batch) for batch in (train, val))
     scores = {
-        f"gan/p_fake_{name}": _p_fake(discriminator(batch.images.to(device)), batch)
-        for name, batch in (("train", train), ("val", val))
+        "gan/p_fake_train": p_train,
+        "gan/p_fake_val": p_val,
+        "gan/p_fake_gap": p_val - p_train,
+        **design.class_gauges(discriminator, val),
+        "gan/diversity": diversity(generator, val, style=design.params.style),
     }
-    scores["gan/d_mIoU"] = _d_miou(discriminator(val.images.to(device)), val)
-    scores["gan/diversity"] = diversity(generator, val)
     discriminator.train(was_training)
     return scores
 
 
 @torch.no_grad()
-def diversity(generator: Generator, batch: Batch) -> float:
+def diversity(generator: Generator, batch: Batch, *, style: str) -> float:
     """Return the mean absolute difference, on [0, 1], of two paintings of each label map that differ in z alone."""
     device = next(generator.parameters()).device
-    B, H, W = batch.label_maps.shape
+    label_maps = batch.label_maps.to(device)
     first, second = (
         generator(
-            batch.label_maps.to(device),
-            draw_z(generator.preset, (H, W), count=B, generator=keyed_generator("gan-gauge", i)).to(
-                device
+            label_maps,
+            draw_noise(
+                generator.preset, label_maps, num_classes=generator.num_classes, style=style,
+                generators=[keyed_generator("gan-gauge", i, j) for j in range(len(label_maps))],
+                device=device,
             ),
         )
         for i in range(2)
-    )
+    )  # fmt: skip
     return float((first - second).abs().mean() / 2)
 
 
-def _p_fake(logits: Float[Tensor, "B K1 H W"], batch: Batch) -> float:
-    valid = valid_pixels(batch.label_maps, num_classes=logits.shape[1] - 1).to(logits.device)
-    return float(logits.softmax(dim=1)[:, FAKE][valid].mean())
+class Guards:
+    """Warns of a GAN that goes wrong, once of each way."""
 
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
 
-def _d_miou(logits: Float[Tensor, "B K1 H W"], batch: Batch) -> float:
-    num_classes = logits.shape[1] - 1
-    valid = valid_pixels(batch.label_maps, num_classes=num_classes)
-    predicted = logits[:, FAKE + 1 :].argmax(dim=1).cpu()
-    confusion = confusion_matrix(
-        predicted[valid].numpy(),
-        batch.label_maps[valid].numpy(),
-        num_classes=num_classes,
-        ignore_index=-1,
-    )
-    return float(miou(confusion))
+    def check_loss(self, step: int, discriminator_loss: float) -> None:
+        """Warn of a discriminator that has won."""
+        if discriminator_loss < MIN_DISCRIMINATOR_LOSS:
+            self._warn(
+                "loss",
+                f"step {step}: the discriminator's loss is {discriminator_loss:.4f}: it is right everywhere, and the "
+                "generator learns nothing from it. Lower train_gan.lr_discriminator.",
+            )
+
+    def check_scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Warn of a discriminator that knows its training images by heart, and of a generator that ignores z."""
+        gap = scores["gan/p_fake_gap"]
+        if gap > MAX_P_FAKE_GAP:
+            self._warn(
+                "gap",
+                f"step {step}: the discriminator finds held-out images {gap:.2f} more fake than those it trains on: "
+                "it overfits. Raise train_gan.translate, cutout or color_jitter, or take fewer steps.",
+            )
+        if scores["gan/diversity"] < MIN_DIVERSITY:
+            self._warn(
+                "diversity",
+                f"step {step}: two styles of one label map differ by {scores['gan/diversity']:.4f} only: the GAN "
+                "ignores z.",
+            )
+
+    def _warn(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            logger.warning("train_gan: %s", message)

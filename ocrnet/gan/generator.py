@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from ocrnet.gan.layers import SLOPE, Conv, normed_conv
 from ocrnet.gan.presets import Preset
 
-SLOPE = 0.2
+REPEAT = "replicate"  # borders are repeated: zeros would be painted as a frame
 
 
 def one_hot(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Float[Tensor, "B K H W"]:
@@ -34,22 +34,8 @@ def one_hot(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Float[Tens
     return (label_maps.unsqueeze(1) == ids).float()
 
 
-def draw_z(
-    preset: Preset, size: tuple[int, int], *, count: int, generator: torch.Generator
-) -> Float[Tensor, "B Z H W"]:
-    """Draw z for `count` images: a style per image, spread over its pixels, and a grain per pixel.
-
-    It is drawn on the CPU, so that a seed means the same image on every device.
-    """
-    H, W = size
-    style = torch.randn(count, preset.z_dim - preset.grain_dim, 1, 1, generator=generator)
-    grain = torch.randn(count, preset.grain_dim, H, W, generator=generator)
-    return torch.cat([style.expand(-1, -1, H, W), grain], dim=1)
-
-
-def _conv(c_in: int, c_out: int, kernel: int) -> nn.Conv2d:
-    """Return a convolution that repeats the border: zeros would be painted as a frame."""
-    return nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, padding_mode="replicate")
+def _conv(c_in: int, c_out: int, kernel: int) -> Conv:
+    return Conv(c_in, c_out, kernel, padding=kernel // 2, padding_mode=REPEAT)
 
 
 class Modulation(nn.Module):
@@ -73,10 +59,10 @@ class Block(nn.Module):
     def __init__(self, c_in: int, c_out: int, *, embedding: int, kernel: int) -> None:
         super().__init__()
         self.mod1 = Modulation(c_in, embedding, kernel=kernel)
-        self.conv1 = spectral_norm(_conv(c_in, c_out, 3))
+        self.conv1 = normed_conv(c_in, c_out, 3, padding_mode=REPEAT)
         self.mod2 = Modulation(c_out, embedding, kernel=kernel)
-        self.conv2 = spectral_norm(_conv(c_out, c_out, 3))
-        self.skip = spectral_norm(nn.Conv2d(c_in, c_out, 1, bias=False))
+        self.conv2 = normed_conv(c_out, c_out, 3, padding_mode=REPEAT)
+        self.skip = normed_conv(c_in, c_out, 1, bias=False)
 
     def forward(self, feats: Tensor, embedding: Tensor) -> Tensor:
         """Return features of the same size with the block's output channels."""
@@ -134,7 +120,7 @@ class Generator(nn.Module):
             condition = self._condition(labels, z, scale=self.preset.multiple >> level)
             feats = block(feats, F.relu(embed(condition)))
         images: Tensor = torch.tanh(self.to_image(F.leaky_relu(feats, SLOPE)))
-        return images[:, :, :H, :W]
+        return images[:, :, :H, :W].float()
 
     def _pad(self, values: Tensor) -> Tensor:
         """Repeat the last row and column up to a multiple that the coarsest resolution divides."""
@@ -143,10 +129,14 @@ class Generator(nn.Module):
         return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values
 
     def _condition(self, labels: Tensor, z: Tensor, *, scale: int) -> Tensor:
-        """Return label shares and z at `1 / scale`; z is subsampled, since averages of noise would fade."""
+        """Return label shares, mean styles and grain at `1 / scale`; averages of grain would fade, it is subsampled."""
         if scale == 1:
             return torch.cat([labels, z], dim=1)
-        return torch.cat([F.avg_pool2d(labels, scale), z[:, :, ::scale, ::scale]], dim=1)
+        style, grain = z.split(
+            [self.preset.z_dim - self.preset.grain_dim, self.preset.grain_dim], 1
+        )
+        means = F.avg_pool2d(torch.cat([labels, style], dim=1), scale)
+        return torch.cat([means, grain[:, :, ::scale, ::scale]], dim=1)
 
 
 def fold_spectral_norm(generator: Generator) -> Generator:

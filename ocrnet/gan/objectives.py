@@ -1,5 +1,7 @@
 """What the two networks are trained for (arXiv:2012.04781, Eq. 1-3), with ignored pixels left out of every sum.
 
+All sums are over the images of all processes, so that each process has the loss of the whole batch.
+
 With x a real image, t its label map, x' = G(z, t) and < > the mean over pixels that are not ignored:
 
     alpha_c = pixels / (K * pixels of class c), K the classes present, at most `weight_max`
@@ -18,9 +20,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ocrnet.distributed import sum_over_ranks
+from ocrnet.gan.augment import IGNORED
 from ocrnet.gan.discriminator import FAKE
-
-IGNORED = -100  # the target that cross entropy leaves out
+from ocrnet.gan.draws import BatchDraws
 
 
 def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[Tensor, "B H W"]:
@@ -33,7 +36,7 @@ def class_weights(
 ) -> Float[Tensor, " K"]:
     """Return alpha, the weight of each class in this batch; 0 for a class that is absent."""
     ids = label_maps[valid_pixels(label_maps, num_classes=num_classes)]
-    counts = torch.bincount(ids, minlength=num_classes).float()
+    counts = sum_over_ranks(torch.bincount(ids, minlength=num_classes)).float()
     present = counts > 0
     weights = counts.sum() / (present.sum() * counts).clamp(min=1)
     return torch.where(present, weights.clamp(max=weight_max), 0.0)
@@ -51,27 +54,27 @@ def class_loss(
     total = F.cross_entropy(
         logits, targets, torch.cat([fake_weight, weights]), ignore_index=IGNORED, reduction="sum"
     )
-    return total / valid.sum().clamp(min=1)
+    return _mean(total, valid)
 
 
 def fake_loss(logits: Float[Tensor, "B K1 H W"], valid: Bool[Tensor, "B H W"]) -> Float[Tensor, ""]:
     """Return the cross entropy towards "fake": the second term of L_D."""
     targets = torch.where(valid, FAKE, IGNORED)
     total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
-    return total / valid.sum().clamp(min=1)
+    return _mean(total, valid)
 
 
 def draw_labelmix(
-    label_maps: Int[Tensor, "B H W"], *, num_classes: int, generator: torch.Generator
+    label_maps: Int[Tensor, "B H W"], *, num_classes: int, draws: BatchDraws
 ) -> Bool[Tensor, "B 1 H W"]:
     """Draw M: true where the mixed image is real, one fair bit per class and image.
 
     The ignored pixels of an image are a region of their own.
     """
-    bits = torch.randint(0, 2, (len(label_maps), num_classes + 1), generator=generator)
+    bits = draws.bits(num_classes + 1).to(label_maps.device)
     valid = valid_pixels(label_maps, num_classes=num_classes)
     regions = torch.where(valid, label_maps, num_classes)
-    chosen = bits.to(label_maps.device).bool().gather(1, regions.flatten(1))
+    chosen = bits.gather(1, regions.flatten(1))
     return chosen.view_as(label_maps).unsqueeze(1)
 
 
@@ -91,4 +94,9 @@ def labelmix_loss(
 ) -> Float[Tensor, ""]:
     """Return L_LM, the mean squared difference of D(mixed images) and mixed D(images), per valid pixel and channel."""
     squared = (mixed_logits - logits_mixed).square().mean(dim=1)
-    return torch.where(valid, squared, 0.0).sum() / valid.sum().clamp(min=1)
+    return _mean(torch.where(valid, squared, 0.0).sum(), valid)
+
+
+def _mean(total: Tensor, valid: Tensor) -> Tensor:
+    """Return a sum over this process's images as a mean over the valid ones of all."""
+    return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)

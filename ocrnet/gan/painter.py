@@ -1,10 +1,11 @@
 """The trained generator as files, and the painter that uses them.
 
 A folder holds `generator.safetensors` (weights, spectral norm folded in) and `gan.json` (what the weights are for).
-Nothing in it is pickled.
+Nothing in it is pickled. A card from before there were designs names none: it is an `oasis` with a style per image.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError
-from ocrnet.gan.generator import Generator, draw_z, fold_spectral_norm
+from ocrnet.gan.augment import Image, LabelMap
+from ocrnet.gan.designs import design_class
+from ocrnet.gan.generator import Generator, fold_spectral_norm
 from ocrnet.gan.pairs import to_image
 from ocrnet.gan.presets import Preset
-from ocrnet.runtime import keyed_generator
+from ocrnet.gan.styles import (
+    COMPONENT,
+    IMAGE,
+    Component,
+    find_components,
+    noise_of_components,
+    noise_of_image,
+    trace_components,
+)
 
 WEIGHTS_FILE = "generator.safetensors"
 CARD_FILE = "gan.json"
@@ -31,28 +44,83 @@ class Painter:
     """Paints label maps.
 
     Args:
-        generator: with spectral norm folded.
+        generator: a trained one.
         class_table: the classes that the label maps name.
+        style: what has a style of its own: image or component.
         sha256: of the file of the weights.
     """
 
-    def __init__(self, generator: Generator, class_table: ClassTable, *, sha256: str) -> None:
+    def __init__(
+        self, generator: Generator, class_table: ClassTable, *, style: str = IMAGE, sha256: str = ""
+    ) -> None:
         self.class_table = class_table
+        self.style = style
         self.sha256 = sha256
-        self._generator = generator.eval().requires_grad_(requires_grad=False)
+        self.generator = generator.eval().requires_grad_(requires_grad=False)
         self._device = next(generator.parameters()).device
 
     @torch.no_grad()
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self, label_map: LabelMap, *, seed: int, seeds: Mapping[Component, int] | None = None,
+        before: LabelMap | None = None,
+    ) -> Image:  # fmt: skip
         """Return an image (H, W, 3) of a label map (H, W); the same to the bit for the same seed on a CPU.
 
         Args:
             label_map: class ids of any height and width; what is ignored is painted as the generator likes.
             seed: picks the style and the grain.
+            seeds: pick the styles of some components in place of `seed`, where components have styles. They are those
+                of `before`, where it is given.
+            before: the label map before it was edited. A component has the style of the one that it was, though the
+                edit moved its anchor; a new one has its own.
 
         Raises:
-            DataError: the label map has an id that is neither a class nor ignored.
+            DataError: the label map has an id that is neither a class nor ignored; `seeds` names a component that is
+                not there, or the painter has a style per image; `before` has another size.
         """
+        self._check_ids(label_map)
+        z = self._noise(label_map, seed=seed, seeds=seeds or {}, before=before)
+        labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0)
+        return to_image(self.generator(labels.to(self._device), z.to(self._device))[0])
+
+    def components(self, label_map: LabelMap) -> list[Component]:
+        """Return the components that have a style each, where components have styles."""
+        return self._find(label_map)[1]
+
+    def _noise(
+        self, label_map: LabelMap, *, seed: int, seeds: Mapping[Component, int],
+        before: LabelMap | None,
+    ) -> Float[Tensor, "1 Z H W"]:  # fmt: skip
+        if self.style == IMAGE:
+            if seeds:
+                raise DataError(
+                    "seeds of components to paint: this generator has one style per image. Train it with "
+                    "train_gan.style component."
+                )
+            size = (label_map.shape[0], label_map.shape[1])
+            return noise_of_image(self.generator.preset, size, seed=seed)
+        numbers, components = self._find(label_map)
+        if before is not None:
+            if before.shape != label_map.shape:
+                raise DataError(
+                    f"label map to paint: its size is {label_map.shape}, before it was edited {before.shape}. "
+                    "Give both in one size."
+                )
+            known = self._find(before)
+            components = trace_components(numbers, components, known)
+        missing = sorted(set(seeds) - set(components if before is None else known[1]))
+        if missing:
+            raise DataError(
+                f"seeds of components to paint: {missing[0]} is not in the label map. "
+                f"Known: {', '.join(map(str, components[:8]))}."
+            )
+        preset = self.generator.preset
+        return noise_of_components(preset, numbers, components, seed=seed, seeds=seeds)
+
+    def _find(self, label_map: LabelMap) -> tuple[npt.NDArray[np.int64], list[Component]]:
+        return find_components(label_map, num_classes=self.class_table.num_classes)
+
+    def _check_ids(self, label_map: LabelMap) -> None:
         table = self.class_table
         ids = np.unique(label_map).tolist()
         unknown = [i for i in ids if i >= table.num_classes and i != table.ignore_index]
@@ -61,27 +129,30 @@ class Painter:
                 f"label map to paint: ids {unknown} are no class. Allowed: 0 to {table.num_classes - 1} "
                 f"and {table.ignore_index} (ignored). Map the ids with data.label_map."
             )
-        draws = keyed_generator("gan-paint", seed)
-        size = (label_map.shape[0], label_map.shape[1])
-        z = draw_z(self._generator.preset, size, count=1, generator=draws)
-        labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0)
-        return to_image(self._generator(labels.to(self._device), z.to(self._device))[0])
 
 
-def save_painter(
-    folder: Path, generator: Generator, *, class_table: ClassTable, preset_name: str
-) -> None:
-    """Write a generator to `folder`; folds its spectral norm in place."""
+def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str) -> None:
+    """Write a painter to `folder`; folds its generator's spectral norm in place.
+
+    Args:
+        folder: made where it is not there.
+        painter: the painter.
+        arch: the design of its GAN.
+        preset_name: of its sizes, for who reads the card.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    generator = painter.generator
     weights = fold_spectral_norm(generator).state_dict()
     save_file(
         {name: value.cpu().contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE
     )
     card = {
         "schema_version": SCHEMA_VERSION,
+        "arch": arch,
+        "style": painter.style,
         "preset": preset_name,
         "sizes": asdict(generator.preset),
-        **asdict(class_table),
+        **asdict(painter.class_table),
     }
     (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n")
 
@@ -99,11 +170,12 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
         preset = Preset(**{field.name: sizes[field.name] for field in fields(Preset)})
         palette = tuple((int(r), int(g), int(b)) for r, g, b in card["palette"])
         table = ClassTable(tuple(card["class_names"]), palette, int(card["ignore_index"]))
+        design, style = design_class(card.get("arch", "oasis")), _style(card)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{folder / CARD_FILE}: {error!r} is missing or wrong. Run the stage train_gan again."
         ) from error
-    generator = fold_spectral_norm(Generator(table.num_classes, preset))
+    generator = fold_spectral_norm(design.build_generator(table.num_classes, preset))
     try:
         generator.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -111,7 +183,14 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
             f"{path}: not the weights that {CARD_FILE} describes ({_first_line(error)}). "
             "Run the stage train_gan again."
         ) from error
-    return Painter(generator.to(device), table, sha256=file_sha256(path))
+    return Painter(generator.to(device), table, style=style, sha256=file_sha256(path))
+
+
+def _style(card: dict[str, Any]) -> str:
+    style = str(card.get("style", IMAGE))
+    if style not in (IMAGE, COMPONENT):
+        raise ValueError(f"style {style!r}")
+    return style
 
 
 def _read_card(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Batches of real images with their label maps, each a function of (seed, step) alone."""
+"""Batches of real images with their label maps, each pair a function of the seed and its place in the training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
+from ocrnet.distributed import rank, world_size
 from ocrnet.errors import DataError
 from ocrnet.gan.augment import Image, LabelMap, crop_pair, flip_pair
 from ocrnet.runtime import key_seed
@@ -25,6 +26,10 @@ class Batch:
     ids: tuple[str, ...]
     images: Float[Tensor, "B 3 H W"]
     label_maps: Int[Tensor, "B H W"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(self.ids, self.images.to(device), self.label_maps.to(device))
 
 
 def to_tensor(image: Image) -> Float[Tensor, "3 H W"]:
@@ -84,20 +89,20 @@ class Pairs:
         self, step: int, *, seed: int, count: int, size: tuple[int, int], flip: bool,
         rare_crops: float,
     ) -> Batch:  # fmt: skip
-        """Return the batch of a step.
+        """Return the batch of a step, or of several processes' batch the share of this one.
 
         Args:
             step: the step, counted from 0.
             seed: with the step, decides everything.
-            count: how many pairs.
+            count: how many pairs, over all processes.
             size: height and width of the windows.
             flip: whether half of the pairs are mirrored left to right.
             rare_crops: the share of windows that are around a pixel of a class drawn evenly, from an
                 image that shows it. The others are anywhere, and take every image once before any twice.
         """
-        rng = np.random.default_rng(key_seed("gan-batch", seed, step))
         indices, pairs = [], []
-        for position in range(step * count, (step + 1) * count):
+        for position in range(step * count + rank(), (step + 1) * count, world_size()):
+            rng = np.random.default_rng(key_seed("gan-batch", seed, position))
             index, wanted = self._index(position, seed), None
             if rng.random() < rare_crops:
                 wanted = int(rng.choice(np.flatnonzero(self._shows.any(axis=0))))

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image as PilImage
 
-from ocrnet.gan.augment import Image, LabelMap
-from ocrnet.gan.generator import Generator, draw_z
-from ocrnet.gan.pairs import Pairs, to_image
-from ocrnet.runtime import keyed_generator
+from ocrnet.gan.augment import Image
+from ocrnet.gan.painter import Painter
+from ocrnet.gan.pairs import Pairs
 
 ROWS = 4  # of each split
 PAINTINGS = 3
@@ -19,10 +17,10 @@ MAX_HEIGHT = 192  # of a picture on the sheet, in pixels
 IGNORED_COLOR = (255, 255, 255)
 
 
-def write_samples(path: Path, generator: Generator, train: Pairs, val: Pairs) -> None:
+def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> None:
     """Write a JPEG: rows of train label maps, then of held-out ones."""
     rows = [
-        _row(generator, pairs, index)
+        _row(painter, pairs, index)
         for pairs in (train, val)
         for index in _most_classes(pairs, count=ROWS)
     ]
@@ -41,12 +39,13 @@ def _most_classes(pairs: Pairs, *, count: int) -> Sequence[int]:
     return order[:count]
 
 
-def _row(generator: Generator, pairs: Pairs, index: int) -> Image:
+def _row(painter: Painter, pairs: Pairs, index: int) -> Image:
     image, label_map = pairs.read(index)
     table = pairs.class_table
     colors = np.full((256, 3), IGNORED_COLOR, np.uint8)
     colors[: table.num_classes] = table.palette
-    pictures = [colors[label_map], *_paint(generator, label_map), image]
+    paintings = (painter.paint(label_map, seed=seed) for seed in range(PAINTINGS))
+    pictures = [colors[label_map], *paintings, image]
     scale = min(1.0, MAX_HEIGHT / image.shape[0])
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     if scale < 1:
@@ -55,17 +54,3 @@ def _row(generator: Generator, pairs: Pairs, index: int) -> Image:
         [np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in pictures], 1
     )
     return row
-
-
-@torch.no_grad()
-def _paint(generator: Generator, label_map: LabelMap) -> list[Image]:
-    device = next(generator.parameters()).device
-    labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0).to(device)
-    size = (label_map.shape[0], label_map.shape[1])
-    draws = [keyed_generator("gan-sample", style) for style in range(PAINTINGS)]
-    return [
-        to_image(
-            generator(labels, draw_z(generator.preset, size, count=1, generator=draw).to(device))[0]
-        )
-        for draw in draws
-    ]

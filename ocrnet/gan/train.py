@@ -1,8 +1,8 @@
 """Training of the label-map-to-image GAN on the real images of the training split.
 
-All randomness is keyed by (seed, step), so a killed training goes on to the same bits as one that was not. The
-generator that is kept is the moving average at the last step: an earlier one picked by the discriminator's scores would
-be picked by its own opponent.
+All randomness is keyed by (seed, step), so a killed training goes on to the same bits as one that was not, and several
+processes draw what one would. The generator that is kept is the moving average at the last step: an earlier one picked
+by the discriminator's scores would be picked by its own opponent.
 """
 
 import logging
@@ -10,17 +10,20 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import TrainGanParams
+from ocrnet.distributed import copy_from_first, is_distributed, rank
 from ocrnet.gan import gauges
+from ocrnet.gan.draws import BatchDraws
 from ocrnet.gan.ema import estimate_statistics
-from ocrnet.gan.painter import save_painter
+from ocrnet.gan.painter import Painter, save_painter
 from ocrnet.gan.pairs import Batch, Pairs
 from ocrnet.gan.samples import write_samples
 from ocrnet.gan.trainer import GanTrainer, StepLosses
-from ocrnet.runtime import keyed_generator, pick_device
+from ocrnet.runtime import pick_device
 from ocrnet.tracking import Recorder
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ class _Run:
         self._crop_size = crop_size
         self._recorder = recorder
         self._store = store
+        self._guards = gauges.Guards()
+        self._writes = rank() == 0
         self._done = 0
         self._seconds = 0.0
 
@@ -51,11 +56,12 @@ class _Run:
             started = time.monotonic()
             losses = self._trainer.step(self._done, self._batch(self._done))
             self._done += 1
-            self._log(losses)
+            if self._writes:
+                self._log(losses)
             self._seconds += time.monotonic() - started
             if self._done % params.checkpoint_interval == 0:
                 self._save()
-        if self._done < params.steps:
+        if self._done < params.steps and self._writes:
             logger.warning(
                 "train_gan: max_seconds %g reached at step %d of %d",
                 params.max_seconds, self._done, params.steps,
@@ -63,19 +69,28 @@ class _Run:
 
     def _out_of_time(self) -> bool:
         limit = self._trainer.params.max_seconds
-        return limit is not None and self._seconds >= limit
+        if limit is None:
+            return False
+        # All stop at one step: the first process's clock decides.
+        seconds = torch.tensor([self._seconds], device=self._trainer.device)
+        copy_from_first([seconds])
+        return float(seconds) >= limit
 
-    def finish(self) -> Mapping[str, float]:
-        """Give the kept generator its batch-norm statistics and return its scores."""
+    def finish(self) -> None:
+        """Give the kept generator its batch-norm statistics."""
         self._save()
         generator = self._trainer.ema.generator
         estimate_statistics(generator, map(self._labels_and_z, range(STATISTICS_BATCHES)))
+
+    def score(self) -> Mapping[str, float]:
+        """Return the scores of the finished training."""
         scores = {**self._measure(), "gan/steps": float(self._done)}
         self._recorder.log(self._done, scores)
         return scores
 
     def _log(self, losses: StepLosses) -> None:
         params = self._trainer.params
+        self._guards.check_loss(self._done, losses.discriminator)
         values: dict[str, float] = {}
         if self._done % params.log_interval == 0 or self._done == params.steps:
             values |= {"gan/loss_g": losses.generator, "gan/loss_d": losses.discriminator}
@@ -93,12 +108,10 @@ class _Run:
             pairs.windows(GAUGE_IMAGES, size=self._crop_size) for pairs in (self._train, self._val)
         )
         trainer = self._trainer
-        scores = gauges.measure(trainer.ema.generator, trainer.discriminator, train=train, val=val)
-        if scores["gan/diversity"] < gauges.MIN_DIVERSITY:
-            logger.warning(
-                "train_gan: step %d: two styles of one label map differ by %.4f only: the GAN ignores z",
-                self._done, scores["gan/diversity"],
-            )  # fmt: skip
+        scores = gauges.measure(
+            trainer.ema.generator, trainer.discriminator, trainer.design, train=train, val=val
+        )
+        self._guards.check_scores(self._done, scores)
         return scores
 
     def _batch(self, step: int) -> Batch:
@@ -115,10 +128,13 @@ class _Run:
     def _labels_and_z(self, index: int) -> tuple[Tensor, Tensor]:
         step = self._trainer.params.steps + index  # a step that no training takes
         label_maps = self._batch(step).label_maps.to(self._trainer.device)
-        draws = keyed_generator("gan-statistics", self._trainer.params.seed, index)
+        params = self._trainer.params
+        draws = BatchDraws("gan-statistics", params.seed, index, count=params.batch_size)
         return label_maps, self._trainer.draw_z(label_maps, draws)
 
     def _save(self) -> None:
+        if not self._writes:
+            return
         self._store.save(
             {
                 "networks": self._trainer.state(),
@@ -144,6 +160,9 @@ def train_gan(
 ) -> None:  # fmt: skip
     """Train the GAN on a prepared set and write the painter with a sheet of samples to `out`.
 
+    With `train_gan.processes` above 1 it starts that many processes and waits for them; called by one of several
+    processes, it takes its part.
+
     Args:
         prepared: the folder of the manifest. The networks learn from its train split; val is only looked at.
         params: the numbers of the training.
@@ -153,18 +172,37 @@ def train_gan(
         store: holds the checkpoint from which a killed training goes on.
 
     Raises:
+        ParamsError: this machine cannot run so many processes.
         DataError: the train or the val split is empty.
         TrainError: a loss is not finite.
     """
+    if params.processes > 1 and not is_distributed():
+        from ocrnet.gan.job import GanJob
+        from ocrnet.launch import launch  # seldom needed and slow to import
+
+        launch(
+            GanJob(
+                params,
+                prepared=prepared,
+                crop_size=crop_size,
+                out=out,
+                record=recorder.folder,
+                times=recorder.times,
+                checkpoints=store.folder,
+                log_level=logger.getEffectiveLevel(),
+            )
+        )
+        return
     train, val = Pairs(prepared, "train"), Pairs(prepared, "val")
     trainer = GanTrainer(train.class_table.num_classes, params, device=pick_device())
     size = params.crop_size or crop_size
     run = _Run(trainer, train, val, crop_size=size, recorder=recorder, store=store)
     run.train()
-    scores = run.finish()
-    recorder.finish(scores)
-    write_samples(out / "samples.jpg", trainer.ema.generator, train, val)
-    save_painter(
-        out, trainer.ema.generator, class_table=train.class_table, preset_name=params.preset
-    )
+    run.finish()
+    if rank() != 0:
+        return
+    recorder.finish(run.score())
+    painter = Painter(trainer.ema.generator, train.class_table, style=params.style)
+    write_samples(out / "samples.jpg", painter, train, val)
+    save_painter(out, painter, arch=params.arch, preset_name=params.preset)
     store.clear()

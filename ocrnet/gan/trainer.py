@@ -1,28 +1,32 @@
 """One step of the GAN's training: first the generator, then the discriminator, both on the same fakes."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocrnet.config import TrainGanParams
+from ocrnet.distributed import gather_names, is_distributed, world_size
 from ocrnet.errors import TrainError
-from ocrnet.gan import objectives
-from ocrnet.gan.augment import jitter_colors
-from ocrnet.gan.discriminator import Discriminator
+from ocrnet.gan.design import Scene
+from ocrnet.gan.designs import design_class
+from ocrnet.gan.draws import BatchDraws
 from ocrnet.gan.ema import Ema
-from ocrnet.gan.generator import Generator, draw_z
 from ocrnet.gan.pairs import Batch
 from ocrnet.gan.presets import PRESETS
-from ocrnet.runtime import keyed_generator, seeded
+from ocrnet.gan.styles import draw_noise
+from ocrnet.models.norm_layers import synchronise_norms
+from ocrnet.objective import over_ranks
+from ocrnet.runtime import autocast, seeded
 
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The losses of one step."""
+    """The losses of one step, those of the whole batch at every process."""
 
     generator: float
     discriminator: float
@@ -30,6 +34,10 @@ class StepLosses:
 
 class GanTrainer:
     """Both networks with their optimizers.
+
+    The networks run in the precision of `train_gan.precision`; their weights, the power iteration of spectral norm,
+    the losses, the optimizers and the moving average are in float32. Where several processes share the batches, each
+    has the whole batch's losses, batch-norm statistics and gradients.
 
     Args:
         num_classes: K, without the ignored id.
@@ -41,14 +49,20 @@ class GanTrainer:
         self.params = params
         self.device = device
         self.preset = PRESETS[params.preset]
+        self.design = design_class(params.arch)(num_classes, params)
         with seeded("gan-weights", params.seed):
-            self.generator = Generator(num_classes, self.preset).to(device)
-            self.discriminator = Discriminator(num_classes, self.preset).to(device)
+            self.generator = self.design.build_generator(num_classes, self.preset).to(device)
+            self.discriminator = self.design.build_discriminator(self.preset).to(device)
+        if is_distributed():
+            synchronise_norms(self.generator)
         for network in (self.generator, self.discriminator):
-            network.to(memory_format=torch.channels_last)  # a seventh faster on a CPU
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a seventh faster on a CPU
         self.ema = Ema(self.generator, limit=params.ema_decay)
         self._adam_generator = _adam(self.generator, params.lr_generator)
         self._adam_discriminator = _adam(self.discriminator, params.lr_discriminator)
+        self._paint = self._in_precision(over_ranks(self.generator))
+        self._judge_fixed = self._in_precision(self.discriminator)
+        self._judge = self._in_precision(over_ranks(self.discriminator))
 
     def step(self, step: int, batch: Batch) -> StepLosses:
         """Train both networks on one batch of real pairs and one batch of fakes.
@@ -56,79 +70,51 @@ class GanTrainer:
         Raises:
             TrainError: a loss is not finite.
         """
-        draws = keyed_generator("gan-step", self.params.seed, step)
-        images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
-        weights = objectives.class_weights(
-            label_maps,
-            num_classes=self.generator.num_classes,
-            weight_max=self.params.class_weight_max,
-        )
-        z = self.draw_z(label_maps, draws)
-        # In fp32 throughout: autocast would run the power iteration of spectral norm in bf16.
-        fakes = self.generator(label_maps, z)
-        loss_g = self._step_generator(fakes, label_maps, weights, draws=draws)
-        loss_d = self._step_discriminator(
-            images,
-            fakes.detach(),
-            label_maps,
-            weights=weights,
-            draws=draws,
-            labelmix=step % self.params.labelmix_interval == 0,
-        )
+        scene = self._scene(step, batch)
+        fakes = self._paint(scene.label_maps, self.draw_z(batch.label_maps, scene.draws))
+        loss_g = self._step_generator(fakes, scene)
+        loss_d = self._step_discriminator(fakes.detach(), scene)
         self.ema.update(self.generator, step)
         losses = StepLosses(loss_g.item(), loss_d.item())
         if not (math.isfinite(losses.generator) and math.isfinite(losses.discriminator)):
             raise TrainError(
-                f"train_gan: step {step}: {losses} on images {', '.join(batch.ids)}. "
+                f"train_gan: step {step}: {losses} on images {', '.join(gather_names([*batch.ids]))}. "
                 "Look at these images, or lower train_gan.lr_generator and lr_discriminator."
             )
         return losses
 
     def draw_z(
-        self, label_maps: Int[Tensor, "B H W"], draws: torch.Generator
+        self, label_maps: Int[Tensor, "B H W"], draws: BatchDraws
     ) -> Float[Tensor, "B Z H W"]:
         """Draw the noise to paint label maps with."""
-        B, H, W = label_maps.shape
-        return draw_z(self.preset, (H, W), count=B, generator=draws).to(self.device)
+        return draw_noise(
+            self.preset, label_maps, num_classes=self.design.num_classes, style=self.params.style,
+            generators=draws.generators(), device=self.device,
+        )  # fmt: skip
 
-    def _step_generator(
-        self, fakes: Tensor, label_maps: Tensor, weights: Tensor, *, draws: torch.Generator
-    ) -> Tensor:
+    def _scene(self, step: int, batch: Batch) -> Scene:
+        count = len(batch.ids) * world_size()
+        draws = BatchDraws("gan-step", self.params.seed, step, count=count)
+        images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
+        return Scene(step, images, label_maps, draws, self.params)
+
+    def _step_generator(self, fakes: Tensor, scene: Scene) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()
-        logits = self.discriminator(self._jitter(fakes, draws))
-        loss = objectives.class_loss(logits, label_maps, weights)
-        self._adam_generator.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._adam_generator.step()
-        return loss.detach()
+        loss = self.design.generator_loss(self._judge_fixed, fakes, scene)
+        return _descend(loss, self._adam_generator)
 
-    def _step_discriminator(
-        self, images: Tensor, fakes: Tensor, label_maps: Tensor, *, weights: Tensor,
-        draws: torch.Generator, labelmix: bool,
-    ) -> Tensor:  # fmt: skip
+    def _step_discriminator(self, fakes: Tensor, scene: Scene) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=True).train()
-        K = self.generator.num_classes
-        valid = objectives.valid_pixels(label_maps, num_classes=K)
-        images, fakes = self._jitter(images, draws), self._jitter(fakes, draws)
-        parts = [images, fakes]
-        if labelmix:
-            chosen = objectives.draw_labelmix(label_maps, num_classes=K, generator=draws)
-            parts.append(objectives.mix(images, fakes, chosen))
-        logits = self.discriminator(torch.cat(parts)).split(len(images))
-        loss = objectives.class_loss(logits[0], label_maps, weights)
-        loss = loss + objectives.fake_loss(logits[1], valid)
-        if labelmix:
-            mixed = objectives.mix(logits[0], logits[1], chosen)
-            loss = loss + self.params.labelmix_weight * objectives.labelmix_loss(
-                logits[2], mixed, valid
-            )
-        self._adam_discriminator.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._adam_discriminator.step()
-        return loss.detach()
+        loss = self.design.discriminator_loss(self._judge, fakes, scene)
+        return _descend(loss, self._adam_discriminator)
 
-    def _jitter(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        return jitter_colors(images, strength=self.params.color_jitter, generator=draws)
+    def _in_precision(self, network: nn.Module) -> Callable[..., Tensor]:
+        def run(*inputs: Tensor) -> Tensor:
+            with autocast(self.device, self.params.precision):
+                output: Tensor = network(*inputs)
+            return output
+
+        return run
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on."""
@@ -149,5 +135,13 @@ class GanTrainer:
         }
 
 
-def _adam(network: torch.nn.Module, lr: float) -> torch.optim.Adam:
+def _adam(network: nn.Module, lr: float) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=lr, betas=(0.0, 0.999))
+
+
+def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
+    """Take an optimizer step down a loss and return its value."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ocrnet.gan import objectives
+from ocrnet.gan.draws import BatchDraws
 
 IGNORE = 255
 
@@ -117,8 +118,8 @@ def _labelmix_bits(count: int, *, num_classes: int) -> torch.Tensor:
     """Draw LabelMix for `count` images that each show every class once and one ignored pixel."""
     row = torch.tensor([*range(num_classes), IGNORE])
     label_maps = row.view(1, 1, -1).expand(count, 1, -1)
-    draws = torch.Generator().manual_seed(0)
-    chosen = objectives.draw_labelmix(label_maps, num_classes=num_classes, generator=draws)
+    draws = BatchDraws("test", count=count)
+    chosen = objectives.draw_labelmix(label_maps, num_classes=num_classes, draws=draws)
     return chosen.reshape(count, -1).double()
 
 
@@ -143,9 +144,7 @@ def test_labelmix_bits_of_images_are_independent() -> None:
 
 def test_labelmix_is_constant_on_each_class_of_an_image() -> None:
     label_maps = torch.randint(0, 3, (4, 8, 8))
-    chosen = objectives.draw_labelmix(
-        label_maps, num_classes=3, generator=torch.Generator().manual_seed(1)
-    )
+    chosen = objectives.draw_labelmix(label_maps, num_classes=3, draws=BatchDraws("test", count=4))
 
     for image, label_map in zip(chosen[:, 0], label_maps, strict=True):
         for i in range(3):

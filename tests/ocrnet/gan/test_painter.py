@@ -9,10 +9,10 @@ import torch
 
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError, DataError
-from ocrnet.gan.generator import Generator, draw_z
+from ocrnet.gan.generator import Generator
 from ocrnet.gan.painter import Painter, load_painter, save_painter
 from ocrnet.gan.pairs import to_image
-from ocrnet.runtime import keyed_generator
+from ocrnet.gan.styles import noise_of_image
 from tests.ocrnet.gan.prepared import TABLE
 from tests.ocrnet.gan.test_networks import TINY
 
@@ -22,19 +22,19 @@ LABEL_MAP = np.random.default_rng(0).integers(0, 2, (13, 10), dtype=np.uint8)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_painter(tmp_path, Generator(2, TINY), class_table=TABLE, preset_name="cpu-demo")
+    save_painter(tmp_path, Painter(Generator(2, TINY), TABLE), arch="oasis", preset_name="cpu-demo")
     return tmp_path
 
 
 def test_round_trip_paints_what_the_generator_paints(tmp_path: Path) -> None:
     torch.manual_seed(0)
     generator = Generator(2, TINY).eval()
-    z = draw_z(TINY, (13, 10), count=1, generator=keyed_generator("gan-paint", 7))
+    z = noise_of_image(TINY, (13, 10), seed=7)
     labels = torch.from_numpy(LABEL_MAP.astype(np.int64)).unsqueeze(0)
     with torch.no_grad():
         expected = to_image(generator(labels, z)[0])
 
-    save_painter(tmp_path, generator, class_table=TABLE, preset_name="cpu-demo")
+    save_painter(tmp_path, Painter(generator, TABLE), arch="oasis", preset_name="cpu-demo")
     painter = load_painter(tmp_path)
 
     painted = painter.paint(LABEL_MAP, seed=7)

@@ -71,7 +71,7 @@ def test_outputs_are_the_same_bytes_twice(prepared: Path, tmp_path: Path) -> Non
         "generator.safetensors", "gan.json", "samples.jpg", "metrics.jsonl", "metrics.json"
     }  # fmt: skip
     assert set(json.loads((first / "metrics.json").read_text())) == {
-        "gan/p_fake_train", "gan/p_fake_val", "gan/d_mIoU", "gan/diversity", "gan/steps"
+        "gan/p_fake_train", "gan/p_fake_val", "gan/p_fake_gap", "gan/d_mIoU", "gan/diversity", "gan/steps"
     }  # fmt: skip
     assert not any((tmp_path / "a" / "state").iterdir())
 
@@ -121,11 +121,11 @@ def test_a_rate_of_nothing_freezes_one_network_alone(prepared: Path) -> None:
 def test_generator_step_leaves_no_gradient_in_the_discriminator(prepared: Path) -> None:
     trainer = GanTrainer(2, _params(), device=CPU)
     batch = _batch(prepared)
-    draws = torch.Generator().manual_seed(0)
+    scene = trainer._scene(0, batch)
     vectors = [buffer.clone() for buffer in trainer.discriminator.buffers()]
-    fakes = trainer.generator(batch.label_maps, trainer.draw_z(batch.label_maps, draws))
+    fakes = trainer.generator(batch.label_maps, trainer.draw_z(batch.label_maps, scene.draws))
 
-    trainer._step_generator(fakes, batch.label_maps, torch.ones(2), draws=draws)
+    trainer._step_generator(fakes, scene)
 
     assert all(weight.grad is None for weight in trainer.discriminator.parameters())
     assert all(map(torch.equal, vectors, trainer.discriminator.buffers()))
@@ -144,13 +144,13 @@ def test_diversity_is_zero_for_a_generator_that_ignores_z(prepared: Path) -> Non
     trainer = GanTrainer(2, _params(), device=CPU)
     generator = trainer.ema.generator
     windows = Pairs(prepared, "val").windows(2, size=(12, 16))
-    assert gauges.diversity(generator, windows) > 0
+    assert gauges.diversity(generator, windows, style="image") > 0
 
     with torch.no_grad():
         for conv in (generator.head, *generator.embeds):
             conv.get_parameter("weight")[:, -TINY.z_dim :] = 0
 
-    assert gauges.diversity(generator, windows) == 0
+    assert gauges.diversity(generator, windows, style="image") == 0
 
 
 def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> None:
@@ -161,7 +161,7 @@ def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> 
         trainer.step(step, batch)
 
     scores = gauges.measure(
-        trainer.ema.generator, trainer.discriminator,
+        trainer.ema.generator, trainer.discriminator, trainer.design,
         train=train.windows(2, size=(12, 16)), val=val.windows(2, size=(12, 16)),
     )  # fmt: skip
     assert scores["gan/d_mIoU"] > 0.8

@@ -1,0 +1,33 @@
+"""The GANs of `train_gan.arch`; one line in `DESIGNS` each, and the table costs no torch.
+
+| design | the discriminator | its losses |
+|---|---|---|
+| oasis | names the class of every pixel, or calls it fake; sees the image alone | cross entropy by class, LabelMix |
+| pix2pix | calls patches real or fake; sees the label map and the image | non-saturating, and L1 to the real image |
+
+Both train the same generator, so what differs between them is who judges it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ocrnet.gan.design import Design
+
+DESIGNS = {
+    "oasis": "ocrnet.gan.oasis:Oasis",
+    "pix2pix": "ocrnet.gan.pix2pix:Pix2Pix",
+}
+
+
+def design_class(arch: str) -> "type[Design]":
+    """Return a design.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    if arch not in DESIGNS:
+        raise ValueError(f"train_gan.arch {arch!r} is unknown. Known: {', '.join(DESIGNS)}.")
+    module, name = DESIGNS[arch].split(":")
+    found: type[Design] = getattr(import_module(module), name)
+    return found
