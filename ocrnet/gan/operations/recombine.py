@@ -1,7 +1,8 @@
 """`recombine`: the surfaces of one training image with the objects of another one like it, where they were.
 
 Most of the first image's own objects are erased, and the surface nearest to them takes their place. There is no
-picture of that from real pixels. A few stay: else a set with one bare surface would only give back the second image.
+picture of that from real pixels. A few stay, and what gives back one of the two images is drawn again: with one bare
+surface everywhere the second image is all that could come of it.
 """
 
 from typing import TypedDict
@@ -40,7 +41,10 @@ def draw_recombine(rng: np.random.Generator, plan: Plan) -> Drawn:
         erase = _draw_erase(rng, catalog, label_map)
         erased = _apply(catalog, label_map, erase)
         if other is not None and is_plausible(catalog, erased):
-            return _put(plan, base, erase, erased, _objects_of(catalog, other, first=class_id))
+            drawn = _put(plan, base, erase, erased, _objects_of(catalog, other, first=class_id))
+            second = open_base(catalog, Base(op="base", id=other, flip=base["flip"]))
+            if not any(np.array_equal(drawn.label_map, known) for known in (label_map, second)):
+                return drawn
         base = draw_base(rng, plan)
         label_map = open_base(catalog, base)
     return Drawn(label_map, (base,), 1)

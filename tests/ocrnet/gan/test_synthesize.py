@@ -15,6 +15,7 @@ from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import apply_steps
 from ocrnet.gan.synthesize import synthesize_pairs
 from ocrnet.tracking import Recorder
+from tests.ocrnet.gan import plates
 from tests.ocrnet.gan.street import CLASSES, ColourPainter, write_street
 
 PARAMS = SynthesizeParams(count=20, operations={"train": 1.0, "flip": 1.0, "copy_paste": 2.0})
@@ -99,6 +100,86 @@ def test_the_rival_has_the_same_layouts_with_real_pixels(prepared: Path, tmp_pat
             real = read_image(prepared / "images" / f"{base['id']}.png")
             image = read_image(tmp_path / "copy_paste" / row["image"])
             assert np.array_equal(image, real[:, ::-1] if base["flip"] else real)
+
+
+def test_the_rival_has_as_many_pairs_where_no_real_pixels_show_a_layout(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """It keeps every layout that can be composed, and draws another one from the same seed in each other's place."""
+    params = PARAMS.model_copy(
+        update={
+            "operations": {
+                "flip": 1.0,
+                "scale": 1.0,
+                "copy_paste": 1.0,
+                "warp": 1.0,
+                "recombine": 1.0,
+            }
+        }
+    )
+    synthesize_pairs(
+        prepared, params, painter=ColourPainter(), out=tmp_path, recorder=Recorder(tmp_path), with_copy_paste=True
+    )  # fmt: skip
+    gan, rival = (read_manifest(tmp_path / name) for name in ("gan", "copy_paste"))
+    assert len(gan) == len(rival) == params.count
+    assert gan["seed"].tolist() == rival["seed"].tolist()
+    kinds = [{step["op"] for step in json.loads(steps)} for steps in gan["operations"]]
+    composed = [not kind & {"warp", "erase"} for kind in kinds]
+    assert 0 < sum(composed) < len(composed)
+    same = gan["operations"] == rival["operations"]
+    assert same.tolist() == composed
+    for steps in rival["operations"]:
+        assert {step["op"] for step in json.loads(steps)} <= {"base", "paste", "scale"}
+    drawn = json.loads((tmp_path / "layouts.json").read_text())
+    for name in ("gan", "copy_paste"):
+        assert sum(drawn[name]["operations"].values()) == params.count
+
+
+def test_ids_with_spaces_stay_apart_among_the_parents(tmp_path: Path) -> None:
+    prepared = plates.write_plates(tmp_path / "prepare")
+    painter = ColourPainter()
+    painter.class_table = plates.CLASSES
+    painter.paint = lambda label_map, *, seed: np.stack([label_map] * 3, axis=-1)
+    synthesize_pairs(prepared, PARAMS, painter=painter, out=tmp_path, recorder=Recorder(tmp_path))
+    ids = set(read_manifest(prepared)["id"])
+    parents = [json.loads(text) for text in read_manifest(tmp_path / "gan")["parents"]]
+    assert all(set(names) <= ids for names in parents)
+    assert max(len(names) for names in parents) > 1
+
+
+def test_the_baseline_s_scores_say_what_is_drawn_and_stand_beside_the_pairs(
+    prepared: Path, tmp_path: Path
+) -> None:
+    baseline = tmp_path / "train"
+    baseline.mkdir()
+    ious = [0.9, 0.9, 0.95, None]  # birds are what it never finds
+    scores = {
+        "class_names": CLASSES.class_names,
+        "per_class_iou": ious,
+        "confusion": np.eye(4).tolist(),
+    }
+    (baseline / "val_scores.json").write_text(json.dumps(scores))
+    pasted = {}
+    for name, folder in (("even", None), ("hard", baseline)):
+        params = PARAMS.model_copy(update={"operations": {"copy_paste": 1.0}, "hard_power": 1.0})
+        out = tmp_path / name
+        synthesize_pairs(
+            prepared, params, painter=ColourPainter(), out=out, recorder=Recorder(out), baseline=folder
+        )  # fmt: skip
+        classes = {
+            row["name"]: row
+            for row in json.loads((out / "layouts.json").read_text())["gan"]["classes"]
+        }
+        pasted[name] = classes["bird"]["pasted"] / (
+            classes["bird"]["pasted"] + classes["car"]["pasted"]
+        )
+    assert classes["bird"]["val_iou"] is None
+    assert classes["car"]["val_iou"] == 0.95
+    assert classes["sky"]["odds"] == 0.0
+    assert classes["bird"]["odds"] + classes["car"]["odds"] == pytest.approx(1.0, abs=1e-5)
+    table = read_manifest(tmp_path / "hard/gan")
+    assert classes["bird"]["layouts"] == (table["px_bird"] > 0).sum()
+    assert pasted["hard"] > pasted["even"] + 0.1
 
 
 def test_metrics_are_the_shares_of_the_files(prepared: Path, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""What an edit of an image needs, from files: its label map before, and the one it shall have."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrnet.data.decode import read_image, read_label_map, read_raw_label_map
+from ocrnet.data.manifest import MANIFEST_FILE, ClassTable, file_sha256, read_manifest
+from ocrnet.errors import DataError
+
+TILE_WIDTH = 360  # pixels of a picture on the sheet
+GAP, LINE = 8, 22
+_WHITE = (255, 255, 255)
+
+LabelMap = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
+
+
+def read_edit(path: Path, classes: ClassTable, *, shape: tuple[int, int]) -> LabelMap:
+    """Read a label map for an image: ids, a palette PNG, or the palette's colours (white is ignored).
+
+    Args:
+        path: the file.
+        classes: that the generator knows.
+        shape: (height, width) of the image.
+
+    Raises:
+        DataError: it cannot be read, is of another size, or holds what is no class.
+    """
+    raw = read_raw_label_map(path)
+    if raw.shape[:2] != shape:
+        raise DataError(
+            f"{path}: {_size(raw.shape)}, but the image is {_size(shape)} (height x width). Edit a label map of the "
+            "image's own size."
+        )
+    return _ids(path, raw, classes) if raw.ndim == 2 else _ids_of_colours(path, raw, classes)
+
+
+def find_label_map(prepared: Path, image_path: Path, image: Pixels) -> LabelMap | None:
+    """Return the label map that `prepare` holds for an image; None where it holds no such image.
+
+    An image is known by its content's sha256, or by its name as an id, and then by its pixels.
+    """
+    if not (prepared / MANIFEST_FILE).exists():
+        return None
+    table = read_manifest(prepared)
+    known = (table["image_sha256"] == file_sha256(image_path)) | (table["id"] == image_path.stem)
+    for _, row in table[known].iterrows():
+        if np.array_equal(read_image(prepared / row["image"]), image):
+            return read_label_map(prepared / row["label_map"])
+    return None
+
+
+def write_edit_sheet(
+    path: Path, image: Pixels, original: LabelMap, edited: LabelMap, result: Pixels, *, classes: ClassTable
+) -> None:  # fmt: skip
+    """Write image, label map, edited label map and result beside each other."""
+    colours = np.full((256, 3), 255, dtype=np.uint8)
+    colours[: classes.num_classes] = classes.palette
+    parts = [
+        ("image", image), ("its label map", colours[original]),
+        ("edited label map", colours[edited]), ("repainted image", result),
+    ]  # fmt: skip
+    height = max(round(image.shape[0] * TILE_WIDTH / image.shape[1]), 1)
+    sheet = Image.new("RGB", (len(parts) * (TILE_WIDTH + GAP) + GAP, height + LINE + GAP), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for index, (title, pixels) in enumerate(parts):
+        left = GAP + index * (TILE_WIDTH + GAP)
+        resampling = (
+            Image.Resampling.BILINEAR if index in (0, len(parts) - 1) else Image.Resampling.NEAREST
+        )
+        tile = Image.fromarray(pixels).resize((TILE_WIDTH, height), resampling)
+        draw.text((left, 2), title, fill="black", font=font)
+        sheet.paste(tile, (left, LINE))
+    sheet.save(path, format="PNG", optimize=True)
+
+
+def _ids(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
+    ids = np.unique(raw).tolist()
+    unknown = [i for i in ids if i != classes.ignore_index and not 0 <= i < classes.num_classes]
+    if unknown:
+        raise DataError(
+            f"{path}: ids {unknown[:5]} are no class. Allowed: 0 to {classes.num_classes - 1} "
+            f"({', '.join(classes.class_names)}) and {classes.ignore_index} (ignored)."
+        )
+    return np.asarray(raw, dtype=np.uint8)
+
+
+def _ids_of_colours(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
+    table = {colour: class_id for class_id, colour in enumerate(classes.palette)}
+    table.setdefault(_WHITE, classes.ignore_index)
+    colours, inverse = np.unique(raw.reshape(-1, 3), axis=0, return_inverse=True)
+    found = [(int(r), int(g), int(b)) for r, g, b in colours]
+    unknown = [colour for colour in found if colour not in table]
+    if unknown:
+        raise DataError(
+            f"{path}: colours {unknown[:3]} are no class. Allowed: {list(classes.palette)} "
+            f"({', '.join(classes.class_names)}) and white (ignored). Draw without smoothing."
+        )
+    ids = np.array([table[colour] for colour in found], dtype=np.uint8)
+    return ids[inverse.reshape(raw.shape[:2])]
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]}"
