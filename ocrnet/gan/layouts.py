@@ -63,7 +63,7 @@ def layout_seed(seed: int, index: int) -> int:
 
 def draw_layout(plan: Plan, *, seed: int) -> Layout:
     """Draw the layout of a seed."""
-    return _draw(plan, plan.params.operations, seed)
+    return _draw(np.random.default_rng(seed), plan, plan.params.operations, seed)
 
 
 def draw_real_layout(plan: Plan, *, seed: int) -> Layout:
@@ -75,11 +75,13 @@ def draw_real_layout(plan: Plan, *, seed: int) -> Layout:
     odds = {name: value for name, value in plan.params.operations.items() if OPERATIONS[name].real}
     if sum(odds.values()) <= 0:
         odds = {"copy_paste" if plan.catalog.object_classes() else "flip": 1.0}
-    return _draw(plan, odds, seed)
+    # Its own stream: the numbers that chose an operation without real pixels would choose its neighbour here.
+    return _draw(np.random.default_rng([seed, 1]), plan, odds, seed)
 
 
-def _draw(plan: Plan, operations: Mapping[str, float], seed: int) -> Layout:
-    rng = np.random.default_rng(seed)
+def _draw(
+    rng: np.random.Generator, plan: Plan, operations: Mapping[str, float], seed: int
+) -> Layout:
     names = sorted(operations)
     odds = np.array([operations[name] for name in names], dtype=np.float64)
     operation = names[int(rng.choice(len(names), p=odds / odds.sum()))]

@@ -105,7 +105,7 @@ class Odds:
         """
         known = around[around < len(self._mixups)]
         mixed = float(self._mixups[class_id, known].mean()) if known.size else 0.0
-        return (LEAST_HARDNESS + mixed) ** self._power
+        return float((LEAST_HARDNESS + mixed) ** self._power)
 
 
 def _mixups(confusion: Values) -> Values:

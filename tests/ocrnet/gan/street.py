@@ -72,10 +72,10 @@ def write_street(folder: Path, *, train: int = 9, val: int = 4) -> Path:
 class ColourPainter:
     """Paints each class in its colour, a little different for each seed; or some class in a wrong one."""
 
-    def __init__(self, wrong: dict[int, int] | None = None) -> None:
-        self.class_table = CLASSES
+    def __init__(self, wrong: dict[int, int] | None = None, classes: ClassTable = CLASSES) -> None:
+        self.class_table = classes
         self.sha256 = "c0ffee" * 10 + "beef"
-        self._colours = COLOURS.copy()
+        self._colours = np.array(classes.palette, dtype=np.uint8)
         for class_id, other in (wrong or {}).items():
             self._colours[class_id] = COLOURS[other]
 

@@ -56,7 +56,8 @@ def contacts(label_map: np.ndarray) -> set[tuple[int, int]]:
         for x in range(width):
             for other in ((y, x + 1), (y + 1, x)):
                 if other[0] < height and other[1] < width:
-                    found.add(tuple(sorted((int(label_map[y, x]), int(label_map[other])))))
+                    a, b = int(label_map[y, x]), int(label_map[other])
+                    found.add((min(a, b), max(a, b)))
     return {pair for pair in found if pair[0] != pair[1] and 255 not in pair}
 
 
@@ -206,7 +207,10 @@ def test_the_nearest_source_fills_a_hole() -> None:
 
 def test_the_rival_draws_only_what_real_pixels_show_by_the_same_odds(street: Catalog) -> None:
     plan = plan_of(street, flip=1.0, copy_paste=3.0, warp=4.0)
-    drawn = [draw_real_layout(plan, seed=layout_seed(2, index)) for index in range(120)]
+    seeds = [layout_seed(2, index) for index in range(200)]
+    replaced = [seed for seed in seeds if not can_compose(draw_layout(plan, seed=seed).steps)]
+    drawn = [draw_real_layout(plan, seed=seed) for seed in replaced]
+    assert len(drawn) > 60
     assert all(can_compose(layout.steps) for layout in drawn)
     pasted = sum(layout.operation == "copy_paste" for layout in drawn) / len(drawn)
     assert pasted == pytest.approx(0.75, abs=4 * np.sqrt(0.75 * 0.25 / len(drawn)))

@@ -20,7 +20,8 @@ class Flat:
         """Return the image of a label map."""
         grain = np.random.default_rng(seed).normal(0.0, self._grain, (*label_map.shape, 1))
         flat = np.vectorize(self._colours.__getitem__)(label_map)[..., None]
-        return np.clip(np.repeat(flat + grain, 3, axis=2), 0, 255).astype(np.uint8)
+        painted = np.clip(np.repeat(flat + grain, 3, axis=2), 0, 255)
+        return np.asarray(painted, dtype=np.uint8)
 
 
 def photograph() -> tuple[np.ndarray, np.ndarray]:

@@ -137,9 +137,7 @@ def test_the_rival_has_as_many_pairs_where_no_real_pixels_show_a_layout(
 
 def test_ids_with_spaces_stay_apart_among_the_parents(tmp_path: Path) -> None:
     prepared = plates.write_plates(tmp_path / "prepare")
-    painter = ColourPainter()
-    painter.class_table = plates.CLASSES
-    painter.paint = lambda label_map, *, seed: np.stack([label_map] * 3, axis=-1)
+    painter = ColourPainter(classes=plates.CLASSES)
     synthesize_pairs(prepared, PARAMS, painter=painter, out=tmp_path, recorder=Recorder(tmp_path))
     ids = set(read_manifest(prepared)["id"])
     parents = [json.loads(text) for text in read_manifest(tmp_path / "gan")["parents"]]
