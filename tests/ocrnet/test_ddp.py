@@ -18,7 +18,7 @@ import torch
 from ocrnet.best import SCORES_FILE
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
-from ocrnet.data.dataset import ImageFolder, StepSampler
+from ocrnet.data.dataset import ImageFolder, Mix, StepSampler
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.launch import Job, check_processes
 from ocrnet.params_file import parse_params
@@ -180,6 +180,7 @@ def interrupt(toy_set: Path, out: Path, number: signal.Signals) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # four trainings of two processes each
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads processes from /proc")
 def test_signals_end_all_ranks_and_the_next_run_ends_with_the_same_bits(
     toy_set: Path, tmp_path: Path
@@ -204,7 +205,7 @@ def test_an_error_of_one_rank_is_raised_here(toy_set: Path, tmp_path: Path) -> N
     folder = shutil.copytree(toy_set, tmp_path / "set")
     slots = StepSampler(
         [ImageFolder.read(folder, split="train")],
-        batch_size=4, real_fraction=1.0, first=0, steps=1, seed=0,
+        batch_size=4, mix=Mix(), first=0, steps=1, seed=0,
     ).batch(0)  # fmt: skip
     row = ImageFolder.read(folder, split="train").table.iloc[slots[1].row]
     (folder / row["image"]).write_bytes(b"no image")
@@ -235,7 +236,7 @@ def test_any_other_error_keeps_its_traceback(toy_set: Path, tmp_path: Path) -> N
 def shares(toy_set: Path) -> list[list[tuple[int, int]]]:
     """Return row and place of what this rank draws at each step."""
     rows = ImageFolder.read(toy_set, split="train")
-    sampler = StepSampler([rows, rows], batch_size=6, real_fraction=0.5, first=0, steps=5, seed=0)
+    sampler = StepSampler([rows, rows], batch_size=6, mix=Mix(0.5), first=0, steps=5, seed=0)
     return [[(slot.row, slot.place) for slot in batch] for batch in sampler]
 
 

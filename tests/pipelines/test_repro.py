@@ -23,7 +23,7 @@ TINY = {
     "demo.train": 8, "demo.val": 4, "demo.test": 6, "demo.size": [64, 64],
     "data.crop_size": [64, 64],
     "model.mid_channels": 16, "model.key_channels": 8,
-    "train.steps": 12, "train.batch_size": 4, "train.val_interval": 6, "train.checkpoint_interval": 3,
+    "train.steps": 12, "train.batch_size": 4, "train.val_interval": 12, "train.checkpoint_interval": 3,
     "train.log_interval": 3, "train.warmup_steps": 2,
     "train_gan.steps": 8, "train_gan.batch_size": 2, "train_gan.val_interval": 4,
     "train_gan.checkpoint_interval": 3, "train_gan.log_interval": 4,

@@ -1,13 +1,21 @@
 """What every stage shares: exit codes, fingerprints, checkpoints."""
 
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, TrainError
 from ocrnet.params_file import load_params
 from pipelines._stage import STATE, Stage, fingerprint_of, run_stage
+from tests.ocrnet.conftest import toy_params, write_toy_set
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +97,24 @@ def test_old_checkpoints_of_the_cell_are_pruned() -> None:
         (folder / name).mkdir(parents=True)
     assert run() == 0
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_what_stops_the_ranks_of_a_stage_is_told_in_one_line(workspace: Path) -> None:
+    """The first rank's log is the stage's; torchrun's report of failed processes is not."""
+    toy = toy_params(processes=2, lr=1e30, log_interval=1)
+    values = toy.model_dump(mode="json", by_alias=True)
+    values["model"]["backbone"] = "resnet18"
+    values["publish"]["live"] = False
+    YAML().dump(values, workspace / "params.yaml")
+    write_toy_set(workspace / "data" / "prepare", counts={"train": 8, "val": 4})
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.train", "0"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == TrainError.exit_code, done.stderr
+    told = done.stderr.splitlines()
+    assert [line[9:27] for line in told[:-1]] == ["step     1/8  loss"], done.stderr
+    assert re.match(r"train: step 1: the .* is (nan|inf) on the batch train_", told[-1])
+    assert len(set(re.findall(r"train_\d\d", told[-1]))) == 4, "the images of both ranks"
+    assert (workspace / "data/train/0/metrics.jsonl").read_text().count("train/loss") == 1
