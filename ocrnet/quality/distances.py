@@ -83,4 +83,6 @@ def _mean_off_diagonal(kernel: npt.NDArray[np.float64]) -> float:
 def _root_of_covariance(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return A with A^T A the covariance, of no more rows than the vectors have entries."""
     centred = (vectors - vectors.mean(axis=0)) / np.sqrt(len(vectors) - 1)
-    return centred if len(centred) <= centred.shape[1] else np.linalg.qr(centred, mode="r")
+    return (
+        centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
+    )

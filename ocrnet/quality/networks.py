@@ -31,7 +31,7 @@ class Trunk(nn.Module):
                 f"select.extractor segmenter: {type(model).__name__} has no backbone to take features from. "
                 "Take another model.arch, or another extractor."
             )
-        self._encoder = backbone if isinstance(backbone, Backbone) else model
+        self._encoder: nn.Module = backbone if isinstance(backbone, Backbone) else model
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """Return one vector per image."""
@@ -43,6 +43,7 @@ class Trunk(nn.Module):
             return encoder.levels(images)
         if isinstance(encoder, Backbone):
             return list(encoder(images))
+        assert isinstance(encoder, UNet)
         levels = [images]
         for index, block in enumerate(encoder.down):
             levels.append(block(F.max_pool2d(levels[-1], 2) if index else images))

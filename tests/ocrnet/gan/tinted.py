@@ -23,7 +23,7 @@ def tinted(image: npt.NDArray[np.uint8], *, seed: int, tint: int) -> npt.NDArray
     """Return an image with a tint and a grain drawn by the seed."""
     rng = np.random.default_rng(seed)
     changed = image + rng.integers(-tint, tint + 1, 3) + rng.integers(-8, 9, (*SHAPE, 3))
-    return np.clip(changed, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(changed, 0, 255), dtype=np.uint8)
 
 
 class TintedPainter(ColourPainter):

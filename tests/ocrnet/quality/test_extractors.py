@@ -20,6 +20,7 @@ from ocrnet.bundle import (
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError, ParamsError
 from ocrnet.models import ARCHS
+from ocrnet.models.backbones import JoinedBackbone
 from ocrnet.predict import normalise
 from ocrnet.quality import extractor_lines, parse_extractor
 from ocrnet.quality.extractors import FeatureExtractor, build_extractor
@@ -90,6 +91,7 @@ def test_a_joined_backbone_gives_the_mean_of_each_level(tmp_path: Path) -> None:
     check_contract(extractor)
     model, card = load_bundle(folder)
     pixels = normalise(image(0), mean=_row(card.mean), std=_row(card.std))
+    assert isinstance(model.backbone, JoinedBackbone)
     with torch.no_grad():
         levels = model.backbone.levels(pixels)
     expected = torch.cat([level.flatten(2).mean(dim=2) for level in levels], dim=1)

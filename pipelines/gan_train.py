@@ -1,0 +1,109 @@
+"""GAN-train: train a segmenter on selected pairs alone and score it on real validation images.
+
+`python -m pipelines.gan_train` after `select`. It costs a training, so it is no stage. Writes a bundle and its scores
+into `data/gan_train/SEED`, and prints its mIoU beside that of the baseline of the seed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ocrnet.config import Params
+from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.params_file import load_params
+from pipelines._stage import STATE, code_fingerprint, fingerprint_of, set_up_logging
+
+PREPARED = Path("data/prepare")
+OUT = Path("data/gan_train")
+RESULT_FILE = "gan_train.json"
+USES = ("data.crop_size", "data.value_range", "data.exif", "prepare.resize", "model", "train")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise ParamsError(f"{message}. See: python -m pipelines.gan_train --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = _Parser(
+        prog="python -m pipelines.gan_train",
+        description="Train on painted pairs alone, score on real images.",
+    )
+    found.add_argument("--pairs", type=Path, default=Path("data/select"), help="a manifest folder")
+    found.add_argument("--seed", type=int, help="by default the first of params.yaml")
+    found.add_argument("--steps", type=int, help="by default train.steps, as the baseline")
+    return found
+
+
+def gan_train(argv: Sequence[str]) -> str:
+    """Run the command and return what it prints.
+
+    Raises:
+        ParamsError: an argument or a parameter is wrong.
+        DataError: the data cannot be used.
+    """
+    given = parser().parse_args(argv)
+    params = load_params(Path("params.yaml"))
+    seed = params.seeds[0] if given.seed is None else given.seed
+    from ocrnet.checkpoint import CheckpointStore
+    from ocrnet.quality.gan_train import train_on_pairs, with_steps
+    from ocrnet.tracking import Recorder
+
+    params = with_steps(params, given.steps)
+    cell = ("gan_train", str(seed))
+    fingerprint = fingerprint_of(params, USES, [PREPARED, given.pairs], cell)
+    checkpoints = STATE / "checkpoints" / "gan_train" / f"{fingerprint}-{code_fingerprint()}"
+    out = OUT / str(seed)
+    train_on_pairs(
+        params, PREPARED, given.pairs,
+        seed=seed, out=out, recorder=Recorder(out), checkpoints=CheckpointStore(checkpoints),
+    )  # fmt: skip
+    result = _result(params, out, Path("data/train", str(seed)), given.pairs)
+    (out / RESULT_FILE).write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    return _text(result)
+
+
+def _result(params: Params, out: Path, baseline: Path, pairs: Path) -> dict[str, Any]:
+    """Return the mIoU on real images, and that of the baseline where it made as many steps."""
+    score = json.loads((out / "metrics.json").read_text())["val/mIoU"]
+    result = {"pairs": pairs.as_posix(), "steps": params.train.steps, "gan_train/mIoU": score}
+    try:
+        trained = json.loads((baseline / "model.json").read_text())["training"]["steps"]
+        real = json.loads((baseline / "metrics.json").read_text())["val/mIoU"]
+    except (OSError, KeyError, TypeError, ValueError):
+        return result
+    if trained == params.train.steps and real > 0:
+        result |= {"gan_train/real_mIoU": real, "gan_train/ratio": score / real}
+    return result
+
+
+def _text(result: dict[str, Any]) -> str:
+    line = f"trained on {result['pairs']} alone, {result['steps']} steps: mIoU {result['gan_train/mIoU']:.4f}"
+    if "gan_train/ratio" not in result:
+        return f"{line} on real validation images (no baseline of as many steps to hold it against)"
+    return (
+        f"{line} on real validation images; on real ones {result['gan_train/real_mIoU']:.4f}, "
+        f"ratio {result['gan_train/ratio']:.2f}"
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    set_up_logging()
+    try:
+        print(gan_train(argv))
+    except OcrnetError as error:
+        print(f"gan_train: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
