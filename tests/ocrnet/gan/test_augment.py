@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.gan.augment import crop_pair, flip_pair, jitter_colors
+from ocrnet.gan.augment import IGNORED, crop_pair, draw_framing, flip_pair, jitter_colors
 from ocrnet.gan.draws import BatchDraws
 
 IGNORE = 255
@@ -71,3 +71,76 @@ def test_color_jitter_draws_for_each_image_and_lets_gradients_through() -> None:
     assert not torch.allclose(jittered[0], jittered[1])
     assert images.grad is not None
     assert images.grad.ne(0).all()
+
+
+def _marked() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images whose value is the class of the pixel, and their label maps: 1 to 9 in turn."""
+    label_maps = (torch.arange(20 * 30).view(20, 30) % 9 + 1).expand(64, 20, 30).contiguous()
+    return label_maps[:, None].float().repeat(1, 3, 1, 1), label_maps
+
+
+def _frame(translate: float, cutout: float) -> tuple[torch.Tensor, torch.Tensor]:
+    images, label_maps = _marked()
+    draws = BatchDraws("test", count=64)
+    framing = draw_framing(label_maps, translate=translate, cutout=cutout, draws=draws)
+    return framing.show(images), framing.label(label_maps)
+
+
+@pytest.mark.parametrize(("translate", "cutout"), [(0.2, 0.0), (0.0, 0.5), (0.3, 0.4)])
+def test_what_is_seen_keeps_its_label_and_the_rest_is_ignored(
+    translate: float, cutout: float
+) -> None:
+    images, label_maps = _frame(translate, cutout)
+
+    seen = label_maps != IGNORED
+    assert (images.movedim(1, -1)[seen] == label_maps[seen].unsqueeze(1)).all()
+    assert images.movedim(1, -1)[~seen].eq(0).all()
+    assert 0.3 < seen.float().mean() < 1
+
+
+def test_a_painted_marker_follows_its_label() -> None:
+    images, label_maps = torch.zeros(32, 3, 16, 24), torch.zeros(32, 16, 24, dtype=torch.int64)
+    images[:, :, 8, 12], label_maps[:, 8, 12] = 1.0, 5
+    framing = draw_framing(
+        label_maps, translate=0.25, cutout=0.0, draws=BatchDraws("test", count=32)
+    )
+
+    shown, labels = framing.show(images), framing.label(label_maps)
+
+    places = (shown[:, 0] == 1).nonzero()
+    assert torch.equal(places, (labels == 5).nonzero())
+    rows, columns = places[:, 1] - 8, places[:, 2] - 12
+    assert torch.equal(torch.stack([rows, columns], dim=1), framing.shifts)
+    assert (rows.min().item(), rows.max().item()) == (-4, 4)  # a quarter of 16
+    assert (columns.min().item(), columns.max().item()) == (-6, 6)
+
+
+def test_a_hole_has_its_side_and_is_cut_off_at_the_border() -> None:
+    holes = _frame(0.0, 0.5)[1] == IGNORED
+
+    heights = holes.any(dim=2).sum(dim=1)
+    widths = holes.any(dim=1).sum(dim=1)
+    assert (heights.min().item(), heights.max().item()) >= (5, 10)
+    assert heights.max() == 10
+    assert widths.max() == 15
+    assert torch.equal(holes.sum(dim=(1, 2)), heights * widths)
+
+
+def test_no_shift_and_no_hole_change_nothing() -> None:
+    images, label_maps = _marked()
+    shown, labels = _frame(0.0, 0.0)
+
+    assert torch.equal(shown, images)
+    assert torch.equal(labels, label_maps)
+
+
+def test_a_framing_lets_gradients_through_where_it_shows() -> None:
+    images = torch.rand(2, 3, 12, 12, requires_grad=True)
+    label_maps = torch.zeros(2, 12, 12, dtype=torch.int64)
+    framing = draw_framing(label_maps, translate=0.2, cutout=0.3, draws=BatchDraws("test", count=2))
+
+    framing.show(images).sum().backward()  # type: ignore[no-untyped-call]
+
+    seen = framing.label(label_maps) != IGNORED
+    assert images.grad is not None
+    assert torch.equal(images.grad[:, 0].sum(dim=(1, 2)), seen.sum(dim=(1, 2)).float())

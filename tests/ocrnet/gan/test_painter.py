@@ -1,5 +1,6 @@
 """The painter as files."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -80,12 +81,31 @@ def test_damaged_bundles_are_refused(folder: Path) -> None:
     _set(folder, "sizes", {"generator": [8]})
     with pytest.raises(BundleError, match=r"gan.json: .*Run the stage train_gan again"):
         load_painter(folder)
+    _set(folder, "sizes", dataclasses.asdict(TINY))
+    for key, value in (("arch", "cycle"), ("style", "pixel")):
+        card = (folder / "gan.json").read_text()
+        _set(folder, key, value)
+        with pytest.raises(BundleError, match=rf"gan.json: .*{value}.*Run the stage train_gan aga"):
+            load_painter(folder)
+        (folder / "gan.json").write_text(card)
     _set(folder, "schema_version", 2)
     with pytest.raises(BundleError, match=r"schema_version is 2, this code reads 1"):
         load_painter(folder)
     (folder / "gan.json").write_text("[")
     with pytest.raises(BundleError, match=r"gan.json: cannot be read"):
         load_painter(folder)
+
+
+def test_a_card_from_before_designs_is_an_oasis_with_a_style_per_image(folder: Path) -> None:
+    expected = load_painter(folder).paint(LABEL_MAP, seed=3)
+    card = json.loads((folder / "gan.json").read_text())
+    assert (card.pop("arch"), card.pop("style")) == ("oasis", "image")
+    (folder / "gan.json").write_text(json.dumps(card))
+
+    painter = load_painter(folder)
+
+    assert painter.style == "image"
+    assert (painter.paint(LABEL_MAP, seed=3) == expected).all()
 
 
 def test_a_missing_bundle_is_refused(tmp_path: Path) -> None:

@@ -178,3 +178,78 @@ def test_generator_paints_a_layout_that_it_never_saw(prepared: Path, tmp_path: P
     painted = load_painter(_train(prepared, tmp_path, params)).paint(label_map, seed=0)
     contrast = painted[label_map == 1].mean() - painted[label_map == 0].mean()
     assert 70 < contrast < 170
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"arch": "pix2pix"}, {"style": "component"}, {"arch": "pix2pix", "style": "component"}],
+    ids=str,
+)
+def test_every_design_and_style_is_resumed_to_the_same_bytes_and_painted_from_files(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    params = _params(cutout=0.2, **changes)
+    whole = _train(prepared, tmp_path / "whole", params)
+    with monkeypatch.context() as patch:
+        patch.setattr(GanTrainer, "step", _dying(GanTrainer.step, at=3))
+        with pytest.raises(KeyboardInterrupt):
+            _train(prepared, tmp_path / "killed", params)
+
+    assert _hashes(_train(prepared, tmp_path / "killed", params)) == _hashes(whole)
+    card = json.loads((whole / "gan.json").read_text())
+    assert (card["arch"], card["style"]) == (params.arch, params.style)
+    painter = load_painter(whole)
+    assert painter.paint(np.zeros((9, 7), np.uint8), seed=0).shape == (9, 7, 3)
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert ("gan/d_mIoU" in metrics) == (params.arch == "oasis")
+    gap = metrics["gan/p_fake_val"] - metrics["gan/p_fake_train"]
+    assert metrics["gan/p_fake_gap"] == pytest.approx(gap)
+
+
+def _dying(take_step: Any, *, at: int) -> Any:
+    def step_or_die(trainer: GanTrainer, step: int, batch: Batch) -> Any:
+        if step == at:
+            raise KeyboardInterrupt
+        return take_step(trainer, step, batch)
+
+    return step_or_die
+
+
+@pytest.mark.parametrize("arch", ["oasis", "pix2pix"])
+def test_bf16_runs_the_convolutions_alone_and_stays_close_to_fp32(
+    prepared: Path, arch: str
+) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        trainer = GanTrainer(2, _params(arch=arch, precision=precision), device=CPU)
+        seen: set[torch.dtype] = set()
+        trainer.generator.blocks[0].get_submodule("conv1").register_forward_hook(
+            lambda module, inputs, output, seen=seen: seen.add(output.dtype)
+        )
+        losses[precision] = [trainer.step(step, _batch(prepared)) for step in range(2)]
+        assert seen == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        for network in (trainer.generator, trainer.discriminator, trainer.ema.generator):
+            assert {value.dtype for value in network.parameters()} == {torch.float32}
+        vectors = [b for n, b in trainer.generator.named_buffers() if n.endswith(("._u", "._v"))]
+        for vector in vectors:  # of unit length to seven digits: bfloat16 has three
+            assert vector.norm().item() == pytest.approx(1, abs=1e-5)
+    for plain, short in zip(losses["fp32"], losses["bf16"], strict=True):
+        assert short.generator == pytest.approx(plain.generator, rel=0.03)
+        assert short.discriminator == pytest.approx(plain.discriminator, rel=0.03)
+    assert losses["fp32"] != losses["bf16"]
+
+
+def test_guards_warn_once_and_only_beyond_their_limits(caplog: pytest.LogCaptureFixture) -> None:
+    guards = gauges.Guards()
+    good = {"gan/p_fake_gap": gauges.MAX_P_FAKE_GAP, "gan/diversity": gauges.MIN_DIVERSITY}
+    bad = {"gan/p_fake_gap": 0.21, "gan/diversity": 0.004}
+
+    guards.check_loss(1, gauges.MIN_DISCRIMINATOR_LOSS)
+    guards.check_scores(1, good)
+    assert not caplog.messages
+    for step in (2, 3):
+        guards.check_loss(step, 0.01)
+        guards.check_scores(step, bad)
+
+    assert len(caplog.messages) == 3
+    assert all("step 2" in message for message in caplog.messages)
