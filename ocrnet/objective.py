@@ -26,12 +26,20 @@ class Objective(nn.Module):
         self.precision = precision
 
     def forward(
-        self, images: Float[Tensor, "B 3 H W"], label_maps: Int[Tensor, "B H W"]
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch."""
+        """Return the loss of a batch; each sample counts what it weighs."""
         with autocast(images.device, self.precision):
             output = self.model(images)
-        loss: Tensor = self.criterion(output, label_maps, align_corners=self.model.align_corners)
+        loss: Tensor = self.criterion(
+            output,
+            label_maps,
+            align_corners=self.model.align_corners,
+            sample_weights=sample_weights,
+        )
         return loss
 
 

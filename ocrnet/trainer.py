@@ -14,7 +14,7 @@ from ocrnet.best import BestWeights, val_metrics
 from ocrnet.bundle import Decoding, ModelCard, build_model
 from ocrnet.config import ModelParams, Params, TrainParams
 from ocrnet.criterion import Criterion
-from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
+from ocrnet.data.dataset import ImageFolder, Mix, TrainBatch, train_batches
 from ocrnet.data.manifest import ClassTable
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.distributed import (
@@ -118,12 +118,17 @@ class Trainer:
             crop_size=self._params.data.crop_size,
             ignore_index=self._data.classes.ignore_index,
         )
+        retrain = self._params.retrain  # without extra data none of it has an effect
         streams = [self._data.real, *([self._data.extra] if self._data.extra else [])]
         return train_batches(
             streams,
             transform,
             batch_size=self._recipe.batch_size,
-            real_fraction=self._params.retrain.real_fraction,
+            mix=Mix(
+                real_fraction=retrain.real_fraction,
+                real_tail=retrain.real_tail,
+                extra_weight=retrain.synthetic_weight,
+            ),
             first=self.step,
             steps=self._recipe.steps,
             seed=self._seed,
@@ -151,7 +156,8 @@ class Trainer:
         self.model.train()
         images = normalise(batch.images.to(self._device), mean=self._mean, std=self._std)
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = self._objective(images, batch.label_maps.to(self._device))
+        label_maps, weights = (part.to(self._device) for part in (batch.label_maps, batch.weights))
+        loss = self._objective(images, label_maps, weights)
         # Each rank's loss is that of the whole batch; their mean is not finite wherever one of them is not.
         value = float(sum_over_ranks(loss.detach()) / world_size())
         self._check_finite(value, "loss", batch)

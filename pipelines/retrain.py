@@ -45,6 +45,8 @@ if __name__ == "__main__":
                 "model",
                 "train",
                 "retrain.real_fraction",
+                "retrain.synthetic_weight",
+                "retrain.real_tail",
             ),
             inputs=_inputs,
         )

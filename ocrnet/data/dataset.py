@@ -88,6 +88,20 @@ class Slot(NamedTuple):
     place: int
 
 
+class Mix(NamedTuple):
+    """How extra rows join the real ones, where there are any.
+
+    Args:
+        real_fraction: share of a batch that is real.
+        real_tail: share of the steps, the last ones, whose batches are all real.
+        extra_weight: what an extra sample counts in the loss; a real one counts 1.
+    """
+
+    real_fraction: float = 0.5
+    real_tail: float = 0.0
+    extra_weight: float = 1.0
+
+
 class StepSampler(Sampler[list[Slot]]):
     """The batches of the steps from `first` on, each a share of real rows and the rest extra rows.
 
@@ -101,15 +115,16 @@ class StepSampler(Sampler[list[Slot]]):
         streams: list[ImageFolder],
         *,
         batch_size: int,
-        real_fraction: float,
+        mix: Mix,
         first: int,
         steps: int,
         seed: int,
     ) -> None:
         has_extra = len(streams) > 1
         self._real_rows = len(streams[0])
-        self._real_per_batch = round(batch_size * real_fraction) if has_extra else batch_size
-        self._extra_per_batch = batch_size - self._real_per_batch
+        self._batch_size = batch_size
+        self._real_per_batch = round(batch_size * mix.real_fraction) if has_extra else batch_size
+        self._mixed_steps = steps - round(steps * mix.real_tail)
         self._odds = streams[1].weights() if has_extra else np.zeros(0)
         self._first, self._steps, self._seed = first, steps, seed
 
@@ -122,11 +137,13 @@ class StepSampler(Sampler[list[Slot]]):
 
     def batch(self, step: int) -> list[Slot]:
         """Return the slots of one step, of all ranks together."""
-        count = self._real_per_batch
-        rows = [(0, self._real_row(step * count + i)) for i in range(count)]
-        if self._extra_per_batch:
+        mixed = min(step, self._mixed_steps)  # steps before this one that took a share of real rows
+        drawn_before = mixed * self._real_per_batch + (step - mixed) * self._batch_size
+        count = self._real_per_batch if step < self._mixed_steps else self._batch_size
+        rows = [(0, self._real_row(drawn_before + i)) for i in range(count)]
+        if count < self._batch_size:
             rng = np.random.default_rng(key_seed(self._seed, "extra", step))
-            drawn = rng.choice(len(self._odds), size=self._extra_per_batch, p=self._odds)
+            drawn = rng.choice(len(self._odds), size=self._batch_size - count, p=self._odds)
             rows += [(1, int(row)) for row in drawn]
         return [Slot(stream, row, step, place) for place, (stream, row) in enumerate(rows)]
 
@@ -142,21 +159,33 @@ class TrainBatch(NamedTuple):
     images: Tensor  # [B, 3, h, w] uint8
     label_maps: Tensor  # [B, h, w] int64
     ids: list[str]
+    weights: Tensor  # [B] float32, what each sample counts in the loss
 
 
-class SlotDataset(Dataset[tuple[Tensor, Tensor, str]]):
-    """Decodes and transforms the item of a slot."""
+Sample = tuple[Tensor, Tensor, str, float]
 
-    def __init__(self, streams: list[ImageFolder], transform: TrainTransform, *, seed: int) -> None:
+
+class SlotDataset(Dataset[Sample]):
+    """Decodes and transforms the item of a slot, and weights it by its stream."""
+
+    def __init__(
+        self,
+        streams: list[ImageFolder],
+        transform: TrainTransform,
+        *,
+        extra_weight: float,
+        seed: int,
+    ) -> None:
         self._streams = streams
         self._transform = transform
+        self._weights = (1.0, extra_weight)
         self._seed = seed
 
-    def __getitem__(self, slot: Slot) -> tuple[Tensor, Tensor, str]:
+    def __getitem__(self, slot: Slot) -> Sample:
         item = self._streams[slot.stream].item(slot.row)
         generator = keyed_generator(self._seed, "sample", slot.step, slot.place)
         image, label_map = self._transform(item.image, item.label_map, generator=generator)
-        return image, label_map, item.id
+        return image, label_map, item.id, self._weights[slot.stream]
 
 
 def train_batches(
@@ -164,7 +193,7 @@ def train_batches(
     transform: TrainTransform,
     *,
     batch_size: int,
-    real_fraction: float,
+    mix: Mix,
     first: int,
     steps: int,
     seed: int,
@@ -176,7 +205,7 @@ def train_batches(
         streams: the real rows, and the extra rows where there are any.
         transform: what is done to each sample.
         batch_size: how many samples a batch has, over all ranks.
-        real_fraction: the share of a batch that is real where there are extra rows.
+        mix: of real and extra rows where there are any.
         first: the step to start at.
         steps: the step to stop before.
         seed: what all randomness is keyed by, together with the step.
@@ -185,13 +214,13 @@ def train_batches(
     sampler = StepSampler(
         streams,
         batch_size=batch_size,
-        real_fraction=real_fraction,
+        mix=mix,
         first=first,
         steps=steps,
         seed=seed,
     )
-    loader: DataLoader[tuple[Tensor, Tensor, str]] = DataLoader(
-        SlotDataset(streams, transform, seed=seed),
+    loader: DataLoader[Sample] = DataLoader(
+        SlotDataset(streams, transform, extra_weight=mix.extra_weight, seed=seed),
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,
@@ -200,6 +229,8 @@ def train_batches(
     return iter(loader)
 
 
-def _collate(samples: list[tuple[Tensor, Tensor, str]]) -> TrainBatch:
-    images, label_maps, ids = zip(*samples, strict=True)
-    return TrainBatch(torch.stack(images), torch.stack(label_maps), list(ids))
+def _collate(samples: list[Sample]) -> TrainBatch:
+    images, label_maps, ids, weights = zip(*samples, strict=True)
+    return TrainBatch(
+        torch.stack(images), torch.stack(label_maps), list(ids), torch.tensor(weights)
+    )

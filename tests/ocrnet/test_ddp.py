@@ -18,7 +18,7 @@ import torch
 from ocrnet.best import SCORES_FILE
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
-from ocrnet.data.dataset import ImageFolder, Mix, StepSampler
+from ocrnet.data.dataset import ImageFolder
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.launch import Job, check_processes
 from ocrnet.params_file import parse_params
@@ -203,16 +203,14 @@ def test_signals_end_all_ranks_and_the_next_run_ends_with_the_same_bits(
 def test_an_error_of_one_rank_is_raised_here(toy_set: Path, tmp_path: Path) -> None:
     """The other rank waits for the one that met a damaged image, and is ended."""
     folder = shutil.copytree(toy_set, tmp_path / "set")
-    slots = StepSampler(
-        [ImageFolder.read(folder, split="train")],
-        batch_size=4, mix=Mix(), first=0, steps=1, seed=0,
-    ).batch(0)  # fmt: skip
-    row = ImageFolder.read(folder, split="train").table.iloc[slots[1].row]
-    (folder / row["image"]).write_bytes(b"no image")
+    params = params_of(processes=2)
+    trainer = Trainer(params, TrainingData.read(folder), seed=0, recorder=NoRecorder())
+    name = next(iter(trainer.batches())).ids[1]  # of the first batch, the second rank's
+    (folder / "images" / f"{name}.png").write_bytes(b"no image")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     environment = dict(os.environ)
-    with pytest.raises(DataError, match=row["image"]):
-        run(params_of(processes=2), folder, tmp_path / "out")
+    with pytest.raises(DataError, match=name):
+        run(params, folder, tmp_path / "out")
     assert handlers == {number: signal.getsignal(number) for number in handlers}
     assert dict(os.environ) == environment
 
@@ -233,19 +231,22 @@ def test_any_other_error_keeps_its_traceback(toy_set: Path, tmp_path: Path) -> N
         )
 
 
-def shares(toy_set: Path) -> list[list[tuple[int, int]]]:
-    """Return row and place of what this rank draws at each step."""
-    rows = ImageFolder.read(toy_set, split="train")
-    sampler = StepSampler([rows, rows], batch_size=6, mix=Mix(0.5), first=0, steps=5, seed=0)
-    return [[(slot.row, slot.place) for slot in batch] for batch in sampler]
+def shares(toy_set: Path) -> list[list[tuple[str, int]]]:
+    """Return name and colours of the images that this rank trains on at each step."""
+    data = TrainingData.read(toy_set, extra=toy_set)
+    trainer = Trainer(params_of(steps=4), data, seed=0, recorder=NoRecorder())
+    return [
+        [(name, int(image.sum())) for name, image in zip(batch.ids, batch.images, strict=True)]
+        for batch in trainer.batches()
+    ]
 
 
 def test_ranks_share_out_the_batches_of_one_process(toy_set: Path, tmp_path: Path) -> None:
-    """In turn: the first three places are real and the others extra, and each rank has some of both."""
+    """In turn, so that each rank has some of the real and some of the extra images; crops and colours stay."""
     whole = shares(toy_set)
     parts = over_ranks(shares, toy_set, folder=tmp_path)
     for step, batch in enumerate(whole):
-        assert [parts[place % WORLD][step][place // WORLD] for place in range(6)] == batch
+        assert [parts[place % WORLD][step][place // WORLD] for place in range(4)] == batch
 
 
 def test_a_job_is_read_as_it_was_written(toy_set: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training learns, is repeatable, and goes on after a kill as if nothing had been."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,60 @@ def test_a_killed_run_ends_with_the_same_bits(
     assert CheckpointStore(tmp_path / "killed" / "ck").load() is None
 
 
+def retraining(**retrain: float) -> Params:
+    params = toy_params()
+    return params.model_copy(update={"retrain": params.retrain.model_copy(update=retrain)})
+
+
+def test_a_killed_run_with_extra_data_ends_with_the_same_bits_in_the_tail(
+    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in step 5 of 8, of which the last 4 are real alone."""
+    params = retraining(synthetic_weight=0.25, real_tail=0.5)
+    whole = run(params, toy_set, tmp_path / "whole" / "out", extra=toy_set)
+    advance = Trainer.advance
+    weights = []
+
+    def advance_or_die(self: Trainer, batch: TrainBatch) -> None:
+        weights.append(batch.weights.tolist())
+        if self.step == 5 and len(weights) == 6:
+            raise KilledError
+        advance(self, batch)
+
+    monkeypatch.setattr(Trainer, "advance", advance_or_die)
+    with pytest.raises(KilledError):
+        run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
+    resumed = run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
+    assert weights[:4] == [[1, 1, 0.25, 0.25]] * 4
+    assert weights[4:] == [[1, 1, 1, 1]] * 6  # steps 4 and 5, and after the kill 4 to 7
+    assert (resumed / "weights.safetensors").read_bytes() == (
+        whole / "weights.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_retrain_params_touch_only_what_has_extra_data(
+    toy_set: Path, tmp_path: Path, extra: bool
+) -> None:
+    files = [
+        (
+            run(params, toy_set, tmp_path / str(index) / "out", extra=toy_set if extra else None)
+            / "weights.safetensors"
+        ).read_bytes()
+        for index, params in enumerate(
+            (
+                toy_params(),
+                retraining(synthetic_weight=1.0, real_tail=0.0),
+                retraining(synthetic_weight=0.5),
+                retraining(real_tail=0.75),
+            )
+        )
+    ]
+    assert files[0] == files[1]
+    assert (files[0] == files[2]) is not extra
+    assert (files[0] == files[3]) is not extra
+
+
 def test_a_backbone_that_cannot_take_the_crop_is_told_in_one_line(
     toy_set: Path, tmp_path: Path
 ) -> None:
@@ -136,7 +191,7 @@ def gradient_norm(toy_set: Path, folder: Path, clip_norm: float | None) -> float
         for weight in trainer.model.parameters()
         if weight.grad is not None
     ]
-    return sum(squares) ** 0.5
+    return math.sqrt(sum(squares))
 
 
 def test_the_gradient_is_clipped_to_the_norm_asked_for(toy_set: Path, tmp_path: Path) -> None:
@@ -147,7 +202,8 @@ def test_the_gradient_is_clipped_to_the_norm_asked_for(toy_set: Path, tmp_path: 
 def test_a_gradient_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Path) -> None:
     """The loss is finite; a step with this gradient would spoil the weights, and the next batch be blamed."""
     trainer = Trainer(toy_params(), TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
-    next(trainer.model.parameters()).register_hook(lambda gradient: gradient * float("inf"))
+    weight = next(trainer.model.parameters())
+    weight.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[no-untyped-call]
     batch = next(trainer.batches())
     with pytest.raises(TrainError, match=f"norm of the gradient is .* batch .*{batch.ids[-1]}"):
         trainer.advance(batch)

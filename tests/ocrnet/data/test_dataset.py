@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.data.dataset import ImageFolder, StepSampler, TrainBatch, train_batches
+from ocrnet.data.dataset import ImageFolder, Mix, StepSampler, TrainBatch, train_batches
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.errors import DataError
 from tests.ocrnet.conftest import toy_params
@@ -27,7 +27,7 @@ def batches(
             [folder],
             transform,
             batch_size=4,
-            real_fraction=1.0,
+            mix=Mix(),
             first=first,
             steps=4,
             seed=seed,
@@ -41,6 +41,7 @@ def equal(left: list[TrainBatch], right: list[TrainBatch]) -> bool:
         torch.equal(a.images, b.images)
         and torch.equal(a.label_maps, b.label_maps)
         and a.ids == b.ids
+        and torch.equal(a.weights, b.weights)
         for a, b in zip(left, right, strict=True)
     )
 
@@ -68,14 +69,57 @@ def test_an_epoch_shows_every_image_once(folder: ImageFolder) -> None:
 
 def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> None:
     extra = ImageFolder(folder.folder, folder.table.assign(weight=[0.0, 1.0, 3.0, 0, 0, 0, 0, 0]))
-    sampler = StepSampler(
-        [folder, extra], batch_size=8, real_fraction=0.75, first=0, steps=500, seed=0
-    )
+    sampler = StepSampler([folder, extra], batch_size=8, mix=Mix(0.75), first=0, steps=500, seed=0)
     slots = [slot for batch in sampler for slot in batch]
     drawn = Counter(slot.row for slot in slots if slot.stream == 1)
     assert sum(drawn.values()) == 500 * 2
     assert set(drawn) == {1, 2}
     assert drawn[2] / drawn[1] == pytest.approx(3, rel=0.2)
+
+
+def test_the_last_steps_are_real_alone_at_equal_steps_and_batch_size(folder: ImageFolder) -> None:
+    sampler = StepSampler(
+        [folder, folder], batch_size=8, mix=Mix(0.5, real_tail=0.3), first=0, steps=10, seed=0
+    )
+    drawn = list(sampler)
+    assert [len(batch) for batch in drawn] == [8] * 10
+    real = [sum(slot.stream == 0 for slot in batch) for batch in drawn]
+    assert real == [4] * 7 + [8] * 3
+    # Real rows go on in shuffled epochs of 8: every row is shown as often as any other, but for the epoch in progress.
+    shown = Counter(slot.row for batch in drawn for slot in batch if slot.stream == 0)
+    assert sum(shown.values()) == 52
+    assert set(shown) == set(range(8))
+    assert set(shown.values()) == {6, 7}
+
+
+@pytest.mark.parametrize("first", [3, 7, 9])
+def test_a_restart_before_and_in_the_tail_draws_the_same_slots(
+    folder: ImageFolder, first: int
+) -> None:
+    def drawn(start: int) -> list[object]:
+        return list(
+            StepSampler(
+                [folder, folder], batch_size=5, mix=Mix(0.5, real_tail=0.3), first=start, steps=10, seed=0
+            )
+        )  # fmt: skip
+
+    assert drawn(0)[first:] == drawn(first)
+
+
+def test_extra_samples_carry_their_weight(folder: ImageFolder) -> None:
+    transform = TrainTransform(toy_params().train, crop_size=(64, 64), ignore_index=255)
+    mix = Mix(0.75, real_tail=0.5, extra_weight=0.25)
+    drawn = train_batches(
+        [folder, folder], transform, batch_size=4, mix=mix, first=0, steps=2, seed=0
+    )
+    assert [batch.weights.tolist() for batch in drawn] == [[1, 1, 1, 0.25], [1, 1, 1, 1]]
+
+
+def test_without_extra_rows_the_mix_changes_nothing(folder: ImageFolder) -> None:
+    def slots(mix: Mix) -> list[object]:
+        return list(StepSampler([folder], batch_size=4, mix=mix, first=0, steps=6, seed=0))
+
+    assert slots(Mix(0.5)) == slots(Mix(0.25, real_tail=0.5, extra_weight=0.1))
 
 
 def test_an_empty_split_is_named(toy_set: Path) -> None:
