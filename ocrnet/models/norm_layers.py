@@ -165,7 +165,7 @@ def _frozen_like(norm: nn.BatchNorm2d) -> nn.Module:
     frozen = _batch_norm_like(FrozenBatchNorm2d, norm)
     for weight in (frozen.weight, frozen.bias):
         if weight is not None:
-            weight.requires_grad_(requires_grad=False)
+            weight.requires_grad = False
     return frozen
 
 

@@ -31,7 +31,7 @@ def over_ranks(
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(timeout=120)
+        process.join(timeout=300)
     assert [process.exitcode for process in ranks] == [0] * world
     return [torch.load(str(folder / f"{rank}.pt"), weights_only=False) for rank in range(world)]
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -21,7 +22,12 @@ from ocrnet.optim import build_optimizer
 from tests.ocrnet.conftest import CLASSES, toy_params
 from tests.ocrnet.ranks import WORLD, over_ranks
 
-OPTIONS = {"backbone": "resnet18", "mid_channels": 16, "key_channels": 8, "dropout": 0.0}
+OPTIONS: dict[str, Any] = {
+    "backbone": "resnet18",
+    "mid_channels": 16,
+    "key_channels": 8,
+    "dropout": 0.0,
+}
 
 
 def segmenter(norm: str) -> SegmentationModel:
@@ -75,7 +81,8 @@ def norm_step(feats: Tensor, norm: str) -> dict[str, Tensor]:
     values = feats.clone().requires_grad_()
     normed = net(values)
     weights = torch.arange(5.0, dtype=torch.float64).view(5, 1, 1)
-    sum_over_ranks((normed * weights).square().sum()).backward()
+    loss = sum_over_ranks((normed * weights).square().sum())
+    loss.backward()  # type: ignore[no-untyped-call]
     # Each rank's loss is that of all, so what reaches a rank is as many times too large as there are ranks.
     assert values.grad is not None
     here = {"normed": normed.detach(), "gradient": values.grad / world_size()}
@@ -134,6 +141,8 @@ def test_frozen_norms_keep_their_statistics_and_get_no_gradient() -> None:
     model = segmenter("frozen")
     for norm in model.get_submodule("backbone").modules():
         if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             nn.init.uniform_(norm.running_mean, -1, 1)
             nn.init.uniform_(norm.running_var, 0.5, 2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
