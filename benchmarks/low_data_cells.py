@@ -1,0 +1,212 @@
+"""The cells of `benchmarks.low_data`: one run of one stage each, in a folder named by all that it is a function of.
+
+A cell's key is a hash of its kind, of the params that its stage uses, and of the keys of the cells that it reads. So a
+study whose params changed does anew what depends on them and nothing else, variants share what they do not change, and
+no cell is ever overwritten by another.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.low_data_stages import BODIES
+from ocrnet.checkpoint import CheckpointStore
+from ocrnet.compare import BASELINE
+from ocrnet.config import Params
+from ocrnet.tracking import flatten, write_record
+
+logger = logging.getLogger("benchmarks.low_data")
+DONE_FILE = "done.json"
+# As the stages do; no output depends on the quiet ones, and what lies at data.path is hashed instead.
+QUIET = frozenset(
+    {"train.workers", "train.checkpoint_interval", "train_gan.checkpoint_interval", "data.path"}
+)
+TRAINING = ("data.crop_size", "data.value_range", "data.exif", "prepare.resize", "model", "train")
+MIXING = ("retrain.real_fraction", "retrain.synthetic_weight", "retrain.real_tail")
+USES = {
+    "prepare": ("data", "demo", "prepare"),
+    "train": TRAINING,
+    "train_gan": ("data.crop_size", "train_gan"),
+    "synthesize": ("synthesize",),
+    "select": ("select",),
+    "retrain": (*TRAINING, *MIXING),
+}
+PROTOCOL = {"window", "overlap", "scales", "flip", "merge"}  # keys of `evaluate`
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of one stage.
+
+    Args:
+        stage: its name.
+        params: of the study, with the fraction and the variant put in.
+        root: the folder of all cells.
+        reads: the cells it reads, by the folder that the stage would read in `data/`.
+        arm: of retrain.
+        seed: of train and retrain; in select, of the paintings of validation label maps.
+        raw: a hash of the raw files, of prepare.
+    """
+
+    stage: str
+    params: Params
+    root: Path
+    reads: tuple[tuple[str, "Cell"], ...] = ()
+    arm: str = ""
+    seed: int = 0
+    raw: str = ""
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return {"train": f"train-{self.seed}", "retrain": f"{self.arm}-{self.seed}"}.get(
+            self.stage, self.stage
+        )
+
+    @cached_property
+    def used(self) -> dict[str, Any]:
+        """The params that its result depends on, by dotted names."""
+        values = flatten(self.params.model_dump(mode="json", by_alias=True))
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in QUIET
+            and any(name == use or name.startswith(use + ".") for use in USES[self.stage])
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of all that it is a function of."""
+        parts = [self.stage, self.arm, self.seed, self.raw, self.used]
+        parts += [[place, cell.key] for place, cell in self.reads]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def folder(self) -> Path:
+        """Where all of it is written."""
+        return self.root / f"{self.name}-{self.key}"
+
+    @property
+    def done(self) -> bool:
+        """Whether it has run to its end."""
+        return (self.folder / DONE_FILE).exists()
+
+    def read(self, place: str) -> Path:
+        """Return the folder that stands for `place` of `data/`."""
+        head, *rest = Path(place).parts
+        return dict(self.reads)[head].folder.joinpath(*rest)
+
+
+def run_cell(cell: Cell) -> None:
+    """Run a cell, after those that it reads, unless it is done."""
+    if cell.done:
+        return
+    for _, read in cell.reads:
+        run_cell(read)
+    checkpoints = CheckpointStore(cell.folder / "checkpoint")
+    goes_on = any((cell.folder / "checkpoint").glob("*.pt"))
+    logger.info("%s: %s", cell.folder.name, "goes on from its checkpoint" if goes_on else "starts")
+    if not goes_on:
+        shutil.rmtree(cell.folder, ignore_errors=True)
+    write_record(cell.folder, stage=cell.name, fingerprint=cell.key, params=cell.used)
+    started = time.monotonic()
+    BODIES[cell.stage](cell, checkpoints)
+    seconds = time.monotonic() - started
+    told = {"seconds": round(seconds, 1), "resumed": goes_on, **commit()}
+    write_json(cell.folder / DONE_FILE, told)
+    logger.info("%s: done in %.0f s", cell.folder.name, seconds)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A model's scores on the test split.
+
+    Args:
+        val_miou: on the validation split.
+        confusions: one matrix per test image.
+        ids: of these images.
+        groups: of these images.
+    """
+
+    val_miou: float
+    confusions: NDArray[np.int64]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+def score_file(cell: Cell) -> Path:
+    """Return the file of a model's scores; a model scored by another protocol is scored anew, not trained anew."""
+    protocol = cell.params.evaluate.model_dump(mode="json", include=PROTOCOL)
+    digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:6]
+    return cell.folder / f"test-{digest}.npz"
+
+
+def score_cell(cell: Cell) -> None:
+    """Score a trained cell on the test split, unless it was."""
+    if score_file(cell).exists():
+        return
+    from ocrnet import scoring
+    from ocrnet.ensemble import load_segmenters
+    from ocrnet.evaluate import read_val_miou
+    from ocrnet.protocol import Protocol
+    from ocrnet.runtime import pick_device
+
+    split = scoring.read_test_split(cell.read("prepare"))
+    protocol = Protocol.of(cell.params.evaluate)
+    score = scoring.score_model(
+        scoring.Cell(cell.arm or BASELINE, cell.seed),
+        load_segmenters(cell.folder, device=str(pick_device()), protocol=protocol),
+        split=split,
+        val_miou=read_val_miou(cell.folder),
+        boundary_ratio=cell.params.evaluate.boundary_ratio,
+    )
+    unfinished = cell.folder / "test.partial.npz"
+    np.savez_compressed(
+        unfinished, confusions=score.confusions, val_miou=score.val_miou,
+        ids=np.array(split.ids), groups=np.array(split.groups),
+    )  # fmt: skip
+    unfinished.replace(score_file(cell))
+    logger.info("%s: test mIoU %.4f", cell.folder.name, score.summary["miou"])
+
+
+def read_scores(cell: Cell) -> Scored | None:
+    """Return the scores of a cell; None where it has none yet."""
+    if not score_file(cell).exists():
+        return None
+    with np.load(score_file(cell)) as test:
+        ids, groups = (tuple(map(str, test[name])) for name in ("ids", "groups"))
+        return Scored(float(test["val_miou"]), test["confusions"], ids, groups)
+
+
+def hash_raw(folder: Path) -> str:
+    """Return a hash of the names and sizes of the files in a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
+
+
+def commit() -> dict[str, str]:
+    """Return the commit of the code, where git knows it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": done.stdout.strip()}
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a JSON file at once: it is there whole or not at all."""
+    unfinished = path.with_name(path.name + ".partial")
+    unfinished.write_text(json.dumps(values, indent=1) + "\n")
+    unfinished.replace(path)

@@ -1,0 +1,89 @@
+"""The tries of `benchmarks.low_data`: what each changes of the params, by dotted keys."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ocrnet.config import Params
+from ocrnet.errors import ParamsError
+from ocrnet.params_file import parse_params
+
+Values = Mapping[str, Any]
+BASE = "base"
+
+# No filter at all is the arm gan_unselected. Steps are told as multiples of those of the study.
+VARIANTS: dict[str, Callable[[Params], Values]] = {
+    "filter_0.01": lambda _: {"select.real_rejection": 0.01},
+    "filter_0.15": lambda _: {"select.real_rejection": 0.15},
+    "filter_0.3": lambda _: {"select.real_rejection": 0.3},
+    "real_0.25": lambda _: {"retrain.real_fraction": 0.25},
+    "real_0.75": lambda _: {"retrain.real_fraction": 0.75},
+    "weight_0.5": lambda _: {"retrain.synthetic_weight": 0.5},
+    "tail_0.2": lambda _: {"retrain.real_tail": 0.2},
+    "layouts_train_flip": lambda _: {"synthesize.operations": {"train": 1.0, "flip": 1.0}},
+    "layouts_even": lambda _: {"synthesize.rare_power": 0.0, "synthesize.hard_power": 0.0},
+    "gan_half_steps": lambda params: {"train_gan.steps": max(1, params.train_gan.steps // 2)},
+    "gan_twice_steps": lambda params: {"train_gan.steps": 2 * params.train_gan.steps},
+    "gan_small": lambda _: {"train_gan.preset": "small"},
+    "gan_pix2pix": lambda _: {"train_gan.arch": "pix2pix"},
+    "gan_style_component": lambda _: {"train_gan.style": "component"},
+    "gan_even_classes": lambda _: {"train_gan.class_weight_max": 1.0},
+    "class_weights": lambda _: {"train.class_weights": "inverse_sqrt"},
+}
+
+
+def with_values(params: Params, values: Values, *, place: str) -> Params:
+    """Return params with some dotted keys replaced.
+
+    Raises:
+        ParamsError: a key is unknown or a value wrong; `place` says where it was written.
+    """
+    tree = params.model_dump(by_alias=True)
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        node = tree
+        for section in sections:
+            node = node.get(section) if isinstance(node, dict) else None  # type: ignore[assignment]
+        if not isinstance(node, dict):
+            raise ParamsError(f"{place}: {key} is no key of the params. Write it as train.lr.")
+        node[last] = value
+    return parse_params(tree, place=place)
+
+
+def read_values(path: Path) -> Values:
+    """Read a file of `params/`: dotted keys with their values.
+
+    Raises:
+        ParamsError: there is no such file, or it holds something else.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file. Name one of params/, or write dotted keys.")
+    values = YAML(typ="safe").load(path)
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: expected dotted keys with values, as train.steps: 300.")
+    return {str(key): value for key, value in values.items()}
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of KEY=VALUE, the value in YAML.
+
+    Raises:
+        ParamsError: it is written otherwise.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ParamsError(f"--set {text}: found no =. Write it as train.lr=0.01.")
+    try:
+        return key, YAML(typ="safe").load(value)
+    except YAMLError as error:
+        raise ParamsError(f"--set {text}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def words_of(name: str, params: Params) -> str:
+    """Return what a variant changes, in words."""
+    values = VARIANTS[name](params)
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in values.items())
