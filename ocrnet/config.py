@@ -263,7 +263,7 @@ class SelectParams(Section):
         0.05  # share of held-out real pixels of a class that its threshold may reject
     )
     max_rejected: Share = 0.5  # a pair that loses more pixels than this is dropped whole
-    warn_rejected: Share = 0.4  # a class that loses more is named in a warning
+    warn_rejected: Share = 0.4  # a class loses no more than this, and is named in a warning
     near_copy: Share = (
         0.01  # quantile of real neighbours' distances below which a painting is a copy
     )
