@@ -22,10 +22,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from ocrnet.gan.layers import SLOPE, Conv, normed_conv
+from ocrnet.gan.layers import SLOPE, Conv, Padding, normed_conv
 from ocrnet.gan.presets import Preset
 
-REPEAT = "replicate"  # borders are repeated: zeros would be painted as a frame
+REPEAT: Padding = "replicate"  # borders are repeated: zeros would be painted as a frame
 
 
 def one_hot(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Float[Tensor, "B K H W"]:
@@ -132,9 +132,8 @@ class Generator(nn.Module):
         """Return label shares, mean styles and grain at `1 / scale`; averages of grain would fade, it is subsampled."""
         if scale == 1:
             return torch.cat([labels, z], dim=1)
-        style, grain = z.split(
-            [self.preset.z_dim - self.preset.grain_dim, self.preset.grain_dim], 1
-        )
+        style_dim = self.preset.z_dim - self.preset.grain_dim
+        style, grain = z[:, :style_dim], z[:, style_dim:]
         means = F.avg_pool2d(torch.cat([labels, style], dim=1), scale)
         return torch.cat([means, grain[:, :, ::scale, ::scale]], dim=1)
 

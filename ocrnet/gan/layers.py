@@ -1,9 +1,12 @@
 """The convolutions of both networks: in the precision of autocast, with weights made in float32."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+Padding = Literal["zeros", "replicate"]
 SLOPE = 0.2  # of the leaky rectifiers
 
 
@@ -18,11 +21,12 @@ class Conv(nn.Conv2d):
         """Return the convolved features."""
         with torch.autocast(input.device.type, enabled=False):
             weight = self.weight
-        return self._conv_forward(input, weight, self.bias)
+        output: Tensor = self._conv_forward(input, weight, self.bias)
+        return output
 
 
 def normed_conv(
-    c_in: int, c_out: int, kernel: int, *, stride: int = 1, padding_mode: str = "zeros", bias: bool = True,
+    c_in: int, c_out: int, kernel: int, *, stride: int = 1, padding_mode: Padding = "zeros", bias: bool = True,
 ) -> nn.Module:  # fmt: skip
     """Return a spectrally normalised convolution; a stride divides the height and width it is given."""
     conv = Conv(

@@ -45,7 +45,7 @@ class Oasis(Design):
                 label_maps, num_classes=self.num_classes, draws=scene.draws
             )
             parts.append(objectives.mix(images, fakes, chosen))
-        logits = judge(torch.cat(parts)).split(len(images))
+        logits = judge(torch.cat(parts)).chunk(len(parts))
         loss = objectives.class_loss(logits[0], label_maps, self._weights(label_maps))
         loss = loss + objectives.fake_loss(logits[1], valid)
         if mixes:
