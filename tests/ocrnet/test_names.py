@@ -32,17 +32,19 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
         train={"loss": "cee"},
         retrain={"arms": ["gan", "gann"]},
         synthesize={"operations": {"paste": 1.0}},
+        train_gan={"arch": "oassis"},
     )
     with pytest.raises(ParamsError) as caught:
         check_component_names(wrong)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 6
-    assert "synthesize.operations: 'paste' is unknown. Known: train, flip, copy_paste." in lines[3]
+    assert len(lines) == 7
+    assert "train_gan.arch: 'oassis' is unknown. Known: oasis, pix2pix." in lines[3]
+    assert "synthesize.operations: 'paste' is unknown. Known: train, flip, " in lines[4]
     assert (
         "retrain.arms: 'gann' is unknown. Known: gan, gan_unselected, copy_paste, real_twice."
-        in lines[4]
+        in lines[5]
     )
-    assert "hrnet_w18" in lines[5]
+    assert "hrnet_w18" in lines[6]
 
 
 @pytest.mark.parametrize("pretrained", [True, "weights.pth"])
