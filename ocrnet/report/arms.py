@@ -58,11 +58,11 @@ def seeds_of(scores: Json) -> list[int]:
 
 
 def arm_rows(scores: Json) -> list[Json]:
-    """Return a row per arm: its mean, its seeds, and how far it is from the baseline and the best arm without a GAN."""
+    """Return a row per arm: its mean, its seeds, and how far it is from those that count."""
     rows = []
     for arm, values in scores["arms"].items():
         by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
-        gains = [scores[key].get(arm) for key in ("against_baseline", "against_best_non_gan")]
+        gains = [scores[key].get(arm) for key, _ in _references(scores)]
         rows.append({
             "arm": arm,
             "words": ARM_WORDS.get(arm, ""),
@@ -76,10 +76,7 @@ def arm_rows(scores: Json) -> list[Json]:
 
 def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
     """Return a row per class with a cell per arm: its IoU, and its differences from the two arms that count."""
-    rival = scores["best_non_gan"]
-    against = [("against_baseline", BASELINE)]
-    if rival != BASELINE:
-        against.append(("against_best_non_gan", rival))
+    against = _references(scores)
     rows = []
     for i, name in enumerate([*classes.class_names, "mean"]):
         is_class = i < classes.num_classes
@@ -94,6 +91,13 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
         colour = css_colour(classes.palette[i]) if is_class else None
         rows.append({"name": name, "colour": colour, "cells": cells})
     return rows
+
+
+def _references(scores: Json) -> list[tuple[str, str]]:
+    """Return the arms that all are held against, each once: the baseline and the best arm without a GAN."""
+    found = {BASELINE: "against_baseline"}
+    found.setdefault(scores["best_non_gan"], "against_best_non_gan")
+    return [(key, arm) for arm, key in found.items()]
 
 
 def _gain_words(comparison: Json) -> tuple[str, str]:

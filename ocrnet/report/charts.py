@@ -10,6 +10,7 @@ from ocrnet.compare import Interval
 
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
+LEGEND = 17  # of each line of the legend, which stands above the frame, so that it hides no data
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Axes:
 
 
 def line_chart(series: Sequence[Series], axes: Axes) -> Markup:
-    """Draw lines over common axes, with a legend."""
+    """Draw lines over common axes, with a legend above them."""
     points = [point for one in series for point in one.points]
     if not points:
         return Markup("<p class='muted'>Nothing was logged.</p>")
@@ -59,10 +60,11 @@ def line_chart(series: Sequence[Series], axes: Axes) -> Markup:
             )
         )
     parts += [_line(frame, one) for one in series]
-    parts += [_legend(i, one) for i, one in enumerate(series)]
+    above = LEGEND * len(series)
+    parts += [_legend(LEGEND * i - above, one) for i, one in enumerate(series)]
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(WIDTH, HEIGHT, axes.title, Markup("").join(parts))
+        '<svg class="chart" viewBox="0 {} {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(-above, WIDTH, HEIGHT + above, axes.title, Markup("").join(parts))
 
 
 def interval_chart(interval: Interval, limit: float) -> Markup:
@@ -149,8 +151,8 @@ def _line(frame: _Frame, series: Series) -> Markup:
     return path + Markup("").join(marks)
 
 
-def _legend(index: int, series: Series) -> Markup:
-    y = TOP + 10 + 17 * index
+def _legend(top: int, series: Series) -> Markup:
+    y = top + LEGEND - 4
     return Markup(
         '<path class="line" stroke="{}" d="M{} {}h18"/><text x="{}" y="{}">{}</text>'
-    ).format(series.colour, LEFT + 12, y - 4, LEFT + 36, y, series.name)
+    ).format(series.colour, LEFT, y - 4, LEFT + 24, y, series.name)

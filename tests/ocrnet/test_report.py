@@ -299,6 +299,10 @@ def test_charts_are_well_formed_and_span_their_data() -> None:
     marks = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter("circle")]
     assert marks[0][0] == 52  # step 0 on the left edge
     assert marks[0][1] > marks[1][1]  # a larger value is higher up
+    (legend,) = [float(text.attrib["y"]) for text in root.iter("text") if text.text == "<a>"]
+    assert (
+        float(root.attrib["viewBox"].split()[1]) < legend < 0
+    )  # above the frame, where no line runs
     assert "Nothing was logged" in line_chart([], Axes("t", "x", "y"))
 
 
