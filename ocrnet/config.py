@@ -310,6 +310,20 @@ class PublishParams(Section):
     live: bool = True  # a follower sends the metrics while a stage trains
 
 
+class PromoteParams(Section):
+    """What a challenger must show to become the champion; bootstrap and protocol are those of `evaluate`."""
+
+    margin: Annotated[float, Field(ge=-1, le=1)] = (
+        0.0  # the whole interval of the mIoU difference lies above it; below 0: non-inferiority
+    )
+    max_class_drop: Share = 0.05  # of the IoU of any class
+    max_calibration_increase: Share = 0.02
+    max_latency_ratio: Positive = 1.5  # to the champion's, on each device measured
+    first_min_miou: Share = 0.4  # of a first model, which has no champion to be held against
+    first_min_class_iou: Share = 0.1
+    abandoned_minutes: Positive = 10.0  # until an unfinished promotion of another machine is undone
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -326,3 +340,4 @@ class Params(Section):
     retrain: RetrainParams = RetrainParams()
     evaluate: EvaluateParams = EvaluateParams()
     publish: PublishParams = PublishParams()
+    promote: PromoteParams = PromoteParams()
