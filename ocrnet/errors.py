@@ -5,6 +5,8 @@ OcrnetError
   > DataError     raw or prepared data is wrong   exit 3
   > BundleError   a model file cannot be used     exit 3
   > TrainError    training cannot go on           exit 1
+  > RebuildError  a version cannot be made again  exit 3
+  > StoreError    MLflow does not answer          exit 1
   > GateError     a promotion is refused          exit 4
 
 A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
@@ -38,6 +40,16 @@ class BundleError(OcrnetError, RuntimeError):
 
 class TrainError(OcrnetError, RuntimeError):
     """Training met a state from which it cannot go on, such as a loss that is not finite."""
+
+
+class RebuildError(OcrnetError, RuntimeError):
+    """What a registered version was made of is missing, or is not what the version says."""
+
+    exit_code = 3
+
+
+class StoreError(OcrnetError, RuntimeError):
+    """MLflow is away or ended a call with an error of its own."""
 
 
 class GateError(OcrnetError, RuntimeError):

@@ -30,6 +30,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.use", set()),
         ("pipelines.show", set()),
         ("pipelines.score", set()),
+        ("pipelines.rebuild", set()),
     ],
 )
 def test_importing_a_module_loads_no_heavy_one(module: str, allowed: set[str]) -> None:

@@ -1,0 +1,248 @@
+"""Where a registered version comes from: its tags, and the `dvc.lock` and `params.yaml` that its run keeps."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from ocrnet.errors import RebuildError
+
+from .lock import key_of, load_plain_yaml
+from .registry import EVALUATION_TAG, WEIGHTS_TAG
+from .runs import KEY_TAG
+from .target import Target
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+EVALUATE = "evaluate"
+REQUIRED = (
+    "git.sha", "git.dirty", "stage", "metrics", "dvc.lock_md5", KEY_TAG, EVALUATION_TAG, WEIGHTS_TAG,
+)  # fmt: skip
+UNTRUSTED = "One of them was changed since, so no rebuild can be trusted."
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The two files that a run keeps, which name every file and number that went into its stage."""
+
+    run_id: str
+    lock: bytes
+    params: bytes
+
+    @property
+    def stages(self) -> dict[str, Any]:
+        """The stages of `dvc.lock`, every scalar as text."""
+        return load_plain_yaml(self.lock, Path(self.run_id, "dvc.lock")).get("stages") or {}
+
+    def unlike(self, tags: Mapping[str, str]) -> str | None:
+        """Return how the entries of the version's stages differ from what its tags say, or None."""
+        wanted = {tags["stage"]: tags[KEY_TAG], EVALUATE: tags[EVALUATION_TAG]}
+        stages = self.stages
+        for stage, key in wanted.items():
+            if stage not in stages:
+                return f"its dvc.lock has no {stage}"
+            if key_of(stage, stages[stage]) != key:
+                return f"its dvc.lock has another {stage} than the version"
+        return None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A registered version, and what it was made of.
+
+    Args:
+        model: the registered model.
+        version: its number.
+        tags: those of the version.
+        provenance: the files to make it again from.
+        evaluated: the tags of the evaluation's run; none where the run is gone.
+        notes: what to tell about the provenance.
+    """
+
+    model: str
+    version: str
+    tags: Mapping[str, str]
+    provenance: Provenance
+    evaluated: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stage(self) -> str:
+        """The stage that trained it."""
+        return self.tags["stage"]
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The scores that the version carries."""
+        loaded: dict[str, float | None] = json.loads(self.tags["metrics"])
+        return loaded
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the training or the evaluation ran with changes that no commit holds."""
+        return "true" in (self.tags["git.dirty"], self.evaluated.get("git.dirty"))
+
+
+def read_origin(target: Target, model: str, version: str) -> Origin:
+    """Read a version and find the files it was made from; nothing in the store changes.
+
+    Args:
+        target: the store.
+        model: the registered model.
+        version: a number or an alias.
+
+    Raises:
+        RebuildError: the version is not there, says too little, or no run holds its files any more.
+    """
+    from .client import configure, outages
+
+    _refuse_absent(target)
+    configure(target)
+    from mlflow import MlflowClient
+
+    try:
+        return _read(MlflowClient(tracking_uri=target.uri), model, version)
+    except outages() as error:
+        place = f"{model} version {version}: {target.shown}"
+        raise RebuildError(f"{place}: {target.redact(str(error))[:300]}") from None
+
+
+def _refuse_absent(target: Target) -> None:
+    file = target.sqlite_file
+    if file is not None and not file.is_file():
+        raise RebuildError(
+            f"{target.shown}: no such store. Set MLFLOW_TRACKING_URI to the one that holds the version."
+        )
+    refusal = target.refusal()
+    if refusal is not None:
+        raise RebuildError(f"{target.shown}: {refusal}. Try again once the server is back.")
+
+
+def _read(client: "MlflowClient", model: str, version: str) -> Origin:
+    found = _find_version(client, model, version)
+    place = f"{model} version {found.version}"
+    missing = [name for name in REQUIRED if name not in found.tags]
+    if missing:
+        raise RebuildError(
+            f"{place}: has no tag {', '.join(missing)}, so nothing says how it was made. "
+            "Only versions that `publish` registered can be rebuilt."
+        )
+    evaluation = _find_evaluation(client, found.tags[EVALUATION_TAG])
+    provenance, notes = _choose(client, found, evaluation, place=place)
+    _check_params(provenance, found.tags["stage"], place=place)
+    tags = {} if evaluation is None else dict(evaluation.data.tags)
+    return Origin(model, str(found.version), dict(found.tags), provenance, tags, notes)
+
+
+def _find_version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if version.isdecimal():
+            return client.get_model_version(model, version)
+        return client.get_model_version_by_alias(model, version.removeprefix("@"))
+    except MlflowException as error:
+        known = sorted(
+            int(item.version) for item in client.search_model_versions(f"name = '{model}'")
+        )
+        if not known:
+            raise RebuildError(
+                f"{model}: no such registered model, or it has no version."
+            ) from error
+        raise RebuildError(
+            f"{model}: no version or alias {version}. Versions: {', '.join(map(str, known))}."
+        ) from error
+
+
+def _find_evaluation(client: "MlflowClient", key: str) -> "Run | None":
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+    return found[0] if found else None
+
+
+def _choose(
+    client: "MlflowClient", version: "ModelVersion", evaluation: "Run | None", *, place: str
+) -> tuple[Provenance, tuple[str, ...]]:
+    """Return the files of the run whose `dvc.lock` the version names.
+
+    They lie under the run of the training. Where a later evaluation chose the same weights, the version's `dvc.lock` is
+    a newer one, and lies under the run of that evaluation.
+    """
+    runs = [str(version.run_id or "")]
+    if evaluation is not None:
+        runs.append(str(evaluation.info.run_id))
+    reasons: list[str] = []
+    held = list(_held(client, runs, reasons))
+    for provenance in held:
+        if hashlib.md5(provenance.lock).hexdigest() == version.tags["dvc.lock_md5"]:
+            contradiction = provenance.unlike(version.tags)
+            if contradiction:
+                raise RebuildError(
+                    f"{place}: run {provenance.run_id}: {contradiction}. {UNTRUSTED}"
+                )
+            return provenance, ()
+    for provenance in held:
+        contradiction = provenance.unlike(version.tags)
+        if contradiction is None:
+            return provenance, (
+                "dvc.lock: another file than the tag dvc.lock_md5 names, with the same two stages",
+            )
+        reasons.append(f"run {provenance.run_id}: {contradiction}")
+    raise RebuildError(
+        f"{place}: no run holds its dvc.lock: {'; '.join(reasons)}. A deleted run comes back with MLflow's "
+        "restore_run until it is purged."
+    )
+
+
+def _held(client: "MlflowClient", runs: list[str], reasons: list[str]) -> Iterator[Provenance]:
+    """Yield what the runs keep, and say of each that keeps nothing why."""
+    from mlflow.exceptions import MlflowException
+
+    for run_id in runs:
+        try:
+            if client.get_run(run_id).info.lifecycle_stage == "deleted":
+                reasons.append(f"run {run_id} was deleted")
+                continue
+            with TemporaryDirectory() as folder:
+                files = [
+                    Path(client.download_artifacts(run_id, f"provenance/{name}", folder))
+                    for name in ("dvc.lock", "params.yaml")
+                ]
+                lock, params = (path.read_bytes() for path in files)
+                yield Provenance(run_id, lock, params)
+        except (MlflowException, OSError) as error:
+            reasons.append(f"run {run_id}: {' '.join(str(error).split())[:200]}")
+
+
+def _check_params(provenance: Provenance, stage: str, *, place: str) -> None:
+    """Hold `params.yaml` against the values that `dvc.lock` says the two stages ran with.
+
+    Raises:
+        RebuildError: a value differs.
+    """
+    yaml = YAML(typ="safe")
+    params = yaml.load(BytesIO(provenance.params))
+    stages = yaml.load(BytesIO(provenance.lock))["stages"]
+    for name in (stage, EVALUATE):
+        for key, locked in (stages[name].get("params") or {}).get("params.yaml", {}).items():
+            found = _look_up(params, key)
+            if found != locked:
+                raise RebuildError(
+                    f"{place}: params.yaml of run {provenance.run_id}: {key} is {found!r}, "
+                    f"dvc.lock says {locked!r}. {UNTRUSTED}"
+                )
+
+
+def _look_up(params: Any, key: str) -> Any:
+    for name in key.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params

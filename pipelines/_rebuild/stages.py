@@ -1,0 +1,178 @@
+"""The stages in the scratch clone: their files fetched, or run again by DVC."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ocrnet.errors import RebuildError
+from pipelines._mlflow.lock import file_hash, folder_md5
+from pipelines._mlflow.origin import EVALUATE, Provenance
+from pipelines._mlflow.target import hide_userinfo
+
+FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")
+STDERR = 2  # what DVC tells while it runs; standard output is for the table
+
+
+class ScratchClone:
+    """A clone at the commit of a version, with the files of its provenance in place.
+
+    Args:
+        root: the clone.
+        provenance: says what the stages were.
+        stage: the one that trained the version.
+    """
+
+    def __init__(self, root: Path, provenance: Provenance, stage: str) -> None:
+        self.root = root
+        self._entries: Mapping[str, Any] = provenance.stages
+        self._stages = (stage, EVALUATE)
+        if not (root / ".dvc").is_dir():
+            raise RebuildError(f"{root}: the commit has no .dvc, so DVC knows nothing there.")
+        self.changed_code = changed_code(root, self._entries, self._stages)
+        (root / "dvc.lock").write_bytes(provenance.lock)
+        (root / "params.yaml").write_bytes(provenance.params)
+
+    @property
+    def out(self) -> Path:
+        """The folder of the trained model."""
+        return self.root / str(self._entries[self._stages[0]]["outs"][0]["path"])
+
+    @property
+    def evaluated(self) -> Path:
+        """The folder of the evaluation."""
+        return self.root / str(self._entries[EVALUATE]["outs"][0]["path"])
+
+    def restore(self) -> None:
+        """Fetch what the training and the evaluation left.
+
+        Raises:
+            RebuildError: the remote does not have it.
+        """
+        self._pull(self._stages)
+
+    def rerun(self) -> None:
+        """Fetch what the training and the evaluation read, and run both; nothing reaches a cache or MLflow.
+
+        Raises:
+            RebuildError: the remote does not have it, or a stage failed.
+        """
+        known = set(self._dvc("stage", "list", "--name-only", "--all").stdout.split())
+        self._pull(sorted(known & needed_stages(self._entries, self._stages)))
+        self._stop_following()
+        code = subprocess.run(
+            self._command("--wait-for-lock", "repro", "--force", "--single-item", "--no-commit", *self._stages),
+            cwd=self.root, env=self._environment(), stdout=STDERR, stdin=subprocess.DEVNULL, check=False,
+        ).returncode  # fmt: skip
+        if code != 0:
+            raise RebuildError(
+                f"{' '.join(self._stages)}: `dvc repro` ended with {code}; the lines above say why."
+            )
+
+    def _pull(self, stages: Sequence[str]) -> None:
+        # Without a remote, everything is in the shared cache or nowhere.
+        remotes = self._dvc("remote", "list").stdout.split()
+        done = self._dvc("pull" if remotes else "checkout", *stages)
+        if done.returncode != 0:
+            raise RebuildError(_missing(done, has_remote=bool(remotes)))
+
+    def _stop_following(self) -> None:
+        """Turn `publish.live` off, which no result depends on: it would begin a run in MLflow."""
+        path, yaml = self.root / "params.yaml", YAML()
+        document = yaml.load(path)
+        if isinstance(document.get("publish"), dict) and "live" in document["publish"]:
+            document["publish"]["live"] = False
+            yaml.dump(document, path)
+
+    def _dvc(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self._command(*arguments), cwd=self.root, env=self._environment(),
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "dvc", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of a command: no way to a tracking server, and this interpreter as `python`."""
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if name not in FOREIGN and not name.startswith(("MLFLOW_", "PREFECT_"))
+        }
+        kept.setdefault("DVC_SITE_CACHE_DIR", str(self.root.resolve() / ".dvc" / "tmp" / "site"))
+        return {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+            "DVC_NO_ANALYTICS": "1",
+            "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+        }
+
+
+def changed_code(root: Path, entries: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
+    """Return the dependencies of stages that git tracks and that are not as `dvc.lock` says they ran.
+
+    Args:
+        root: a clone in which nothing has run and nothing was fetched yet.
+        entries: the stages of `dvc.lock`.
+        stages: those to look at.
+    """
+    wanted = {
+        dep["path"]: dep.get("md5") for name in stages for dep in entries[name].get("deps", [])
+    }
+    return sorted(
+        path
+        for path, md5 in wanted.items()
+        if not _is_output(path, entries) and _md5(root / path) != md5
+    )
+
+
+def needed_stages(entries: Mapping[str, Any], stages: Sequence[str]) -> set[str]:
+    """Return the stages whose outputs some stages read, without these themselves."""
+    read = {dep["path"] for name in stages for dep in entries[name].get("deps", [])}
+    return {
+        name
+        for name, entry in entries.items()
+        if name not in stages
+        and any(_touch(out["path"], path) for out in entry.get("outs", []) for path in read)
+    }
+
+
+def _is_output(path: str, entries: Mapping[str, Any]) -> bool:
+    outs = (out["path"] for entry in entries.values() for out in entry.get("outs", []))
+    return any(_touch(path, out) for out in outs)
+
+
+def _touch(left: str, right: str) -> bool:
+    """Tell whether one of two paths is the other or lies below it.
+
+    >>> _touch("data/train", "data/train/0"), _touch("data/train", "data/train_gan")
+    (True, False)
+    """
+    first, second = PurePosixPath(left), PurePosixPath(right)
+    return first.is_relative_to(second) or second.is_relative_to(first)
+
+
+def _md5(path: Path) -> str | None:
+    if path.is_dir():
+        return folder_md5(path)
+    return file_hash(path, "md5") if path.is_file() else None
+
+
+def _missing(done: "subprocess.CompletedProcess[str]", *, has_remote: bool) -> str:
+    """Return in one line what DVC could not fetch."""
+    place = "the remote" if has_remote else "no remote is set, and the cache"
+    found = re.search(r"failed for following targets:\n(.*?)\nIs your cache", done.stderr, re.S)
+    if found:
+        names = ", ".join(found[1].split())
+        return f"{names}: {place} does not hold it. Run `dvc push` where the version was made."
+    errors = (
+        re.findall(r"^ERROR: (.*)$", done.stderr, re.M) or done.stderr.strip().splitlines()[-1:]
+    )
+    return f"dvc: {hide_userinfo(' '.join(errors))[:400] or f'ended with {done.returncode}'}"

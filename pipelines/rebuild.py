@@ -1,0 +1,186 @@
+"""Make a registered version again from its version alone: `python -m pipelines.rebuild 3`.
+
+Clones the repository at the version's commit into a scratch folder, puts the `dvc.lock` and `params.yaml` that its run
+keeps there, fetches its files, and holds weights and scores against what the version says. With `--rerun` the training
+and the evaluation run again in place of being fetched. The version, its aliases, MLflow, the present checkout and what
+its caches hold stay as they are.
+
+Ends with 0 where everything is equal, with 5 where something differs, with 2 or 3 where it cannot be told.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
+
+from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
+from pipelines._mlflow.lock import load_plain_yaml
+from pipelines._mlflow.origin import Origin, read_origin
+from pipelines._mlflow.target import find_target, hide_userinfo
+from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
+from pipelines._rebuild.comparison import compare, to_text
+from pipelines._rebuild.config import carry_over, find_checkout
+from pipelines._rebuild.stages import ScratchClone
+
+DIFFERENT = 5
+GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise ParamsError(f"{message}. See: python -m pipelines.rebuild --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = _Parser(
+        prog="python -m pipelines.rebuild", description="Make a registered version again."
+    )
+    found.add_argument(
+        "version", metavar="VERSION", help="its number, or an alias such as champion"
+    )
+    found.add_argument(
+        "--model", metavar="NAME", help="by default publish.model_name of params.yaml"
+    )
+    found.add_argument("--rerun", action="store_true", help="train and evaluate again")
+    found.add_argument(
+        "--anyway", action="store_true", help="rerun though the commit is not what ran"
+    )
+    found.add_argument("--into", type=Path, metavar="DIR", help="an empty folder, which is kept")
+    found.add_argument("--repository", metavar="URL", help="by default the origin of this checkout")
+    found.add_argument(
+        "--tolerance", type=float, metavar="T",
+        help=f"of a score; by default 0, with --rerun on CUDA {GPU_TOLERANCE}",
+    )  # fmt: skip
+    return found
+
+
+def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
+    """Run the command and return what it prints, and whether all is equal.
+
+    Raises:
+        ParamsError: an argument is wrong.
+        RebuildError: a piece of the version is missing or was changed.
+    """
+    given = parser().parse_args(argv)
+    tolerance = _tolerance(given.tolerance, rerun=given.rerun)
+    repository = given.repository or find_repository(Path())
+    origin = read_origin(find_target(), given.model or _default_model(), given.version)
+    notes = list(origin.notes)
+    with _scratch(given.into) as root:
+        notes += _check_out(origin, root, repository)
+        scratch = ScratchClone(root, origin.provenance, origin.stage)
+        checkout = find_checkout(".", repository)
+        if checkout is not None:
+            carry_over(checkout, root)
+        if given.rerun:
+            if not given.anyway:
+                _refuse_other_code(origin, scratch.changed_code)
+            scratch.rerun()
+        else:
+            scratch.restore()
+        rows = compare(origin, scratch, tolerance=tolerance)
+    is_equal = all(row.is_equal for row in rows if row.decides)
+    return _describe(origin, to_text(rows), notes, given, is_equal=is_equal), is_equal
+
+
+def _check_out(origin: Origin, root: Path, repository: str) -> list[str]:
+    """Check out the commit at which both stages stand as in `dvc.lock`, and return what to tell of it.
+
+    A later evaluation of the same weights may have run at a later commit; DVC would have trained anew there, had the
+    code of the training been another.
+    """
+    clone(repository, root)
+    sha = origin.tags["git.sha"]
+    check_out(root, sha, repository)
+    later = origin.evaluated.get("git.sha", sha)
+    if later == sha or not has_commit(root, later):
+        return []
+    check_out(root, later, repository)
+    return [f"commit: {later}, of the evaluation; the training ran at {sha}"]
+
+
+def _refuse_other_code(origin: Origin, changed: Sequence[str]) -> None:
+    """Refuse a rerun at a commit that is not known to be what ran."""
+    if not origin.is_dirty and not changed:
+        return
+    sha = origin.tags["git.sha"]
+    files = ", ".join(changed) or "none of those that the two stages read"
+    made = "was made from uncommitted changes of" if origin.is_dirty else "did not run the code of"
+    raise RebuildError(
+        f"{origin.model} version {origin.version}: {made} commit {sha}; files that differ: {files}. "
+        "Without --rerun it is restored; --anyway runs the code of the commit all the same."
+    )
+
+
+def _describe(
+    origin: Origin, table: str, notes: Sequence[str], given: argparse.Namespace, *, is_equal: bool
+) -> str:
+    how = "trained and evaluated again" if given.rerun else "restored"
+    name = f"{origin.model} version {origin.version}"
+    lines = [f"{name}: {origin.stage} at {origin.tags['git.sha'][:12]}, {how}"]
+    if origin.is_dirty:
+        notes = [*notes, "made from uncommitted changes: the commit alone does not hold its code"]
+    if given.into is not None:
+        notes = [*notes, f"kept in {given.into}"]
+    verdict = "The rebuilt model is equal." if is_equal else "The rebuilt model is DIFFERENT."
+    return "\n".join([*lines, "", table, "", *(f"Note: {note}." for note in notes), verdict])
+
+
+def _tolerance(given: float | None, *, rerun: bool) -> float:
+    if given is None:
+        return GPU_TOLERANCE if rerun and _has_cuda() else 0.0
+    if not 0 <= given < 1:
+        raise ParamsError(f"--tolerance: found {given}. Give 0 or more, below 1.")
+    return given
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _default_model() -> str:
+    path = Path("params.yaml")
+    try:
+        return str(load_plain_yaml(path.read_bytes(), path)["publish"]["model_name"])
+    except (OSError, DataError, KeyError, TypeError):
+        raise ParamsError(
+            "--model: no params.yaml here that names one. Give --model NAME."
+        ) from None
+
+
+@contextmanager
+def _scratch(into: Path | None) -> Iterator[Path]:
+    """Give a folder for the clone: the user's, which is kept, or one that is removed at the end."""
+    if into is None:
+        with TemporaryDirectory(prefix="rebuild-") as folder:
+            yield Path(folder, "repository")
+        return
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise ParamsError(
+            f"--into: {into} is not an empty folder. Give one that is empty or not there."
+        )
+    yield into
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        text, is_equal = rebuild(argv)
+    except OcrnetError as error:
+        print(f"rebuild: {hide_userinfo(str(error))}", file=sys.stderr)
+        return error.exit_code
+    print(text)
+    return 0 if is_equal else DIFFERENT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

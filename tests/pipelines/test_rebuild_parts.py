@@ -1,0 +1,97 @@
+"""The parts of `rebuild`: scores compared, and settings of DVC carried over to the scratch clone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines._rebuild.comparison import compare_scores
+from pipelines._rebuild.config import carry_over
+from pipelines._rebuild.stages import needed_stages
+
+
+def test_scores_are_compared_by_name_and_within_the_tolerance() -> None:
+    wanted = {"a": 0.5, "b": 0.5, "c": None, "d": 0.1}
+    found = {"a": 0.5, "b": 0.52, "c": None, "e": 0.1}
+    rows = compare_scores(wanted, found, tolerance=0.01)
+    assert {row.name: row.is_equal for row in rows} == {
+        "a": True, "b": False, "c": True, "d": False, "e": False,
+    }  # fmt: skip
+
+
+def test_settings_of_the_checkout_reach_the_clone_with_absolute_paths(tmp_path: Path) -> None:
+    """A path in DVC's settings is relative to the file it stands in, which is another in the clone."""
+    checkout, clone = tmp_path / "checkout", tmp_path / "scratch" / "clone"
+    for folder in (checkout / ".dvc", clone / ".dvc"):
+        folder.mkdir(parents=True)
+    (checkout / ".dvc/config").write_text(
+        "[core]\n    remote = near\n['remote \"near\"']\n    url = ../../near\n"
+        "['remote \"far\"']\n    url = s3://bucket/a%20b\n"
+    )
+    (checkout / ".dvc/config.local").write_text(
+        "[cache]\n    dir = ../../shared\n['remote \"far\"']\n    secret_access_key = s\n"
+    )
+    carry_over(checkout, clone)
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "config", "--list", "--local"],
+        cwd=make_repository(clone), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert set(listed.split()) == {
+        "core.remote=near", f"remote.near.url={tmp_path}/near", "remote.far.url=s3://bucket/a%20b",
+        "remote.far.secret_access_key=s", f"cache.dir={tmp_path}/shared",
+    }  # fmt: skip
+    assert (clone / ".dvc/config.local").stat().st_mode & 0o077 == 0
+
+
+def make_repository(folder: Path) -> Path:
+    (folder / ".dvc" / "config").touch()
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return folder
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("kind", ["own cache", "shared cache"])
+def test_a_single_machine_without_a_remote_gives_its_cache(tmp_path: Path, kind: str) -> None:
+    environment = {
+        **os.environ,
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
+
+    def dvc(folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+
+    checkout, clone = tmp_path / "checkout", tmp_path / "scratch" / "clone"
+    for folder in (checkout, clone):
+        folder.mkdir(parents=True)
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+        dvc(folder, "init")
+        (folder / "dvc.yaml").write_text("stages: {a: {cmd: echo 1 > one, outs: [one]}}")
+    if kind == "shared cache":
+        dvc(checkout, "cache", "dir", "--local", str(tmp_path / "shared"))
+    dvc(checkout, "repro")
+    (clone / "dvc.lock").write_bytes((checkout / "dvc.lock").read_bytes())
+    carry_over(checkout, clone)
+    dvc(clone, "pull" if kind == "own cache" else "checkout", "a")
+    assert (clone / "one").read_text() == "1\n"
+
+
+def test_a_rerun_fetches_what_its_stages_read_and_no_sibling() -> None:
+    """`evaluate` reads the folder above the outputs of all seeds; `train_gan` only begins with the same letters."""
+
+    def entry(out: str, *deps: str) -> dict[str, object]:
+        return {"outs": [{"path": out}], "deps": [{"path": dep} for dep in deps]}
+
+    entries = {
+        "prepare": entry("data/prepare", "data/raw"),
+        "train@0": entry("data/train/0", "data/prepare", "ocrnet/train.py"),
+        "train@1": entry("data/train/1", "data/prepare"),
+        "train_gan": entry("data/train_gan", "data/prepare"),
+        "evaluate": entry("data/evaluate", "data/train", "data/prepare"),
+        "publish": entry("sent", "data/evaluate"),
+    }
+    assert needed_stages(entries, ("train@0", "evaluate")) == {"prepare", "train@1"}
