@@ -310,6 +310,12 @@ class PublishParams(Section):
     live: bool = True  # a follower sends the metrics while a stage trains
 
 
+class CheckpointsParams(Section):
+    """Where workers share the checkpoints of stages that run; no stage reads it."""
+
+    store: str | None = None  # a folder, or a URL as fsspec takes it
+
+
 class PromoteParams(Section):
     """What a challenger must show to become the champion; bootstrap and protocol are those of `evaluate`."""
 
@@ -340,4 +346,5 @@ class Params(Section):
     retrain: RetrainParams = RetrainParams()
     evaluate: EvaluateParams = EvaluateParams()
     publish: PublishParams = PublishParams()
+    checkpoints: CheckpointsParams = CheckpointsParams()
     promote: PromoteParams = PromoteParams()

@@ -5,6 +5,7 @@ what it writes is `data/<stage>/` (`data/<stage>/<cell>/` for a matrix stage). C
 lie in `.state/`, which git and DVC ignore.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -26,6 +27,7 @@ from pipelines._commit import note_commit
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
+MACHINE_FAILED = 75  # exit code, which a flow takes as leave to try the stage elsewhere
 KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
 QUIET = frozenset(
     {
@@ -120,7 +122,20 @@ def run_stage(
         for line in str(error).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        if not _is_of_machine(error):
+            raise
+        print(f"{name}: the machine failed: {' '.join(str(error).split())}", file=sys.stderr)
+        return MACHINE_FAILED
     return 0
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Tell whether another machine, or this one later, may do better: memory, a GPU or a disk failed."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"OutOfMemoryError", "AcceleratorError", "MemoryError"}:
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def set_up_logging() -> None:

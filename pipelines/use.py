@@ -7,12 +7,12 @@ same keys, so going from one to another leaves nothing of the first behind; ever
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
 from ocrnet.params_file import parse_params
+from pipelines._params import put_values, write_values
 
 SETS = Path("params")
 
@@ -26,40 +26,13 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     known = sorted(path.stem for path in sets.glob("*.yaml"))
     if name not in known:
         raise ParamsError(f"{sets}: no set {name!r}. Known: {', '.join(known)}.")
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    document = yaml.load(params)
-    changed = [
-        key
-        for key, value in YAML().load(sets / f"{name}.yaml").items()
-        if _put(document, key, value, place=f"{sets / name}.yaml")
-    ]
-    parse_params(_plain(document), place=f"{sets / name}.yaml on {params.name}")
+    place = f"{sets / name}.yaml"
+    values = YAML().load(sets / f"{name}.yaml")
+    document, changed = put_values(params, values, place=place)
+    parse_params(document, place=f"{place} on {params.name}")
     if changed:
-        yaml.dump(document, params)
+        write_values(params, values, place=place)
     return changed
-
-
-def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
-    *sections, leaf = key.split(".")
-    node = document
-    for section in sections:
-        node = node.get(section) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or leaf not in node:
-        raise ParamsError(f"{place}: {key}: params.yaml has no such key. Add it there first.")
-    if node[leaf] == value:
-        return False
-    node[leaf] = value
-    return True
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node
 
 
 def main(argv: list[str]) -> int:

@@ -1,0 +1,5 @@
+"""DVC from inside, in processes of their own: the only package that imports dvc.
+
+`pipelines.flows` starts `python -m pipelines._dvc.advance` and `python -m pipelines._dvc.lease` in a clone and reads
+what they print.
+"""

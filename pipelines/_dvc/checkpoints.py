@@ -1,0 +1,117 @@
+"""Checkpoints of a stage in a store that all workers share, so that another one goes on where this one died.
+
+`checkpoints.store` of `params.yaml`, or the variable OCRNET_CHECKPOINTS of a worker, names it: a folder or an fsspec
+URL. Empty: checkpoints stay on the machine.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from ruamel.yaml import YAML
+
+VARIABLE = "OCRNET_CHECKPOINTS"
+FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage`
+INTERVAL_S = 2.0
+UNFINISHED = ".partial"
+
+
+class Mirror:
+    """The checkpoints of one stage, here and in the store.
+
+    Args:
+        here: the stage's folder of checkpoints.
+        store: its folder in the store, as fsspec takes it.
+    """
+
+    def __init__(self, here: Path, store: str) -> None:
+        self.here = here
+        self.fs, self.place = fsspec.core.url_to_fs(store)
+        self._sent: dict[Path, float] = {}
+
+    def fetch(self) -> int:
+        """Copy what the store has and this machine has not, and return the number of files."""
+        if not self.fs.exists(self.place):
+            return 0
+        copied = 0
+        for source in self.fs.find(self.place):
+            target = self.here / PurePosixPath(source).relative_to(self.place)
+            if target.exists() or target.name.endswith(UNFINISHED):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(target.name + UNFINISHED)
+            self.fs.get_file(source, str(partial))
+            partial.replace(target)
+            self._sent[target] = target.stat().st_mtime
+            copied += 1
+        return copied
+
+    def send(self) -> None:
+        """Copy what was written here since; a file in the store is whole or not there."""
+        for path in sorted(self.here.rglob("*")):
+            if path.name.endswith(UNFINISHED) or not path.is_file():
+                continue
+            written = path.stat().st_mtime
+            if self._sent.get(path) == written:
+                continue
+            target = f"{self.place}/{path.relative_to(self.here).as_posix()}"
+            self.fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self.fs.put_file(str(path), target + UNFINISHED)
+            self.fs.mv(target + UNFINISHED, target)
+            self._sent[path] = written
+
+    def clear(self) -> None:
+        """Delete the stage's checkpoints in the store: it is complete."""
+        if self.fs.exists(self.place):
+            self.fs.rm(self.place, recursive=True)
+
+
+@contextmanager
+def mirror_checkpoints(root: Path, stage: str) -> Iterator[None]:
+    """Bring a stage's checkpoints, send new ones while it runs, and delete them in the store when it ended well."""
+    store = os.environ.get(VARIABLE) or _store_of(root / "params.yaml")
+    if not store:
+        yield
+        return
+    mirror = Mirror(root / FOLDER / stage, f"{store.rstrip('/')}/{stage}")
+    found = _quietly(mirror.fetch, stage, "fetched from")
+    if found:
+        print(f"{stage}: goes on from a checkpoint of {store}", flush=True)
+    ended = threading.Event()
+    sender = threading.Thread(target=_send_until, args=(mirror, stage, ended), daemon=True)
+    sender.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        sender.join()
+    _quietly(mirror.clear, stage, "deleted in")
+
+
+def _send_until(mirror: Mirror, stage: str, ended: threading.Event) -> None:
+    while not ended.wait(INTERVAL_S):
+        _quietly(mirror.send, stage, "sent to")
+    _quietly(mirror.send, stage, "sent to")
+
+
+def _quietly(action: Any, stage: str, what: str) -> Any:
+    """Run an action on the store; one that fails is told and stops nothing, since the stage can do without."""
+    try:
+        return action()
+    except Exception as error:  # a store may raise anything
+        words = " ".join(str(error).split())
+        print(f"{stage}: a checkpoint could not be {what} the store: {words}", flush=True)
+        return None
+
+
+def _store_of(params: Path) -> str:
+    try:
+        loaded = YAML(typ="safe").load(params)
+    except FileNotFoundError:
+        return ""
+    section = loaded.get("checkpoints") if isinstance(loaded, dict) else None
+    return str((section or {}).get("store") or "")

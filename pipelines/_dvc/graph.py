@@ -1,0 +1,89 @@
+"""The graph of `dvc.yaml` as DVC reads it, with the cells of its matrices.
+
+`python -m pipelines._dvc.graph` prints a stage per line, as JSON.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import networkx as nx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from ocrnet.errors import OcrnetError, ParamsError
+
+DEFAULT_POOL = "cpu"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage, or raw data that a `.dvc` file tracks.
+
+    Args:
+        name: as DVC addresses it: `train@0`.
+        upstream: the names of those whose outputs it reads.
+        pool: where it runs.
+        small: whether whoever runs the pipeline runs it, too.
+        always: whether it runs every time and leaves nothing.
+        command: what it runs; empty for raw data.
+        desc: what it does, in a sentence.
+    """
+
+    name: str
+    upstream: tuple[str, ...]
+    pool: str
+    small: bool
+    always: bool
+    command: str
+    desc: str
+
+
+def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
+    """Return the targets and all that they read, each after what it reads; without targets, all.
+
+    Raises:
+        ParamsError: a target is not in `dvc.yaml`, or that file is wrong.
+    """
+    try:
+        graph = repo.index.graph
+        wanted = [stage for target in targets for stage in repo.stage.collect(target)]
+    except DvcException as error:
+        raise ParamsError(f"dvc.yaml: {' '.join(str(error).split())}") from None
+    kept = set(graph.nodes)
+    if targets:
+        kept = set(wanted).union(*(nx.descendants(graph, stage) for stage in wanted))
+    order = nx.dfs_postorder_nodes(graph.subgraph(kept))
+    return [_node(stage, graph) for stage in order]
+
+
+def _node(stage: Any, graph: "nx.DiGraph[Any]") -> Node:
+    meta = stage.meta if isinstance(stage.meta, Mapping) else {}
+    command = stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd or [])
+    return Node(
+        name=stage.addressing,
+        upstream=tuple(sorted(other.addressing for other in graph.successors(stage))),
+        pool=str(meta.get("pool", DEFAULT_POOL)),
+        small=bool(meta.get("small", False)),
+        always=bool(stage.always_changed),
+        command=command,
+        desc=stage.desc or "",
+    )
+
+
+def main() -> int:
+    """Print the graph of this folder and return the exit code."""
+    try:
+        with Repo(".") as repo:
+            for node in read_graph(repo):
+                print(json.dumps(asdict(node)))
+    except (OcrnetError, DvcException) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Run one stage and hand its outputs over: `python -m pipelines._dvc.lease STAGE`.
+
+What the stage reads is brought as `dvc.lock` says, what it wrote goes to the run cache, of the remote too where there
+is one. Ends with the exit code of the stage's command, or 70 where the machine failed it.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from ocrnet.errors import OcrnetError
+from pipelines._dvc.checkpoints import mirror_checkpoints
+from pipelines._dvc.guard import lease_to
+from pipelines._dvc.outputs import bring, remove_strays
+from pipelines._dvc.process import MACHINE, exit_code_of, open_repo
+from pipelines._dvc.run_cache import has_remote, prune
+
+
+def lease(repo: Repo, name: str) -> None:
+    """Run a stage unless the run cache knows it, and send its outputs."""
+    (stage,) = repo.stage.collect(name)
+    graph = repo.index.graph
+    bring(repo, (other.addressing for other in graph.successors(stage)))
+    remove_strays(repo, stage)
+    lease_to(name, Path(repo.root_dir))
+    with mirror_checkpoints(Path(repo.root_dir), name):
+        repo.reproduce(name, single_item=True, pull=has_remote(repo))
+    if has_remote(repo) and not stage.always_changed:
+        (stage,) = repo.stage.collect(name)
+        print(f"sending the outputs of {name}", flush=True)
+        repo.push(targets=[name])
+        repo.stage_cache.send_entries(stage)
+
+
+def end_with_parent() -> None:
+    """End all that runs here when told to, and when the process that started this one is gone."""
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(os.getpgid(0), signal.SIGTERM)
+        signal.signal(signal.SIGALRM, lambda *_: os.killpg(os.getpgid(0), signal.SIGKILL))
+        signal.alarm(10)
+        raise SystemExit(128 + signum)
+
+    if os.getpgid(0) != os.getpid():
+        return  # started by hand: the group is the shell's
+    signal.signal(signal.SIGTERM, end)
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    end_with_parent()
+    name = sys.argv[1]
+    try:
+        with open_repo() as repo:
+            if name == "--prune":
+                print(f"pruned {prune(repo)} old entries of the run cache")
+                return 0
+            lease(repo, name)
+    except OcrnetError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return MACHINE
+    except DvcException as error:
+        code = exit_code_of(error)
+        if code is None:
+            print(f"{name}: DVC: {' '.join(str(error).split())}", file=sys.stderr)
+            return MACHINE
+        print(f"{name}: the command ended with exit code {code}", file=sys.stderr)
+        return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

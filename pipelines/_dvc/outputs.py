@@ -1,0 +1,57 @@
+"""What lies in a clone that served other runs before: the outputs a stage reads are brought, strays are removed."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from ocrnet.errors import DataError
+from pipelines._dvc.run_cache import has_remote
+
+
+def bring(repo: Repo, names: Iterable[str]) -> None:
+    """Put the outputs of stages where `dvc.lock` says, from the cache or the remote.
+
+    Raises:
+        DataError: neither has them.
+    """
+    wanted = sorted(names)
+    if not wanted:
+        return
+    try:
+        if has_remote(repo):
+            repo.pull(targets=wanted, force=True)
+        else:
+            repo.checkout(targets=wanted, force=True)
+    except DvcException as error:
+        raise DataError(
+            f"{', '.join(wanted)}: outputs are neither in the cache nor in the remote: {' '.join(str(error).split())}"
+        ) from None
+
+
+def remove_strays(repo: Repo, stage: Any) -> None:
+    """Remove from the folders that a stage reads what no stage of this graph writes.
+
+    A folder of cells, such as `data/train`, is read whole: a cell of another run would be taken for one of this.
+    """
+    root = Path(repo.root_dir)
+    outs = [Path(out.fs_path) for out in repo.index.outs if out.protocol == "local"]
+    for dep in stage.deps:
+        folder = Path(dep.fs_path)
+        written = [out for out in outs if folder in out.parents]
+        if folder.is_dir() and written and root in folder.parents:
+            _keep_only(folder, written)
+
+
+def _keep_only(folder: Path, outs: list[Path]) -> None:
+    for path in folder.iterdir():
+        if path in outs:
+            continue
+        if any(path in out.parents for out in outs):
+            if path.is_dir():
+                _keep_only(path, outs)
+        elif path.name != ".gitignore":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,115 @@
+"""Make the pools, deployments and automations of this repository on the Prefect server: `python -m pipelines.deploy`.
+
+The pools are those that `dvc.yaml` names in `meta.pool`, and `pipelines` for the flows that wait for stages. Run it
+again after a change of `dvc.yaml`; nothing is made twice.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._local import check_prefect, repository_of, set_local_servers
+from pipelines._workspace import git
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m pipelines.deploy", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = parser.add_argument
+    add(
+        "--repository",
+        help="what workers clone; the origin of this checkout, or the checkout itself, by default",
+    )
+    add(
+        "--revision",
+        help="branch or commit of runs that name none; this checkout's branch by default",
+    )
+    add("--needs", action="append", default=[], metavar="POOL:KEY=N,...",
+        help="what a pool promises of its machines: gpus, gpu_memory_gib, cpus, memory_gib, disk_gib; "
+             "a pool whose name begins with gpu promises gpus=1")  # fmt: skip
+    add(
+        "--nightly",
+        default="",
+        metavar="CRON",
+        help="run the pipeline at these times: '0 3 * * *'; off by default",
+    )
+    add(
+        "--watch",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="look for new raw data this often; off by default",
+    )
+    return parser
+
+
+def read_pools() -> list[str]:
+    """Return the pools that `dvc.yaml` names for stages that do not run beside the pipeline.
+
+    Raises:
+        ParamsError: `dvc.yaml` is wrong.
+    """
+    command = [sys.executable, "-m", "pipelines._dvc.graph"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ParamsError(done.stderr.strip())
+    nodes = [json.loads(line) for line in done.stdout.splitlines()]
+    return sorted({node["pool"] for node in nodes if node["command"] and not node["small"]})
+
+
+def unpushed(repository: str, revision: str) -> str | None:
+    """Return what runs would not see: commits that the repository lacks, changes that are not committed."""
+    if repository == str(Path.cwd().resolve()):
+        changed = git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
+        return "changes that are not committed are not run" if changed else None
+    head = git(Path.cwd(), "rev-parse", "HEAD")
+    listed = git(Path.cwd(), "ls-remote", repository, f"refs/heads/{revision}")
+    found = listed.partition("\t")[0]
+    if found == head:
+        return None
+    return (
+        f"{repository} has {revision} at {found[:10] or 'no commit'}, this checkout is at {head[:10]}: "
+        f"push it first, or the other is run"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    given = _parser().parse_args(argv)
+    set_local_servers()
+    try:
+        check_prefect()
+        pools = read_pools()
+        here = Path.cwd()
+        repository = given.repository or repository_of(here)
+        revision = given.revision or git(here, "rev-parse", "--abbrev-ref", "HEAD")
+        warning = unpushed(repository, revision)
+        from pipelines.flows.bootstrap import make_all
+        from pipelines.flows.needs import parse_needs
+
+        needs = {pool: {"gpus": 1.0} for pool in pools if pool.startswith("gpu")}
+        try:
+            needs.update(map(parse_needs, given.needs))
+        except ValueError as error:
+            raise ParamsError(str(error)) from None
+        lines = make_all(
+            pools, repository, revision=revision, needs=needs,
+            nightly=given.nightly, watch_s=given.watch,
+        )  # fmt: skip
+    except (OcrnetError, DataError) as error:
+        print(f"deploy: {error}", file=sys.stderr)
+        return error.exit_code
+    print("\n".join(lines))
+    if warning:
+        print(f"deploy: note: {warning}", file=sys.stderr)
+    print(f"repository {repository} at {revision}. Start workers: python -m pipelines.work")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Prefect's side: the flows, the worker slots and what is set up on the server. The only package that imports prefect.
+
+| module | what it is |
+|---|---|
+| `schedule` | which stage runs when, again after what, in plain Python |
+| `pipeline` | the flow that runs `dvc.yaml`, stage by stage |
+| `stage` | the flow of one stage on a worker |
+| `command` | a process whose lines are logged and that ends with the flow |
+| `summary` | the page that a run leaves |
+| `gate` | promotion and rollback as flows |
+| `watch` | the flow that looks for new raw data |
+| `bootstrap` | pools, deployments and automations |
+| `slot` | a worker that drains |
+"""

@@ -1,0 +1,157 @@
+"""What the Prefect server must hold: pools, deployments, and automations that end what a dead host left behind.
+
+Made again, all stays one: whatever is there is updated.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from prefect import Flow
+from prefect.automations import Automation
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import EventTrigger
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import Posture
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.schedules import Schedule
+from prefect.types.entrypoint import EntrypointType
+from prefect.variables import Variable
+from prefect.workers.process import ProcessWorker
+
+from pipelines.flows.gate import promote, rollback
+from pipelines.flows.pipeline import pipeline
+from pipelines.flows.stage import stage
+from pipelines.flows.watch import watch
+
+NAME = "main"  # of the deployments that there is one of: `pipeline/main`
+PARENT_POOL = "pipelines"  # of flows that wait for others: they hold no slot that a stage may need
+HEARTBEAT_S = 30  # the shortest that Prefect allows
+LOST_AFTER_S = 95  # three heartbeats
+PENDING_LIMIT_S = 300
+ENDED = ("Completed", "Failed", "Cancelled", "Crashed")
+# Without a command, the worker starts one interpreter to look for the flow and then another to run it.
+ENGINE = "python -m prefect.engine"
+
+
+def make_all(
+    pools: Sequence[str],
+    repository: str,
+    *,
+    revision: str,
+    needs: Mapping[str, Mapping[str, float]],
+    nightly: str = "",
+    watch_s: int = 0,
+    limits: "tuple[int, int]" = (LOST_AFTER_S, PENDING_LIMIT_S),
+) -> list[str]:
+    """Make pools, deployments and automations, and return a line about each.
+
+    Args:
+        pools: that `dvc.yaml` names.
+        repository: what the workers clone.
+        revision: that runs are of where they name none.
+        needs: what each pool promises of its machines, see `pipelines.flows.needs`.
+        nightly: when to run the pipeline, as cron has it; empty: when asked to.
+        watch_s: how often to look for new raw data, in seconds; 0: never.
+        limits: seconds without a sign of life after which a running, and a pending, run counts as lost.
+    """
+    told = []
+    names = [PARENT_POOL, *sorted(set(pools) - {PARENT_POOL})]
+    with get_client(sync_client=True) as client:
+        for name in names:
+            told.append(_make_pool(client, name))
+            Variable.set(needs_variable(name), dict(needs.get(name, {})), overwrite=True)
+    told += [_deploy(stage, pool, pool, {"repository": repository}) for pool in names[1:]]
+    given = {"repository": repository, "revision": revision}
+    cron = Schedule(cron=nightly or "0 3 * * *", active=bool(nightly))
+    every = Schedule(interval=timedelta(seconds=watch_s or 600), active=bool(watch_s))
+    told.append(_deploy(pipeline, NAME, PARENT_POOL, given, cron))
+    told.append(_deploy(watch, NAME, PARENT_POOL, given, every))
+    told.append(_deploy(promote, NAME, PARENT_POOL, given))
+    told.append(_deploy(rollback, NAME, PARENT_POOL, given))
+    return told + [_automate(one) for one in automations(*limits)]
+
+
+def needs_variable(pool: str) -> str:
+    """Return the name of the variable that says what a pool promises of its machines."""
+    return f"ocrnet_pool_{pool.replace('-', '_').lower()}"
+
+
+def automations(lost_after_s: int, pending_limit_s: int) -> list[Automation]:
+    """Return what ends runs whose host is gone: Prefect alone lets them hold their slot for ever."""
+    runs: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+    ended = {f"prefect.flow-run.{name}" for name in ENDED}
+    running = EventTrigger(
+        after={"prefect.flow-run.heartbeat"}, expect={"prefect.flow-run.heartbeat", *ended},
+        match=runs, for_each={"prefect.resource.id"}, posture=Posture.Proactive, threshold=1,
+        within=timedelta(seconds=lost_after_s),
+    )  # fmt: skip
+    pending = EventTrigger(
+        after={"prefect.flow-run.Pending", "prefect.flow-run.Submitting"},
+        expect={f"prefect.flow-run.{name}" for name in (*ENDED, "Running", "TimedOut", "Cancelling")},
+        match=runs, for_each={"prefect.resource.id"}, posture=Posture.Proactive, threshold=1,
+        within=timedelta(seconds=pending_limit_s),
+    )  # fmt: skip
+    return [
+        Automation(
+            name=f"ocrnet: a {what} run without a sign of life is lost",
+            trigger=trigger,
+            actions=[_crash(limit)],
+        )
+        for what, trigger, limit in (("running", running, lost_after_s), ("pending", pending, pending_limit_s))
+    ]  # fmt: skip
+
+
+def _crash(limit_s: int) -> ChangeFlowRunState:
+    return ChangeFlowRunState(
+        name=None, state=StateType.CRASHED, message=f"no sign of life for {limit_s} s", force=False
+    )
+
+
+def _make_pool(client: SyncPrefectClient, name: str) -> str:
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["command"]["default"] = ENGINE
+    try:
+        client.create_work_pool(
+            WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+        )
+    except ObjectAlreadyExists:
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+        return f"pool {name}: it is there"
+    return f"pool {name}: made"
+
+
+def _deploy(
+    flow: "Flow[Any, Any]",
+    name: str,
+    pool: str,
+    parameters: Mapping[str, Any],
+    schedule: Schedule | None = None,
+) -> str:
+    known = {key: value for key, value in parameters.items() if key in flow.parameters.properties}
+    found = flow.to_deployment(
+        name, parameters=known, work_pool_name=pool, entrypoint_type=EntrypointType.MODULE_PATH,
+        schedules=[schedule] if schedule else [], description=flow.description,
+    )  # fmt: skip
+    cast(RunnerDeployment, found).apply()  # a coroutine only where an event loop runs
+    when = f", {_words(schedule)}" if schedule else ""
+    return f"deployment {flow.name}/{name} in pool {pool}{when}"
+
+
+def _words(schedule: Schedule) -> str:
+    when = schedule.cron or f"every {schedule.interval}"
+    return when if schedule.active else f"{when} (off)"
+
+
+def _automate(automation: Automation) -> str:
+    try:
+        found = cast(Automation, Automation.read(name=automation.name))
+    except ValueError:
+        automation.create()
+        return f"automation {automation.name}: made"
+    found.trigger, found.actions = automation.trigger, automation.actions
+    found.update()
+    return f"automation {automation.name}: it is there"

@@ -1,0 +1,146 @@
+"""A process of DVC in a clone: its lines are logged while it runs, and nothing of it outlives the flow."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._workspace import Clone
+
+GRACE_S = 12.0  # from SIGTERM to SIGKILL: a cancelled run leaves the GPU well within half a minute
+KEPT_LINES = 12
+_STEP = re.compile(r"\bstep\s+(\d+)\s*/\s*(\d+)")
+
+
+class MachineError(OcrnetError):
+    """The machine failed a stage: another one, or a later try, may do better."""
+
+    exit_code = 70
+
+
+def advance(clone: Clone, targets: Sequence[str], done: Sequence[str]) -> list[dict[str, Any]]:
+    """Restore in a clone what the run cache knows and return the state of each stage not yet done.
+
+    Raises:
+        OcrnetError: `dvc.yaml`, a target or raw data is wrong, or the cache failed.
+    """
+    asked = json.dumps({"targets": list(targets), "done": list(done)})
+    pipe = subprocess.PIPE
+    with _started(clone, "pipelines._dvc.advance", stdin=pipe, stderr=pipe) as process:
+        answer, told = process.communicate(asked)
+    lines = [json.loads(line) for line in answer.splitlines()]
+    for line in lines:
+        if line["state"] == "error":
+            raise _error(line["code"], line["message"])
+    if process.returncode:
+        raise MachineError(f"pipelines._dvc.advance: exit code {process.returncode}: {told[-500:]}")
+    return lines
+
+
+def run_stage(
+    clone: Clone,
+    stage: str,
+    *,
+    log: Callable[[str], None],
+    progress: Callable[[int, int], None] = lambda step, steps: None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, list[str]]:
+    """Run a stage in a clone and return its exit code with its last lines."""
+
+    def tell(line: str) -> None:
+        log(line)
+        found = _STEP.search(line)
+        if found:
+            progress(int(found[1]), int(found[2]))
+
+    return run_module(clone, "pipelines._dvc.lease", stage, log=tell, environment=environment)
+
+
+def run_module(
+    clone: Clone,
+    module: str,
+    *arguments: str,
+    log: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, list[str]]:
+    """Run a module in a clone and return its exit code with its last lines."""
+    kept: deque[str] = deque(maxlen=KEPT_LINES)
+    both = subprocess.STDOUT
+    with _started(clone, module, *arguments, stderr=both, environment=environment) as process:
+        for line in _lines(process.stdout):
+            log(line)
+            kept.append(line)
+        code = process.wait()
+    return (code if code >= 0 else 128 - code), list(kept)
+
+
+def prune(clone: Clone) -> None:
+    """Delete old entries of the run cache; that they could not be deleted harms no run."""
+    with _started(clone, "pipelines._dvc.lease", "--prune", stderr=subprocess.STDOUT) as process:
+        process.communicate()
+
+
+def _lines(stream: IO[str] | None) -> Iterator[str]:
+    for line in stream or ():
+        text = line.rstrip()
+        if text:
+            yield text
+
+
+@contextmanager
+def _started(
+    clone: Clone,
+    module: str,
+    *arguments: str,
+    stderr: int,
+    stdin: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+) -> "Iterator[subprocess.Popen[str]]":
+    """Start a module of this code in a clone, in a group of its own that ends with the block, whatever happens.
+
+    The process holds the clone as long as it lives, even where the flow was killed.
+    """
+    code = str(Path(__file__).parents[2])
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        **(environment or {}),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], cwd=clone.folder, env=environ, text=True, errors="replace",
+        stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+        pass_fds=[clone.lock.fileno()],
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: "subprocess.Popen[str]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        ends = time.monotonic() + GRACE_S
+        while time.monotonic() < ends:
+            process.poll()  # a process that ended and was not waited for would keep its group
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _error(code: int, message: str) -> OcrnetError:
+    kinds: dict[int, type[OcrnetError]] = {2: ParamsError, 3: DataError, 70: MachineError}
+    return kinds.get(code, OcrnetError)(message)

@@ -1,0 +1,112 @@
+"""Promotion and rollback as flows: a person, a schedule or an automation starts them.
+
+They run the commands of the same names in a clone of the commit, with what `prepare` and `evaluate` wrote restored.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from ocrnet.errors import DataError, GateError, OcrnetError
+from pipelines._workspace import Clone, check_out, hold_clone, resolve_revision
+from pipelines.flows.command import advance, run_module
+from pipelines.flows.stage import EXIT
+
+REFUSED = "Refused"
+TEST_DATA = ("prepare", "evaluate")
+
+
+@flow(name="promote", flow_run_name="promote at {revision}")
+def promote(
+    repository: str,
+    revision: str = "main",
+    version: str = "",
+    model: str = "",
+    first: bool = False,
+    dry_run: bool = False,
+) -> State[Any]:
+    """Make the challenger the champion if the gate lets it.
+
+    Args:
+        repository: what is cloned.
+        revision: whose test split and limits hold; it must have been run.
+        version: of the model; none: the challenger.
+        model: the registered model; none: that of params.yaml.
+        first: there is no champion yet, and minimum scores will do.
+        dry_run: decide and move nothing.
+    """
+    arguments = [
+        *(["--version", version] if version else []),
+        *(["--model", model] if model else []),
+        *(["--first"] if first else []),
+        *(["--dry-run"] if dry_run else []),
+    ]
+    return _run(repository, revision, "promote", arguments, before=_restore_test_data)
+
+
+@flow(name="rollback", flow_run_name="rollback")
+def rollback(
+    repository: str, revision: str = "main", model: str = "", reason: str = ""
+) -> State[Any]:
+    """Make the previous champion the champion again.
+
+    Args:
+        repository: what is cloned.
+        revision: whose params name the model.
+        model: the registered model; none: that of params.yaml.
+        reason: that the ledger keeps.
+    """
+    arguments = [
+        *(["--model", model] if model else []),
+        *(["--reason", reason] if reason else []),
+    ]
+    return _run(repository, revision, "rollback", arguments)
+
+
+def _run(
+    repository: str,
+    revision: str,
+    name: str,
+    arguments: list[str],
+    before: Callable[[Clone], None] = lambda clone: None,
+) -> State[Any]:
+    logger = get_run_logger()
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        logger.info(line)
+        lines.append(line)
+
+    try:
+        with hold_clone(repository) as clone:
+            check_out(clone, resolve_revision(clone, revision), {})
+            before(clone)
+            code, _ = run_module(clone, f"pipelines.{name}", *arguments, log=tell)
+    except OcrnetError as error:
+        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+    create_markdown_artifact("```\n" + "\n".join(lines) + "\n```\n", key=name)
+    words = lines[-1] if lines else ""
+    if code == GateError.exit_code:
+        return Completed(name=REFUSED, message=words)
+    if code:
+        return Failed(name=f"{EXIT}{code}", message=words)
+    return Completed(message=words)
+
+
+def _restore_test_data(clone: Clone) -> None:
+    """Restore what is scored on.
+
+    Raises:
+        DataError: the commit has not been run.
+    """
+    missing = [
+        line["name"] for line in advance(clone, TEST_DATA, []) if line["state"] != "restored"
+    ]
+    if missing:
+        raise DataError(
+            f"{missing[0]}: the run cache does not know it for this commit. Run the pipeline at it first."
+        )

@@ -1,0 +1,67 @@
+"""What a pool promises of its machines, and whether this one keeps it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+GIB = 2**30
+KEYS = {
+    "gpus": "GPUs",
+    "gpu_memory_gib": "GiB of memory on each GPU",
+    "cpus": "processor cores",
+    "memory_gib": "GiB of memory",
+    "disk_gib": "GiB free where clones lie",
+}
+
+
+def gpu_memory_gib() -> list[float]:
+    """Return the memory of each GPU that the driver shows, by its index; none where there is no driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    done = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        return []
+    return [float(line) / 1024 for line in done.stdout.split()]
+
+
+def lacks(needs: Mapping[str, Any], gpus: "list[float]", disk: str) -> list[str]:
+    """Return a line for each promise that a machine does not keep.
+
+    Args:
+        needs: what the pool promises, by the names of `KEYS`.
+        gpus: the memory of each GPU that the worker is to use, in GiB.
+        disk: a folder on the disk that is meant.
+    """
+    found = {
+        "gpus": float(len(gpus)),
+        "gpu_memory_gib": min(gpus, default=0.0),
+        "cpus": float(len(os.sched_getaffinity(0))),
+        "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB,
+        "disk_gib": shutil.disk_usage(disk).free / GIB,
+    }
+    lines = ["git is not on PATH"] if shutil.which("git") is None else []
+    return lines + [
+        f"found {found[key]:.4g} {KEYS[key]}, the pool promises {float(value):g}"
+        for key, value in needs.items()
+        if key in KEYS and found[key] < float(value)
+    ]
+
+
+def parse_needs(text: str) -> tuple[str, dict[str, float]]:
+    """Read `gpu:gpus=1,gpu_memory_gib=16`.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    pool, _, rest = text.partition(":")
+    values = {}
+    for item in filter(None, rest.split(",")):
+        key, _, value = item.partition("=")
+        if key not in KEYS:
+            raise ValueError(f"--needs {text}: {key!r} is not one of {', '.join(KEYS)}")
+        values[key] = float(value)
+    return pool, values

@@ -1,0 +1,245 @@
+"""The flow that runs dvc.yaml: what the run cache knows is restored, the rest runs where its pool says."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State, WorkerStatus
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run as current
+from prefect.states import Cancelling, Completed, Failed
+from ruamel.yaml import YAML
+
+from ocrnet.errors import OcrnetError, ParamsError
+from pipelines._workspace import (
+    LOCK_FILE,
+    Clone,
+    check_out,
+    hold_clone,
+    push_lock,
+    resolve_revision,
+)
+from pipelines.flows import command, summary
+from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
+from pipelines.flows.stage import EXIT, HANDED_BACK
+from pipelines.flows.start import start_run
+
+POLL_INTERVAL_S = 1.0
+SERVER_AWAY_S = 1800.0  # a server that comes back later finds the stages' outputs in the run cache
+WORKER_LABEL = "prefect.worker.name"
+
+
+@flow(name="pipeline", flow_run_name="pipeline {revision}")
+def pipeline(
+    repository: str,
+    revision: str = "main",
+    targets: list[str] | None = None,
+    overrides: dict[str, Any] | None = None,
+    branch: str = "",
+    retries: int = 2,
+) -> State[Any]:
+    """Run the stages of dvc.yaml on the workers of their pools.
+
+    Args:
+        repository: what the workers clone.
+        revision: a branch, tag or commit of it.
+        targets: stages to run, with all that they read; none: all.
+        overrides: params by dotted keys, such as train.steps.
+        branch: of the origin that gets dvc.lock; none: it is only an artifact of this run.
+        retries: how often a stage is started again that its machine failed.
+    """
+    try:
+        with hold_clone(repository) as clone:
+            commit = resolve_revision(clone, revision)
+            made = check_out(clone, commit, overrides or {})
+            told = f", with {overrides}" if overrides else ""
+            get_run_logger().info("commit %s of %s%s", commit[:10], repository, told)
+            runner = Runner(clone, repository, commit, dict(overrides or {}))
+            words = _run_stages(runner, targets or [], branch=branch, made=made, retries=retries)
+    except OcrnetError as error:
+        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+    return Completed(message=words)
+
+
+def _run_stages(
+    runner: "Runner", targets: Sequence[str], *, branch: str, made: str, retries: int
+) -> str:
+    logger = get_run_logger()
+    clone = runner.clone
+    schedule = Schedule(
+        advance=lambda done: command.advance(clone, targets, done),
+        start=runner.start, logger=logger, retries=retries,
+    )  # fmt: skip
+    failure = ""
+    try:
+        schedule.run()
+        if branch:
+            made = push_lock(clone, branch)
+            logger.info("dvc.lock is on branch %s, commit %s", branch, made[:10])
+        command.prune(clone)
+    except OcrnetError as error:
+        failure = str(error)
+        raise
+    finally:
+        facts = summary.Facts(runner.commit, made, branch, runner.flow_runs, failure)
+        summary.publish(clone.folder, schedule.told, facts)
+    ran = sum(told.state == "ran" for told in schedule.told.values())
+    return f"{ran} stages ran, {len(schedule.told) - ran} were restored"
+
+
+@dataclass
+class Runner:
+    """Starts stages: small ones here, the others as runs of the deployment of their pool.
+
+    Args:
+        clone: where this run of the pipeline lies.
+        repository: what the workers clone.
+        commit: of the whole run, before overrides.
+        overrides: of params.
+        flow_runs: the last run of each stage that ran on a worker.
+    """
+
+    clone: Clone
+    repository: str
+    commit: str
+    overrides: dict[str, Any]
+    flow_runs: dict[str, str] = field(default_factory=dict)
+
+    def start(self, node: Mapping[str, Any], avoid: Sequence[str]) -> Run:
+        """Start a stage.
+
+        Raises:
+            ParamsError: no deployment is made for its pool.
+        """
+        if node["small"]:
+            return self._run_here(node["name"])
+        with get_client(sync_client=True) as client:
+            avoid = sorted(avoid) if others_online(client, node["pool"], avoid) else []
+        parameters = {
+            "stage": node["name"], "repository": self.repository, "commit": self.commit,
+            "overrides": self.overrides, "lock": self._lock_of(node["upstream"]), "avoid": avoid,
+        }  # fmt: skip
+        name = f"stage/{node['pool']}"
+        try:
+            run = start_run(name, parameters, name=node["name"])
+        except ObjectNotFound:
+            raise ParamsError(
+                f"dvc.yaml: {node['name']}: meta.pool is {node['pool']!r}, for which there is no deployment "
+                f"{name}. Run `python -m pipelines.deploy`."
+            ) from None
+        self.flow_runs[node["name"]] = str(run.id)
+        get_run_logger().info("%s: waits for a worker of pool %s", node["name"], node["pool"])
+        return StageRun(run.id)
+
+    def _run_here(self, name: str) -> Run:
+        logger = get_run_logger()
+        environment = {
+            "OCRNET_FLOW_RUNS": json.dumps(self.flow_runs),
+            "PREFECT_PARENT_FLOW_RUN_ID": str(current.get_id() or ""),
+        }
+        code, lines = command.run_stage(self.clone, name, log=logger.info, environment=environment)
+        if code == 0:
+            return Finished(Ended(End.DONE))
+        how = End.FAILED if code in FINAL_CODES else End.LOST
+        return Finished(Ended(how, f"exit code {code}: {' | '.join(lines[-4:])}", code))
+
+    def _lock_of(self, names: Sequence[str]) -> str:
+        """Return what dvc.lock says of the outputs of some stages, as JSON, which is YAML."""
+        path = self.clone.folder / LOCK_FILE
+        if not path.exists():
+            return ""
+        stages = YAML(typ="safe").load(path).get("stages") or {}
+        kept = {
+            name: {"cmd": stages[name]["cmd"], "outs": stages[name].get("outs", [])}
+            for name in names
+            if name in stages
+        }
+        return json.dumps({"schema": "2.0", "stages": kept})
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stage that ran here."""
+
+    ended: Ended
+
+    def poll(self) -> Ended:
+        """Return how it ended."""
+        return self.ended
+
+    def cancel(self) -> None:
+        """Do nothing: it is over."""
+
+
+class StageRun:
+    """A flow run of a stage.
+
+    Args:
+        id: its id.
+    """
+
+    def __init__(self, id: UUID) -> None:
+        self._id = id
+        self._asked = 0.0
+        self._away_since: float | None = None
+
+    def poll(self) -> Ended | None:
+        """Ask the server how it is, no more often than once a second; one that is away is waited for."""
+        now = time.monotonic()
+        if now - self._asked < POLL_INTERVAL_S:
+            return None
+        self._asked = now
+        try:
+            with get_client(sync_client=True) as client:
+                run = client.read_flow_run(self._id)
+        except httpx.HTTPError as error:
+            if self._away_since is None:
+                self._away_since = now
+                get_run_logger().warning("the Prefect server does not answer (%s); waiting", error)
+            if now - self._away_since > SERVER_AWAY_S:
+                raise
+            return None
+        self._away_since = None
+        return ended_of(run)
+
+    def cancel(self) -> None:
+        """Ask the worker to end it."""
+        try:
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(self._id, Cancelling())
+        except (
+            Exception
+        ) as error:  # Prefect cancels the runs of a cancelled parent itself, if later
+            get_run_logger().warning("%s could not be cancelled: %s", self._id, error)
+
+
+def ended_of(run: FlowRun) -> Ended | None:
+    """Return how a flow run of a stage ended; None while it has not."""
+    state: State[Any] | None = run.state
+    if state is None or not state.is_final():
+        return None
+    worker = str(run.labels.get(WORKER_LABEL, ""))
+    name = state.name or ""
+    words = state.message or name
+    if state.is_completed():
+        return Ended(End.HANDED_BACK if name == HANDED_BACK else End.DONE, words, worker=worker)
+    if state.is_cancelled():
+        return Ended(End.CANCELLED, "it was cancelled", worker=worker)
+    if state.is_crashed():
+        return Ended(End.LOST, words, worker=worker)
+    code = int(name.removeprefix(EXIT)) if name.startswith(EXIT) else 1
+    return Ended(End.FAILED if code in FINAL_CODES else End.LOST, words, code, worker)
+
+
+def others_online(client: SyncPrefectClient, pool: str, avoid: Sequence[str]) -> bool:
+    """Tell whether a pool has a worker that answers beside those named."""
+    if not avoid:
+        return False
+    workers = client.read_workers_for_work_pool(pool)
+    return any(item.status == WorkerStatus.ONLINE and item.name not in avoid for item in workers)

@@ -1,0 +1,82 @@
+"""One slot of a worker: it takes one run at a time, and told to stop it takes no more and waits for that one.
+
+`python -m pipelines.flows.slot POOL NAME`, started by `pipelines.work`. The first SIGTERM drains, the second ends the
+run too. Prefect's own worker would kill the run on the first and leave it as running.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.workers.process import ProcessWorker
+
+DRAIN_POLL_S = 0.5
+
+
+async def serve(pool: str, name: str, limit: int) -> None:
+    """Run a worker until it is told to stop and what it runs has ended."""
+    worker = ProcessWorker(
+        work_pool_name=pool, name=name, limit=limit, create_pool_if_not_found=False
+    )
+    stopping = asyncio.Event()
+    take = worker.get_and_submit_flow_runs
+
+    async def take_unless_stopping() -> list[FlowRun]:
+        return [] if stopping.is_set() else await take()
+
+    worker.get_and_submit_flow_runs = take_unless_stopping  # type: ignore[method-assign]
+    serving = asyncio.create_task(worker.start(printer=partial(print, flush=True)))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A shell that starts a process by `&` has it ignore SIGINT; a handler of our own undoes that.
+        loop.add_signal_handler(number, _stop, stopping, serving, name)
+    draining = asyncio.create_task(_drain(worker, stopping, serving))
+    try:
+        await serving
+    except asyncio.CancelledError:
+        print(f"{name}: stopped", flush=True)
+    finally:
+        draining.cancel()
+
+
+def _stop(stopping: asyncio.Event, serving: "asyncio.Task[None]", name: str) -> None:
+    if stopping.is_set():
+        print(f"{name}: told twice, so what runs ends", flush=True)
+        serving.cancel()
+    stopping.set()
+
+
+async def _drain(
+    worker: ProcessWorker, stopping: asyncio.Event, serving: "asyncio.Task[None]"
+) -> None:
+    await stopping.wait()
+    waited = False
+    while worker._submitting_flow_run_ids or worker.limiter.borrowed_tokens:
+        if not waited:
+            runs = worker.limiter.statistics().borrowers
+            print(
+                f"{worker.name}: takes no more and waits for {', '.join(map(str, runs))}",
+                flush=True,
+            )
+            waited = True
+        await asyncio.sleep(DRAIN_POLL_S)
+    serving.cancel()
+
+
+def main() -> int:
+    """Run the slot and return the exit code."""
+    pool, name, limit = sys.argv[1:4]
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # drains when `pipelines.work` is gone
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    asyncio.run(serve(pool, name, int(limit)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

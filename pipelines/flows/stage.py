@@ -1,0 +1,88 @@
+"""The flow of one stage: it takes a clone of its own, runs the stage there and hands the outputs over."""
+
+import json
+import os
+import time
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from ocrnet.errors import OcrnetError
+from pipelines._workspace import LOCK_FILE, check_out, hold_clone
+from pipelines.flows.command import run_stage
+
+HANDED_BACK = "HandedBack"
+EXIT = "Exit"  # the name of a failed state begins with it, and ends with the exit code
+PROGRESS_INTERVAL_S = 5.0
+
+
+@flow(name="stage", flow_run_name="{stage}", log_prints=False)
+def stage(
+    stage: str,
+    repository: str,
+    commit: str,
+    overrides: dict[str, Any] | None = None,
+    lock: str = "",
+    avoid: list[str] | None = None,
+) -> State[Any]:
+    """Run one stage of dvc.yaml.
+
+    Args:
+        stage: as DVC addresses it: train@0.
+        repository: what the worker clones.
+        commit: of the whole run of the pipeline.
+        overrides: params by dotted keys.
+        lock: the entries of dvc.lock that say what the stage reads.
+        avoid: workers that hand the stage back, since it was lost on them before.
+    """
+    logger = get_run_logger()
+    worker = os.environ.get("PREFECT__WORKER_NAME", "")
+    if worker in (avoid or []):
+        return Completed(
+            name=HANDED_BACK, message=f"{worker} lost this stage before; another worker takes it"
+        )
+    try:
+        with hold_clone(repository) as clone:
+            check_out(clone, commit, overrides or {})
+            if lock:
+                (clone.folder / LOCK_FILE).write_text(json.dumps(json.loads(lock)))
+            logger.info("%s: on %s in %s", stage, worker or "this machine", clone.folder.name)
+            code, lines = run_stage(clone, stage, log=logger.info, progress=Progress(stage))
+    except OcrnetError as error:
+        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+    if code:
+        return Failed(name=f"{EXIT}{code}", message=f"exit code {code}: {' | '.join(lines[-4:])}")
+    return Completed(message=f"{stage}: outputs are in the run cache")
+
+
+class Progress:
+    """The bar on the page of a run: made with the first step that a line names, moved every few seconds.
+
+    Args:
+        stage: what it is called.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._artifact: Any = None
+        self._moved = 0.0
+
+    def __call__(self, step: int, steps: int) -> None:
+        """Move the bar; a server that does not answer stops nothing."""
+        share = 100.0 * min(step / max(steps, 1), 1.0)
+        now = time.monotonic()
+        if share < 100.0 and now - self._moved < PROGRESS_INTERVAL_S:
+            return
+        self._moved = now
+        try:
+            if self._artifact is None:
+                self._artifact = create_progress_artifact(
+                    share, description=f"steps of {self._stage}"
+                )
+            else:
+                update_progress_artifact(self._artifact, share)
+        except Exception as error:  # the bar is only to look at
+            get_run_logger().debug("progress of %s: %s", self._stage, error)

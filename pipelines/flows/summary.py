@@ -1,0 +1,147 @@
+"""The page that a run of the pipeline leaves on Prefect: what happened, the verdict, where everything is."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run as current
+from prefect.utilities.urls import url_for
+
+from pipelines._workspace import LOCK_FILE
+from pipelines.flows.schedule import Told
+
+SUMMARY_KEY = "pipeline-summary"
+LOCK_KEY = "dvc-lock"
+EVALUATE = Path("data/evaluate")
+PUBLISHED = Path(".state/published.json")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page says beside the stages.
+
+    Args:
+        commit: that was asked for.
+        made: that was run, or that holds dvc.lock on the branch.
+        branch: that got it; may be empty.
+        flow_runs: the run of each stage that ran on a worker.
+        failure: why the run failed; empty where it did not.
+    """
+
+    commit: str
+    made: str
+    branch: str
+    flow_runs: Mapping[str, str]
+    failure: str
+
+
+def publish(root: Path, told: Mapping[str, Told], facts: Facts) -> None:
+    """Make the artifacts of a run; a server that does not take them stops nothing."""
+    try:
+        lock = root / LOCK_FILE
+        if lock.exists():
+            text = f"```yaml\n{lock.read_text()}```\n"
+            create_markdown_artifact(
+                text, key=LOCK_KEY, description=f"dvc.lock of commit {facts.made}"
+            )
+        create_markdown_artifact(page(root, told, facts), key=SUMMARY_KEY)
+    except Exception as error:
+        get_run_logger().warning("the summary could not be sent: %s", error)
+
+
+def page(root: Path, told: Mapping[str, Told], facts: Facts) -> str:
+    """Return the page as Markdown."""
+    parts = [f"**Failed.** {facts.failure}"] if facts.failure else []
+    parts += _verdict(root)
+    parts.append(_stage_table(told, facts.flow_runs))
+    parts += _class_table(root)
+    parts.append(_places(root, facts))
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdict(root: Path) -> list[str]:
+    path = root / EVALUATE / "verdict.txt"
+    return [path.read_text().strip()] if path.exists() else []
+
+
+def _stage_table(told: Mapping[str, Told], flow_runs: Mapping[str, str]) -> str:
+    rows = []
+    for name, one in told.items():
+        shown = (
+            f"[{name}]({url_for('flow-run', obj_id=flow_runs[name])})"
+            if name in flow_runs
+            else name
+        )
+        where = ", ".join(dict.fromkeys(one.workers)) or ("here" if one.state == "ran" else "")
+        seconds = f"{one.seconds:.0f}" if one.tries else ""
+        rows.append(f"| {shown} | {one.state} | {where} | {one.tries or ''} | {seconds} |")
+    head = "| stage | state | where | tries | seconds |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
+def _class_table(root: Path) -> list[str]:
+    """Return the IoU per class of the challenger."""
+    path = root / EVALUATE / "challenger.json"
+    if not path.exists():
+        return []
+    metrics = json.loads(path.read_text()).get("metrics", {})
+    rows = [
+        f"| {name.removeprefix('test/').removeprefix('IoU/')} | {100 * value:.1f} % |"
+        for name, value in metrics.items()
+        if value is not None and (name == "test/mIoU" or name.startswith("test/IoU/"))
+    ]
+    return ["\n".join(["| challenger, test split | |", "|---|---|", *rows])] if rows else []
+
+
+def _places(root: Path, facts: Facts) -> str:
+    lines = [
+        f"- commit `{facts.commit}`"
+        + (f", run as `{facts.made}`" if facts.made != facts.commit else "")
+    ]
+    lock = root / LOCK_FILE
+    if lock.exists():
+        told = (
+            f"branch `{facts.branch}`"
+            if facts.branch
+            else f"`python -m pipelines.take {current.get_id()}`"
+        )
+        lines.append(
+            f"- dvc.lock (md5 `{hashlib.md5(lock.read_bytes()).hexdigest()}`): {told}, then `dvc pull`"
+        )
+    if (root / EVALUATE / "report.html").exists():
+        lines.append(
+            f"- report: `{EVALUATE / 'report.html'}`, also an artifact of the run of `evaluate` in MLflow"
+        )
+    lines += _mlflow_lines(root)
+    return "\n".join(lines)
+
+
+def _mlflow_lines(root: Path) -> list[str]:
+    path = root / PUBLISHED
+    if not path.exists():
+        return []
+    lines = []
+    for place, sent in _ledger(path).items():
+        store = place.partition(" ")[0].rstrip("/")
+        experiment = sent.get("experiment_id", "")
+        for run in sent.get("runs", {}).values():
+            address = f"{store}/#/experiments/{experiment}/runs/{run}"
+            lines.append(
+                f"- MLflow: [{run}]({address})"
+                if store.startswith("http")
+                else f"- MLflow: run `{run}`"
+            )
+        if sent.get("challenger"):
+            found = sent["challenger"]
+            lines.append(f"- challenger: `{found['model']}` version {found['version']}")
+    return lines
+
+
+def _ledger(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded

@@ -1,0 +1,47 @@
+"""The flow that looks for new raw data and runs the pipeline on it."""
+
+import hashlib
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from prefect.variables import Variable
+
+from pipelines._workspace import Clone, git, hold_clone, resolve_revision
+from pipelines.flows.start import start_run
+
+PIPELINE = "pipeline/main"
+RAW = "data/raw"
+
+
+@flow(name="watch", flow_run_name="look for raw data at {revision}")
+def watch(repository: str, revision: str = "main") -> State[Any]:
+    """Start the pipeline when the raw data of a branch changed since the last look.
+
+    Args:
+        repository: where to look.
+        revision: the branch.
+    """
+    logger = get_run_logger()
+    with hold_clone(repository) as clone:
+        commit = resolve_revision(clone, revision)
+        found = raw_digest(clone, commit)
+    name = f"ocrnet_raw_{hashlib.sha256(f'{repository} {revision}'.encode()).hexdigest()[:12]}"
+    known = Variable.get(name, default="")
+    if found == known:
+        return Completed(message=f"{RAW} is as it was")
+    # Noted before the run is made: a run that fails is a person's to start again, not the next look's.
+    Variable.set(name, found, overwrite=True)
+    if not known:
+        return Completed(message=f"{RAW} is noted; a change of it will start the pipeline")
+    parameters = {"repository": repository, "revision": commit}
+    run = start_run(PIPELINE, parameters, child=False)
+    logger.info("%s changed: the pipeline runs at %s as %s", RAW, commit[:10], run.name)
+    return Completed(message=f"{RAW} changed: run {run.name} ({run.id})")
+
+
+def raw_digest(clone: Clone, commit: str) -> str:
+    """Return a hash of what a commit says of raw data: its files in git, and those by which DVC tracks more."""
+    listed = git(clone.folder, "ls-tree", "-r", commit, "--", RAW)
+    return hashlib.sha256(listed.encode()).hexdigest()

@@ -1,0 +1,242 @@
+"""Run workers on this machine until told to stop: `python -m pipelines.work [--pool gpu ...]`.
+
+A pool that promises GPUs gets a worker per GPU, or per group of GPUs, each seeing its own alone. A machine that lacks
+what a pool promises is refused. Ctrl-C or SIGTERM drains: no new runs, what runs may end; a second one ends it.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._local import check_prefect, set_local_servers
+from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
+from pipelines.flows.needs import gpu_memory_gib, lacks
+
+WAITING_POOL = "pipelines"  # its runs wait for others: many fit
+WAITING_LIMIT = 8
+RESTART_S = 5.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A worker process.
+
+    Args:
+        pool: whose runs it takes.
+        name: by which the server knows it.
+        gpus: the indices that it sees.
+        limit: runs at a time.
+    """
+
+    pool: str
+    name: str
+    gpus: tuple[int, ...]
+    limit: int = 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m pipelines.work", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = parser.add_argument
+    add(
+        "--pool",
+        action="append",
+        default=[],
+        help="whose runs to take; by default of all pools that it suits",
+    )
+    add("--gpus", default="all", help="indices such as 0,2; all by default")
+    add(
+        "--group",
+        type=int,
+        default=1,
+        metavar="N",
+        help="GPUs per worker, for stages with train.processes > 1",
+    )
+    add("--slots", type=int, default=1, metavar="N", help="workers of a pool without GPUs")
+    add("--name", default=socket.gethostname(), help="of this machine, in the names of its workers")
+    return parser
+
+
+def plan(
+    needs: Mapping[str, Mapping[str, Any]], memory: Mapping[int, float], given: argparse.Namespace
+) -> list[Slot]:
+    """Return the workers to start.
+
+    Args:
+        needs: what each pool promises.
+        memory: of the GPUs that may be used, by index, in GiB.
+        given: the command line.
+
+    Raises:
+        ParamsError: a pool is not on the server.
+        DataError: this machine lacks what a pool that was named promises, or what every pool does.
+    """
+    unknown = [pool for pool in given.pool if pool not in needs]
+    if unknown:
+        known = ", ".join(needs) or "none"
+        raise ParamsError(
+            f"--pool {unknown[0]}: the server has {known}. Run `python -m pipelines.deploy`."
+        )
+    disk = Path(os.environ.get(CLONES_VARIABLE) or DEFAULT_CLONES).expanduser()
+    disk.mkdir(parents=True, exist_ok=True)
+    slots: list[Slot] = []
+    refused = []
+    for pool in given.pool or needs:
+        groups = _groups(needs[pool], memory, given)
+        lines = lacks(
+            needs[pool], [memory[index] for index in (groups[0] if groups else ())], str(disk)
+        )
+        if lines:
+            refused.append(f"pool {pool}: this machine is not taken: {'; '.join(lines)}")
+            continue
+        limit = WAITING_LIMIT if pool == WAITING_POOL else 1
+        slots += [
+            Slot(pool, _name(given.name, pool, group, i), group, limit)
+            for i, group in enumerate(groups)
+        ]
+    if refused and (given.pool or not slots):
+        raise DataError("\n".join(refused))
+    for line in refused:
+        print(f"work: {line}", file=sys.stderr)
+    return slots
+
+
+def _groups(
+    needs: Mapping[str, Any], memory: Mapping[int, float], given: argparse.Namespace
+) -> list[tuple[int, ...]]:
+    wanted = int(needs.get("gpus", 0))
+    if not wanted:
+        return [()] * given.slots
+    size = max(wanted, given.group)
+    indices = sorted(memory)
+    return [tuple(indices[i : i + size]) for i in range(0, len(indices) - size + 1, size)]
+
+
+def _name(machine: str, pool: str, group: tuple[int, ...], index: int) -> str:
+    return "-".join([machine, pool, *map(str, group or (index,))])
+
+
+def usable_gpus(text: str) -> dict[int, float]:
+    """Return the memory of the GPUs that the command line names.
+
+    Raises:
+        ParamsError: there is no such GPU.
+    """
+    found = dict(enumerate(gpu_memory_gib()))
+    if text == "all":
+        return found
+    try:
+        wanted = [int(item) for item in text.split(",")]
+    except ValueError:
+        raise ParamsError(f"--gpus {text}: write all, or indices such as 0,2.") from None
+    missing = [index for index in wanted if index not in found]
+    if missing:
+        raise ParamsError(f"--gpus {text}: this machine has {len(found)} GPUs, from 0.")
+    return {index: found[index] for index in wanted}
+
+
+class Workers:
+    """The processes of the slots; one that ends by itself is started again.
+
+    Args:
+        slots: what to start.
+    """
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = slots
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._signals = 0
+
+    def run(self) -> int:
+        """Run until told to stop and all have ended, and return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        started: dict[str, float] = {}
+        while True:
+            for slot in self._slots:
+                process = self._running.get(slot.name)
+                if process is not None and process.poll() is None:
+                    continue
+                if (
+                    self._signals
+                    or time.monotonic() - started.get(slot.name, -RESTART_S) < RESTART_S
+                ):
+                    continue
+                if process is not None:
+                    print(
+                        f"work: {slot.name} ended with exit code {process.returncode}; started again",
+                        flush=True,
+                    )
+                started[slot.name] = time.monotonic()
+                self._running[slot.name] = start(slot)
+            if self._signals and all(
+                process.poll() is not None for process in self._running.values()
+            ):
+                print("work: stopped", flush=True)
+                return 0
+            time.sleep(0.2)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            print(
+                "work: takes no more runs and waits for those it has; again to end them", flush=True
+            )
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+
+
+def start(slot: Slot) -> "subprocess.Popen[bytes]":
+    """Start a worker, in a session of its own: a Ctrl-C for this command is not one for the run."""
+    code = str(Path(__file__).parents[1])
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = {
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, slot.gpus)),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "pipelines.flows.slot", slot.pool, slot.name, str(slot.limit)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    given = _parser().parse_args(argv)
+    set_local_servers()
+    try:
+        check_prefect()
+        memory = usable_gpus(given.gpus)
+        from pipelines.flows.pools import read_needs
+
+        slots = plan(read_needs(), memory, given)
+        if not slots:
+            raise ParamsError(
+                "the server has no pool of this repository: `python -m pipelines.deploy`"
+            )
+    except OcrnetError as error:
+        for line in str(error).splitlines():
+            print(f"work: {line}", file=sys.stderr)
+        return error.exit_code
+    for slot in slots:
+        told = f", GPU {', '.join(map(str, slot.gpus))}" if slot.gpus else ""
+        print(f"work: {slot.name}: pool {slot.pool}{told}", flush=True)
+    return Workers(slots).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
