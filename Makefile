@@ -56,7 +56,7 @@ format: setup  ## Format the code and sort its imports
 
 lock: $(VENV)/.ready  ## Resolve the newest versions that pyproject.toml allows into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --python-version 3.11 --extra pipeline --group dev --upgrade pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra pipeline --extra s3 --extra ssh --extra servers --group dev --upgrade pyproject.toml -o requirements.lock
 
 mlflow: setup  ## Open MLflow on the local store: http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
