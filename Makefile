@@ -11,9 +11,10 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 UV_VERSION := 0.13.8
 SET ?=
+NEEDS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast check format lock use mlflow clean
+.PHONY: help setup repro test test-fast check format lock use mlflow servers deploy workers clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -61,6 +62,15 @@ lock: $(VENV)/.ready  ## Resolve the newest versions that pyproject.toml allows 
 mlflow: setup  ## Open MLflow on the local store: http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
+
+servers: setup  ## Run a Prefect and an MLflow server on this machine until Ctrl-C
+	$(BIN)/python -m pipelines.servers
+
+deploy: setup  ## Make pools and deployments on the Prefect server; a machine without GPU: make deploy NEEDS=gpu:gpus=0
+	$(BIN)/python -m pipelines.deploy $(if $(NEEDS),--needs $(NEEDS))
+
+workers: setup  ## Run the workers of this machine until Ctrl-C, which lets what runs end
+	$(BIN)/python -m pipelines.work
 
 clean:  ## Delete stage outputs, checkpoints and caches; keep raw data, DVC's cache, MLflow's store and .venv
 	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis

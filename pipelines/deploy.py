@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--repository",
-        help="what workers clone; the origin of this checkout, or the checkout itself, by default",
+        help="what workers clone; this checkout where the server is local, else its origin, by default",
     )
     add(
         "--revision",
@@ -81,12 +81,12 @@ def unpushed(repository: str, revision: str) -> str | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = _parser().parse_args(argv)
-    set_local_servers()
+    local = set_local_servers()
     try:
         check_prefect()
         pools = read_pools()
         here = Path.cwd()
-        repository = given.repository or repository_of(here)
+        repository = given.repository or repository_of(here, local=local)
         revision = given.revision or git(here, "rev-parse", "--abbrev-ref", "HEAD")
         warning = unpushed(repository, revision)
         from pipelines.flows.bootstrap import make_all

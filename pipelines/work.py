@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
-from pipelines._local import check_prefect, set_local_servers
+from pipelines._local import check_prefect, set_local_servers, share_cache_of
 from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
 from pipelines.flows.needs import gpu_memory_gib, lacks
 
@@ -218,6 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = _parser().parse_args(argv)
     set_local_servers()
+    share_cache_of(Path.cwd())
     try:
         check_prefect()
         memory = usable_gpus(given.gpus)

@@ -30,6 +30,7 @@ REPLACED_TAG = "ocrnet.replaced_by"
 METRICS_PER_CALL = 1000
 PARAMS_PER_CALL = 100
 LARGEST_ARTIFACT = 100 * 2**20
+FLOW_RUNS = "OCRNET_FLOW_RUNS"  # stage: flow run, as JSON, of a flow that runs `publish`
 WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx"}  # reach MLflow as a registered model alone
 PREFECT = {
     "prefect.flow_run_id": ("PREFECT__FLOW_RUN_ID", "PREFECT_FLOW_RUN_ID"),
@@ -84,7 +85,7 @@ def find_run(session: Session, tags: Mapping[str, str]) -> "Run | None":
 
 def create_run(session: Session, name: str, fingerprint: str, *, start_ms: int) -> str:
     """Start a run of a stage cell and return its id."""
-    tags = {STAGE_TAG: name, FINGERPRINT_TAG: fingerprint, **prefect_ids()}
+    tags = {STAGE_TAG: name, FINGERPRINT_TAG: fingerprint, **prefect_ids(name)}
     run = session.client.create_run(
         session.experiment_id, start_time=start_ms, tags=tags, run_name=name
     )
@@ -150,16 +151,21 @@ def lineage(
         STAGE_TAG: entry.name,
         FINGERPRINT_TAG: record.fingerprint,
         **commit_tags(entry.name, record.fingerprint, now=dict(git)),
-        **prefect_ids(),
+        **prefect_ids(entry.name),
     }
 
 
-def prefect_ids() -> dict[str, str]:
-    """Return the ids of the Prefect run that this process belongs to."""
+def prefect_ids(stage: str = "") -> dict[str, str]:
+    """Return the ids of the Prefect run that ran a stage and of the one that it belongs to.
+
+    `publish` sends what others ran: the flow that started it says which run of Prefect that was, stage by stage.
+    """
     found = {
         tag: next((os.environ[name] for name in names if os.environ.get(name)), "")
         for tag, names in PREFECT.items()
     }
+    if told := os.environ.get(FLOW_RUNS):
+        found["prefect.flow_run_id"] = json.loads(told).get(stage, "")
     return {tag: value for tag, value in found.items() if value}
 
 

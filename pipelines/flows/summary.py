@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run as current
 from prefect.utilities.urls import url_for
 
+from pipelines._mlflow.lock import key_of, load_plain_yaml
 from pipelines._workspace import LOCK_FILE
 from pipelines.flows.schedule import Told
 
@@ -122,21 +123,23 @@ def _places(root: Path, facts: Facts) -> str:
 
 
 def _mlflow_lines(root: Path) -> list[str]:
-    path = root / PUBLISHED
-    if not path.exists():
+    """Return a line per run of MLflow that belongs to this dvc.lock, and one on the challenger."""
+    path, lock = root / PUBLISHED, root / LOCK_FILE
+    if not path.exists() or not lock.exists():
         return []
+    stages = load_plain_yaml(lock.read_bytes(), lock).get("stages") or {}
+    names = {key_of(name, entry): name for name, entry in stages.items()}
     lines = []
     for place, sent in _ledger(path).items():
         store = place.partition(" ")[0].rstrip("/")
-        experiment = sent.get("experiment_id", "")
-        for run in sent.get("runs", {}).values():
-            address = f"{store}/#/experiments/{experiment}/runs/{run}"
-            lines.append(
-                f"- MLflow: [{run}]({address})"
-                if store.startswith("http")
-                else f"- MLflow: run `{run}`"
-            )
-        if sent.get("challenger"):
+        page = f"{store}/#/experiments/{sent.get('experiment_id', '')}/runs"
+        runs = {names[key]: run for key, run in sent.get("runs", {}).items() if key in names}
+        lines += [
+            f"- MLflow, {name}: "
+            + (f"[{run}]({page}/{run})" if store.startswith("http") else f"`{run}`")
+            for name, run in sorted(runs.items())
+        ]
+        if runs and sent.get("challenger"):
             found = sent["challenger"]
             lines.append(f"- challenger: `{found['model']}` version {found['version']}")
     return lines
