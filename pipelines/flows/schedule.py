@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from ocrnet.errors import OcrnetError
 
 POLL_S = 0.5
+# So often a worker that lost a stage hands it back to others; busy for hours, none of them may take it.
+HAND_BACKS = 3
 # Wrong params, wrong data: the same on every machine. 1 is a bug, or a training that cannot go on.
 FINAL_CODES = frozenset({1, 2, 3, 4})
 
@@ -69,8 +71,10 @@ class Told:
     Args:
         state: `restored`, `ran`, or how it ended.
         tries: the runs it took.
-        workers: where they ran.
+        workers: where they ran, each once.
         seconds: from its first start to its end.
+        started: when that was.
+        handed_back: how often in a row, since it was lost.
     """
 
     state: str
@@ -78,6 +82,7 @@ class Told:
     workers: list[str] = field(default_factory=list)
     seconds: float = 0.0
     started: float = 0.0
+    handed_back: int = 0
 
 
 @dataclass
@@ -103,7 +108,7 @@ class Schedule:
         """Run all stages and return what happened to each.
 
         Raises:
-            StageError: a stage failed; those that ran beside it were let end, none was started after it.
+            StageError: a stage failed; those that ran beside it were let end, none was started, or again, after it.
         """
         try:
             self._start_ready()
@@ -120,7 +125,7 @@ class Schedule:
         return self.told
 
     def _start_ready(self) -> None:
-        """Start what is ready; a stage that ends at once may make others ready."""
+        """Start what is ready; a stage that ends meanwhile may make others ready."""
         again = True
         while again and not self._failed():
             again = False
@@ -131,9 +136,9 @@ class Schedule:
                 elif node["state"] == "ready" and name not in self._running:
                     self._check_not_done(name)
                     self._start(node)
-                    again = self._collect() or again
-                if self._failed():
-                    return
+                    again = self._collect()
+                if again or self._failed():
+                    break  # what was said of the stages that follow is of before
 
     def _failed(self) -> bool:
         return self._failure is not None
@@ -169,7 +174,7 @@ class Schedule:
             del self._running[name]
             told = self.told[name]
             told.seconds = time.monotonic() - told.started
-            if ended.worker:
+            if ended.worker and ended.worker not in told.workers:
                 told.workers.append(ended.worker)
             progress = self._end(node, told, ended) or progress
         return progress
@@ -182,11 +187,13 @@ class Schedule:
             if node["always"]:
                 self._done.append(name)
             return True
-        if ended.how is End.HANDED_BACK:
+        if ended.how is End.HANDED_BACK and not self._failed():
             told.tries -= 1
-            self._start(node, told.workers[:-1])
-        elif ended.how is End.LOST and told.tries <= self.retries:
+            told.handed_back += 1
+            self._start(node, told.workers if told.handed_back < HAND_BACKS else ())
+        elif ended.how is End.LOST and told.tries <= self.retries and not self._failed():
             self.logger.warning("%s: %s; it is started again", name, ended.words)
+            told.handed_back = 0
             self._start(node, told.workers)
         else:
             told.state = str(ended.how)
