@@ -85,6 +85,13 @@ class Decision:
         ]
         return "\n".join([*lines, "", *_notes(self.figures)])
 
+    def in_words(self) -> dict[str, str]:
+        """Return the score that decided, with its interval in percent, by its name."""
+        difference = self.figures.get("miou_difference")
+        if difference is not None:
+            return {"miou_difference": interval_words(difference, signed=True)}
+        return {"miou": interval_words(self.figures["miou"])}
+
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON takes it."""
         checks = [

@@ -136,6 +136,7 @@ def _scores_file(
 
     return {
         "images": len(split),
+        "test_sha256": split.sha256,
         "protocol": {"words": protocol.words, **asdict(protocol)},
         "class_names": split.classes.class_names,
         "train_shares": split.train_shares,

@@ -1,5 +1,7 @@
 """Models, splits, and the scores of one model, or of an ensemble, on a split."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +93,17 @@ class TestSplit:
     def groups(self) -> list[str]:
         """The group of each image."""
         return [str(name) for name in self.table["group"]]
+
+    @property
+    def sha256(self) -> str:
+        """A hash of all that a score on this split rests on; other splits and the palette do not change it."""
+        columns = ["id", "group", "image_sha256", "label_map_sha256"]
+        content = {
+            "images": [[str(row[name]) for name in columns] for _, row in self.table.iterrows()],
+            "class_names": self.classes.class_names,
+            "ignore_index": self.classes.ignore_index,
+        }
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def images(
         self, rows: Iterable[int] | None = None

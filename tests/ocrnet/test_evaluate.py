@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -62,6 +63,25 @@ def test_a_split_of_few_groups_says_that_its_interval_is_too_narrow(tmp_path: Pa
         run(tmp_path, params_of())
         verdict = (tmp_path / "evaluate/verdict.txt").read_text()
         assert ("from 2 groups only" in verdict) == told
+
+
+def test_the_scores_name_the_test_split_by_what_they_rest_on_alone(
+    world: Path,
+) -> None:
+    split = read_test_split(world / "prepare")
+    assert read(world, "scores.json")["test_sha256"] == split.sha256
+
+    def changed(**columns: str) -> str:
+        rows = split.table.assign(**columns)
+        return replace(split, table=rows).sha256
+
+    assert changed(image="elsewhere.png") == split.sha256
+    for column in ("image_sha256", "label_map_sha256", "group"):
+        assert changed(**{column: "other"}) != split.sha256
+    assert replace(split, table=split.table.iloc[1:]).sha256 != split.sha256
+    assert replace(split, train_shares=(1.0, 0.0, 0.0)).sha256 == split.sha256
+    names = ("ground", "dent", "stain")
+    assert replace(split, classes=replace(split.classes, class_names=names)).sha256 != split.sha256
 
 
 def test_the_saved_confusions_repeat_every_score(world: Path) -> None:

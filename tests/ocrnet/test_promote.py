@@ -49,7 +49,7 @@ def run(
 ) -> Decision:
     return decide(
         challenger, reference,
-        class_names=NAMES, latency=latency or {}, limits=PromoteParams(**limits),  # type: ignore[arg-type]
+        class_names=NAMES, latency=latency or {}, limits=PromoteParams(**limits),
         statistics=STATISTICS, first=first,
     )  # fmt: skip
 

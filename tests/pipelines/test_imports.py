@@ -30,6 +30,10 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.use", set()),
         ("pipelines.show", set()),
         ("pipelines.score", set()),
+        ("pipelines.promote", set()),
+        ("pipelines.rollback", set()),
+        ("pipelines.promotions", set()),
+        ("ocrnet.promote", set()),
         ("pipelines.rebuild", set()),
     ],
 )

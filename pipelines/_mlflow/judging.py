@@ -1,0 +1,188 @@
+"""The challenger and the champion side by side: scored on today's test split, timed, and put before the gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ocrnet.config import Params
+from ocrnet.errors import DataError, ParamsError
+
+from .client import Session
+from .versions import Version, fetch_bundle, stored_scores
+
+if TYPE_CHECKING:
+    from ocrnet.decision import Decision
+    from ocrnet.promote import Candidate
+    from ocrnet.protocol import Protocol
+    from ocrnet.scoring import TestSplit
+
+TIMED_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Bench:
+    """On what models are scored and timed.
+
+    Args:
+        session: the store they are in.
+        split: today's test split.
+        folder: of the downloaded bundles.
+        devices: those to time on; on the last one models are scored.
+    """
+
+    session: Session
+    params: Params
+    split: "TestSplit"
+    protocol: "Protocol"
+    folder: Path
+    devices: tuple[str, ...]
+
+
+def judge(
+    session: Session,
+    challenger: Version,
+    champion: Version | None,
+    *,
+    params: Params,
+    prepared: Path,
+    device: str = "auto",
+    first: bool = False,
+) -> "Decision":
+    """Score both where no score of theirs on today's test split is known, time both, and ask the gate.
+
+    Raises:
+        ParamsError: the device is not here, or a first model is asked for beside a champion.
+        DataError: there is no test split, or the champion knows other classes.
+        BundleError: a bundle cannot be had or used.
+    """
+    from ocrnet.promote import decide
+    from ocrnet.protocol import Protocol
+    from ocrnet.scoring import read_test_split
+
+    devices = devices_of(device)
+    split = read_test_split(prepared)
+    with TemporaryDirectory() as folder:
+        protocol = Protocol.of(params.evaluate)
+        bench = Bench(session, params, split, protocol, Path(folder), devices)
+        rival = None if champion is None else _comparable(bench, champion, first=first)
+        theirs = None if rival is None else _score(bench, rival)
+        own = _score(bench, challenger)
+        latency = _time(bench, challenger, rival)
+    decision = decide(
+        own[0], theirs and theirs[0],
+        class_names=split.classes.class_names,
+        latency={name: seconds["ratio"] for name, seconds in latency.items()},
+        limits=params.promote, statistics=params.evaluate, first=first,
+    )  # fmt: skip
+    facts = {
+        "test_sha256": split.sha256, "protocol": protocol.words, "latency_s": latency,
+        "scored": {one[0].name: one[1] for one in (own, theirs) if one},
+    }  # fmt: skip
+    return replace(decision, figures={**decision.figures, **facts})
+
+
+def devices_of(name: str) -> tuple[str, ...]:
+    """Return the devices to time on: the CPU, and CUDA where there is one and it was not ruled out.
+
+    Raises:
+        ParamsError: it is not here.
+    """
+    import torch
+
+    known = ["auto", "cpu"]
+    if torch.cuda.is_available():
+        known += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name not in known:
+        raise ParamsError(f"--device: found {name!r}. This machine has: {', '.join(known)}.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return ("cpu",) if name == "cpu" else ("cpu", name)
+
+
+def _comparable(bench: Bench, champion: Version, *, first: bool) -> Version | None:
+    """Return the champion where it can be scored; None where it cannot and a first model was asked for."""
+    from ocrnet.bundle import read_card
+
+    theirs = read_card(_bundle(bench, champion)).classes.class_names
+    wanted = bench.split.classes.class_names
+    place = f"{champion.model} {champion.name}"
+    if theirs == wanted:
+        if first:
+            raise ParamsError(
+                f"--first: {place} is champion and can be compared with. Leave --first out."
+            )
+        return champion
+    if first:
+        return None
+    raise DataError(
+        f"{place}, the champion, knows {list(theirs)}, the data have {list(wanted)}: they cannot be compared. "
+        "Ask with --first, and the challenger is held against the least scores."
+    )
+
+
+def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
+    """Return the scores of a version, and where they come from."""
+    stored = stored_scores(bench.session, version, bench.split, bench.protocol)
+    if stored is not None:
+        return stored, "by evaluate, on this test split"
+    from ocrnet.counting import add_up
+    from ocrnet.ensemble import load_segmenters
+    from ocrnet.metrics import calibration_error
+    from ocrnet.promote import Candidate
+    from ocrnet.scoring import count_split
+
+    segmenter = load_segmenters(
+        _bundle(bench, version), device=bench.devices[-1], protocol=bench.protocol
+    )
+    ratio = bench.params.evaluate.boundary_ratio
+    place = f"{version.model} {version.name}"
+    counts = add_up(count_split(segmenter, bench.split, place=place, boundary_ratio=ratio))
+    return Candidate(
+        name=version.name,
+        ids=tuple(bench.split.ids),
+        groups=tuple(bench.split.groups),
+        confusions=counts.confusions,
+        calibration_error=calibration_error(counts.calibration),
+        weights_sha256=segmenter.weights_sha256,
+    ), "now"
+
+
+def _time(
+    bench: Bench, challenger: Version, champion: Version | None
+) -> dict[str, dict[str, float]]:
+    """Time both as they are served, on a few test images; return seconds and ratio per device.
+
+    A first model has none beside it, but it is loaded: what cannot be is not promoted.
+    """
+    from ocrnet.latency import compare_latency
+    from ocrnet.predict import load_segmenter
+
+    if champion is None:
+        load_segmenter(_bundle(bench, challenger))
+        return {}
+    rows = _spread(len(bench.split))
+    images = [image for image, _ in bench.split.images(rows)]
+    found: dict[str, dict[str, Any]] = {}
+    for device in bench.devices:
+        own, theirs = (
+            load_segmenter(_bundle(bench, version), device=device)
+            for version in (challenger, champion)
+        )
+        found[device.partition(":")[0]] = vars(compare_latency(own, theirs, images))
+    return found
+
+
+def _spread(count: int) -> Sequence[int]:
+    """Return a few rows spread over so many."""
+    few = min(TIMED_IMAGES, count)
+    return [index * count // few for index in range(few)]
+
+
+def _bundle(bench: Bench, version: Version) -> Path:
+    """Return the bundle of a version, downloaded once."""
+    folder = bench.folder / version.number
+    if (folder / "artifacts").is_dir():
+        return folder / "artifacts"
+    return fetch_bundle(version, folder)

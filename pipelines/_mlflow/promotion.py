@@ -1,0 +1,210 @@
+"""Promote the challenger, or go back to the version before: what the commands and the flows call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from ocrnet.config import Params
+from ocrnet.errors import GateError, StoreError
+from ocrnet.params_file import load_params
+from pipelines._commit import git_tags
+
+from .aliases import PREVIOUS, read_aliases
+from .client import Session, connect, outages
+from .outcome import Outcome, PromoteOptions, Proposal
+from .promotions import (
+    DONE,
+    REFUSED,
+    Draft,
+    Entry,
+    add_entry,
+    close_entry,
+    ledger_name,
+    read_entries,
+)
+from .target import Target, find_target
+from .tickets import (
+    move_aliases,
+    repair,
+    repair_unfinished,
+    tag_version,
+    take_ticket,
+    unfinished,
+)
+from .versions import find_version
+
+__all__ = ["Outcome", "PromoteOptions", "history", "promote", "rollback"]
+KEPT = (  # of the version's tags
+    "git.sha", "dvc.data_md5", "dvc.lock_md5", "dvc.stage_key", "evaluate.stage_key", "weights_sha256", "arm", "seed",
+    "params.sha", "prefect.flow_run_id",
+)  # fmt: skip
+
+
+def promote(options: PromoteOptions) -> Outcome:
+    """Judge a version and, where the gate agrees, make it the champion.
+
+    Raises:
+        ParamsError: params or an option are wrong.
+        DataError: the version, the data or the model are not there.
+        BundleError: a bundle cannot be had or used.
+        GateError: another promotion is at work, or came first.
+        StoreError: MLflow is away.
+    """
+    params = load_params(options.params)
+    with opened(params) as session:
+        return settle(session, propose(session, options, params), options, params)
+
+
+def rollback(
+    *, model: str | None = None, reason: str = "", params: Path = Path("params.yaml")
+) -> Outcome:
+    """Put the version before back in force; the one in force becomes `previous`.
+
+    Raises:
+        ParamsError: params are wrong.
+        DataError: there is no such model.
+        GateError: there is no version to go back to, or a promotion is at work.
+        StoreError: MLflow is away.
+    """
+    loaded = load_params(params)
+    name = model or loaded.publish.model_name
+    patience_s = 60 * loaded.promote.abandoned_minutes
+    with opened(loaded) as session:
+        notes = repair_unfinished(session, name, patience_s=patience_s)
+        held = read_aliases(session, name)
+        if held.champion is None or held.previous is None:
+            raise GateError(f"{name}: no version has the alias {PREVIOUS}: nothing to go back to.")
+        text = f"Rollback from version {held.champion} to {held.previous}. {reason}".strip()
+        draft = Draft(
+            "rollback", held.champion, held.previous, held.previous, reason, text, tags=git_tags()
+        )
+        mine = take_ticket(session, name, draft, patience_s=patience_s)
+        _move(session, mine)
+        notes.append(f"{name}: {_moved_words(mine)}")
+        return Outcome(name, True, held.champion, held.previous, None, mine.number, tuple(notes))
+
+
+def propose(session: Session, options: PromoteOptions, params: Params) -> Proposal:
+    """Repair what was left unfinished, then judge the challenger against the champion in force."""
+    model = options.model or params.publish.model_name
+    patience_s = 60 * params.promote.abandoned_minutes
+    challenger = find_version(session, model, options.version)
+    if options.dry_run:
+        left = unfinished(session, model, patience_s=patience_s)
+        notes = [f"{one.words} is unfinished; the next promotion repairs it" for one in left]
+    else:
+        notes = repair_unfinished(session, model, patience_s=patience_s)
+    held = read_aliases(session, model)
+    decision = None
+    if held.champion != challenger.number:
+        from .judging import judge
+
+        champion = find_version(session, model, held.champion) if held.champion else None
+        decision = judge(
+            session, challenger, champion,
+            params=params, prepared=options.prepared, device=options.device, first=options.first,
+        )  # fmt: skip
+    return Proposal(challenger, held.champion, held.previous, decision, tuple(notes))
+
+
+def settle(
+    session: Session, proposal: Proposal, options: PromoteOptions, params: Params
+) -> Outcome:
+    """Do what the gate said: move the aliases, or write down why not."""
+    model, version = proposal.challenger.model, proposal.challenger.number
+    decision, notes = proposal.decision, list(proposal.notes)
+    moved, number = False, None
+    if decision is None:
+        notes.append(f"{model}: version {version} is the champion already")
+    elif options.dry_run:
+        would = "would be promoted" if decision.promote else "would be refused"
+        notes.append(f"{model}: version {version} {would}; nothing was changed (--dry-run)")
+    elif not decision.promote:
+        number = add_entry(
+            session, model, _draft(proposal, options), ticket=uuid4().hex, state=REFUSED
+        ).number
+        notes.append(f"{model}: version {version} is refused: {'; '.join(decision.reasons)}")
+    else:
+        patience_s = 60 * params.promote.abandoned_minutes
+        mine = take_ticket(session, model, _draft(proposal, options), patience_s=patience_s)
+        _move(session, mine)
+        moved, number = True, mine.number
+        notes.append(f"{model}: {_moved_words(mine)}")
+    return Outcome(model, moved, proposal.champion, version, decision, number, tuple(notes))
+
+
+def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> list[Entry]:
+    """Return the ledger of a model, the oldest entry first.
+
+    Raises:
+        ParamsError: params are wrong.
+        StoreError: MLflow is away.
+    """
+    loaded = load_params(params)
+    with opened(loaded) as session:
+        return read_entries(session, model or loaded.publish.model_name)
+
+
+@contextmanager
+def opened(params: Params) -> Iterator[Session]:
+    """Open the store that `MLFLOW_TRACKING_URI` names; whatever it fails with becomes one line.
+
+    Raises:
+        StoreError: MLflow is away or refuses a call.
+    """
+    target = find_target()
+    refusal = target.refusal()
+    if refusal is not None:
+        raise StoreError(f"{target.shown}: {refusal}. Nothing was changed.")
+    try:
+        yield connect(target, params.publish.experiment)
+    except TimeoutError as error:
+        raise StoreError(f"{target.shown}: {target.redact(str(error))}") from None
+    except outages() as error:
+        raise StoreError(_store_words(target, error)) from error
+
+
+def _store_words(target: Target, error: Exception) -> str:
+    return f"{target.shown}: {target.redact(str(error))[:300]}. `python -m pipelines.promotions` shows how far it came."
+
+
+def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
+    """Return what the ledger keeps: everything that the decision rests on."""
+    decision = proposal.decision
+    assert decision is not None
+    figures, seen = decision.figures, proposal.challenger.tags
+    tags = {
+        **git_tags(),
+        "reasons": "\n".join(decision.reasons),
+        "bootstrap": "{resamples} resamples over {units} {unit}, seed {seed}".format(
+            **figures["bootstrap"]
+        ),
+        "test_sha256": figures["test_sha256"],
+        **{f"challenger.{name}": seen[name] for name in KEPT if name in seen},
+        **decision.in_words(),
+    }
+    text = f"Version {proposal.challenger.number}\n\n```\n{decision.to_text()}\n```\n"
+    return Draft(
+        "promote", proposal.champion, proposal.challenger.number, proposal.previous,
+        options.reason, text, decision.to_json(), tags,
+    )  # fmt: skip
+
+
+def _move(session: Session, mine: Entry) -> None:
+    """Move the aliases and close the entry; what fails half way is put back where the store still answers."""
+    try:
+        move_aliases(session, mine)
+        tag_version(session, mine)
+        close_entry(session, mine, DONE)
+    except outages():
+        with suppress(*outages()):
+            repair(session, mine, by=mine)
+        raise
+
+
+def _moved_words(mine: Entry) -> str:
+    before = f", before it was version {mine.champion}" if mine.champion else ", the first"
+    return (
+        f"champion is version {mine.to}{before} (entry {mine.number} of {ledger_name(mine.model)})"
+    )

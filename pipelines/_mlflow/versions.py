@@ -1,0 +1,153 @@
+"""Versions of a registered model: their bundle, and the scores that `evaluate` left of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ocrnet.errors import BundleError, DataError
+
+from .client import Session
+from .registry import EVALUATION_TAG, WEIGHTS_TAG
+from .runs import KEY_TAG
+
+if TYPE_CHECKING:
+    from ocrnet.promote import Candidate
+    from ocrnet.protocol import Protocol
+    from ocrnet.scoring import TestSplit
+
+SCORES, CONFUSIONS = "scores.json", "confusions.npz"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model."""
+
+    model: str
+    number: str
+    run_id: str
+    tags: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"version {self.number}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the weights that were registered."""
+        return self.tags.get(WEIGHTS_TAG, "")
+
+
+def find_version(session: Session, model: str, wanted: str) -> Version:
+    """Return a version by its number or by an alias.
+
+    Raises:
+        DataError: there is none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = session.client
+    by_number = wanted.isdecimal()
+    try:
+        if by_number:
+            found = client.get_model_version(model, wanted)
+        else:
+            found = client.get_model_version_by_alias(model, wanted)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        what = f"no version {wanted}" if by_number else f"no version with the alias {wanted!r}"
+        raise DataError(
+            f"{model}: {what} in {session.target.shown}. `python -m pipelines.publish` registers one."
+        ) from None
+    return Version(model, str(found.version), str(found.run_id or ""), dict(found.tags))
+
+
+def fetch_bundle(version: Version, folder: Path) -> Path:
+    """Download weights and card of a version, nothing else of it, and return their folder.
+
+    Raises:
+        BundleError: the version holds no bundle, or another one than its tag says.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    from ocrnet.bundle import read_card
+
+    folder.mkdir(parents=True, exist_ok=True)
+    place = f"models:/{version.model}/{version.number}/artifacts"
+    try:
+        found = Path(download_artifacts(artifact_uri=place, dst_path=str(folder)))
+    except (MlflowException, OSError) as error:
+        raise BundleError(f"{place}: {' '.join(str(error).split())[:300]}") from None
+    sha256 = read_card(found).weights_sha256
+    if version.weights_sha256 and sha256 != version.weights_sha256:
+        raise BundleError(
+            f"{place}: holds the weights {sha256[:12]}, its tag {WEIGHTS_TAG} says {version.weights_sha256[:12]}. "
+            "Register the model anew."
+        )
+    return found
+
+
+def stored_scores(
+    session: Session, version: Version, split: "TestSplit", protocol: "Protocol"
+) -> "Candidate | None":
+    """Return what `evaluate` counted of a version, where that was on this very split and by this protocol."""
+    run_id = _evaluation_run(session, version)
+    if run_id is None:
+        return None
+    with TemporaryDirectory() as folder:
+        for name in (SCORES, CONFUSIONS):
+            if not _fetch(session, run_id, name, Path(folder)):
+                return None
+        return _read_scores(Path(folder), version, split, protocol)
+
+
+def _evaluation_run(session: Session, version: Version) -> str | None:
+    key = version.tags.get(EVALUATION_TAG)
+    if not key or not version.run_id:
+        return None
+    experiment = session.client.get_run(version.run_id).info.experiment_id
+    found = session.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def _fetch(session: Session, run_id: str, name: str, folder: Path) -> bool:
+    if name not in {item.path for item in session.client.list_artifacts(run_id)}:
+        return False
+    session.client.download_artifacts(run_id, name, str(folder))
+    return True
+
+
+def _read_scores(
+    folder: Path, version: Version, split: "TestSplit", protocol: "Protocol"
+) -> "Candidate | None":
+    import numpy as np
+
+    from ocrnet.promote import Candidate
+
+    scores = json.loads((folder / SCORES).read_text())
+    model = _model_of(scores, version)
+    if model is None or scores.get("test_sha256") != split.sha256:
+        return None
+    if scores["protocol"] != json.loads(json.dumps({"words": protocol.words, **asdict(protocol)})):
+        return None
+    with np.load(folder / CONFUSIONS, allow_pickle=False) as arrays:
+        confusions = arrays[f"confusion.{model['model']}"]
+    return Candidate(
+        name=version.name,
+        ids=tuple(split.ids),
+        groups=tuple(split.groups),
+        confusions=confusions,
+        calibration_error=float(model["calibration_error"]),
+        weights_sha256=version.weights_sha256,
+    )
+
+
+def _model_of(scores: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
+    sha256 = version.weights_sha256
+    found = [one for one in scores["models"] if sha256 and one["weights_sha256"] == sha256]
+    return found[0] if found else None

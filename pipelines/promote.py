@@ -1,0 +1,50 @@
+"""Promote the challenger where the gate agrees: `python -m pipelines.promote --dry-run`.
+
+Scores challenger and champion on today's test split, prints what the gate found, and moves `champion` and `previous`.
+Exit codes: 0 promoted (or would be), 2 params or arguments, 3 data or bundle, 4 refused, 1 MLflow is away.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ocrnet.errors import OcrnetError
+from pipelines._arguments import Parser
+from pipelines._mlflow.outcome import PromoteOptions
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    default = PromoteOptions()
+    found = Parser(prog="python -m pipelines.promote", description="Promote a registered version.")
+    found.add_argument(
+        "--version", default=default.version, help="a number or an alias; by default challenger"
+    )
+    found.add_argument("--model", help="the registered model; by default publish.model_name")
+    found.add_argument(
+        "--first", action="store_true", help="there is no champion to compare with: least scores"
+    )
+    found.add_argument("--dry-run", action="store_true", help="print the table and change nothing")
+    found.add_argument(
+        "--device", default=default.device, help="auto: score on CUDA where there is one, time both"
+    )
+    found.add_argument("--reason", default="", help="for the ledger")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        given = parser().parse_args(argv)
+        from pipelines._mlflow.promotion import promote
+
+        outcome = promote(PromoteOptions(**vars(given)))
+    except OcrnetError as error:
+        print(f"promote: {error}", file=sys.stderr)
+        return error.exit_code
+    print(outcome.to_text())
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""Put the champion before back in force: `python -m pipelines.rollback --reason "misses cracks on line 3"`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ocrnet.errors import OcrnetError
+from pipelines._arguments import Parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = Parser(
+        prog="python -m pipelines.rollback", description="Swap champion and previous, at once."
+    )
+    found.add_argument("--model", help="the registered model; by default publish.model_name")
+    found.add_argument("--reason", default="", help="for the ledger")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        given = parser().parse_args(argv)
+        from pipelines._mlflow.promotion import rollback
+
+        outcome = rollback(model=given.model, reason=given.reason)
+    except OcrnetError as error:
+        print(f"rollback: {error}", file=sys.stderr)
+        return error.exit_code
+    print(outcome.to_text())
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
