@@ -4,9 +4,11 @@ It lies in a side file, since the output must not change with a commit that chan
 """
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
+BASE_VARIABLE = "OCRNET_BASE_COMMIT"  # what a flow was asked to run, before overrides of params
 COMMITS = Path(".state", "commits")
 
 
@@ -16,7 +18,11 @@ def git_tags() -> dict[str, str]:
     if sha is None:
         return {"git.sha": "none", "git.dirty": "true"}
     changed = _git("status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
-    return {"git.sha": sha, "git.dirty": str(changed != "").lower()}
+    tags = {"git.sha": sha, "git.dirty": str(changed != "").lower()}
+    if (base := os.environ.get(BASE_VARIABLE)) and base != sha:
+        # What a flow puts on top holds other params alone, and lies in its clone: the run keeps params.yaml itself.
+        tags |= {"git.sha": base, "git.run_sha": sha}
+    return tags
 
 
 def note_commit(stage: str, fingerprint: str) -> None:

@@ -17,6 +17,7 @@ from prefect.states import Cancelling, Completed, Failed
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
+from pipelines._commit import BASE_VARIABLE
 from pipelines._workspace import (
     LOCK_FILE,
     Clone,
@@ -140,6 +141,7 @@ class Runner:
     def _run_here(self, name: str) -> Run:
         logger = get_run_logger()
         environment = {
+            BASE_VARIABLE: self.commit,
             "OCRNET_FLOW_RUNS": json.dumps(self.flow_runs),
             "PREFECT_PARENT_FLOW_RUN_ID": str(current.get_id() or ""),
         }

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ocrnet.errors import OcrnetError
+from pipelines._commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, check_out, hold_clone
 from pipelines.flows.command import run_stage
 
@@ -50,7 +51,13 @@ def stage(
             if lock:
                 (clone.folder / LOCK_FILE).write_text(json.dumps(json.loads(lock)))
             logger.info("%s: on %s in %s", stage, worker or "this machine", clone.folder.name)
-            code, lines = run_stage(clone, stage, log=logger.info, progress=Progress(stage))
+            code, lines = run_stage(
+                clone,
+                stage,
+                log=logger.info,
+                progress=Progress(stage),
+                environment={BASE_VARIABLE: commit},
+            )
     except OcrnetError as error:
         return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
     if code:
