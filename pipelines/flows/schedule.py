@@ -102,6 +102,7 @@ class Schedule:
     told: dict[str, Told] = field(default_factory=dict)
     _running: dict[str, tuple[Mapping[str, Any], Run]] = field(default_factory=dict)
     _done: list[str] = field(default_factory=list)
+    _waiting: dict[str, Sequence[str]] = field(default_factory=dict)
     _failure: StageError | None = None
 
     def run(self) -> dict[str, Told]:
@@ -114,7 +115,7 @@ class Schedule:
             self._start_ready()
             while self._running:
                 time.sleep(POLL_S)
-                if self._collect() and not self._failed():
+                if self._collect() and not self._failed() and self._unblocked():
                     self._start_ready()
         except BaseException:
             for _, run in self._running.values():
@@ -129,7 +130,9 @@ class Schedule:
         again = True
         while again and not self._failed():
             again = False
-            for node in self.advance(self._done):
+            nodes = self.advance(self._done)
+            self._waiting = {n["name"]: n["upstream"] for n in nodes if n["state"] == "waits"}
+            for node in nodes:
                 name = node["name"]
                 if node["state"] == "restored":
                     self._restored(name)
@@ -139,6 +142,14 @@ class Schedule:
                     again = self._collect()
                 if again or self._failed():
                     break  # what was said of the stages that follow is of before
+
+    def _unblocked(self) -> bool:
+        """Tell whether a stage that waited waits no more, or nothing runs that could be waited for.
+
+        To look means a start of DVC, which is not due after each of many cells.
+        """
+        made = {*self._done, *(name for name, told in self.told.items() if told.state == "ran")}
+        return not self._running or any(made.issuperset(up) for up in self._waiting.values())
 
     def _failed(self) -> bool:
         return self._failure is not None

@@ -72,7 +72,9 @@ class Cluster:
                 state = "restored" if name in self.known else "ready"
             if state == "restored":
                 finished.add(name)
-            lines.append({"state": state, "name": name, "always": name in self.always})
+            lines.append(
+                {"state": state, "name": name, "upstream": upstream, "always": name in self.always}
+            )
         return lines
 
     def start(self, node: Mapping[str, Any], avoid: Sequence[str]) -> Run:
@@ -205,7 +207,7 @@ def test_after_a_failure_a_lost_stage_is_not_started_again_either(how: End) -> N
 
 def test_outputs_that_do_not_arrive_are_told_and_not_made_again() -> None:
     cluster = Cluster({"a": ()}, always=frozenset({"a"}))  # the cache never knows it
-    nodes = [{"state": "ready", "name": "a", "always": False}]
+    nodes = [{"state": "ready", "name": "a", "upstream": (), "always": False}]
     run = Schedule(lambda done: nodes, cluster.start, logging.getLogger("test"))
     with pytest.raises(StageError, match="a: it ran, but its outputs did not arrive"):
         run.run()
