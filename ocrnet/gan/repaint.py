@@ -37,8 +37,14 @@ Pixels = npt.NDArray[np.float64]
 class LabelMapPainter(Protocol):
     """What paints a label map."""
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
-        """Return an image (H, W, 3) of a label map (H, W)."""
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Return an image (H, W, 3) of a label map (H, W), with the styles of the one before it was edited."""
 
 
 def repaint(
@@ -66,7 +72,7 @@ def repaint(
     weight = paint_weight(edited_region(original, edited, ignore_index=ignore_index))
     # Where the editor left no class the generator is told what was there.
     wanted = np.where(edited == ignore_index, original, edited)
-    painted = painter.paint(wanted, seed=seed).astype(np.float64)
+    painted = painter.paint(wanted, seed=seed, before=original).astype(np.float64)
     kept = (weight == 0.0) & (wanted != ignore_index)
     matched = match_colours(
         painted, image.astype(np.float64), original=original, wanted=wanted, kept=kept

@@ -87,9 +87,13 @@ def synthesize_pairs(
     tallies = {GAN: _paint(plan, painter, out, recorder)}
     if with_copy_paste:
         tallies[COPY_PASTE] = _compose(plan, out)
-    drawn = {name: tally.as_json(plan.odds) for name, tally in tallies.items()}
-    (out / LAYOUTS_FILE).write_text(json.dumps(drawn, indent=1, allow_nan=False) + "\n")
+    _write_layouts(out / LAYOUTS_FILE, tallies, plan)
     recorder.finish(tallies[GAN].metrics())
+
+
+def _write_layouts(path: Path, tallies: "dict[str, Tally]", plan: Plan) -> None:
+    drawn = {name: tally.as_json(plan.odds) for name, tally in tallies.items()}
+    path.write_text(json.dumps(drawn, indent=1, allow_nan=False) + "\n")
 
 
 def _paint(plan: Plan, painter: LayoutPainter, out: Path, recorder: Recorder) -> Tally:

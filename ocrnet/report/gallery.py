@@ -135,7 +135,7 @@ def _class_losses(
         rows.append({
             "name": name,
             "painted": f"{int(painted):,}",
-            "rejected": _percent(rejected),
+            "rejected": _rejected(rejected, metrics.get(f"select/rejected_uncapped/{name}")),
             "width": f"{100 * (rejected or 0.0):.1f}",
             "unused": _percent(1 - after[column] / painted if painted else None),
             "threshold": f"{thresholds[name]['value']:.2f}",
@@ -143,6 +143,13 @@ def _class_losses(
             "iou_real": _percent(metrics.get(f"gan_test/real_IoU/{name}")),
         })  # fmt: skip
     return rows
+
+
+def _rejected(share: float | None, uncapped: float | None) -> str:
+    """Return the share of a class that went, and the share that would have gone without the cap."""
+    if share is None or uncapped is None or uncapped <= share:
+        return _percent(share)
+    return f"{_percent(share)}, without the cap {_percent(uncapped)}"
 
 
 def _gan_test(data: Path) -> Json:

@@ -160,7 +160,12 @@ def _write_folder(
             **count_pixels(label_map, classes.class_names, ignore_index=255),
         })  # fmt: skip
         if origin != "real":
-            rows[-1] |= {"parents": "train_0", "operations": "flip", "seed": i, "generator": "a1"}
+            rows[-1] |= {
+                "parents": '["train_0"]',
+                "operations": "flip",
+                "seed": i,
+                "generator": "a1",
+            }
     classes.write(folder)
     table = pd.DataFrame(rows)
     write_manifest(folder, table)

@@ -16,7 +16,9 @@ class Flat:
     def __init__(self, colours: dict[int, int], grain: float = 12.0) -> None:
         self._colours, self._grain = colours, grain
 
-    def paint(self, label_map: np.ndarray, *, seed: int) -> np.ndarray:
+    def paint(
+        self, label_map: np.ndarray, *, seed: int, before: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the image of a label map."""
         grain = np.random.default_rng(seed).normal(0.0, self._grain, (*label_map.shape, 1))
         flat = np.vectorize(self._colours.__getitem__)(label_map)[..., None]
