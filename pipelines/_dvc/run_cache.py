@@ -69,24 +69,28 @@ def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
     The outputs themselves are `dvc gc`'s to delete. An entry that is used again is written anew.
     """
     limit = time.time() - days * 86400
-    old = [
-        path
-        for path in Path(repo.stage_cache.cache_dir).glob("*/*/*")
-        if path.stat().st_mtime < limit
-    ]
-    for path in old:
-        path.unlink(missing_ok=True)
-    if not has_remote(repo):
-        return len(old)
-    remote = repo.cloud.get_remote_odb(None, "gc", hash_name=HASH)
-    runs = remote.fs.join(remote.path, "runs")
-    if not remote.fs.exists(runs):
-        return len(old)
-    listed = remote.fs.find(runs, detail=True)
+    folders = [repo.stage_cache.cache_dir]
+    count = 0
+    if has_remote(repo):
+        remote = repo.cloud.get_remote_odb(None, "gc", hash_name=HASH)
+        runs = remote.fs.join(remote.path, "runs")
+        if remote.fs.protocol == "local":
+            folders.append(runs)
+        elif remote.fs.exists(runs):
+            count = _prune_store(remote.fs.fs, runs, limit)
+    for path in (path for folder in folders for path in Path(folder).glob("*/*/*")):
+        if path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def _prune_store(fs: Any, runs: str, limit: float) -> int:
+    listed = fs.find(runs, detail=True)  # one listing; DVC's own `find` leaves the times out
     gone = [path for path, info in listed.items() if _seconds(info) < limit]
     for path in gone:
-        remote.fs.remove(path)
-    return len(old) + len(gone)
+        fs.rm_file(path)
+    return len(gone)
 
 
 def _seconds(info: Any) -> float:
