@@ -93,9 +93,8 @@ def plan(
     refused = []
     for pool in given.pool or needs:
         groups = _groups(needs[pool], memory, given)
-        lines = lacks(
-            needs[pool], [memory[index] for index in (groups[0] if groups else ())], str(disk)
-        )
+        found = [memory[index] for group in groups for index in group]
+        lines = lacks(_of_machine(needs[pool], groups), found, str(disk))
         if lines:
             refused.append(f"pool {pool}: this machine is not taken: {'; '.join(lines)}")
             continue
@@ -109,6 +108,11 @@ def plan(
     for line in refused:
         print(f"work: {line}", file=sys.stderr)
     return slots
+
+
+def _of_machine(needs: Mapping[str, Any], groups: "Sequence[tuple[int, ...]]") -> dict[str, Any]:
+    """Return what is needed of all GPUs of this machine, of which each worker takes a group."""
+    return {**needs, "gpus": float(needs.get("gpus", 0)) * max(1, len(groups))}
 
 
 def _groups(
