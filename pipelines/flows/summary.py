@@ -73,11 +73,8 @@ def _verdict(root: Path) -> list[str]:
 def _stage_table(told: Mapping[str, Told], flow_runs: Mapping[str, str]) -> str:
     rows = []
     for name, one in told.items():
-        shown = (
-            f"[{name}]({url_for('flow-run', obj_id=flow_runs[name])})"
-            if name in flow_runs
-            else name
-        )
+        address = url_for("flow-run", obj_id=flow_runs[name]) if name in flow_runs else None
+        shown = f"[{name}]({address})" if address else name
         where = ", ".join(dict.fromkeys(one.workers)) or ("here" if one.state == "ran" else "")
         seconds = f"{one.seconds:.0f}" if one.tries else ""
         rows.append(f"| {shown} | {one.state} | {where} | {one.tries or ''} | {seconds} |")

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pipelines._mlflow.lock import key_of
 from pipelines.flows.schedule import Told
@@ -20,8 +22,7 @@ RUN = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+def clone(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "dvc.lock").write_text(LOCK)
     evaluate = tmp_path / "data" / "evaluate"
     evaluate.mkdir(parents=True)
@@ -44,7 +45,8 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     (tmp_path / ".state").mkdir()
     (tmp_path / ".state" / "published.json").write_text(json.dumps(sent))
-    return tmp_path
+    with temporary_settings({PREFECT_API_URL: "http://prefect.test/api"}):
+        yield tmp_path
 
 
 def test_the_page_has_verdict_stages_classes_and_the_way_to_everything(clone: Path) -> None:
