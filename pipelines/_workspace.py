@@ -9,17 +9,19 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ocrnet.errors import DataError, ParamsError
+from pipelines._dvc_config import put, read_settings, write_local
 from pipelines._params import write_values
 
 CLONES_VARIABLE = "OCRNET_CLONES"
 CACHE_VARIABLE = "OCRNET_DVC_CACHE"
 DEFAULT_CLONES = Path("~/.cache/ocrnet/clones")
+LINKS = "reflink,hardlink,copy"
 SLOTS = 64
 LOCK_FILE = "dvc.lock"
 PARAMS_FILE = "params.yaml"
@@ -113,22 +115,16 @@ def push_lock(clone: Clone, branch: str) -> str:
 
 
 def share_cache(folder: Path) -> None:
-    """Let a clone of a repository on this machine, or one told to, use a cache that all share."""
+    """Let a clone of a checkout on this machine, or one told to, use a cache that all share."""
     origin = _try(folder, "config", "remote.origin.url") or ""
-    beside = Path(origin.removeprefix("file://")) / ".dvc" / "cache"
-    cache = os.environ.get(CACHE_VARIABLE) or (str(beside) if beside.parent.is_dir() else "")
-    local = folder / ".dvc" / "config.local"
-    if not cache or not local.parent.is_dir():
+    checkout = Path(origin.removeprefix("file://")) / ".dvc"
+    cache = os.environ.get(CACHE_VARIABLE) or (checkout / "cache" if checkout.is_dir() else None)
+    if cache is None:
         return
-    lines = [
-        "[cache]",
-        f"    dir = {Path(cache).expanduser().resolve()}",
-        "    type = reflink,hardlink,copy",
-    ]
-    beside_local = beside.parent / "config.local"
-    with suppress(FileNotFoundError):  # a remote that only this machine knows
-        lines.insert(0, beside_local.read_text())
-    local.write_text("\n".join(lines) + "\n")
+    settings = read_settings([checkout / "config.local"])  # a remote that only this machine knows
+    if not settings.has_option("cache", "dir"):
+        put(settings, "cache", dir=str(Path(cache).expanduser().resolve()), type=LINKS)
+    write_local(settings, folder)
 
 
 def git(folder: Path, *arguments: str, **environment: str) -> str:

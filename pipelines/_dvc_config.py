@@ -1,0 +1,62 @@
+"""DVC's settings of one checkout, put into a clone of it: its remotes and its cache.
+
+What is particular to a machine (`.dvc/config.local`) is in no commit, and a commit may name a remote that has moved.
+"""
+
+import os
+from collections.abc import Iterable
+from configparser import Error, RawConfigParser
+from pathlib import Path
+
+from ocrnet.errors import DataError
+
+PATHS = frozenset({"url", "dir", "keyfile", "credentialpath", "configpath"})
+LOCAL_FILE = Path(".dvc", "config.local")
+
+
+def read_settings(files: Iterable[Path]) -> RawConfigParser:
+    """Return the settings of some files, the later ones first in force, their paths made absolute.
+
+    Raises:
+        DataError: a file cannot be read as settings.
+    """
+    merged = _parser()
+    for file in files:
+        if not file.is_file():
+            continue
+        parser = _parser()
+        try:
+            parser.read_string(file.read_text())
+        except Error as error:
+            raise DataError(f"{file}: {' '.join(str(error).split())}") from None
+        for name in parser.sections():
+            values = {key: _absolute(key, text, file.parent) for key, text in parser[name].items()}
+            merged.read_dict({name: values})
+    return merged
+
+
+def put(settings: RawConfigParser, section: str, **values: str) -> None:
+    """Put values into a section, which is made where it is not there."""
+    settings.read_dict({section: values})
+
+
+def write_local(settings: RawConfigParser, clone: Path) -> None:
+    """Write settings as those that a clone has for itself; nothing where there are none, or it is not DVC's."""
+    file = clone / LOCAL_FILE
+    if not settings.sections() or not file.parent.is_dir():
+        return
+    # It may hold a password of the remote: for the owner alone, and git ignores it.
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        settings.write(opened)
+
+
+def _parser() -> RawConfigParser:
+    parser = RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    return parser
+
+
+def _absolute(key: str, text: str, folder: Path) -> str:
+    if key not in PATHS or "://" in text:
+        return text
+    return str((folder / Path(text).expanduser()).resolve())
