@@ -5,6 +5,7 @@ Exit codes: 0 promoted (or would be), 2 params or arguments, 3 data or bundle, 4
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
+    # As in `_stage`: read when torch is first imported; threads that spin spoil the timing of a machine in use.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         given = parser().parse_args(argv)
         from pipelines._mlflow.promotion import promote
