@@ -81,8 +81,8 @@ def _run_stages(
     try:
         schedule.run()
         if branch:
-            made = push_lock(clone, branch)
-            logger.info("dvc.lock is on branch %s, commit %s", branch, made[:10])
+            pushed = push_lock(clone, branch)
+            logger.info("dvc.lock is on branch %s, commit %s", branch, pushed[:10])
         command.prune(clone)
     except OcrnetError as error:
         failure = str(error)

@@ -28,7 +28,7 @@ class Facts:
 
     Args:
         commit: that was asked for.
-        made: that was run, or that holds dvc.lock on the branch.
+        made: that was run, with the overrides on top.
         branch: that got it; may be empty.
         flow_runs: the run of each stage that ran on a worker.
         failure: why the run failed; empty where it did not.
