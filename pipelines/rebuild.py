@@ -18,12 +18,12 @@ from typing import NoReturn
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
 from pipelines._mlflow.lock import load_plain_yaml
-from pipelines._mlflow.origin import Origin, read_origin
+from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
 from pipelines._mlflow.target import find_target, hide_userinfo
 from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
 from pipelines._rebuild.comparison import compare, to_text
 from pipelines._rebuild.config import carry_over, find_checkout
-from pipelines._rebuild.stages import ScratchClone
+from pipelines._rebuild.stages import ScratchClone, changed_code
 
 DIFFERENT = 5
 GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit
@@ -74,8 +74,9 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     origin = read_origin(find_target(), given.model or _default_model(), given.version)
     notes = list(origin.notes)
     with _scratch(given.into) as root:
-        notes += _check_out(origin, root, repository)
-        scratch = ScratchClone(root, origin.provenance, origin.stage)
+        told, changed = _check_out(origin, root, repository)
+        notes += told
+        scratch = ScratchClone(root, origin.provenance, origin.stage, changed)
         checkout = find_checkout(".", repository)
         if checkout is not None:
             carry_over(checkout, root)
@@ -90,20 +91,26 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     return _describe(origin, to_text(rows), notes, given, is_equal=is_equal), is_equal
 
 
-def _check_out(origin: Origin, root: Path, repository: str) -> list[str]:
-    """Check out the commit at which both stages stand as in `dvc.lock`, and return what to tell of it.
+def _check_out(origin: Origin, root: Path, repository: str) -> tuple[list[str], list[str]]:
+    """Check out the commit at which both stages stand as in `dvc.lock`.
 
     A later evaluation of the same weights may have run at a later commit; DVC would have trained anew there, had the
     code of the training been another.
+
+    Returns:
+        What to tell of it, and the files that are not what ran.
     """
     clone(repository, root)
+    entries = origin.provenance.stages
     sha = origin.tags["git.sha"]
     check_out(root, sha, repository)
     later = origin.evaluated.get("git.sha", sha)
     if later == sha or not has_commit(root, later):
-        return []
+        return [], changed_code(root, entries, (origin.stage, EVALUATE))
+    changed = changed_code(root, entries, (origin.stage,))
     check_out(root, later, repository)
-    return [f"commit: {later}, of the evaluation; the training ran at {sha}"]
+    changed += changed_code(root, entries, (origin.stage, EVALUATE))
+    return [f"the evaluation ran at commit {later}, the training at {sha}"], sorted({*changed})
 
 
 def _refuse_other_code(origin: Origin, changed: Sequence[str]) -> None:

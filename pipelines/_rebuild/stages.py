@@ -26,15 +26,18 @@ class ScratchClone:
         root: the clone.
         provenance: says what the stages were.
         stage: the one that trained the version.
+        changed_code: the files of the commit that are not what ran, from `changed_code`.
     """
 
-    def __init__(self, root: Path, provenance: Provenance, stage: str) -> None:
+    def __init__(
+        self, root: Path, provenance: Provenance, stage: str, changed_code: Sequence[str]
+    ) -> None:
         self.root = root
         self._entries: Mapping[str, Any] = provenance.stages
         self._stages = (stage, EVALUATE)
         if not (root / ".dvc").is_dir():
             raise RebuildError(f"{root}: the commit has no .dvc, so DVC knows nothing there.")
-        self.changed_code = changed_code(root, self._entries, self._stages)
+        self.changed_code = changed_code
         (root / "dvc.lock").write_bytes(provenance.lock)
         (root / "params.yaml").write_bytes(provenance.params)
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -36,9 +35,11 @@ class Published:
 
     Args:
         folder: holds all of it.
+        workspace: the checkout, once it is at its place again.
     """
 
     folder: Path
+    workspace: Workspace | None = None
 
     @property
     def uri(self) -> str:
@@ -59,6 +60,16 @@ class Published:
     @property
     def tags(self) -> dict[str, str]:
         return dict(self.store.query("SELECT key, value FROM model_version_tags WHERE version = 1"))
+
+    @property
+    def checkout(self) -> Path:
+        """Where the checkout was."""
+        return self.folder / "repository"
+
+    @property
+    def hidden(self) -> Path:
+        """Where it is kept for a test that needs it again."""
+        return self.folder / "hidden"
 
     def set_tag(self, name: str, value: str) -> None:
         """Change a tag of the version behind the back of MLflow."""
@@ -90,14 +101,21 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     workspace.run("git", "init", "-q", "--bare", str(published.origin))
     workspace.run("git", "remote", "add", "origin", str(published.origin))
     workspace.run("dvc", "remote", "add", "--default", "store", str(published.remote))
-    workspace.run("git", "add", "-A")
-    workspace.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all")
-    workspace.run("git", "push", "-q", "origin", "HEAD:main")
+    commit_all(workspace)
     make_experiment(published)
     workspace.repro()
     workspace.run("dvc", "push")
-    shutil.rmtree(workspace.root)
+    published.checkout.rename(published.hidden)
+    published.workspace = workspace
     return published
+
+
+def commit_all(workspace: Workspace) -> str:
+    """Commit and push everything, and return the commit."""
+    workspace.run("git", "add", "-A")
+    workspace.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all")
+    workspace.run("git", "push", "-q", "origin", "HEAD:main")
+    return workspace.run("git", "rev-parse", "HEAD").strip()
 
 
 def make_experiment(published: Published) -> None:
@@ -254,6 +272,49 @@ def test_an_unknown_version_names_those_there_are(
     arguments = ["7", "--model", MODEL, "--repository", str(published.origin)]
     assert rebuild.main(arguments) == 3
     assert "no version or alias 7. Versions: 1." in one_line(capsys)
+
+
+def test_a_later_evaluation_at_a_later_commit_is_the_one_that_is_rebuilt(
+    published: Published, empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The version then carries scores and a dvc.lock that the run of its training never saw.
+
+    And a commit whose code is not what trained is noticed, though DVC restores the same files there.
+    """
+    workspace = published.workspace
+    assert workspace is not None
+    published.hidden.rename(published.checkout)
+    first = published.tags["git.sha"]
+    workspace.set({"evaluate.bootstrap": 101})
+    second = commit_all(workspace)
+    workspace.run("dvc", "repro", "evaluate")
+    workspace.run("python", "-m", "pipelines.publish")
+    workspace.run("dvc", "push")
+    with (workspace.root / "ocrnet/train.py").open("a") as file:
+        file.write("# another line\n")
+    third = commit_all(workspace)
+    published.checkout.rename(published.hidden)
+
+    assert published.tags["git.sha"] == first
+    assert run(published) == 0
+    told = capsys.readouterr().out
+    assert f"Note: the evaluation ran at commit {second}, the training at {first}." in told
+    with published.tag("git.sha", third):
+        assert run(published) == rebuild.DIFFERENT
+        (line,) = [ln for ln in capsys.readouterr().out.splitlines() if ln.endswith("DIFFERENT")]
+        assert line.split() == [
+            "code",
+            "of",
+            "the",
+            "commit",
+            "as",
+            "it",
+            "ran",
+            "ocrnet/train.py",
+            "DIFFERENT",
+        ]
+        assert run(published, "--rerun") == 3
+        assert f"did not run the code of commit {third}" in one_line(capsys)
 
 
 def test_objects_that_the_remote_lost_are_named(
