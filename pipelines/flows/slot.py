@@ -9,8 +9,13 @@ import os
 import signal
 import sys
 from functools import partial
+from typing import cast
+from uuid import UUID
 
+import httpx
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 DRAIN_POLL_S = 0.5
@@ -21,7 +26,7 @@ async def serve(pool: str, name: str, limit: int) -> None:
     worker = ProcessWorker(
         work_pool_name=pool, name=name, limit=limit, create_pool_if_not_found=False
     )
-    stopping = asyncio.Event()
+    stopping, ended = asyncio.Event(), asyncio.Event()
     take = worker.get_and_submit_flow_runs
 
     async def take_unless_stopping() -> list[FlowRun]:
@@ -32,21 +37,40 @@ async def serve(pool: str, name: str, limit: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # A shell that starts a process by `&` has it ignore SIGINT; a handler of our own undoes that.
-        loop.add_signal_handler(number, _stop, stopping, serving, name)
+        loop.add_signal_handler(number, _stop, stopping, ended)
     draining = asyncio.create_task(_drain(worker, stopping, serving))
+    ending = asyncio.create_task(_end(worker, ended, serving))
     try:
         await serving
     except asyncio.CancelledError:
+        if ended.is_set():
+            await ending
         print(f"{name}: stopped", flush=True)
     finally:
         draining.cancel()
+        ending.cancel()
 
 
-def _stop(stopping: asyncio.Event, serving: "asyncio.Task[None]", name: str) -> None:
+def _stop(stopping: asyncio.Event, ended: asyncio.Event) -> None:
     if stopping.is_set():
-        print(f"{name}: told twice, so what runs ends", flush=True)
-        serving.cancel()
+        ended.set()
     stopping.set()
+
+
+async def _end(worker: ProcessWorker, ended: asyncio.Event, serving: "asyncio.Task[None]") -> None:
+    """End what runs and tell the server, which would learn it from the silence of the run alone."""
+    await ended.wait()
+    print(f"{worker.name}: told twice, so what runs ends", flush=True)
+    runs = list(worker.limiter.statistics().borrowers)
+    serving.cancel()
+    await asyncio.wait([serving])
+    lost = Crashed(message=f"worker {worker.name} was told twice to stop")
+    try:
+        async with get_client() as client:
+            for run in runs:
+                await client.set_flow_run_state(cast(UUID, run), lost)
+    except httpx.HTTPError as error:
+        print(f"{worker.name}: the server was not told: {error}", flush=True)
 
 
 async def _drain(
