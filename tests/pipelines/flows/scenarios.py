@@ -118,7 +118,7 @@ def stopped(stack: Stack) -> Outcome:
     work.terminate()
     wait_for(lambda: "and waits for" in host.log, "it says that it waits")
     work.terminate()
-    facts = {"code": work.wait(60), "left": host.processes(), "log": host.log}
+    facts = {"code": work.wait(60), "left": host.processes()}
     other.slot("stopped")
     return Outcome(run, stack.api.ended(run), facts)
 

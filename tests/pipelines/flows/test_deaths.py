@@ -53,10 +53,6 @@ def of(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("outcome", names, indirect=True)
 
 
-def hosts(stack: Stack, stage: str) -> list[str]:
-    return [start["host"] for start in stack.diary(stage)]
-
-
 @of("killed")
 def test_a_killed_stage_goes_on_from_its_checkpoint_on_another_worker(
     stack: Stack, outcome: Outcome
@@ -117,7 +113,11 @@ def test_a_worker_told_twice_ends_its_stage_which_runs_elsewhere(
 ) -> None:
     assert (outcome.facts["code"], outcome.facts["left"]) == (0, [])
     assert outcome.state["type"] == "COMPLETED", outcome.state
-    assert hosts(stack, "stopped") == ["stopped-a", "stopped-b"]
+    assert [start["host"] for start in stack.diary("stopped")] == ["stopped-a", "stopped-b"]
+    child = stack.api.children(outcome.run)[0]
+    assert (child["state_type"], child["state"]["message"]) == (
+        "CRASHED", "worker stopped-a-stopped-0 was told twice to stop",
+    )  # fmt: skip
 
 
 @of("lost")
