@@ -130,7 +130,8 @@ class Schedule:
         again = True
         while again and not self._failed():
             again = False
-            nodes = self.advance(self._done)
+            # Small stages last: one that runs here keeps this process from starting others beside it.
+            nodes = sorted(self.advance(self._done), key=lambda node: bool(node["small"]))
             self._waiting = {n["name"]: n["upstream"] for n in nodes if n["state"] == "waits"}
             for node in nodes:
                 name = node["name"]

@@ -48,6 +48,7 @@ class Cluster:
         looks: after how many looks a stage ends.
         known: what the run cache has.
         always: stages that run every time.
+        small: stages that run beside the pipeline.
     """
 
     graph: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DIAMOND)
@@ -55,6 +56,7 @@ class Cluster:
     looks: Mapping[str, int] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     always: frozenset[str] = frozenset()
+    small: frozenset[str] = frozenset()
     started: list[str] = field(default_factory=list)
     avoided: list[tuple[str, ...]] = field(default_factory=list)
     together: list[set[str]] = field(default_factory=list)
@@ -73,7 +75,13 @@ class Cluster:
             if state == "restored":
                 finished.add(name)
             lines.append(
-                {"state": state, "name": name, "upstream": upstream, "always": name in self.always}
+                {
+                    "state": state,
+                    "name": name,
+                    "upstream": upstream,
+                    "always": name in self.always,
+                    "small": name in self.small,
+                }
             )
         return lines
 
@@ -110,6 +118,12 @@ def test_a_stage_starts_once_all_it_reads_is_there_and_cells_run_at_once() -> No
     assert cluster.started == ["a", "b", "c", "d"]
     assert cluster.together == [{"a"}, {"b"}, {"b", "c"}, {"d"}]
     assert {one.state for one in told.values()} == {"ran"}
+
+
+def test_a_small_stage_is_started_after_those_that_run_elsewhere() -> None:
+    cluster = Cluster({"a": (), "b": (), "c": ()}, small=frozenset({"a"}), looks={"b": 9, "c": 9})
+    cluster.schedule().run()
+    assert cluster.started == ["b", "c", "a"]
 
 
 def test_what_the_run_cache_knows_is_not_started() -> None:
@@ -207,7 +221,7 @@ def test_after_a_failure_a_lost_stage_is_not_started_again_either(how: End) -> N
 
 def test_outputs_that_do_not_arrive_are_told_and_not_made_again() -> None:
     cluster = Cluster({"a": ()}, always=frozenset({"a"}))  # the cache never knows it
-    nodes = [{"state": "ready", "name": "a", "upstream": (), "always": False}]
+    nodes = [{"state": "ready", "name": "a", "upstream": (), "always": False, "small": False}]
     run = Schedule(lambda done: nodes, cluster.start, logging.getLogger("test"))
     with pytest.raises(StageError, match="a: it ran, but its outputs did not arrive"):
         run.run()
