@@ -11,4 +11,5 @@
 | `watch` | the flow that looks for new raw data |
 | `bootstrap` | pools, deployments and automations |
 | `slot` | a worker that drains |
+| `patience` | that outlasts a server that is away |
 """

@@ -30,7 +30,7 @@ from pipelines.flows.watch import watch
 NAME = "main"  # of the deployments that there is one of: `pipeline/main`
 PARENT_POOL = "pipelines"  # of flows that wait for others: they hold no slot that a stage may need
 HEARTBEAT_S = 30  # the shortest that Prefect allows
-LOST_AFTER_S = 95  # three heartbeats
+LOST_AFTER_S = 180  # two heartbeats, and two minutes in which the server may be away itself
 PENDING_LIMIT_S = 300
 ENDED = ("Completed", "Failed", "Cancelled", "Crashed")
 # Without a command, the worker starts one interpreter to look for the flow and then another to run it.

@@ -18,6 +18,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+from pipelines.flows.patience import be_patient
+
 DRAIN_POLL_S = 0.5
 
 
@@ -98,6 +100,7 @@ def main() -> int:
 
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # drains when `pipelines.work` is gone
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    be_patient()
     asyncio.run(serve(pool, name, int(limit)))
     return 0
 
