@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,6 +141,15 @@ class Api:
             str(item["key"] or item["type"]): item["data"]
             for item in self._post("/artifacts/filter", wanted)
         }
+
+    def heartbeats(self, run: str) -> list[float]:
+        """Return when the server was told that a run lives, in seconds of the clock."""
+        wanted = {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{run}"]},
+        }
+        found = self._post("/events/filter", {"filter": wanted, "limit": 50})["events"]
+        return sorted(datetime.fromisoformat(event["occurred"]).timestamp() for event in found)
 
     def cancel(self, run: str) -> None:
         """Do what the button on the page does."""

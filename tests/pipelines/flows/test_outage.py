@@ -1,0 +1,134 @@
+"""The Prefect server is away for half a minute while stages run, end and are due: the pipeline completes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from .stack import Server, Stack, processes, stack_of, wait_for
+from .toy import make_toy
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+AWAY_S = 30
+# As `pipelines.flows.bootstrap` has them, which is not imported: it would bring Prefect into this process.
+HEARTBEAT_S, LOST_AFTER_S, PENDING_LIMIT_S = 30, 180, 300
+GRAPH = """
+stages:
+  here:
+    cmd: python job.py data/here 40 1
+    meta: {pool: outage, small: true}
+    deps: [job.py]
+    outs: [data/here]
+  short:
+    cmd: python job.py data/short 30 1
+    meta: {pool: outage}
+    deps: [job.py]
+    outs: [data/short]
+  long:
+    cmd: python job.py data/long 90 1
+    meta: {pool: outage}
+    deps: [job.py]
+    outs: [data/long]
+  due:
+    cmd: python job.py data/due 1 1
+    meta: {pool: outage}
+    deps: [job.py, data/here]
+    outs: [data/due]
+"""
+CANCELLED = """
+stages:
+  unwanted:
+    cmd: python job.py data/unwanted 900 1
+    meta: {pool: outage}
+    deps: [job.py]
+    outs: [data/unwanted]
+"""
+STAGES = ("here", "short", "long", "due")
+
+
+@dataclass
+class Outage:
+    """What was seen.
+
+    Args:
+        run: of the pipeline.
+        message: with which it ended.
+        away: from when to when the server was away, in seconds of the clock.
+        cancelled: the run of a stage that was cancelled after the outage.
+        took: seconds from then until no process of it was left.
+    """
+
+    run: str
+    message: str
+    away: tuple[float, float]
+    cancelled: str
+    took: float
+
+
+@pytest.fixture(scope="module")
+def stack(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    toy = make_toy(tmp_path_factory.mktemp("toy"), GRAPH)
+    with stack_of(toy, server) as found:
+        toy.publish("unwanted", CANCELLED)
+        found.deploy(["outage"], (LOST_AFTER_S, PENDING_LIMIT_S))
+        found.host("parent").work("--pool", "pipelines")
+        for name in ("a", "b", "c"):
+            found.host(f"outage-{name}").slot("outage")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def outage(stack: Stack) -> Outage:
+    """Take the server away when all that can run does, and bring it back."""
+    run, other = stack.run(), stack.run(revision="unwanted")
+    for stage in ("here", "short", "long", "unwanted"):
+        wait_for(partial(stack.diary, stage), f"{stage} starts")
+    stack.server.stop()
+    gone = time.time()
+    time.sleep(AWAY_S)
+    stack.server.start()
+    back = time.time()
+    (child,) = stack.api.children(other)
+    stack.api.cancel(child["id"])
+    asked = time.monotonic()
+    wait_for(lambda: not processes("data/unwanted"), "no process of it is left")
+    took = time.monotonic() - asked
+    state = stack.api.ended(run)
+    assert state["type"] == "COMPLETED", state["message"]
+    return Outage(run, state["message"], (gone, back), child["id"], took)
+
+
+def test_each_stage_ran_once_though_some_ended_and_one_was_due_meanwhile(
+    stack: Stack, outage: Outage
+) -> None:
+    gone, back = outage.away
+    ends = {stage: stack.diary(stage, "end")[0]["at"] for stage in STAGES}
+    assert gone < ends["here"] < back, "and `due` was due then"
+    assert gone < ends["short"] < back
+    assert [len(stack.diary(stage)) for stage in STAGES] == [1, 1, 1, 1]
+    assert outage.message == "4 stages ran, 0 were restored"
+
+
+def test_signs_of_life_go_on_after_the_outage(stack: Stack, outage: Outage) -> None:
+    """Else each stage that ran meanwhile would count as lost a little later."""
+    (child,) = [child for child in stack.api.children(outage.run) if child["name"] == "long"]
+    beats = stack.api.heartbeats(child["id"])
+    assert [beat for beat in beats if beat > outage.away[1]], beats
+    assert LOST_AFTER_S > 2 * HEARTBEAT_S + 2 * AWAY_S, (
+        "the longest silence of an outage like this one"
+    )
+
+
+def test_a_stage_can_be_cancelled_after_the_outage(stack: Stack, outage: Outage) -> None:
+    assert outage.took < 30
+    assert stack.api.ended(outage.cancelled)["type"] == "CANCELLED"
+
+
+def test_no_line_of_the_log_is_lost(stack: Stack, outage: Outage) -> None:
+    runs = {child["name"]: child["id"] for child in stack.api.children(outage.run)}
+    assert set(runs) == {"short", "long", "due"}
+    messages = {line["message"] for line in stack.api.log(runs["short"])}
+    assert {f"step {step}/30" for step in range(1, 31)} <= messages

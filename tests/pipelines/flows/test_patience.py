@@ -1,0 +1,55 @@
+"""A worker asks a server that is away for ever, and stops only at an answer that waiting does not change."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from pipelines.flows.patience import ask_for_ever, be_patient
+
+REQUEST = httpx.Request("GET", "http://127.0.0.1")
+
+
+class Server:
+    """Answers with what it is given, one after the other, then with a stop."""
+
+    def __init__(self, *answers: "Exception | None") -> None:
+        self.answers = list(answers)
+
+    async def __call__(self) -> None:
+        """Answer."""
+        if not self.answers:
+            raise EOFError
+        answer = self.answers.pop(0)
+        if answer:
+            raise answer
+
+
+def status(code: int) -> httpx.HTTPStatusError:
+    return httpx.HTTPStatusError("", request=REQUEST, response=httpx.Response(code))
+
+
+def test_a_server_that_is_away_is_asked_until_it_is_back() -> None:
+    server = Server(*[httpx.ConnectError("refused")] * 20, status(503), None)
+    with pytest.raises(EOFError):
+        asyncio.run(ask_for_ever(server, 0.0, jitter_range=0.3, backoff=4))
+    assert server.answers == []
+
+
+def test_an_answer_that_refuses_is_not_asked_for_again() -> None:
+    server = Server(None, status(401), None)
+    with pytest.raises(httpx.HTTPStatusError):
+        asyncio.run(ask_for_ever(server, 0.0))
+    assert server.answers == [None]
+
+
+def test_the_loops_of_workers_and_observers_are_the_patient_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect._internal import observers
+    from prefect.workers import base
+
+    for module in (base, observers):
+        monkeypatch.setattr(module, "critical_service_loop", module.critical_service_loop)
+    be_patient()
+    assert base.critical_service_loop is observers.critical_service_loop is ask_for_ever
