@@ -1,10 +1,15 @@
 """When each phase of a stage's run began, from the states and the log that Prefect keeps of it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
 PHASES = {
-    "queue": "until a worker takes it",
+    "queue": "until a worker that is free takes it",
     "engine": "until the flow runs: one interpreter with Prefect",
     "bring": "clone at the commit, DVC, what the stage reads",
     "command": "the stage itself",
@@ -36,49 +41,56 @@ class StageTimes:
 
 
 def phases_of(run: str) -> list[StageTimes]:
-    """Return the times of the stages that a run of the pipeline started on workers."""
+    """Return the times of the stages that a run of the pipeline started on workers, in the order in which they ended.
+
+    A stage that waits for another one on the same worker begins when that one ends.
+    """
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterParentFlowRunId,
-        LogFilter,
-        LogFilterFlowRunId,
-    )
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+
+    wanted = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run)]))
+    with get_client(sync_client=True) as client:
+        parent = _log_of(client, UUID(run))
+        children = client.read_flow_runs(flow_run_filter=wanted)
+        found = [(child, _moments(client, child, parent)) for child in children]
+    found.sort(key=lambda pair: pair[1][-2])
+    stages: list[StageTimes] = []
+    free: dict[str, float] = {}  # when each worker ended what it had
+    for child, moments in found:
+        worker = str(child.labels.get("prefect.worker.name", ""))
+        moments[0] = min(max(moments[0], free.get(worker, 0.0)), moments[1])
+        free[worker] = moments[-2]
+        phases = {
+            name: after - before
+            for name, before, after in zip(PHASES, moments[:-1], moments[1:], strict=True)
+        }
+        stages.append(StageTimes(child.name, moments[0], moments[-1], phases))
+    return stages
+
+
+def _moments(
+    client: "SyncPrefectClient", child: "FlowRun", parent: list[tuple[float, str]]
+) -> list[float]:
+    """Return when each phase of a stage began, and when the last one ended."""
+    states = {
+        state.name: state.timestamp.timestamp() for state in client.read_flow_run_states(child.id)
+    }
+    log = _log_of(client, child.id)
+    started, stopped = _first(log, "> "), _first(log, "lock file 'dvc.lock'")
+    seen = _first(parent, f"{child.name}: done in")
+    return [
+        states["Scheduled"], states["Pending"], states["Running"], started, stopped,
+        states["Completed"], max(seen, states["Completed"]),
+    ]  # fmt: skip
+
+
+def _log_of(client: "SyncPrefectClient", id: UUID) -> list[tuple[float, str]]:
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
     from prefect.client.schemas.sorting import LogSort
 
-    with get_client(sync_client=True) as client:
-
-        def log_of(id: UUID) -> list[tuple[float, str]]:
-            wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[id]))
-            found = client.read_logs(wanted, limit=200, sort=LogSort.TIMESTAMP_ASC)
-            return [(line.timestamp.timestamp(), line.message) for line in found]
-
-        parent = log_of(UUID(run))
-        children = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run)])
-            )
-        )
-        stages = []
-        for child in children:
-            states = {
-                state.name: state.timestamp.timestamp()
-                for state in client.read_flow_run_states(child.id)
-            }
-            log = log_of(child.id)
-            started = _first(log, "> ")
-            stopped = _first(log, "lock file 'dvc.lock'")
-            seen = _first(parent, f"{child.name}: done in")
-            moments = [
-                states["Scheduled"], states["Pending"], states["Running"], started, stopped,
-                states["Completed"], max(seen, states["Completed"]),
-            ]  # fmt: skip
-            phases = {
-                name: after - before
-                for name, before, after in zip(PHASES, moments[:-1], moments[1:], strict=True)
-            }
-            stages.append(StageTimes(child.name, moments[0], moments[-1], phases))
-    return stages
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[id]))
+    found = client.read_logs(wanted, limit=200, sort=LogSort.TIMESTAMP_ASC)
+    return [(line.timestamp.timestamp(), line.message) for line in found]
 
 
 def _first(log: list[tuple[float, str]], part: str) -> float:
