@@ -14,7 +14,8 @@ from pipelines._stage import QUIET
 GRAPH: dict[str, Any] = YAML(typ="safe").load(Path("dvc.yaml"))
 STAGES: dict[str, dict[str, Any]] = GRAPH["stages"]
 
-IMPORTS = grimp.build_graph("ocrnet", "pipelines", cache_dir=None)  # a cache may be older than the code
+# Without a cache, which may be older than the code.
+IMPORTS = grimp.build_graph("ocrnet", "pipelines", cache_dir=None)
 
 
 # `validate` reads the names in these tables and loads nothing that they name.
