@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
@@ -66,7 +66,7 @@ async def _end(worker: ProcessWorker, ended: asyncio.Event, serving: "asyncio.Ta
     runs = list(worker.limiter.statistics().borrowers)
     serving.cancel()
     await asyncio.wait([serving])
-    lost = Crashed(message=f"worker {worker.name} was told twice to stop")
+    lost: State[Any] = Crashed(message=f"worker {worker.name} was told twice to stop")
     try:
         async with get_client() as client:
             for run in runs:

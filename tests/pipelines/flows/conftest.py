@@ -7,7 +7,7 @@ import pytest
 
 from ..local_servers import HOST
 from ..team_stack import run_postgres
-from .stack import Server
+from .server import Server
 
 
 @pytest.fixture(scope="session")

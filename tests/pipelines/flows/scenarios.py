@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .stack import Host, Stack, processes, wait_for
+from .server import processes, wait_for
+from .stack import Host, Stack
 
 BRANCH = "deaths"
 PARAMS = "train: {{steps: 30, nap: 1}}\ncheckpoints: {{store: {store}}}\n"

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from .scenarios import BRANCH, CODES, PARAMS, SCENARIOS, STAGE, Outcome
-from .stack import Server, Stack, stack_of
+from .server import Server
+from .stack import Stack, stack_of
 from .toy import make_toy
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from pipelines._workspace import check_out, hold_clone, resolve_revision
 
-from .stack import Server, Stack, stack_of, wait_for
+from .server import Server, wait_for
+from .stack import Stack, stack_of
 from .toy import PARAMS, make_toy
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

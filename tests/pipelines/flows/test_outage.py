@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from .stack import Server, Stack, processes, stack_of, wait_for
+from .server import Server, processes, wait_for
+from .stack import Stack, stack_of
 from .toy import make_toy
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
