@@ -7,13 +7,14 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
-from .local_servers import HOST, QUIET, free_port, status
+from .flows.toy import CELLS, PARAMS, Toy, make_toy
+from .local_servers import HOST, QUIET, free_port, running, status
 from .remotes import Remote, run_s3, run_ssh
 from .team_stack import DEPLOY, TeamStack, run_team_stack
 from .workspace import Workspace
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.tools,
     pytest.mark.filterwarnings("ignore"),  # of mlflow at import
 ]
+RUN_S = 450.0  # half a minute where the machine does nothing else
 PASSWORD = "correct-horse-battery"
 # Says how often it ran in a file that no clone holds.
 TOY = """
@@ -152,6 +154,60 @@ def test_a_stage_goes_from_clone_to_clone_by_the_run_cache(tmp_path: Path, kind:
         assert second.count.read_text().splitlines() == ["ran"]
         locks = [clone.folder / "dvc.lock" for clone in (first, second)]
         assert locks[0].read_bytes() == locks[1].read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["s3", "ssh"])
+def test_two_machines_run_one_pipeline_and_share_nothing_but_servers_git_and_remote(
+    team: TeamStack, tmp_path: Path, kind: str
+) -> None:
+    servers: dict[str, AbstractContextManager[Remote]] = {
+        "s3": run_s3(tmp_path),
+        "ssh": run_ssh(tmp_path),
+    }
+    with servers[kind] as remote, ExitStack() as ending:
+        toy = toy_on(remote, tmp_path / "toy")
+        env = {
+            **toy.environment, **QUIET, **remote.env, "PREFECT_API_URL": team.prefect,
+            "PREFECT_API_AUTH_STRING": team.prefect_auth, "PREFECT_HOME": str(tmp_path / "user"),
+        }  # fmt: skip
+        (tmp_path / "diary").mkdir()
+        toy.run(sys.executable, "-m", "pipelines.deploy", "--needs", "gpu:gpus=0", **env)
+        for name in ("one", "two"):
+            own = {
+                "TOY_HOST": name, "TOY_DIARY": str(tmp_path / "diary"), "OCRNET_CLONES": str(tmp_path / name),
+                "DVC_SITE_CACHE_DIR": str(tmp_path / f"site-{name}"), "PREFECT_HOME": str(tmp_path / f"home-{name}"),
+            }  # fmt: skip
+            pools = ["--pool", "gpu", *(["--pool", "pipelines"] if name == "one" else [])]
+            command = [sys.executable, "-m", "pipelines.work", "--name", name, *pools]
+            ending.enter_context(running(command, tmp_path / f"{name}.log", env={**env, **own}))
+        prefect = [sys.executable, "-m", "prefect", "deployment", "run", "pipeline/main"]
+        command = [*prefect, "--param", "branch=done", "--watch"]
+        told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_S, check=False)  # fmt: skip
+        assert "Completed" in told.stdout, told.stdout + told.stderr
+        hosts = {stage: where(tmp_path / "diary" / stage) for stage in ("train@0", "train@1")}
+        assert sorted(hosts.values()) == [["one"], ["two"]]
+        assert where(tmp_path / "diary" / "evaluate") in (["one"], ["two"])
+        colleague = toy.clone("colleague", "done")
+        toy.run("dvc", "pull", "-q", cwd=colleague, **remote.env)
+        assert (colleague / "data/evaluate/args.txt").read_text() == "data/evaluate 1 0"
+        secret = team.prefect_auth.partition(":")[2].encode()
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert not [path for path in files if secret in path.read_bytes()]
+
+
+def toy_on(remote: Remote, root: Path) -> Toy:
+    """Return a toy repository whose commits name a remote, and whose cells take long enough for two machines."""
+    toy = make_toy(root)
+    for name, text in {"url": remote.url, **remote.settings}.items():
+        toy.run("dvc", "remote", "modify", "-q", "store", name, text)
+    toy.publish("main", CELLS, PARAMS.replace("steps: 2, nap: 0.1", "steps: 2, nap: 6"))
+    return toy
+
+
+def where(diary: Path) -> list[str]:
+    """Return the machines on which a stage was started."""
+    lines = [json.loads(line) for line in diary.read_text().splitlines()]
+    return [line["host"] for line in lines if line["what"] == "start"]
 
 
 class Clone:
