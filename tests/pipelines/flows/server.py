@@ -104,6 +104,10 @@ class Api:
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": key}
         return str(self._post(f"/deployments/{found['id']}/create_flow_run", body)["id"])
 
+    def parameters(self, run: str) -> dict[str, Any]:
+        """Return what a run was started with."""
+        return dict(self._get(f"/flow_runs/{run}")["parameters"])
+
     def state(self, run: str) -> dict[str, Any]:
         """Return the state of a run."""
         return dict(self._get(f"/flow_runs/{run}")["state"])
