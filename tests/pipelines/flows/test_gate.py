@@ -39,7 +39,11 @@ def promote(stack: Stack, **parameters: object) -> str:
         f"state = promote(repository=sys.argv[1], return_state=True, **{parameters!r}); "
         "print('said:', state.name, state.message)"
     )
-    done = stack.command(sys.executable, "-c", script, str(stack.toy.origin))
+    done = stack.toy.attempt(
+        sys.executable, "-c", script, str(stack.toy.origin),
+        cwd=stack.toy.root,  # the checkout has a package of that name, too
+        PREFECT_API_URL=stack.server.url, OCRNET_CLONES=str(stack.toy.root / "clones"),
+    )  # fmt: skip
     (said,) = [line for line in done.stdout.splitlines() if line.startswith("said: ")]
     return said.removeprefix("said: ")
 
