@@ -118,8 +118,11 @@ def _started(
         "PYTHONUNBUFFERED": "1",
         **(environment or {}),
     }
+    # What handles a clone is of this checkout; what a commit promotes by is of that commit, whose package lies in the
+    # folder: `-P` keeps it from being found first.
+    own = ["-P"] if module.startswith("pipelines._dvc.") else []
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=clone.folder, env=environ, text=True, errors="replace",
+        [sys.executable, *own, "-m", module, *arguments], cwd=clone.folder, env=environ, text=True, errors="replace",
         stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
         pass_fds=[clone.lock.fileno()],
     )  # fmt: skip
