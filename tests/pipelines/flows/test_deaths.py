@@ -16,10 +16,9 @@ from .toy import make_toy
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
-LIMITS = (
-    60,
-    75,
-)  # seconds until a running, and a pending, run counts as lost; a heartbeat is sent every 30
+# Seconds until a running, and a pending, run counts as lost. A heartbeat is sent every 30; a loaded machine has two
+# minutes to begin a run.
+LIMITS = (60, 120)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def test_a_killed_stage_goes_on_from_its_checkpoint_on_another_worker(
 def test_a_stage_that_failed_by_its_own_fault_is_not_tried_again(
     stack: Stack, outcome: Outcome
 ) -> None:
-    assert outcome.state["type"] == "FAILED"
+    assert outcome.state["type"] == "FAILED", outcome.state
     assert sorted(child["state_name"] for child in stack.api.children(outcome.run)) == [
         "Exit1",
         "Exit2",

@@ -165,7 +165,8 @@ def test_a_second_run_restores_all_and_occupies_no_worker(
 def test_overrides_and_targets_run_only_what_they_change(
     stack: Stack, later: dict[str, str]
 ) -> None:
-    assert stack.api.state(later["overrides"])["type"] == "COMPLETED"
+    state = stack.api.state(later["overrides"])
+    assert state["type"] == "COMPLETED", state["message"]
     assert names(stack.api.children(later["overrides"])) == ["evaluate", "train@2"]
     assert len(stack.diary("train@0")) == 1
     locks = [
