@@ -54,7 +54,7 @@ def _measure(
 ) -> tuple[float, list[str]]:
     """Run the toy with some workers and return the seconds from the first cell's start to the last one's end."""
     arguments, log = ["--slots", str(slots)], folder / f"work{slots}.log"
-    with _running(toy, "pipelines.work", arguments, "started!", count=2 * slots, log=log):
+    with _running(toy, "pipelines.work", arguments, "started!", count=3 * slots, log=log):
         run = _run(toy)
         stages = phases_of(run)
         naps = [one for one in stages if one.name.startswith("nap@")]

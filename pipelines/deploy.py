@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def read_pools() -> list[str]:
-    """Return the pools that `dvc.yaml` names for stages that do not run beside the pipeline.
+    """Return the pools that `dvc.yaml` names.
 
     Raises:
         ParamsError: `dvc.yaml` is wrong.
@@ -59,7 +59,7 @@ def read_pools() -> list[str]:
     if done.returncode:
         raise ParamsError(done.stderr.strip())
     nodes = [json.loads(line) for line in done.stdout.splitlines()]
-    return sorted({node["pool"] for node in nodes if node["command"] and not node["small"]})
+    return sorted({node["pool"] for node in nodes if node["command"]})
 
 
 def unpushed(repository: str, revision: str) -> str | None:
