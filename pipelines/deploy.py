@@ -11,15 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrnet.errors import DataError, OcrnetError, ParamsError
+from ocrnet.errors import OcrnetError, ParamsError
+from pipelines._arguments import Parser
 from pipelines._local import check_prefect, repository_of, set_local_servers
 from pipelines._workspace import git
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m pipelines.deploy", description=(__doc__ or "").partition("\n")[0]
-    )
+    words = (__doc__ or "").partition("\n")[0]
+    parser = Parser(prog="python -m pipelines.deploy", description=words)
     add = parser.add_argument
     add(
         "--repository",
@@ -80,9 +80,9 @@ def unpushed(repository: str, revision: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(argv)
     local = set_local_servers()
     try:
+        given = _parser().parse_args(argv)
         check_prefect()
         pools = read_pools()
         here = Path.cwd()
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             pools, repository, revision=revision, needs=needs,
             nightly=given.nightly, watch_s=given.watch,
         )  # fmt: skip
-    except (OcrnetError, DataError) as error:
+    except OcrnetError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return error.exit_code
     print("\n".join(lines))

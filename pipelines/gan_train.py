@@ -9,11 +9,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ocrnet.config import Params
-from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.errors import OcrnetError
 from ocrnet.params_file import load_params
+from pipelines._arguments import Parser
 from pipelines._stage import STATE, code_fingerprint, fingerprint_of, set_up_logging
 
 PREPARED = Path("data/prepare")
@@ -22,17 +23,9 @@ RESULT_FILE = "gan_train.json"
 USES = ("data.crop_size", "data.value_range", "data.exif", "prepare.resize", "model", "train")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ParamsError(f"{message}. See: python -m pipelines.gan_train --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
-    found = _Parser(
+    found = Parser(
         prog="python -m pipelines.gan_train",
         description="Train on painted pairs alone, score on real images.",
     )

@@ -9,28 +9,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._arguments import Parser
 
 LabelMap = npt.NDArray[np.uint8]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ParamsError(f"{message}. See: python -m pipelines.paint --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
-    found = _Parser(prog="python -m pipelines.paint", description="Repaint an edited image.")
+    found = Parser(prog="python -m pipelines.paint", description="Repaint an edited image.")
     found.add_argument("image", type=Path, metavar="IMAGE")
     found.add_argument(
         "mask", type=Path, metavar="MASK", help="the edited label map: ids, or the class colours"

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
+from pipelines._arguments import Parser
 from pipelines._mlflow.lock import load_plain_yaml
 from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
 from pipelines._mlflow.target import find_target, hide_userinfo
@@ -29,17 +29,9 @@ DIFFERENT = 5
 GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ParamsError(f"{message}. See: python -m pipelines.rebuild --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
-    found = _Parser(
+    found = Parser(
         prog="python -m pipelines.rebuild", description="Make a registered version again."
     )
     found.add_argument(

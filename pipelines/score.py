@@ -10,21 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import OcrnetError, ParamsError
+from pipelines._arguments import Parser
 
 MOST_PROCESSES = 8  # by default: each holds a copy of the model
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ParamsError(f"{message}. See: python -m pipelines.score --help")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     default = EvaluateParams()
     modes = EvaluateParams.model_fields["merge"].annotation
     known = getattr(modes, "__args__", ())
-    found = _Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
+    found = Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
     found.add_argument(
         "bundles", nargs="+", type=Path, metavar="BUNDLE", help="several: an ensemble"
     )

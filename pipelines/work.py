@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._arguments import Parser
 from pipelines._local import check_prefect, set_local_servers, share_cache_of
 from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
 from pipelines.flows.needs import gpu_memory_gib, lacks
@@ -44,9 +45,8 @@ class Slot:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m pipelines.work", description=(__doc__ or "").partition("\n")[0]
-    )
+    words = (__doc__ or "").partition("\n")[0]
+    parser = Parser(prog="python -m pipelines.work", description=words)
     add = parser.add_argument
     add(
         "--pool",
@@ -220,10 +220,10 @@ def start(slot: Slot) -> "subprocess.Popen[bytes]":
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(argv)
     set_local_servers()
     share_cache_of(Path.cwd())
     try:
+        given = _parser().parse_args(argv)
         check_prefect()
         memory = usable_gpus(given.gpus)
         from pipelines.flows.pools import read_needs

@@ -21,6 +21,7 @@ from ocrnet.evaluate import evaluate
 from ocrnet.quality.record import Measure, write_quality
 from ocrnet.report import render_report, write_report
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart, nice_ticks
+from ocrnet.report.gallery import _rejected as told_rejected
 from ocrnet.report.pictures import error_picture, photo, rejected_picture
 from ocrnet.tracking import Recorder
 from tests.ocrnet.evaluated import (
@@ -331,3 +332,9 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
 def decode(uri: str) -> np.ndarray:
     with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as image:
         return np.array(image.convert("RGB"))
+
+
+def test_what_the_cap_kept_is_told_beside_what_went() -> None:
+    assert told_rejected(0.1, 0.1) == "10.0 %"
+    assert told_rejected(0.4, 0.65) == "40.0 %, without the cap 65.0 %"
+    assert told_rejected(0.1, None) == "10.0 %"  # a selection from before there was a cap

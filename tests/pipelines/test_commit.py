@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines._commit import commit_tags, git_tags, note_commit
+from pipelines._commit import BASE_VARIABLE, commit_tags, git_tags, note_commit
 
 
 def git(*arguments: str) -> str:
@@ -45,6 +45,18 @@ def test_a_stage_that_ran_elsewhere_has_the_commit_at_which_it_was_sent() -> Non
             "git.dirty": "false",
             "git.at": "publish",
         }
+
+
+def test_what_a_flow_puts_on_top_is_traced_to_the_commit_that_was_asked_for(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = git("rev-parse", "HEAD")
+    monkeypatch.setenv(BASE_VARIABLE, asked)
+    assert "git.run_sha" not in git_tags()  # nothing on top
+    (repository / "code.py").write_text("overrides")
+    git("commit", "-qam", "overrides")
+    tags = git_tags()
+    assert (tags["git.sha"], tags["git.run_sha"]) == (asked, git("rev-parse", "HEAD"))
 
 
 def test_a_change_of_dvc_lock_alone_is_not_dirty(repository: Path) -> None:

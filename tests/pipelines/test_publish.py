@@ -129,6 +129,22 @@ def test_tags_lead_to_code_data_and_params(store: Store) -> None:
     assert {"git.sha", "git.dirty", "dvc.lock_md5", "dvc.data_md5", "params.sha"} <= tags.keys()
 
 
+def test_a_run_names_the_run_of_prefect_that_made_it_and_not_the_one_that_sends_it(
+    tmp_path: Path,
+) -> None:
+    workspace = Workspace(tmp_path, "")
+    fill(workspace)
+    workspace.publish(
+        PREFECT__FLOW_RUN_ID="the-sender", PREFECT_PARENT_FLOW_RUN_ID="the-pipeline",
+        OCRNET_FLOW_RUNS='{"train@0": "the-trainer"}',
+    )  # fmt: skip
+    store = Store(tmp_path / "mlflow.db")
+    trained, restored = (store.run(name).tags for name in ("train@0", "synthesize"))
+    assert trained["prefect.flow_run_id"] == "the-trainer"
+    assert "prefect.flow_run_id" not in restored  # from the run cache: no run made it
+    assert trained["prefect.parent_id"] == restored["prefect.parent_id"] == "the-pipeline"
+
+
 def test_nothing_to_send_takes_no_mlflow_and_half_a_second(first: Workspace) -> None:
     seconds = []
     for _ in range(3):

@@ -1,5 +1,6 @@
 """What every stage shares: exit codes, fingerprints, checkpoints."""
 
+import errno
 import os
 import re
 import shutil
@@ -8,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from ocrnet.errors import DataError, TrainError
 from ocrnet.params_file import load_params
-from pipelines._stage import STATE, Stage, fingerprint_of, run_stage
+from pipelines._stage import MACHINE_FAILED, STATE, Stage, fingerprint_of, run_stage
+from pipelines.flows.schedule import FINAL_CODES
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +70,35 @@ def test_a_bug_keeps_its_traceback() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
+        run(fail)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("of 3 GiB"),
+        torch.OutOfMemoryError("of 3 GiB"),
+        OSError(errno.ENOSPC, "of 3 GiB"),
+    ],
+)
+def test_what_the_machine_failed_may_be_tried_elsewhere(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(stage: Stage) -> None:
+        raise error
+
+    assert run(fail) == MACHINE_FAILED
+    assert MACHINE_FAILED not in FINAL_CODES  # of the flows, which never try those again
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("train: the machine failed: ")
+    assert line.endswith("of 3 GiB")
+
+
+def test_a_file_that_is_missing_is_a_bug_and_not_the_machine() -> None:
+    def fail(stage: Stage) -> None:
+        raise FileNotFoundError(errno.ENOENT, "data/prepare")
+
+    with pytest.raises(FileNotFoundError):
         run(fail)
 
 

@@ -15,11 +15,13 @@ class Flat:
 
     def __init__(self, colours: dict[int, int], grain: float = 12.0) -> None:
         self._colours, self._grain = colours, grain
+        self.before: np.ndarray | None = None
 
     def paint(
         self, label_map: np.ndarray, *, seed: int, before: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the image of a label map."""
+        self.before = before
         grain = np.random.default_rng(seed).normal(0.0, self._grain, (*label_map.shape, 1))
         flat = np.vectorize(self._colours.__getitem__)(label_map)[..., None]
         painted = np.clip(np.repeat(flat + grain, 3, axis=2), 0, 255)
@@ -38,6 +40,16 @@ def photograph() -> tuple[np.ndarray, np.ndarray]:
 def paint(image: np.ndarray, original: np.ndarray, edited: np.ndarray, seed: int = 0) -> np.ndarray:
     painter = Flat({0: 40, 1: 90, 2: 240})
     return repaint(image, original, edited, painter=painter, ignore_index=255, seed=seed)
+
+
+def test_the_painter_is_told_what_was_there_so_that_styles_stay() -> None:
+    image, original = photograph()
+    edited = original.copy()
+    edited[24:30, 30:36] = 1
+    painter = Flat({0: 40, 1: 90})
+    repaint(image, original, edited, painter=painter, ignore_index=255, seed=0)
+    assert painter.before is not None
+    assert np.array_equal(painter.before, original)
 
 
 def test_every_pixel_beyond_the_rim_is_kept_to_the_bit() -> None:
