@@ -18,6 +18,7 @@ from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.protocol import Protocol
 from ocrnet.scoring import TestSplit, read_test_split
 from pipelines._mlflow import send
+from pipelines._mlflow.promotion import Outcome, PromoteOptions, promote
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 
 from .store import Store, copy_empty_store
@@ -158,3 +159,8 @@ def _evaluate(workspace: Workspace, wrong: tuple[float, ...], *, elsewhere: bool
     }
     np.savez_compressed(workspace.out("evaluate") / "confusions.npz", **arrays)
     workspace.lock_stage("evaluate")
+
+
+def promote_to(version: str, **options: Any) -> Outcome:
+    """Judge a version on this CPU and promote it where the gate lets it."""
+    return promote(PromoteOptions(version=version, device="cpu", **options))
