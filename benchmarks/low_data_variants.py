@@ -15,14 +15,13 @@ from ocrnet.params_file import parse_params
 Values = Mapping[str, Any]
 BASE = "base"
 
-# No filter at all is the arm gan_unselected. Steps are told as multiples of those of the study.
+# No filter at all is the arm gan_unselected, and the pairs alone give GAN-train and its like for the other arms.
+# Steps are told as multiples of those of the study.
 VARIANTS: dict[str, Callable[[Params], Values]] = {
     "filter_0.01": lambda _: {"select.real_rejection": 0.01},
     "filter_0.15": lambda _: {"select.real_rejection": 0.15},
     "filter_0.3": lambda _: {"select.real_rejection": 0.3},
-    "pairs_alone": lambda _: {
-        "retrain.real_fraction": 0.0
-    },  # GAN-train, and its like for the other arms
+    "pairs_alone": lambda _: {"retrain.real_fraction": 0.0},
     "real_0.25": lambda _: {"retrain.real_fraction": 0.25},
     "real_0.75": lambda _: {"retrain.real_fraction": 0.75},
     "weight_0.5": lambda _: {"retrain.synthetic_weight": 0.5},
