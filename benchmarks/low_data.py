@@ -22,8 +22,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.low_data_cells import Cell, hash_raw, run_cell, score_cell, write_json
+from benchmarks.low_data_curve import curve_of
+from benchmarks.low_data_groups import Group
 from benchmarks.low_data_page import make_page
-from benchmarks.low_data_table import Group, curve_of, make_table
+from benchmarks.low_data_table import make_table
 from benchmarks.low_data_variants import (
     VARIANTS,
     parse_setting,

@@ -27,7 +27,7 @@ th:first-child { text-align: left; } thead th { color: var(--muted); font-weight
 
 
 def make_page(curve: dict[str, Any]) -> str:
-    """Return the page of a curve as `low_data_table.curve_of` gives it."""
+    """Return the page of a curve as `low_data_curve.curve_of` gives it."""
     rows = [_row(arm, point) for arm, points in curve["arms"].items() for point in points]
     told = [
         Markup("<p><b>{:g} % of the training images.</b> {}</p>").format(100 * float(share), words)

@@ -121,6 +121,22 @@ def test_the_curve_holds_the_same_means_and_is_a_page_of_its_own(whole: Path) ->
     assert "<svg" in page
 
 
+@pytest.mark.slow
+def test_more_real_images_are_held_against_the_least(workspace: Path, tmp_path: Path) -> None:
+    assert study(workspace, tmp_path, "--arms", "train", "--fractions", "1.0", "0.5") == 0
+    table = (tmp_path / "table.md").read_text()
+    means = [float(row) for row in re.findall(r"^\| train \| (\d+\.\d+) \|", table, re.MULTILINE)]
+    row = re.search(
+        r"^\| 100 % \| 8 training images \| (\S+) \[\S+, \S+\] \|$", table, re.MULTILINE
+    )
+    assert "| train |  | less train of 50 % |" in table
+    assert row
+    assert float(row[1]) == pytest.approx(means[0] - means[1], abs=0.06)
+    assert (
+        table.count("less train of") == table.count("| 100 % |") == 1
+    )  # not the least with itself
+
+
 class KilledError(Exception):
     """Stands for a SIGKILL in the middle of a cell."""
 

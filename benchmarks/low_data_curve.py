@@ -1,0 +1,35 @@
+"""The learning curve of `benchmarks.low_data`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.low_data_groups import Group
+from ocrnet.compare import estimate
+from ocrnet.verdict_words import answer
+
+
+def curve_of(fractions: Mapping[float, Group]) -> dict[str, Any]:
+    """Return the learning curve: per arm and fraction the mIoU with its interval over test images, and each seed."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    answers = {}
+    for fraction, group in fractions.items():
+        if group.outcome is not None:
+            answers[f"{fraction:g}"] = answer(group.outcome)
+        for arm in group.arms:
+            point = _point(group, arm)
+            if point is not None:
+                arms.setdefault(arm, []).append({"fraction": fraction, **point})
+    return {"fractions": list(fractions), "arms": arms, "answers": answers}
+
+
+def _point(group: Group, arm: str) -> dict[str, Any] | None:
+    seeds = group.seeds_of(arm)
+    if not seeds:
+        return None
+    params, stack = group.select.params.evaluate, group.stack(arm, seeds)
+    mean = estimate(
+        stack, groups=group.scores[arm, seeds[0]].groups, resamples=params.bootstrap,
+        confidence=params.confidence, seed=params.seed,
+    ).miou  # fmt: skip
+    each = {str(seed): group.miou(arm, seed) for seed in seeds}
+    return {"images": group.images, "miou": mean.value, "low": mean.low, "high": mean.high, "seeds": each}  # fmt: skip
