@@ -28,6 +28,7 @@ VARIANTS: dict[str, Callable[[Params], Values]] = {
     "weight_0.5": lambda _: {"retrain.synthetic_weight": 0.5},
     "tail_0.2": lambda _: {"retrain.real_tail": 0.2},
     "layouts_train_flip": lambda _: {"synthesize.operations": {"train": 1.0, "flip": 1.0}},
+    "pairs_x4": lambda params: {"synthesize.count": 4 * params.synthesize.count},
     "layouts_all": lambda _: {"synthesize.operations": dict.fromkeys(OPERATIONS, 1.0)},
     "layouts_even": lambda _: {"synthesize.rare_power": 0.0, "synthesize.hard_power": 0.0},
     "gan_half_steps": lambda params: {"train_gan.steps": max(1, params.train_gan.steps // 2)},
