@@ -5,6 +5,7 @@ study whose params changed does anew what depends on them and nothing else, vari
 no cell is ever overwritten by another.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -108,11 +109,20 @@ class Cell:
 
 
 def run_cell(cell: Cell) -> None:
-    """Run a cell, after those that it reads, unless it is done."""
+    """Run a cell, after those that it reads, unless it is done; another process that runs it is waited for."""
     if cell.done:
         return
     for _, read in cell.reads:
         run_cell(read)
+    locks = cell.root / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / cell.folder.name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back by the kernel, however the process ends
+        if not cell.done:
+            _run(cell)
+
+
+def _run(cell: Cell) -> None:
     checkpoints = CheckpointStore(cell.folder / "checkpoint")
     goes_on = any((cell.folder / "checkpoint").glob("*.pt"))
     logger.info("%s: %s", cell.folder.name, "goes on from its checkpoint" if goes_on else "starts")

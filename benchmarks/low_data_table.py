@@ -62,9 +62,9 @@ def _arms_table(group: Group) -> str:
         head.append(f"less the best without a GAN ({rival})")
         references.append(rival)
     rows = []
-    for arm in group.arms:
+    for arm in filter(group.seeds_of, group.arms):
         each = [group.miou(arm, seed) for seed in group.seeds_of(arm)]
-        mean = f"{100 * sum(each) / len(each):.2f}" if each else "-"
+        mean = f"{100 * sum(each) / len(each):.2f}"
         seeds = [
             f"{100 * group.miou(arm, seed):.2f}" if (arm, seed) in group.scores else "-"
             for seed in group.seeds

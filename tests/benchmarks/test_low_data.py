@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks import low_data
+from benchmarks import low_data, low_data_cells, low_data_stages
 from benchmarks.low_data_cells import Cell
 from benchmarks.low_data_variants import VARIANTS, with_values
 from ocrnet.data.dataset import TrainBatch
@@ -135,6 +137,23 @@ def test_more_real_images_are_held_against_the_least(workspace: Path, tmp_path: 
     assert (
         table.count("less train of") == table.count("| 100 % |") == 1
     )  # not the least with itself
+
+
+def test_a_cell_that_another_process_runs_is_waited_for(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    def body(cell: Cell, _: object) -> None:
+        ran.append(cell.name)
+        time.sleep(0.3)
+
+    monkeypatch.setitem(low_data_stages.BODIES, "prepare", body)
+    cell = Cell("prepare", load_params(workspace / "params.yaml"), tmp_path)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(low_data_cells.run_cell, [cell, cell]))
+    assert ran == ["prepare"]
+    assert cell.done
 
 
 class KilledError(Exception):
