@@ -148,8 +148,10 @@ def test_a_stage_killed_and_resumed_continues_its_run_without_duplicates(
     toy.kill()
     toy.communicate()
     wait_for(lambda: the_run(server, workspace).status == "KILLED")
+    sent = len(points(server, workspace))
     again = start_toy(workspace, first=3)  # from the checkpoint at step 3
     wait_for(lambda: the_run(server, workspace).status == "RUNNING")
+    wait_for(lambda: count_lines(workspace) > sent)  # ended before, it would be another training
     told = finish(again, workspace)
     workspace.lock_stage(STAGE)
     done = workspace.publish()  # while the follower is at its end, or after it
