@@ -85,12 +85,11 @@ def _images(group: Group) -> str:
 def _more_images(fractions: Sequence[Group]) -> list[str]:
     """Return what real images in place of pairs gave, at the same steps: no pairs drawn from them can give more."""
     first, *more = sorted(fractions, key=lambda group: group.select.params.prepare.train_fraction)
-    gaps = {group.name: group.against(BASELINE, BASELINE, of=first) for group in more}
-    rows = [
-        [group.name, _images(group), difference(gap.miou)]
-        for group in more
-        if (gap := gaps[group.name]) is not None
-    ]
+    rows = []
+    for group in more:
+        gap = group.against(BASELINE, BASELINE, of=first)
+        if gap is not None:
+            rows.append([group.name, _images(group), difference(gap.miou)])
     if not rows:
         return []
     head = [BASELINE, "", f"less {BASELINE} of {first.name}"]

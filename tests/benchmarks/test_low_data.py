@@ -134,9 +134,17 @@ def test_more_real_images_are_held_against_the_least(workspace: Path, tmp_path: 
     assert "| train |  | less train of 50 % |" in table
     assert row
     assert float(row[1]) == pytest.approx(means[0] - means[1], abs=0.06)
-    assert (
-        table.count("less train of") == table.count("| 100 % |") == 1
-    )  # not the least with itself
+    assert "| 50 % |" not in table  # not the least with itself
+
+
+@pytest.mark.slow
+def test_an_arm_without_scores_has_no_row_and_is_told(workspace: Path, whole: Path) -> None:
+    out = workspace / "tables"
+    shutil.copytree(whole, out)
+    assert study(workspace, out, "--arms", *ARMS, "real_twice", "--table") == 0
+    table = (out / "table.md").read_text()
+    assert "| real_twice |" not in table
+    assert "Not done: 50 % real_twice-0, 50 % real_twice-1." in table
 
 
 def test_a_cell_that_another_process_runs_is_waited_for(
