@@ -1,8 +1,8 @@
 """Put a set of params in force: `python -m pipelines.use camvid`.
 
-A set is a file of `params/` that holds what is particular to one data set, as dotted keys. All sets name the
-same keys, so going from one to another leaves nothing of the first behind; everything else stands in
-`params.yaml` alone.
+A set is a file of `params/` that holds what is particular to one data set, as dotted keys. All sets that come with
+the project name the same keys, so going from one to another leaves nothing of the first behind; everything else
+stands in `params.yaml` alone. A key that a set of one's own names besides stays as it is when another is put in force.
 """
 
 import sys

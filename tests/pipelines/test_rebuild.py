@@ -124,7 +124,7 @@ def make_experiment(published: Published) -> None:
 
     from ocrnet.params_file import load_params
 
-    name = load_params(Path("params.yaml")).publish.experiment
+    name = load_params(published.checkout / "params.yaml").publish.experiment
     location = (published.folder / "artifacts").as_uri()
     MlflowClient(published.uri).create_experiment(name, artifact_location=location)
 

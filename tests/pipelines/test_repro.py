@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from .fresh_params import reset_params
+
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
 COPIED = (
@@ -23,10 +25,13 @@ TINY = {
     "demo.train": 8, "demo.val": 4, "demo.test": 6, "demo.size": [64, 64],
     "data.crop_size": [64, 64],
     "model.mid_channels": 16, "model.key_channels": 8,
-    "train.steps": 12, "train.batch_size": 4, "train.val_interval": 12, "train.checkpoint_interval": 3,
-    "train.log_interval": 3, "train.warmup_steps": 2,
+    "train.steps": 12, "train.lr": 0.002, "train.batch_size": 4, "train.val_interval": 12,
+    "train.checkpoint_interval": 3, "train.log_interval": 3, "train.warmup_steps": 2,
     "train_gan.steps": 8, "train_gan.batch_size": 2, "train_gan.val_interval": 4,
-    "train_gan.checkpoint_interval": 3, "train_gan.log_interval": 4,
+    "train_gan.checkpoint_interval": 3, "train_gan.log_interval": 4, "train_gan.translate": 0.0,
+    "synthesize.operations": {
+        "train": 1.0, "flip": 1.0, "scale": 0.0, "copy_paste": 2.0, "warp": 0.0, "recombine": 0.0,
+    },
     "synthesize.count": 6, "select.max_rejected": 1.0, "evaluate.bootstrap": 100, "publish.live": False,
 }  # fmt: skip
 STAGES = [
@@ -52,6 +57,7 @@ class Workspace:
                 shutil.copytree(name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(name, root / name)
+        reset_params(root / "params.yaml")
         self.set(TINY)
         venv = Path(sys.executable).parent
         self.env = {

@@ -47,9 +47,9 @@ def test_wrong_params_end_with_2_and_a_line_each(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = workspace / "params.yaml"
-    path.write_text(
-        path.read_text().replace("lr: 0.002", "lr: fast").replace("  lr: 0.001", "  lr: fast")
-    )
+    document = YAML().load(path)
+    document["train"]["lr"] = "fast"
+    YAML().dump(document, path)
     assert run() == 2
     assert "train: params.yaml: train.lr: found 'fast'." in capsys.readouterr().err
 
