@@ -3,26 +3,36 @@
 `dvc pull` then brings the outputs.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.errors import OcrnetError
+from pipelines._arguments import Parser
 from pipelines._local import check_prefect, set_local_servers
 
 LOCK_FILE = Path("dvc.lock")
 
 
-def main(argv: list[str]) -> int:
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = Parser(
+        prog="python -m pipelines.take", description="Write the dvc.lock of a run of the pipeline."
+    )
+    found.add_argument("run", metavar="RUN", help="the id of the run, which its page shows")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    if len(argv) != 1:
-        print("take: name one run: python -m pipelines.take RUN", file=sys.stderr)
-        return 2
-    set_local_servers()
     try:
+        given = parser().parse_args(argv)
+        set_local_servers()
         check_prefect()
         from pipelines.flows.pools import read_lock
 
-        text = read_lock(argv[0])
+        text = read_lock(given.run)
     except OcrnetError as error:
         print(f"take: {error}", file=sys.stderr)
         return error.exit_code

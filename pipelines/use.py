@@ -5,16 +5,34 @@ the project name the same keys, so going from one to another leaves nothing of t
 stands in `params.yaml` alone. A key that a set of one's own names besides stays as it is when another is put in force.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
 from ocrnet.params_file import parse_params
+from pipelines._arguments import Parser
 from pipelines._params import put_values, write_values
 
 SETS = Path("params")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = Parser(
+        prog="python -m pipelines.use", description="Put a set of params/ in force in params.yaml."
+    )
+    known = ", ".join(known_sets(SETS))
+    found.add_argument("set", metavar="SET", nargs="?", help=f"its name; known: {known}")
+    return found
+
+
+def known_sets(sets: Path) -> list[str]:
+    """Return the names of the sets in a folder."""
+    return sorted(path.stem for path in sets.glob("*.yaml"))
 
 
 def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS) -> list[str]:
@@ -23,7 +41,7 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     Raises:
         ParamsError: there is no such set, a key of it is not in `params.yaml`, or the result is not valid.
     """
-    known = sorted(path.stem for path in sets.glob("*.yaml"))
+    known = known_sets(sets)
     if name not in known:
         raise ParamsError(f"{sets}: no set {name!r}. Known: {', '.join(known)}.")
     place = f"{sets / name}.yaml"
@@ -35,18 +53,18 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     return changed
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    if len(argv) != 1:
-        known = ", ".join(sorted(path.stem for path in SETS.glob("*.yaml")))
-        print(f"use: name one set: python -m pipelines.use SET. Known: {known}.", file=sys.stderr)
-        return 2
     try:
-        changed = use_set(argv[0])
+        name = parser().parse_args(argv).set
+        if name is None:
+            known = ", ".join(known_sets(SETS))
+            raise ParamsError(f"name one set: python -m pipelines.use SET. Known: {known}.")
+        changed = use_set(name)
     except OcrnetError as error:
         print(f"use: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"params.yaml: set {argv[0]} in force ({', '.join(changed) or 'it was already'})")
+    print(f"params.yaml: set {name} in force ({', '.join(changed) or 'it was already'})")
     return 0
 
 

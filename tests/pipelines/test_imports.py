@@ -29,6 +29,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.follow", set()),
         ("pipelines.use", set()),
         ("pipelines.show", set()),
+        ("pipelines.take", set()),
         ("pipelines.score", set()),
         ("pipelines.promote", set()),
         ("pipelines.rollback", set()),

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ocrnet.errors import ParamsError
 from ocrnet.names import check_component_names
 from ocrnet.params_file import load_params
-from pipelines.use import SETS, use_set
+from pipelines.use import SETS, main, use_set
 
 from .fresh_params import reset_params
 
@@ -70,6 +70,21 @@ def test_an_unknown_set_is_named_with_the_known_ones(params: Path, tmp_path: Pat
         (sets / f"{name}.yaml").write_text("train.lr: 0.5\n")
     with pytest.raises(ParamsError, match=r"no set 'mein'\. Known: demo, mine\."):
         use_set("mein", params=params, sets=sets)
+
+
+def test_the_command_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert "usage: python -m pipelines.use [-h] [SET]" in told
+    assert "camvid" in told
+    for wrong, words in (
+        ([], "name one set: python -m pipelines.use SET. Known: "),
+        (["demo", "camvid"], "unrecognized arguments: camvid. See: python -m pipelines.use --help"),
+        (["camvidd"], "params: no set 'camvidd'. Known: "),
+    ):
+        assert main(wrong) == 2
+        assert capsys.readouterr().err.startswith(f"use: {words}")
 
 
 def test_a_key_that_params_lack_is_refused_and_nothing_is_written(
