@@ -1,9 +1,10 @@
-"""The pairs that are kept: their rejected pixels set to ignore, and a weight that says how often each is drawn."""
+"""The judged pairs; those that stay are written, rejected pixels ignored, with a weight for how often each is drawn."""
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,48 +14,63 @@ from scipy.stats import rankdata
 from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
+from ocrnet.gan.choice import Choice, Judged
 from ocrnet.gan.rejections import Rejections
-from ocrnet.gan.thresholds import LossCounts, Threshold, reject
+from ocrnet.gan.thresholds import LossCounts, Losses, Threshold, cap, reject
 from ocrnet.gan.verdicts import Verdict, rejected_share
 
 MOST_DRAWN = 20  # the hardest pair is drawn so many times as often as one of no hardness
 
 
-class _Pair(NamedTuple):
-    row: dict[str, Any]
-    hardness: float
-
-
-class KeptPairs:
-    """Takes the pairs that stay, and writes them once the cap of each class is known.
+class JudgedPairs:
+    """Takes the verdict on every pair, and writes those that stay once it is known which.
 
     Args:
         scratch: folder for the losses of their pixels, which in memory would be ten times the images.
         classes: names and palette.
 
     Attributes:
-        losses: of all pixels of the kept pairs.
+        pairs: in the order in which they came.
     """
 
     def __init__(self, scratch: Path, classes: ClassTable) -> None:
-        self.losses = LossCounts(classes.num_classes)
+        self.pairs: list[Judged] = []
         self._scratch = scratch
         self._classes = classes
-        self._pairs: list[_Pair] = []
 
     def add(self, verdict: Verdict) -> None:
         """Take a pair."""
-        self.losses.add(verdict.losses, verdict.label_map)
-        np.save(self._scratch / f"{verdict.row['id']}.npy", verdict.losses)
-        self._pairs.append(_Pair(verdict.row, verdict.hardness))
+        row = verdict.row
+        if verdict.neighbour is None:  # a copy is not looked at again
+            np.save(self._scratch / f"{row['id']}.npy", verdict.losses)
+        counts = np.bincount(verdict.label_map.ravel(), minlength=256)[: self._classes.num_classes]
+        share = verdict.share(self._classes.ignore_index)
+        self.pairs.append(
+            Judged(row, counts.astype(np.int64), share, verdict.hardness, verdict.neighbour)
+        )
 
-    def write(self, out: Path, synthesized: Path, thresholds: list[Threshold]) -> Rejections:
-        """Write label maps and manifest into `out`, and return what was rejected.
+    def cap(
+        self, thresholds: list[Threshold], choice: Choice, synthesized: Path
+    ) -> list[Threshold]:
+        """Return the thresholds under which no class loses more of its pixels than the choice allows."""
+        painted = LossCounts(self._classes.num_classes)
+        for pair in choice.kept:
+            painted.add(self._losses(pair), read_label_map(synthesized / pair.row["label_map"]))
+        return cap(thresholds, painted, most=choice.most.tolist())
+
+    def _losses(self, pair: Judged) -> Losses:
+        losses: Losses = np.load(self._scratch / f"{pair.row['id']}.npy")
+        return losses
+
+    def write(
+        self, kept: Sequence[Judged], out: Path, synthesized: Path, thresholds: list[Threshold]
+    ) -> Rejections:
+        """Write label maps and manifest of the kept pairs into `out`, and return what was rejected.
 
         Raises:
             DataError: there is no pair.
         """
-        if not self._pairs:
+        if not kept:
             raise DataError(
                 f"{synthesized}: each pair is a copy or lost more pixels than select.max_rejected allows; "
                 "none is left. Train the GAN longer (train_gan.steps), or raise select.max_rejected. See rejected.csv."
@@ -62,10 +78,11 @@ class KeptPairs:
         shutil.rmtree(out / "label_maps", ignore_errors=True)
         (out / "label_maps").mkdir(parents=True)
         tally, rows = Rejections(self._classes), []
-        for pair in self._pairs:
+        for pair in kept:
             label_map = read_label_map(synthesized / pair.row["label_map"])
-            losses = np.load(self._scratch / f"{pair.row['id']}.npy")
-            wrong = reject(losses, label_map, thresholds, ignore_index=self._classes.ignore_index)
+            wrong = reject(
+                self._losses(pair), label_map, thresholds, ignore_index=self._classes.ignore_index
+            )
             tally.add(label_map, wrong)
             rows.append(self._write_pair(out, synthesized, pair, label_map, wrong))
         table = pd.DataFrame(rows)
@@ -78,7 +95,7 @@ class KeptPairs:
         self,
         out: Path,
         synthesized: Path,
-        pair: _Pair,
+        pair: Judged,
         label_map: npt.NDArray[np.uint8],
         wrong: npt.NDArray[np.bool_],
     ) -> dict[str, Any]:

@@ -25,6 +25,12 @@ class Rejections:
         self._valid += self._count(label_map)
         self._rejected += self._count(label_map[wrong])
 
+    def lost(self, before: "Rejections") -> dict[str, float]:
+        """Return, per class, the share of the pixels of all pairs of `before` that are not left here."""
+        left = self._valid - self._rejected
+        counts = zip(self._classes.class_names, left, before._valid, strict=True)
+        return {name: float(1 - kept / made) for name, kept, made in counts if made}
+
     def rates(self, suffix: str = "") -> dict[str, float]:
         """Return the share of pixels rejected as metrics, over all and per class that has pixels."""
         share = float(self._rejected.sum() / max(int(self._valid.sum()), 1))

@@ -3,12 +3,12 @@
 The baseline, trained on real images alone, scores every pixel of a pair. A pixel that it scores worse than
 it scores nearly all held-out real pixels of the class is set to ignore. A pair is dropped whole when it would
 lose too much, or when its image is a copy of a training image: the generator remembered it, and training has
-it already. What is left is drawn by the rank of its hardness (FreeMask, arXiv:2310.15160): pairs whose label
-maps hold hard classes come more often.
+it already. `choice` says which come back for a class that would be lost. What is left is drawn by the rank of its
+hardness (FreeMask, arXiv:2310.15160): pairs whose label maps hold hard classes come more often.
 
 Three traps are avoided, see `thresholds`: the limits come from held-out images; the rate of rejection is
 reported per class, since a rare class is the first that a filter removes for good; and no class loses more
-than a given share of its pixels.
+than a given share of its pixels, those of dropped pairs among them.
 """
 
 import json
@@ -16,16 +16,16 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 
 from ocrnet.config import SelectParams
 from ocrnet.data.manifest import ClassTable
-from ocrnet.gan.kept import KeptPairs
+from ocrnet.gan.choice import Choice, choose_pairs
+from ocrnet.gan.kept import JudgedPairs
 from ocrnet.gan.rejections import Rejections
-from ocrnet.gan.thresholds import Threshold, as_json, cap
-from ocrnet.gan.verdicts import ImageScorer, Verdict, held_out_thresholds, judge_pairs
+from ocrnet.gan.thresholds import Threshold, as_json
+from ocrnet.gan.verdicts import ImageScorer, held_out_thresholds, judge_pairs
 from ocrnet.quality.features import FeatureBank
 from ocrnet.quality.neighbours import Neighbour, near_copies
 from ocrnet.tracking import Recorder
@@ -59,10 +59,11 @@ def select_pairs(
         recorder: told the rates as they grow.
 
     Returns:
-        select/pairs, kept, dropped, near_copies: counts.
+        select/pairs, kept, dropped, near_copies, readmitted: counts.
         select/rejected_share, select/rejected/CLASS: of the pixels of the kept pairs, those set to ignore.
         select/rejected_share_uncapped, select/rejected_uncapped/CLASS: of the pixels of all pairs, those above the
             calibrated thresholds.
+        select/lost/CLASS: of the pixels of all pairs, those that are not used: ignored, or dropped with their pair.
 
     Raises:
         DataError: no pair is left, or the validation split is too small for any threshold.
@@ -73,27 +74,28 @@ def select_pairs(
     )
     copies = _copies(prepared, synthesized, params, features)
     before = Rejections(classes)
-    dropped: list[dict[str, Any]] = []
     with TemporaryDirectory() as scratch:
-        kept = KeptPairs(Path(scratch), classes)
+        judged = JudgedPairs(Path(scratch), classes)
         for verdict in judge_pairs(synthesized, segmenter, thresholds, classes, copies=copies):
             before.add(verdict.label_map, verdict.wrong)
-            reasons = verdict.reasons(params, classes.ignore_index)
-            if reasons:
-                dropped.append(_dropped_row(verdict, reasons, classes))
-            else:
-                kept.add(verdict)
+            judged.add(verdict)
             if before.pairs % LOG_INTERVAL == 0:
-                logger.info("judged %d pairs, dropped %d", before.pairs, len(dropped))
+                logger.info("judged %d pairs", before.pairs)
                 recorder.log(before.pairs, before.rates(UNCAPPED))
-        capped = cap(thresholds, kept.losses, most=params.warn_rejected)
-        _write_tables(out, dropped, capped, classes)
-        after = kept.write(out, synthesized, capped)
-    _warn(before.by_class(), after.by_class(), params.warn_rejected)
-    counts = {"pairs": before.pairs, "kept": after.pairs, "dropped": len(dropped)}
+        choice = choose_pairs(judged.pairs, params)
+        capped = judged.cap(thresholds, choice, synthesized)
+        _write_tables(out, choice, params, capped, classes)
+        after = judged.write(choice.kept, out, synthesized, capped)
+    lost = after.lost(before)
+    _warn(before.by_class(), lost, params.warn_rejected)
+    _warn_readmitted(choice, params, classes)
+    counts = {
+        "pairs": before.pairs, "kept": after.pairs, "dropped": len(choice.dropped),
+        "near_copies": len(copies), "readmitted": choice.readmitted,
+    }  # fmt: skip
     totals = {f"select/{name}": float(n) for name, n in counts.items()}
-    totals["select/near_copies"] = float(len(copies))
-    return {**totals, **after.rates(), **before.rates(UNCAPPED)}
+    shares = {f"select/lost/{name}": share for name, share in lost.items()}
+    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares}
 
 
 def _copies(
@@ -106,29 +108,49 @@ def _copies(
 
 
 def _write_tables(
-    out: Path, dropped: list[dict[str, Any]], thresholds: list[Threshold], classes: ClassTable
+    out: Path,
+    choice: Choice,
+    params: SelectParams,
+    thresholds: list[Threshold],
+    classes: ClassTable,
 ) -> None:
-    table = pd.DataFrame(dropped, columns=REJECTED_COLUMNS)
+    rows = [
+        {
+            "id": pair.row["id"],
+            "rejected_share": round(pair.wrong_share, 6),
+            "why": "; ".join(pair.reasons(params)),
+            "neighbour": pair.neighbour.id if pair.neighbour else "",
+        }
+        for pair in choice.dropped
+    ]
+    table = pd.DataFrame(rows, columns=REJECTED_COLUMNS)
     table.to_csv(out / REJECTED_FILE, index=False, lineterminator="\n")
     text = json.dumps(as_json(thresholds, classes.class_names), indent=1, allow_nan=False)
     (out / THRESHOLDS_FILE).write_text(text + "\n")
 
 
-def _dropped_row(verdict: Verdict, reasons: list[str], classes: ClassTable) -> dict[str, Any]:
-    return {
-        "id": verdict.row["id"],
-        "rejected_share": round(verdict.share(classes.ignore_index), 6),
-        "why": "; ".join(reasons),
-        "neighbour": verdict.neighbour.id if verdict.neighbour else "",
-    }
-
-
-def _warn(before: Mapping[str, float], after: Mapping[str, float], limit: float) -> None:
-    for name, rate in before.items():
-        if rate > limit:
+def _warn(wrong: Mapping[str, float], lost: Mapping[str, float], limit: float) -> None:
+    for name, share in lost.items():
+        if wrong[name] > limit:
             logger.warning(
-                "class %s: %.0f %% of its synthesized pixels are worse than real ones; of those in kept pairs %.0f %% "
-                "are ignored, for select.warn_rejected caps them at %.0f %%. The GAN does not paint it as the baseline "
-                "knows it",
-                name, 100 * rate, 100 * after.get(name, 0.0), 100 * limit,
+                "class %s: %.0f %% of its synthesized pixels are worse than real ones, and %.0f %% are lost, for "
+                "select.warn_rejected caps that at %.0f %%. The GAN does not paint it as the baseline knows it: raise "
+                "train_gan.steps",
+                name, 100 * wrong[name], 100 * share, 100 * limit,
             )  # fmt: skip
+        elif share > limit:
+            logger.warning(
+                "class %s: %.0f %% of its synthesized pixels are lost, more than select.warn_rejected %.0f %%, with "
+                "pairs that are copies of training images: lower train_gan.steps, or select.near_copy",
+                name, 100 * share, 100 * limit,
+            )  # fmt: skip
+
+
+def _warn_readmitted(choice: Choice, params: SelectParams, classes: ClassTable) -> None:
+    if choice.readmitted:
+        names = ", ".join(classes.class_names[class_id] for class_id in sorted(choice.saved))
+        logger.warning(
+            "of the pairs above select.max_rejected %g, %d are kept, the least wrong ones that hold %s: without them "
+            "more than select.warn_rejected %.0f %% of its pixels would be lost",
+            params.max_rejected, choice.readmitted, names, 100 * params.warn_rejected,
+        )  # fmt: skip

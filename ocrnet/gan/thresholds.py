@@ -15,6 +15,7 @@ one that the extra data is for: `cap` raises its threshold until no more than a 
 that the least wrong pixels stay.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -120,9 +121,11 @@ class LossCounts:
         return _quantile(self._counts[class_id].astype(np.float64), rejection)
 
 
-def cap(thresholds: list[Threshold], painted: LossCounts, *, most: float) -> list[Threshold]:
-    """Return thresholds that reject at most a share `most` of each class's painted pixels."""
-    values = [painted.quantile(class_id, most) for class_id in range(len(thresholds))]
+def cap(
+    thresholds: list[Threshold], painted: LossCounts, *, most: Sequence[float]
+) -> list[Threshold]:
+    """Return thresholds that reject at most the share `most` of each class's painted pixels."""
+    values = [painted.quantile(class_id, share) for class_id, share in enumerate(most)]
     return [
         replace(threshold, value=value, calibrated=threshold.value)
         if value > threshold.value

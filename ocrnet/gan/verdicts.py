@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, UInt8
 
-from ocrnet.config import SelectParams
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.gan.thresholds import (
@@ -54,21 +53,6 @@ class Verdict:
     def share(self, ignore_index: int) -> float:
         """Return the share of wrong pixels among the valid ones."""
         return rejected_share(self.wrong, self.label_map, ignore_index=ignore_index)
-
-    def reasons(self, params: SelectParams, ignore_index: int) -> list[str]:
-        """Return why the pair is to be dropped whole, nothing where it is not."""
-        reasons = []
-        share = self.share(ignore_index)
-        if share > params.max_rejected:
-            reasons.append(
-                f"{share:.3f} of the pixels rejected, select.max_rejected is {params.max_rejected}"
-            )
-        if self.neighbour is not None:
-            reasons.append(
-                f"copy of {self.neighbour.id}, at a feature distance of {self.neighbour.distance:.3g} "
-                f"(select.near_copy is {params.near_copy})"
-            )
-        return reasons
 
 
 def held_out_thresholds(

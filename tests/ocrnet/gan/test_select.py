@@ -101,7 +101,7 @@ def test_a_class_painted_wrong_keeps_its_least_wrong_pixels_up_to_the_cap(
     assert metrics["select/rejected_uncapped/car"] == 1.0
     assert 0.35 < metrics["select/rejected/car"] <= 0.4
     assert "class car: 100 % of its synthesized pixels are worse than real ones" in caplog.text
-    assert "caps them at 40 %" in caplog.text
+    assert "caps that at 40 %" in caplog.text
     assert "class ground" not in caplog.text
     assert metrics["select/rejected/ground"] == metrics["select/rejected_uncapped/ground"]
     thresholds = json.loads((tmp_path / "select" / "thresholds.json").read_text())
@@ -164,13 +164,37 @@ def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path:
     pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
     spoilt = pairs / "images" / "gan_00003.png"
     write_image(spoilt, 255 - read_image(spoilt))
-    metrics = select(prepared, pairs, tmp_path / "select")
+    metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=1.0)
     assert (metrics["select/kept"], metrics["select/dropped"]) == (7, 1)
     dropped = pd.read_csv(tmp_path / "select" / "rejected.csv")
     assert dropped["id"].tolist() == ["gan_00003"]
     assert dropped["rejected_share"][0] > 0.5
     assert "gan_00003" not in set(read_manifest(tmp_path / "select")["id"])
     assert not (tmp_path / "select" / "label_maps" / "gan_00003.png").exists()
+
+
+def test_a_class_that_stands_in_spoilt_pairs_is_not_lost_with_them(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All pairs with a bird painted wrong whole: the least wrong come back, but what is wrong in them stays ignored."""
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(), count=16)
+    table = read_manifest(pairs)
+    spoilt = table.loc[table["px_bird"] > 0, "id"]
+    assert 0 < len(spoilt) < len(table)
+    for name in spoilt:
+        path = pairs / "images" / f"{name}.png"
+        write_image(path, 255 - read_image(path))
+    with caplog.at_level(logging.WARNING):
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=0.4)
+    assert metrics["select/readmitted"] > 0
+    assert metrics["select/kept"] == len(table) - len(spoilt) + metrics["select/readmitted"]
+    kept = read_manifest(tmp_path / "select")
+    for name in CLASSES.class_names:
+        left, made = kept[f"px_{name}"].sum(), table[f"px_{name}"].sum()
+        assert metrics[f"select/lost/{name}"] == pytest.approx(1 - left / made)
+        assert metrics[f"select/lost/{name}"] <= 0.4
+    assert "least wrong ones that hold" in caplog.text
+    assert "class bird: 100 % of its synthesized pixels are worse than real ones" in caplog.text
 
 
 def test_a_stricter_filter_keeps_a_subset_of_pixels_and_pairs(

@@ -126,7 +126,7 @@ def test_a_rejection_of_0_is_no_filter() -> None:
 def test_the_cap_raises_the_threshold_of_a_class_that_would_lose_more() -> None:
     """Of losses 1..10 a threshold of 2 rejects eight; at most four of ten means a threshold of 6."""
     painted = held_out(bad=[float(i) for i in range(1, 11)], good=[0.1] * 9 + [3.0])
-    bad, good = cap([threshold(2.0), threshold(2.0)], painted, most=0.4)
+    bad, good = cap([threshold(2.0), threshold(2.0)], painted, most=[0.4, 0.4])
     assert bad.value == pytest.approx(6.0, rel=RESOLUTION)
     assert bad.calibrated == 2.0
     assert good == threshold(2.0)
@@ -140,7 +140,7 @@ def test_no_class_loses_more_than_the_cap_and_no_pixel_more_than_before(
     own = np.array([losses])
     label_map = np.zeros(own.shape, dtype=np.uint8)
     plain = [threshold(0.5)]
-    capped = cap(plain, held_out(a=losses), most=most)
+    capped = cap(plain, held_out(a=losses), most=[most])
     before, after = (reject(own, label_map, t, ignore_index=255) for t in (plain, capped))
     assert after.mean() <= most + 1e-9 or before.mean() <= most
     assert not (after & ~before).any()
@@ -149,5 +149,5 @@ def test_no_class_loses_more_than_the_cap_and_no_pixel_more_than_before(
 def test_a_class_that_was_never_painted_keeps_its_threshold() -> None:
     painted = LossCounts(2)
     painted.add(np.array([[9.0]]), np.zeros((1, 1), dtype=np.uint8))
-    _, absent = cap([threshold(1.0), threshold(1.0)], painted, most=0.4)
+    _, absent = cap([threshold(1.0), threshold(1.0)], painted, most=[0.4, 0.4])
     assert absent == threshold(1.0)
