@@ -33,9 +33,8 @@ from benchmarks.low_data_variants import (
     with_values,
     words_of,
 )
-from ocrnet.compare import BASELINE
 from ocrnet.config import Params
-from ocrnet.data.arms import ARMS
+from ocrnet.data.arms import ARMS, BASELINE
 from ocrnet.errors import DataError, OcrnetError
 from ocrnet.names import check_component_names
 from ocrnet.params_file import load_params
@@ -116,7 +115,7 @@ def group_of(name: str, params: Params, *, arms: Sequence[str], cells: Path, raw
             if arm == BASELINE:
                 models[arm, seed] = train[seed]
                 continue
-            extra = places[Path(ARMS[arm]).parts[0]]
+            extra = places[Path(ARMS[arm].folder).parts[0]]
             reads = tuple(dict([data, extra]).items())
             models[arm, seed] = Cell("retrain", params, cells, reads, arm=arm, seed=seed)
     return Group(name, models, select)

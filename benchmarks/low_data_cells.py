@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks.low_data_stages import BODIES
 from ocrnet.checkpoint import CheckpointStore
-from ocrnet.compare import BASELINE
 from ocrnet.config import Params
+from ocrnet.data.arms import BASELINE
 from ocrnet.tracking import flatten, write_record
 
 logger = logging.getLogger("benchmarks.low_data")

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.low_data_cells import DONE_FILE, Cell, Scored, read_scores
-from ocrnet.compare import BASELINE, Comparison, compare
+from ocrnet.compare import Comparison, compare
+from ocrnet.data.arms import BASELINE
 from ocrnet.data.manifest import read_manifest
 from ocrnet.errors import DataError
 from ocrnet.metrics import miou

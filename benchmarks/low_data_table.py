@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from benchmarks.low_data_cells import DONE_FILE
 from benchmarks.low_data_groups import Group
-from ocrnet.compare import BASELINE, resampling_units
+from ocrnet.compare import resampling_units
+from ocrnet.data.arms import BASELINE
 from ocrnet.errors import DataError
 from ocrnet.tracking import METRICS_FILE
 from ocrnet.verdict_words import answer, difference

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer
 
-BASELINE = "train"  # the arm that saw real images once
-NON_GAN = (BASELINE, "copy_paste", "real_twice")
+from ocrnet.data.arms import without_gan
+
 LEAST_GROUPS = 6  # with fewer, a bootstrap over groups says nothing
 
 
@@ -168,26 +168,17 @@ def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str])
     return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
 
 
-def choose_arm(
-    val_mious: Mapping[str, Mapping[int, float]], comparisons: Mapping[str, Comparison]
-) -> str:
+def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
     """Return the arm of the challenger.
 
-    An arm with a GAN must be better than the best arm without one, the whole interval above zero.
-    Among those that are, and among those without a GAN where none is, the validation split decides,
-    never the test split.
+    An arm with a GAN must be shown to help. Among those that are, and among those without a GAN where none is, the
+    validation split decides, never the test split.
 
     Args:
         val_mious: the validation mIoU per arm and seed.
-        comparisons: each GAN arm against the best arm without one.
+        helpful: the arms with a GAN that are shown to help.
     """
-    helpful = [arm for arm, comparison in comparisons.items() if comparison.helps]
-    return best_arm(val_mious, helpful or non_gan(val_mious))
-
-
-def non_gan(arms: Mapping[str, object]) -> list[str]:
-    """Return the arms that used no GAN, in order."""
-    return [arm for arm in arms if arm in NON_GAN]
+    return best_arm(val_mious, helpful or without_gan(val_mious))
 
 
 def _unit_sums(

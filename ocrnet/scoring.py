@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, UInt8
 
-from ocrnet.compare import BASELINE
 from ocrnet.config import Params
 from ocrnet.counting import Counts, ImageCounts, add_up, count_image, summarize
+from ocrnet.data.arms import BASELINE
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import BundleError, DataError

@@ -1,8 +1,10 @@
 """What the scores mean: did the GAN help, and which model is the challenger.
 
-The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. Which of the
-arms without a GAN is the best, the validation split says. The interval is that of a bootstrap over test images (or
-groups of them) and, where there are several, over seeds, both arms on the same resamples.
+The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. The best is
+the one with the highest mean on the test images: taken by validation, an arm without a GAN could be ahead there of a
+GAN that is said to help. The challenger is another matter: the validation split chooses it. The interval is that of a
+bootstrap over test images (or groups of them) and, where there are several, over seeds, both arms on the same
+resamples.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +14,15 @@ import numpy as np
 from jaxtyping import Int64
 
 from ocrnet.compare import (
-    BASELINE,
-    NON_GAN,
     Comparison,
     arm_scores,
     best_arm,
     best_seed,
     choose_arm,
     compare,
-    non_gan,
 )
 from ocrnet.config import EvaluateParams
+from ocrnet.data.arms import BASELINE, uses_gan, without_gan
 from ocrnet.scoring import Cell, ModelScores, TestSplit
 
 
@@ -35,7 +35,7 @@ class Outcome:
         val_mious: the validation mIoU per arm and seed.
         against_baseline: every other arm against the baseline.
         against_rival: every other arm against the best arm without a GAN.
-        rival: the best arm without a GAN, by validation mIoU.
+        rival: the best arm without a GAN on the test images.
         shown: the arm that the report puts beside the baseline.
         challenger: the model to register.
         helps: whether the challenger is of an arm with a GAN.
@@ -53,7 +53,7 @@ class Outcome:
     @property
     def gan_arms(self) -> list[str]:
         """The arms that used a GAN, in order."""
-        return [arm for arm in self.val_mious if arm not in NON_GAN]
+        return [arm for arm in self.val_mious if uses_gan(arm)]
 
     @property
     def shown_pair(self) -> tuple[Cell, Cell]:
@@ -97,13 +97,14 @@ def compare_arms(
             confidence=params.confidence, seed=params.seed, over_seeds=len(stacks[arm]) > 1,
         )  # fmt: skip
 
-    rival = best_arm(val_mious, non_gan(val_mious))
+    scores = {arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()}
+    rival = max(without_gan(val_mious), key=lambda arm: scores[arm][-1])
     extra = [arm for arm in val_mious if arm != BASELINE]
-    gan = [arm for arm in extra if arm not in NON_GAN]
+    gan = [arm for arm in extra if uses_gan(arm)]
     against_rival = {arm: against(arm, rival) for arm in val_mious if arm != rival}
-    chosen = choose_arm(val_mious, {arm: against_rival[arm] for arm in gan})
+    chosen = choose_arm(val_mious, [arm for arm in gan if against_rival[arm].helps])
     return Outcome(
-        arm_scores={arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()},
+        arm_scores=scores,
         val_mious=dict(val_mious),
         against_baseline={arm: against(arm, BASELINE) for arm in extra},
         against_rival=against_rival,

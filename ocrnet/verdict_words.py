@@ -2,23 +2,12 @@
 
 import math
 
-from ocrnet.compare import BASELINE, Comparison, Interval
+from ocrnet.compare import Comparison, Interval
 from ocrnet.config import EvaluateParams
+from ocrnet.data.arms import ARMS, BASELINE, data_words_of, uses_gan, without_gan, words_of
 from ocrnet.scoring import TestSplit
 from ocrnet.verdict import Outcome
 
-ARM_WORDS = {
-    BASELINE: "trained on real images only",
-    "gan": "retrained with selected GAN pairs",
-    "gan_unselected": "retrained with all GAN pairs",
-    "copy_paste": "retrained with copy-paste pairs",
-    "real_twice": "retrained on the real images twice over",
-}
-RIVAL_WORDS = {
-    BASELINE: "real images only",
-    "copy_paste": "copy-paste",
-    "real_twice": "real images twice over",
-}
 FEW_SEEDS = 5  # with fewer, resampling them gives an interval that is too narrow still
 
 
@@ -29,7 +18,7 @@ def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) ->
     before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
     seeds = len(outcome.val_mious[BASELINE])
     mean = f", mean of {seeds} seeds" if seeds > 1 else ""
-    models = (ARM_WORDS[BASELINE], ARM_WORDS[outcome.shown])
+    models = (words_of(BASELINE), words_of(outcome.shown))
     sentences = [
         f"On {len(split)} test images the mIoU over {comparison.classes} of {len(names)} classes "
         f"is {percent(before[-1])} for the model {models[0]} and {percent(after[-1])} for "
@@ -54,7 +43,9 @@ def answer(outcome: Outcome) -> str:
         words = "help"
     elif comparison.hurts:
         words = "do harm"
-    gain = f"{difference(comparison.miou)} points of mIoU against {RIVAL_WORDS[outcome.rival]}"
+    gain = f"{difference(comparison.miou)} points of mIoU against {data_words_of(outcome.rival)}"
+    if without_gan(outcome.val_mious) == [BASELINE]:
+        gain += ", the only rival"
     return f"The GAN pairs {words}: {gain}; {chosen}"
 
 
@@ -117,13 +108,19 @@ def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -
 def _rival_sentence(outcome: Outcome) -> list[str]:
     if not outcome.gan_arms:
         return []
+    if without_gan(outcome.val_mious) == [BASELINE]:
+        others = " and ".join(arm for arm in ARMS if not uses_gan(arm))
+        return [
+            "No arm but the baseline is without a GAN, so it is not known whether pasted real pixels, or the mixing of "
+            f"the batches alone, do as much: add {others} to retrain.arms."
+        ]
     score = percent(outcome.arm_scores[outcome.rival][-1])
     if outcome.rival == BASELINE:
-        return [f"The best arm without a GAN, by validation mIoU, is {BASELINE}: real images only."]
+        return [f"The best arm without a GAN on the test images is {BASELINE}: real images only."]
     gain = difference(outcome.against_rival[outcome.shown].miou)
     return [
-        f"The best arm without a GAN, by validation mIoU, is {outcome.rival} ({score} on the test images); against it "
-        f"the difference is {gain} points."
+        f"The best arm without a GAN on the test images is {outcome.rival} ({score}); against it the difference is "
+        f"{gain} points."
     ]
 
 
@@ -150,6 +147,8 @@ def _caveats(outcome: Outcome, comparison: Comparison, split: TestSplit) -> list
         )
     elif seeds < FEW_SEEDS:
         told.append(f"{seeds} seeds say little of the luck of training: more could move the interval.")  # fmt: skip
+    if outcome.gan_arms and seeds > 1:
+        told.append("One GAN painted the pairs of all seeds: its own luck is not in the interval.")
     if len(outcome.gan_arms) > 1:
         told.append(
             f"{len(outcome.gan_arms)} arms use a GAN, each held against the same rival: the chance that one of them "

@@ -1,19 +1,67 @@
-"""The arms of `retrain`: which extra data joins the real training split.
+"""The arms: ways of training that are held against each other.
 
-One line per arm: the folder of its manifest, beside `data/prepare`. `real_twice` adds the real data once more:
-at equal steps it shows what the mixing alone does.
+One line per arm of `retrain`: the folder of its extra data's manifest, beside `data/prepare`, whether a GAN made it,
+and its words. `real_twice` adds the real data once more: at equal steps it shows what the mixing alone does.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+BASELINE = "train"  # the arm that sees real images once; its models are of the stage of that name
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm of `retrain`.
+
+    Args:
+        folder: of its extra data's manifest.
+        uses_gan: whether the extra data is painted.
+        words: what a model of it is, after "the model".
+        data_words: what it adds, after "against".
+    """
+
+    folder: str
+    uses_gan: bool
+    words: str
+    data_words: str
+
+
 ARMS = {
-    "gan": "select",
-    "gan_unselected": "synthesize/gan",
-    "copy_paste": "synthesize/copy_paste",
-    "real_twice": "prepare",
-}
+    "gan": Arm("select", True, "retrained with selected GAN pairs", "selected GAN pairs"),
+    "gan_unselected": Arm(
+        "synthesize/gan", True, "retrained with all GAN pairs", "all GAN pairs"
+    ),
+    "copy_paste": Arm(
+        "synthesize/copy_paste", False, "retrained with copy-paste pairs", "copy-paste"
+    ),
+    "real_twice": Arm(
+        "prepare", False, "retrained on the real images twice over", "real images twice over"
+    ),
+}  # fmt: skip
 
 
 def extra_folder(arm: str, data: Path) -> Path:
     """Return the manifest folder of an arm's extra data."""
-    return data / ARMS[arm]
+    return data / ARMS[arm].folder
+
+
+def uses_gan(arm: str) -> bool:
+    """Return whether an arm, the baseline among them, trains on painted images."""
+    return arm != BASELINE and ARMS[arm].uses_gan
+
+
+def words_of(arm: str) -> str:
+    """Return what a model of an arm, the baseline among them, is."""
+    return "trained on real images only" if arm == BASELINE else ARMS[arm].words
+
+
+def data_words_of(arm: str) -> str:
+    """Return what an arm, the baseline among them, trains on."""
+    return "real images only" if arm == BASELINE else ARMS[arm].data_words
+
+
+def without_gan(arms: Iterable[str]) -> list[str]:
+    """Return those of some arms that use no GAN, in order."""
+    return [arm for arm in arms if not uses_gan(arm)]

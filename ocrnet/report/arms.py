@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ocrnet.compare import BASELINE
+from ocrnet.data.arms import BASELINE, data_words_of, words_of
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report.values import css_colour, interval_of, percent_of
-from ocrnet.verdict_words import ARM_WORDS, RIVAL_WORDS, difference
+from ocrnet.verdict_words import difference
 
 Json = dict[str, Any]
 
@@ -20,12 +20,12 @@ def headline(scores: Json, answer: str) -> Json:
     arm, rival = scores["shown"]["arm"], scores["best_non_gan"]
     before, after = scores["arms"][BASELINE], scores["arms"][arm]
     figures = [
-        ("Baseline mIoU", percent_of(before[-1]), ARM_WORDS[BASELINE]),
-        ("Retrained mIoU", percent_of(after[-1]), ARM_WORDS.get(arm, arm)),
+        ("Baseline mIoU", percent_of(before[-1]), words_of(BASELINE)),
+        ("Retrained mIoU", percent_of(after[-1]), words_of(arm)),
         ("Against real images only", *_gain_words(scores["against_baseline"][arm])),
     ]
     if arm in scores["gan_arms"] and rival != BASELINE:
-        words = f"Against {RIVAL_WORDS[rival]}"
+        words = f"Against {data_words_of(rival)}"
         figures.append((words, *_gain_words(scores["against_best_non_gan"][arm])))
     challenger = ("Challenger", scores["challenger"], "the model to register")
     return {"words": answer, "tone": _tone(scores, arm), "figures": [*figures, challenger]}
@@ -65,7 +65,7 @@ def arm_rows(scores: Json) -> list[Json]:
         gains = [scores[key].get(arm) for key, _ in _references(scores)]
         rows.append({
             "arm": arm,
-            "words": ARM_WORDS.get(arm, ""),
+            "words": words_of(arm),
             "rival": arm == scores["best_non_gan"],
             "miou": percent_of(values[-1]),
             "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ocrnet.compare import BASELINE
+from ocrnet.data.arms import BASELINE
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart
 from ocrnet.report.files import curve, read_json, read_lines

@@ -112,7 +112,7 @@ def test_the_arm_that_learned_the_colour_is_the_challenger(world: Path) -> None:
     assert challenger["verdict"] == verdict.strip()
     answer, reasons = verdict.splitlines()
     assert re.fullmatch(
-        r"The GAN pairs help: \+\S+ \[\+\S+, \+\S+\] points of mIoU against real images only; "
+        r"The GAN pairs help: \+\S+ \[\+\S+, \+\S+\] points of mIoU against real images only, the only rival; "
         r"the challenger is retrain@gan-0\.",
         answer,
     )
@@ -157,8 +157,8 @@ def test_an_arm_that_is_no_better_leaves_the_baseline_as_challenger(tmp_path: Pa
     assert challenger["helps"] is False
     answer = str(challenger["verdict"]).splitlines()[0]
     assert answer == (
-        "The GAN pairs are not shown to help: +0.0 [+0.0, +0.0] points of mIoU against real images only; "
-        "the challenger is train@0."
+        "The GAN pairs are not shown to help: +0.0 [+0.0, +0.0] points of mIoU against real images only, "
+        "the only rival; the challenger is train@0."
     )
 
 
@@ -172,12 +172,37 @@ def test_the_best_arm_without_a_gan_is_the_rival(tmp_path: Path) -> None:
     assert challenger["stage"] == "retrain@copy_paste-0"
     told = str(challenger["verdict"])
     assert "points of mIoU against copy-paste; the challenger is retrain@copy_paste-0." in told
-    assert "The best arm without a GAN, by validation mIoU, is copy_paste" in told
+    assert "The best arm without a GAN on the test images is copy_paste" in told
     assert "against it the difference is +0.0 [+0.0, +0.0] points" in told
     against = scores["against_best_non_gan"]
     assert isinstance(against, dict)
     assert set(against) == {"train", "gan"}
     assert against["train"]["miou"]["high"] < 0
+
+
+def test_the_rival_is_the_best_on_the_test_images_whatever_validation_says(tmp_path: Path) -> None:
+    """Copy-paste is the worst on the validation images and as good as the GAN on the test images."""
+    write_world(tmp_path)
+    write_model(tmp_path / "retrain/copy_paste-0", NAMES, dent=PALETTE[1], val_miou=0.1)
+    run(tmp_path, params_of(retrain={"arms": ["gan", "copy_paste"]}))
+    assert read(tmp_path, "scores.json")["best_non_gan"] == "copy_paste"
+    challenger = read(tmp_path, "challenger.json")
+    assert challenger["helps"] is False
+    assert challenger["stage"] == "train@0"  # which of those without a GAN, validation says
+
+
+def test_the_verdict_says_which_rivals_were_not_run_and_that_one_gan_is_one(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 1))
+    run(tmp_path, params_of(seeds=[0, 1]))
+    told = str(read(tmp_path, "challenger.json")["verdict"])
+    assert "add copy_paste and real_twice to retrain.arms" in told
+    assert "One GAN painted the pairs of all seeds" in told
+    for seed in (0, 1):
+        write_model(tmp_path / f"retrain/real_twice-{seed}", NAMES, dent=PALETTE[0], val_miou=0.1)
+    run(tmp_path, params_of(seeds=[0, 1], retrain={"arms": ["gan", "real_twice"]}))
+    told = str(read(tmp_path, "challenger.json")["verdict"])
+    assert "to retrain.arms" not in told
+    assert "only rival" not in told
 
 
 def test_one_lucky_seed_does_not_help(tmp_path: Path) -> None:
