@@ -20,6 +20,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.low_data_cells import Cell, hash_raw, run_cell, score_cell, write_json
 from benchmarks.low_data_curve import curve_of
@@ -148,8 +149,18 @@ def _ordered(groups: Sequence[Group]) -> Iterator[Cell]:
         yield from group.models.values()
 
 
-def _write(out: Path, fractions: dict[float, Group], variants: Sequence[tuple[Group, str]]) -> str:
-    table, curve = make_table(list(fractions.values()), variants), curve_of(fractions)
+def _write(
+    given: argparse.Namespace,
+    fractions: dict[float, Group],
+    variants: Sequence[tuple[Group, str]],
+) -> str:
+    out: Path = given.out
+    settings: dict[str, Any] = {"dataset": given.dataset.name}
+    if given.size:
+        settings["prepare.resize"] = list(given.size)
+    settings |= dict(map(parse_setting, given.set))
+    table = make_table(list(fractions.values()), variants)
+    curve = curve_of(fractions, settings)
     (out / TABLE_FILE).write_text(table)
     write_json(out / CURVE_FILE, curve)
     (out / PAGE_FILE).write_text(make_page(curve))
@@ -170,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for cell in _ordered([*fractions.values(), *(group for group, _ in variants)]):
                 run_cell(cell)
                 score_cell(cell)
-        table = _write(given.out, fractions, variants)
+        table = _write(given, fractions, variants)
     except OcrnetError as error:
         print(f"benchmarks.low_data: {error}", file=sys.stderr)
         return error.exit_code

@@ -5,11 +5,17 @@ from typing import Any
 
 from benchmarks.low_data_groups import Group
 from ocrnet.compare import estimate
+from ocrnet.report.curve import hash_ids
 from ocrnet.verdict_words import answer
 
 
-def curve_of(fractions: Mapping[float, Group]) -> dict[str, Any]:
-    """Return the learning curve: per arm and fraction the mIoU with its interval over test images, and each seed."""
+def curve_of(fractions: Mapping[float, Group], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the learning curve: per arm and fraction the mIoU with its interval over test images, and each seed.
+
+    Args:
+        fractions: the groups.
+        settings: what was asked for, told beside the curve.
+    """
     arms: dict[str, list[dict[str, Any]]] = {}
     answers = {}
     for fraction, group in fractions.items():
@@ -19,7 +25,11 @@ def curve_of(fractions: Mapping[float, Group]) -> dict[str, Any]:
             point = _point(group, arm)
             if point is not None:
                 arms.setdefault(arm, []).append({"fraction": fraction, **point})
-    return {"fractions": list(fractions), "arms": arms, "answers": answers}
+    ids = next((one.ids for group in fractions.values() for one in group.scores.values()), ())
+    return {
+        "fractions": list(fractions), "arms": arms, "answers": answers, "settings": dict(settings),
+        "test_sha256": hash_ids(ids),
+    }  # fmt: skip
 
 
 def _point(group: Group, arm: str) -> dict[str, Any] | None:

@@ -4,12 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ocrnet.report.charts import Axes, Series, line_chart
+from ocrnet.report.curve import HEADS, curve_chart, curve_rows
 
-COLOURS = {
-    "train": "#6b7480", "gan": "#0072b2", "gan_unselected": "#56b4e9", "copy_paste": "#d55e00", "real_twice": "#009e73",
-}  # fmt: skip
-OTHER = "#cc79a7"
 STYLE = """
 :root { --bg: #fff; --fg: #1c2126; --muted: #59636e; --line: #d8dee4; }
 @media (prefers-color-scheme: dark) { :root { --bg: #14181d; --fg: #e4e8ec; --muted: #9aa5b1; --line: #333c46; } }
@@ -28,13 +24,12 @@ th:first-child { text-align: left; } thead th { color: var(--muted); font-weight
 
 def make_page(curve: dict[str, Any]) -> str:
     """Return the page of a curve as `low_data_curve.curve_of` gives it."""
-    rows = [_row(arm, point) for arm, points in curve["arms"].items() for point in points]
+    rows = [_row(arm, cells) for arm, cells in curve_rows(curve)]
     told = [
         Markup("<p><b>{:g} % of the training images.</b> {}</p>").format(100 * float(share), words)
         for share, words in curve["answers"].items()
     ]
-    heads = ("arm", "share", "images", "test mIoU (%)", "interval over test images", "by seed")
-    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(name) for name in heads)
+    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(name) for name in HEADS)
     return str(
         Markup(
             "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -46,38 +41,15 @@ def make_page(curve: dict[str, Any]) -> str:
             "</p>\n"
             "<table><thead><tr>{}</tr></thead><tbody>\n{}\n</tbody></table>\n</body></html>\n"
         ).format(
-            Markup(STYLE), Markup("\n").join(told), _chart(curve), head, Markup("\n").join(rows)
+            Markup(STYLE),
+            Markup("\n").join(told),
+            curve_chart(curve),
+            head,
+            Markup("\n").join(rows),
         )
     )
 
 
-def _row(arm: str, point: dict[str, Any]) -> Markup:
-    share, images = f"{100 * point['fraction']:g} %", str(point["images"])
-    seeds = ", ".join(f"{100 * value:.2f}" for value in point["seeds"].values())
-    interval = f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
-    cells = [share, images, f"{100 * point['miou']:.2f}", interval, seeds]
+def _row(arm: str, cells: list[str]) -> Markup:
     told = Markup("").join(Markup("<td>{}</td>").format(cell) for cell in cells)
     return Markup("<tr><th scope='row'>{}</th>{}</tr>").format(arm, told)
-
-
-def _chart(curve: dict[str, Any]) -> Markup:
-    series = [
-        Series(
-            arm,
-            COLOURS.get(arm, OTHER),
-            tuple((100 * point["fraction"], 100 * point["miou"]) for point in points),
-            (3.5,) * len(points),
-        )
-        for arm, points in curve["arms"].items()
-    ]
-    values = [y for one in series for _, y in one.points]
-    margin = max(1.0, 0.15 * (max(values) - min(values))) if values else 1.0
-    span = (min(values) - margin, max(values) + margin) if values else None
-    last = 100 * max(curve["fractions"])
-    return line_chart(
-        series,
-        Axes(
-            "Test mIoU by share of the training images",
-            "training images kept (%)", "mIoU (%)", (0.0, last), span,
-        ),
-    )  # fmt: skip

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report import arms, gallery, painted, provenance, scores
+from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
 from ocrnet.report.pictures import ERROR_COLOURS
 from ocrnet.report.values import css_colour
@@ -61,6 +62,7 @@ def render_report(data: Path) -> str:
         seeds=arms.seeds_of(found),
         arm_rows=arms.arm_rows(found),
         class_arm_rows=arms.class_arm_rows(found, classes),
+        curve=read_curve(data),
         confusions=scores.confusion_tables(found),
         reliability=scores.reliability_chart(found),
         curves=scores.training_charts(found, data),

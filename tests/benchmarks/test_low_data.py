@@ -18,6 +18,7 @@ from ocrnet.data.dataset import TrainBatch
 from ocrnet.data.manifest import read_manifest
 from ocrnet.metrics import miou
 from ocrnet.params_file import load_params
+from ocrnet.report.curve import hash_ids
 from ocrnet.trainer import Trainer
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
@@ -113,6 +114,8 @@ def test_the_curve_holds_the_same_means_and_is_a_page_of_its_own(whole: Path) ->
     table = (whole / "table.md").read_text()
     assert curve["fractions"] == [0.5]
     assert list(curve["arms"]) == list(ARMS)
+    assert curve["settings"] == {"dataset": "set.yaml"}
+    assert curve["test_sha256"] == hash_ids([f"test_{i:02d}" for i in range(4)])
     for arm, (point,) in curve["arms"].items():
         assert point["images"] == 4
         assert point["miou"] == pytest.approx(sum(point["seeds"].values()) / 2)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
 COPIED = (
     "ocrnet", "pipelines", "params", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/.gitignore",
-    "data/raw/demo",
+    "data/curve", "data/raw/demo",
 )  # fmt: skip
 TINY = {
     "demo.train": 8, "demo.val": 4, "demo.test": 6, "demo.size": [64, 64],
