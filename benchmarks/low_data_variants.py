@@ -33,12 +33,15 @@ VARIANTS: dict[str, Callable[[Params], Values]] = {
     "layouts_even": lambda _: {"synthesize.rare_power": 0.0, "synthesize.hard_power": 0.0},
     "gan_half_steps": lambda params: {"train_gan.steps": max(1, params.train_gan.steps // 2)},
     "gan_twice_steps": lambda params: {"train_gan.steps": 2 * params.train_gan.steps},
-    "gan_small": lambda _: {"train_gan.preset": "small"},
+    "gan_small": lambda _: {  # with the rates of that size, see docs/augmentation.md
+        "train_gan.preset": "small", "train_gan.lr_generator": 1e-4, "train_gan.lr_discriminator": 4e-4,
+        "train_gan.labelmix_weight": 10.0, "train_gan.labelmix_interval": 1, "train_gan.ema_decay": 0.999,
+    },
     "gan_pix2pix": lambda _: {"train_gan.arch": "pix2pix"},
     "gan_style_component": lambda _: {"train_gan.style": "component"},
     "gan_even_classes": lambda _: {"train_gan.class_weight_max": 1.0},
     "class_weights": lambda _: {"train.class_weights": "inverse_sqrt"},
-}
+}  # fmt: skip
 
 
 def with_values(params: Params, values: Values, *, place: str) -> Params:

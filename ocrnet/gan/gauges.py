@@ -15,6 +15,7 @@ from ocrnet.runtime import keyed_generator
 logger = logging.getLogger(__name__)
 MIN_DIVERSITY = 0.005  # mean absolute difference on [0, 1] below which two styles count as one
 MIN_DISCRIMINATOR_LOSS = 0.02  # below, it is right about every pixel and has nothing to teach
+LOW_STEPS = 10
 MAX_P_FAKE_GAP = 0.2  # of held-out and training images, above which it knows the latter by heart
 
 
@@ -71,14 +72,17 @@ class Guards:
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
+        self._low = 0  # steps in a row with a loss below the least
 
     def check_loss(self, step: int, discriminator_loss: float) -> None:
-        """Warn of a discriminator that has won."""
-        if discriminator_loss < MIN_DISCRIMINATOR_LOSS:
+        """Warn of a discriminator that has won: one easy batch is no victory, many in a row are."""
+        self._low = self._low + 1 if discriminator_loss < MIN_DISCRIMINATOR_LOSS else 0
+        if self._low == LOW_STEPS:
             self._warn(
                 "loss",
-                f"step {step}: the discriminator's loss is {discriminator_loss:.4f}: it is right everywhere, and the "
-                "generator learns nothing from it. Lower train_gan.lr_discriminator.",
+                f"step {step}: the discriminator's loss is {discriminator_loss:.4f}, for {LOW_STEPS} steps below "
+                f"{MIN_DISCRIMINATOR_LOSS}: it is right everywhere, and the generator learns nothing from it. Lower "
+                "train_gan.lr_discriminator.",
             )
 
     def check_scores(self, step: int, scores: Mapping[str, float]) -> None:
@@ -94,7 +98,8 @@ class Guards:
             self._warn(
                 "diversity",
                 f"step {step}: two styles of one label map differ by {scores['gan/diversity']:.4f} only: the GAN "
-                "ignores z.",
+                "ignores z, and all pairs of a layout will look alike. Lower train_gan.lr_discriminator, or take other "
+                "steps or another seed.",
             )
 
     def _warn(self, kind: str, message: str) -> None:

@@ -244,12 +244,19 @@ def test_guards_warn_once_and_only_beyond_their_limits(caplog: pytest.LogCapture
     good = {"gan/p_fake_gap": gauges.MAX_P_FAKE_GAP, "gan/diversity": gauges.MIN_DIVERSITY}
     bad = {"gan/p_fake_gap": 0.21, "gan/diversity": 0.004}
 
-    guards.check_loss(1, gauges.MIN_DISCRIMINATOR_LOSS)
     guards.check_scores(1, good)
+    for step in (1, 2):
+        guards.check_scores(step, good)
+        for part in range(
+            gauges.LOW_STEPS
+        ):  # one easy batch after the other, but never so many in a row
+            guards.check_loss(step, gauges.MIN_DISCRIMINATOR_LOSS if part == 5 else 0.01)
+    guards.check_loss(2, gauges.MIN_DISCRIMINATOR_LOSS)
     assert not caplog.messages
-    for step in (2, 3):
-        guards.check_loss(step, 0.01)
+    for step in (3, 4):
         guards.check_scores(step, bad)
+        for _ in range(gauges.LOW_STEPS):
+            guards.check_loss(step, 0.01)
 
     assert len(caplog.messages) == 3
-    assert all("step 2" in message for message in caplog.messages)
+    assert all("step 3" in message for message in caplog.messages)
