@@ -280,6 +280,19 @@ class RetrainParams(Section):
     synthetic_weight: Positive = 1.0  # of an extra pixel in the loss; a real one has 1
     real_tail: Share = 0.0  # share of the steps, the last ones, on real data alone
 
+    def real_per_batch(self, batch_size: int) -> int:
+        """Return how many samples of a mixed batch are real."""
+        return round(batch_size * self.real_fraction)
+
+    def mixed_steps(self, steps: int) -> int:
+        """Return how many steps come before those on real data alone."""
+        return steps - round(steps * self.real_tail)
+
+    def real_share(self, recipe: TrainParams) -> float:
+        """Return the share of a training's samples that is real, whole samples and steps being counted."""
+        mixed = self.mixed_steps(recipe.steps) / recipe.steps
+        return 1 - mixed * (1 - self.real_per_batch(recipe.batch_size) / recipe.batch_size)
+
 
 class EvaluateParams(Section):
     """The comparison on the test split."""
@@ -348,3 +361,26 @@ class Params(Section):
     publish: PublishParams = PublishParams()
     checkpoints: CheckpointsParams = CheckpointsParams()
     promote: PromoteParams = PromoteParams()
+
+    @model_validator(mode="after")
+    def _check_mix(self) -> "Params":
+        # An arm without an extra sample would be the baseline, and be reported as if pairs gave nothing.
+        retrain, batch, steps = self.retrain, self.train.batch_size, self.train.steps
+        found, real = retrain.real_fraction, retrain.real_per_batch(batch)
+        place = f"retrain.real_fraction: {found} of train.batch_size {batch} is {real} samples"
+        if real == batch:
+            raise ValueError(
+                f"{place}, which leaves no extra one: every arm would be the baseline. "
+                f"Take {(batch - 1) / batch:.3g} or less, or larger batches."
+            )
+        if real == 0 and found > 0:
+            raise ValueError(
+                f"{place}, which leaves no real one. Take {1 / batch:.3g} or more, 0 for pairs alone, or larger "
+                "batches."
+            )
+        if retrain.mixed_steps(steps) == 0:
+            raise ValueError(
+                f"retrain.real_tail: {retrain.real_tail} of train.steps {steps} is all of them: every arm would be the "
+                "baseline. Take less, such as 0.2."
+            )
+        return self

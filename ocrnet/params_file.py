@@ -54,7 +54,8 @@ def _line(place: str, detail: ErrorDetails) -> str:
         return f"{place}: {where}: missing. Add it."
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "value_error":
-        return f"{place}: {where}: {message}"
+        # What contradicts across sections has no place of its own, and its message begins with one.
+        return f"{place}: {where}: {message}" if detail["loc"] else f"{place}: {message}"
     return f"{place}: {where}: found {detail['input']!r}. {message}."
 
 

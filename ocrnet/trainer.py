@@ -14,7 +14,7 @@ from ocrnet.best import BestWeights, val_metrics
 from ocrnet.bundle import Decoding, ModelCard, build_model
 from ocrnet.config import ModelParams, Params, TrainParams
 from ocrnet.criterion import Criterion
-from ocrnet.data.dataset import ImageFolder, Mix, TrainBatch, train_batches
+from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
 from ocrnet.data.manifest import ClassTable
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.distributed import (
@@ -118,17 +118,12 @@ class Trainer:
             crop_size=self._params.data.crop_size,
             ignore_index=self._data.classes.ignore_index,
         )
-        retrain = self._params.retrain  # without extra data none of it has an effect
         streams = [self._data.real, *([self._data.extra] if self._data.extra else [])]
         return train_batches(
             streams,
             transform,
             batch_size=self._recipe.batch_size,
-            mix=Mix(
-                real_fraction=retrain.real_fraction,
-                real_tail=retrain.real_tail,
-                extra_weight=retrain.synthetic_weight,
-            ),
+            mix=self._params.retrain,  # without extra data none of it has an effect
             first=self.step,
             steps=self._recipe.steps,
             seed=self._seed,
@@ -225,6 +220,8 @@ class Trainer:
         """Write the bundle, the validation scores and the final metrics."""
         self._best.write(out, self._card, {"steps": self._recipe.steps, "seed": self._seed})
         metrics = self._best.metrics(self._data.classes.class_names)
+        if self._data.extra is not None:
+            metrics["train/real_share"] = self._params.retrain.real_share(self._recipe)
         self._recorder.finish({**metrics, "val/best_step": self._best.step})
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ocrnet.config import RetrainParams
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.data.transforms import TrainTransform
@@ -88,20 +89,6 @@ class Slot(NamedTuple):
     place: int
 
 
-class Mix(NamedTuple):
-    """How extra rows join the real ones, where there are any.
-
-    Args:
-        real_fraction: share of a batch that is real.
-        real_tail: share of the steps, the last ones, whose batches are all real.
-        extra_weight: what an extra sample counts in the loss; a real one counts 1.
-    """
-
-    real_fraction: float = 0.5
-    real_tail: float = 0.0
-    extra_weight: float = 1.0
-
-
 class StepSampler(Sampler[list[Slot]]):
     """The batches of the steps from `first` on, each a share of real rows and the rest extra rows.
 
@@ -115,7 +102,7 @@ class StepSampler(Sampler[list[Slot]]):
         streams: list[ImageFolder],
         *,
         batch_size: int,
-        mix: Mix,
+        mix: RetrainParams,
         first: int,
         steps: int,
         seed: int,
@@ -123,8 +110,8 @@ class StepSampler(Sampler[list[Slot]]):
         has_extra = len(streams) > 1
         self._real_rows = len(streams[0])
         self._batch_size = batch_size
-        self._real_per_batch = round(batch_size * mix.real_fraction) if has_extra else batch_size
-        self._mixed_steps = steps - round(steps * mix.real_tail)
+        self._real_per_batch = mix.real_per_batch(batch_size) if has_extra else batch_size
+        self._mixed_steps = mix.mixed_steps(steps)
         self._odds = streams[1].weights() if has_extra else np.zeros(0)
         self._first, self._steps, self._seed = first, steps, seed
 
@@ -193,7 +180,7 @@ def train_batches(
     transform: TrainTransform,
     *,
     batch_size: int,
-    mix: Mix,
+    mix: RetrainParams,
     first: int,
     steps: int,
     seed: int,
@@ -220,7 +207,7 @@ def train_batches(
         seed=seed,
     )
     loader: DataLoader[Sample] = DataLoader(
-        SlotDataset(streams, transform, extra_weight=mix.extra_weight, seed=seed),
+        SlotDataset(streams, transform, extra_weight=mix.synthetic_weight, seed=seed),
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,

@@ -83,6 +83,32 @@ def test_contradictions_in_other_sections(sections: dict[str, Any], message: str
         parse_params({"data": DATA, **sections})
 
 
+@pytest.mark.parametrize(
+    ("retrain", "message"),
+    [
+        ({"real_fraction": 0.95}, "real_fraction: 0.95 of train.batch_size 8 is 8 .* Take 0.875 or less"),
+        ({"real_fraction": 1.0}, "real_fraction: 1.0 .*no extra one: every arm would be the baseline"),
+        ({"real_fraction": 0.05}, "real_fraction: 0.05 .*no real one. Take 0.125 or more, 0 for pairs"),
+        ({"real_tail": 1.0}, "real_tail: 1.0 of train.steps 4 is all of them: every arm would be the"),
+        ({"real_tail": 0.9}, "real_tail: 0.9 of train.steps 4 is all of them"),
+    ],
+)  # fmt: skip
+def test_a_mix_that_rounds_to_one_kind_of_sample_is_refused(
+    retrain: dict[str, float], message: str
+) -> None:
+    recipe = {"batch_size": 8, "steps": 4, "warmup_steps": 1}
+    with pytest.raises(ParamsError, match=message) as caught:
+        parse_params({"data": DATA, "train": recipe, "retrain": retrain})
+    assert str(caught.value).startswith("params.yaml: retrain.real_")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.125, 0.875, 0.9])
+def test_one_sample_of_each_kind_is_enough_and_pairs_may_be_alone(fraction: float) -> None:
+    retrain = parse_params({"data": DATA, "retrain": {"real_fraction": fraction}}).retrain
+    assert retrain.real_per_batch(8) == {0.0: 0, 0.125: 1, 0.875: 7, 0.9: 7}[fraction]
+
+
 def test_one_number_is_a_square_crop() -> None:
     assert parse_params({"data": {**DATA, "crop_size": 64}}).data.crop_size == (64, 64)
 

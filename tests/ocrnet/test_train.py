@@ -123,6 +123,7 @@ def test_a_killed_run_with_extra_data_ends_with_the_same_bits_in_the_tail(
     resumed = run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
     assert weights[:4] == [[1, 1, 0.25, 0.25]] * 4
     assert weights[4:] == [[1, 1, 1, 1]] * 6  # steps 4 and 5, and after the kill 4 to 7
+    assert json.loads((resumed / "metrics.json").read_text())["train/real_share"] == 0.75
     assert (resumed / "weights.safetensors").read_bytes() == (
         whole / "weights.safetensors"
     ).read_bytes()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.data.dataset import ImageFolder, Mix, StepSampler, TrainBatch, train_batches
+from ocrnet.config import RetrainParams, TrainParams
+from ocrnet.data.dataset import ImageFolder, StepSampler, TrainBatch, train_batches
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.errors import DataError
 from tests.ocrnet.conftest import toy_params
@@ -27,7 +28,7 @@ def batches(
             [folder],
             transform,
             batch_size=4,
-            mix=Mix(),
+            mix=RetrainParams(),
             first=first,
             steps=4,
             seed=seed,
@@ -69,7 +70,8 @@ def test_an_epoch_shows_every_image_once(folder: ImageFolder) -> None:
 
 def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> None:
     extra = ImageFolder(folder.folder, folder.table.assign(weight=[0.0, 1.0, 3.0, 0, 0, 0, 0, 0]))
-    sampler = StepSampler([folder, extra], batch_size=8, mix=Mix(0.75), first=0, steps=500, seed=0)
+    mix = RetrainParams(real_fraction=0.75)
+    sampler = StepSampler([folder, extra], batch_size=8, mix=mix, first=0, steps=500, seed=0)
     slots = [slot for batch in sampler for slot in batch]
     drawn = Counter(slot.row for slot in slots if slot.stream == 1)
     assert sum(drawn.values()) == 500 * 2
@@ -78,9 +80,8 @@ def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> No
 
 
 def test_the_last_steps_are_real_alone_at_equal_steps_and_batch_size(folder: ImageFolder) -> None:
-    sampler = StepSampler(
-        [folder, folder], batch_size=8, mix=Mix(0.5, real_tail=0.3), first=0, steps=10, seed=0
-    )
+    mix = RetrainParams(real_fraction=0.5, real_tail=0.3)
+    sampler = StepSampler([folder, folder], batch_size=8, mix=mix, first=0, steps=10, seed=0)
     drawn = list(sampler)
     assert [len(batch) for batch in drawn] == [8] * 10
     real = [sum(slot.stream == 0 for slot in batch) for batch in drawn]
@@ -92,23 +93,31 @@ def test_the_last_steps_are_real_alone_at_equal_steps_and_batch_size(folder: Ima
     assert set(shown.values()) == {6, 7}
 
 
+def test_the_share_of_real_samples_is_what_is_drawn(folder: ImageFolder) -> None:
+    """0.8 of 8 are 6 samples in 7 steps, and the last 3 steps are real alone: 66 of 80."""
+    mix = RetrainParams(real_fraction=0.8, real_tail=0.3)
+    sampler = StepSampler([folder, folder], batch_size=8, mix=mix, first=0, steps=10, seed=0)
+    assert sum(slot.stream == 0 for batch in sampler for slot in batch) == 66
+    recipe = TrainParams(steps=10, batch_size=8, warmup_steps=1)
+    assert mix.real_share(recipe) == pytest.approx(66 / 80)
+
+
 @pytest.mark.parametrize("first", [3, 7, 9])
 def test_a_restart_before_and_in_the_tail_draws_the_same_slots(
     folder: ImageFolder, first: int
 ) -> None:
+    mix = RetrainParams(real_fraction=0.5, real_tail=0.3)
+
     def drawn(start: int) -> list[object]:
-        return list(
-            StepSampler(
-                [folder, folder], batch_size=5, mix=Mix(0.5, real_tail=0.3), first=start, steps=10, seed=0
-            )
-        )  # fmt: skip
+        streams = [folder, folder]
+        return list(StepSampler(streams, batch_size=5, mix=mix, first=start, steps=10, seed=0))
 
     assert drawn(0)[first:] == drawn(first)
 
 
 def test_extra_samples_carry_their_weight(folder: ImageFolder) -> None:
     transform = TrainTransform(toy_params().train, crop_size=(64, 64), ignore_index=255)
-    mix = Mix(0.75, real_tail=0.5, extra_weight=0.25)
+    mix = RetrainParams(real_fraction=0.75, real_tail=0.5, synthetic_weight=0.25)
     drawn = train_batches(
         [folder, folder], transform, batch_size=4, mix=mix, first=0, steps=2, seed=0
     )
@@ -116,10 +125,11 @@ def test_extra_samples_carry_their_weight(folder: ImageFolder) -> None:
 
 
 def test_without_extra_rows_the_mix_changes_nothing(folder: ImageFolder) -> None:
-    def slots(mix: Mix) -> list[object]:
+    def slots(mix: RetrainParams) -> list[object]:
         return list(StepSampler([folder], batch_size=4, mix=mix, first=0, steps=6, seed=0))
 
-    assert slots(Mix(0.5)) == slots(Mix(0.25, real_tail=0.5, extra_weight=0.1))
+    other = RetrainParams(real_fraction=0.25, real_tail=0.5, synthetic_weight=0.1)
+    assert slots(RetrainParams()) == slots(other)
 
 
 def test_an_empty_split_is_named(toy_set: Path) -> None:
