@@ -22,10 +22,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.low_data_cells import Cell, hash_raw, run_cell, score_cell, write_json
+from benchmarks.low_data_cells import Cell, hash_raw, locked, run_cell, write_json
 from benchmarks.low_data_curve import curve_of
 from benchmarks.low_data_groups import Group
 from benchmarks.low_data_page import make_page
+from benchmarks.low_data_scores import score_cell
 from benchmarks.low_data_table import make_table
 from benchmarks.low_data_variants import (
     VARIANTS,
@@ -161,9 +162,10 @@ def _write(
     settings |= dict(map(parse_setting, given.set))
     table = make_table(list(fractions.values()), variants)
     curve = curve_of(fractions, settings)
-    (out / TABLE_FILE).write_text(table)
-    write_json(out / CURVE_FILE, curve)
-    (out / PAGE_FILE).write_text(make_page(curve))
+    with locked(out / "cells", "results"):
+        (out / TABLE_FILE).write_text(table)
+        write_json(out / CURVE_FILE, curve)
+        (out / PAGE_FILE).write_text(make_page(curve))
     return table
 
 

@@ -12,13 +12,12 @@ import logging
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.low_data_stages import BODIES
 from ocrnet.checkpoint import CheckpointStore
@@ -42,7 +41,6 @@ USES = {
     "select": ("select",),
     "retrain": (*TRAINING, *MIXING),
 }
-PROTOCOL = {"window", "overlap", "scales", "flip", "merge"}  # keys of `evaluate`
 
 
 @dataclass(frozen=True)
@@ -114,12 +112,19 @@ def run_cell(cell: Cell) -> None:
         return
     for _, read in cell.reads:
         run_cell(read)
-    locks = cell.root / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / cell.folder.name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # given back by the kernel, however the process ends
+    with locked(cell.root, cell.folder.name):
         if not cell.done:
             _run(cell)
+
+
+@contextmanager
+def locked(cells: Path, name: str) -> Iterator[None]:
+    """Hold a lock that one process of a study has at a time; the others wait."""
+    locks = cells / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back by the kernel, however the process ends
+        yield
 
 
 def _run(cell: Cell) -> None:
@@ -135,67 +140,6 @@ def _run(cell: Cell) -> None:
     told = {"seconds": round(seconds, 1), "resumed": goes_on, **commit()}
     write_json(cell.folder / DONE_FILE, told)
     logger.info("%s: done in %.0f s", cell.folder.name, seconds)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A model's scores on the test split.
-
-    Args:
-        val_miou: on the validation split.
-        confusions: one matrix per test image.
-        ids: of these images.
-        groups: of these images.
-    """
-
-    val_miou: float
-    confusions: NDArray[np.int64]
-    ids: tuple[str, ...]
-    groups: tuple[str, ...]
-
-
-def score_file(cell: Cell) -> Path:
-    """Return the file of a model's scores; a model scored by another protocol is scored anew, not trained anew."""
-    protocol = cell.params.evaluate.model_dump(mode="json", include=PROTOCOL)
-    digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:6]
-    return cell.folder / f"test-{digest}.npz"
-
-
-def score_cell(cell: Cell) -> None:
-    """Score a trained cell on the test split, unless it was."""
-    if score_file(cell).exists():
-        return
-    from ocrnet import scoring
-    from ocrnet.ensemble import load_segmenters
-    from ocrnet.evaluate import read_val_miou
-    from ocrnet.protocol import Protocol
-    from ocrnet.runtime import pick_device
-
-    split = scoring.read_test_split(cell.read("prepare"))
-    protocol = Protocol.of(cell.params.evaluate)
-    score = scoring.score_model(
-        scoring.Cell(cell.arm or BASELINE, cell.seed),
-        load_segmenters(cell.folder, device=str(pick_device()), protocol=protocol),
-        split=split,
-        val_miou=read_val_miou(cell.folder),
-        boundary_ratio=cell.params.evaluate.boundary_ratio,
-    )
-    unfinished = cell.folder / "test.partial.npz"
-    np.savez_compressed(
-        unfinished, confusions=score.confusions, val_miou=score.val_miou,
-        ids=np.array(split.ids), groups=np.array(split.groups),
-    )  # fmt: skip
-    unfinished.replace(score_file(cell))
-    logger.info("%s: test mIoU %.4f", cell.folder.name, score.summary["miou"])
-
-
-def read_scores(cell: Cell) -> Scored | None:
-    """Return the scores of a cell; None where it has none yet."""
-    if not score_file(cell).exists():
-        return None
-    with np.load(score_file(cell)) as test:
-        ids, groups = (tuple(map(str, test[name])) for name in ("ids", "groups"))
-        return Scored(float(test["val_miou"]), test["confusions"], ids, groups)
 
 
 def hash_raw(folder: Path) -> str:

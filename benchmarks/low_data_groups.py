@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.low_data_cells import DONE_FILE, Cell, Scored, read_scores
+from benchmarks.low_data_cells import DONE_FILE, Cell
+from benchmarks.low_data_scores import Scored, read_scores
 from ocrnet.compare import Comparison, compare
 from ocrnet.data.arms import BASELINE
 from ocrnet.data.manifest import read_manifest

@@ -6,6 +6,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ruamel.yaml import YAML
 from benchmarks import low_data, low_data_cells, low_data_stages
 from benchmarks.low_data_cells import Cell
 from benchmarks.low_data_variants import VARIANTS, with_values
+from ocrnet import scoring
 from ocrnet.data.dataset import TrainBatch
 from ocrnet.data.manifest import read_manifest
 from ocrnet.metrics import miou
@@ -165,6 +167,29 @@ def test_a_cell_that_another_process_runs_is_waited_for(
         list(pool.map(low_data_cells.run_cell, [cell, cell]))
     assert ran == ["prepare"]
     assert cell.done
+
+
+@pytest.mark.slow
+def test_two_processes_of_one_study_score_a_model_once(
+    workspace: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "shared"
+    shutil.copytree(whole, out)
+    (file,) = (out / "cells").glob("gan-1-*/test-*.npz")
+    file.unlink()
+    score_model, scored = scoring.score_model, []
+
+    def score_slowly(cell: scoring.Cell, *more: Any, **others: Any) -> scoring.ModelScores:
+        scored.append(cell)
+        time.sleep(1)  # the other one comes to the same model meanwhile
+        return score_model(cell, *more, **others)
+
+    monkeypatch.setattr(scoring, "score_model", score_slowly)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(study, [workspace] * 2, [out] * 2)) == [0, 0]
+    assert scored == [scoring.Cell("gan", 1)]
+    for name in RESULTS:
+        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 class KilledError(Exception):
