@@ -22,11 +22,12 @@ from typing import Any
 from benchmarks.low_data_stages import BODIES
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
-from ocrnet.data.arms import BASELINE
 from ocrnet.tracking import flatten, write_record
 
 logger = logging.getLogger("benchmarks.low_data")
 DONE_FILE = "done.json"
+COMMITS_FILE = "commits.json"  # of the code that has worked on a cell so far
+UNKNOWN = "unknown"  # the commit of what git does not know, or nobody noted
 # As the stages do; no output depends on the quiet ones, and what lies at data.path is hashed instead.
 QUIET = frozenset(
     {"train.workers", "train.checkpoint_interval", "train_gan.checkpoint_interval", "data.path"}
@@ -134,29 +135,57 @@ def _run(cell: Cell) -> None:
     if not goes_on:
         shutil.rmtree(cell.folder, ignore_errors=True)
     write_record(cell.folder, stage=cell.name, fingerprint=cell.key, params=cell.used)
+    commits = _note_commit(cell, _commits_before(cell, goes_on=goes_on))
     started = time.monotonic()
     BODIES[cell.stage](cell, checkpoints)
     seconds = time.monotonic() - started
-    told = {"seconds": round(seconds, 1), "resumed": goes_on, **commit()}
+    commits = _note_commit(cell, commits)  # the checkout may have moved meanwhile
+    told = {"seconds": round(seconds, 1), "resumed": goes_on, "commits": commits}
     write_json(cell.folder / DONE_FILE, told)
     logger.info("%s: done in %.0f s", cell.folder.name, seconds)
 
 
+def _commits_before(cell: Cell, *, goes_on: bool) -> list[str]:
+    path = cell.folder / COMMITS_FILE
+    return list(json.loads(path.read_text())) if path.exists() else [UNKNOWN] * goes_on
+
+
+def _note_commit(cell: Cell, before: list[str]) -> list[str]:
+    """Add the commit of the code to those that have worked on a cell, and return them in order."""
+    commits = [*before, *({read_commit()} - set(before[-1:]))]
+    write_json(cell.folder / COMMITS_FILE, commits)
+    return commits
+
+
+def commits_of(cell: Cell) -> set[str]:
+    """Return the commits of the code that made a cell and those that it reads, as far as they are done."""
+    found = set().union(*(commits_of(read) for _, read in cell.reads))
+    if cell.done:
+        told = json.loads((cell.folder / DONE_FILE).read_text())
+        # Cells from before a resumed one told of all its commits name the last.
+        found |= set(told.get("commits") or [told.get("commit", UNKNOWN)])
+    return found
+
+
 def hash_raw(folder: Path) -> str:
-    """Return a hash of the names and sizes of the files in a folder."""
+    """Return a hash of the names and sizes of the files in a folder.
+
+    It is part of every cell's key and is asked for at each start, so it reads no file. Pixels that are changed in a
+    file of the same size go unnoticed: start such a study in another folder.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     listed = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
 
 
-def commit() -> dict[str, str]:
+def read_commit() -> str:
     """Return the commit of the code, where git knows it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"commit": done.stdout.strip()}
+        return UNKNOWN
+    return done.stdout.strip()
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.low_data_cells import DONE_FILE, Cell
+from benchmarks.low_data_cells import DONE_FILE, Cell, commits_of
 from benchmarks.low_data_scores import Scored, read_scores
 from ocrnet.compare import Comparison, compare
 from ocrnet.data.arms import BASELINE
@@ -44,6 +44,13 @@ class Group:
             if first is not None and (scored.ids, scored.groups) != (first.ids, first.groups):
                 raise DataError(f"{self.models[place].folder}: scored on other images than the rest.")  # fmt: skip
         return scores
+
+    @property
+    def commits(self) -> set[str]:
+        """The commits of the code that its numbers come from: of all its cells, and of what scored them."""
+        cells = [self.select, *self.models.values()]
+        scored = {one.commit for one in self.scores.values() if one.commit}
+        return scored.union(*map(commits_of, cells))
 
     @property
     def arms(self) -> list[str]:

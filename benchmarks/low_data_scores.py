@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.low_data_cells import Cell, locked
+from benchmarks.low_data_cells import Cell, locked, read_commit
 from ocrnet.data.arms import BASELINE
 
 logger = logging.getLogger("benchmarks.low_data")
@@ -25,12 +25,14 @@ class Scored:
         confusions: one matrix per test image.
         ids: of these images.
         groups: of these images.
+        commit: of the code that scored it; empty where nobody noted it.
     """
 
     val_miou: float
     confusions: NDArray[np.int64]
     ids: tuple[str, ...]
     groups: tuple[str, ...]
+    commit: str = ""
 
 
 def score_file(cell: Cell) -> Path:
@@ -68,7 +70,7 @@ def _score(cell: Cell) -> None:
     unfinished = cell.folder / "test.partial.npz"
     np.savez_compressed(
         unfinished, confusions=score.confusions, val_miou=score.val_miou,
-        ids=np.array(split.ids), groups=np.array(split.groups),
+        ids=np.array(split.ids), groups=np.array(split.groups), commit=read_commit(),
     )  # fmt: skip
     unfinished.replace(score_file(cell))
     logger.info("%s: test mIoU %.4f", cell.folder.name, score.summary["miou"])
@@ -80,4 +82,5 @@ def read_scores(cell: Cell) -> Scored | None:
         return None
     with np.load(score_file(cell)) as test:
         ids, groups = (tuple(map(str, test[name])) for name in ("ids", "groups"))
-        return Scored(float(test["val_miou"]), test["confusions"], ids, groups)
+        scored_by = str(test["commit"]) if "commit" in test else ""
+        return Scored(float(test["val_miou"]), test["confusions"], ids, groups, scored_by)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 
-from benchmarks.low_data_cells import DONE_FILE
 from benchmarks.low_data_groups import Group
 from ocrnet.compare import resampling_units
 from ocrnet.data.arms import BASELINE
@@ -33,12 +32,12 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
     """
     if not any(group.scores for group in fractions):
         raise DataError("No model of the study is done. Run it without --table first.")
-    parts = [_notes(fractions)]
+    everything = [*fractions, *(group for group, _ in variants)]
+    parts = [_notes(fractions, sorted(set().union(*(group.commits for group in everything))))]
     for group in fractions:
         parts.append(f"## {group.name}, {_images(group)}\n\n{_told(group)}{_arms_table(group)}")
     for group, words in variants:
         parts.append(f"## Variant {group.name}: {words}\n\n{_told(group)}{_arms_table(group)}")
-    everything = [*fractions, *(group for group, _ in variants)]
     parts += _more_images(fractions)
     parts.append(f"## The GAN\n\n{_gan_table(everything)}")
     missing = [
@@ -120,20 +119,13 @@ def _is_quality(name: str) -> bool:
     return name.startswith("quality/") and ("KID" in name or "held_out/memorisation" in name)
 
 
-def _notes(groups: Sequence[Group]) -> str:
+def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
     group = next(group for group in groups if group.scores)
     params, scored = group.select.params, next(iter(group.scores.values()))
     unit, index = resampling_units(scored.groups)
     train, gan = params.train, params.train_gan
     size = "own size" if params.prepare.resize is None else "{} x {}".format(*params.prepare.resize)
     crop = "{} x {}".format(*params.data.crop_size)
-    done = [
-        json.loads((cell.folder / DONE_FILE).read_text())
-        for one in groups
-        for cell in one.models.values()
-        if cell.done
-    ]
-    commits = sorted({str(told.get("commit", "unknown")) for told in done})
     return (
         f"{params.model.arch}, {params.model.backbone}, {train.steps} steps of {train.batch_size} crops of {crop} from "
         f"images of {size}; GAN {gan.arch} {gan.preset}, {gan.steps} steps of {gan.batch_size}; "

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks import low_data, low_data_cells, low_data_stages
+from benchmarks import low_data, low_data_cells, low_data_scores, low_data_stages
 from benchmarks.low_data_cells import Cell
 from benchmarks.low_data_variants import VARIANTS, with_values
 from ocrnet import scoring
@@ -225,7 +225,7 @@ def test_a_killed_study_goes_on_to_the_same_results(
 
 @pytest.mark.slow
 def test_only_what_depends_on_a_change_is_done_anew(
-    workspace: Path, whole: Path, tmp_path: Path
+    workspace: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "again"
     shutil.copytree(whole, out)
@@ -233,12 +233,15 @@ def test_only_what_depends_on_a_change_is_done_anew(
     assert study(workspace, out) == 0
     assert cells(out) == before
     options = ("--arms", "train", "gan", "--variants", "filter_0.15", "weight_0.5")
+    monkeypatch.setattr(low_data_cells, "read_commit", lambda: "z-ran")
+    monkeypatch.setattr(low_data_scores, "read_commit", lambda: "z-scored")
     assert study(workspace, out, *options) == 0
     made = set(cells(out)) - set(before)
     # A filter makes another selection and another gan arm; a weight another gan arm alone. No GAN, no baseline.
     assert names(made) == ["gan-0", "gan-0", "gan-1", "gan-1", "select"]
     table = (out / "table.md").read_text()
     assert "## Variant filter_0.15: select.real_rejection 0.15" in table
+    assert re.search(r"Commits: \S+, z-ran, z-scored\.$", table, re.MULTILINE)
     shutil.rmtree(out / "cells" / sorted(before)[0])
     assert study(workspace, out, "--table") == 0
     assert (out / "table.md").read_text().count("## ") == 2  # the fraction and the GAN
