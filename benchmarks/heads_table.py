@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.markdown import markdown_table
 from ocrnet.compare import Comparison, compare, resampling_units
 from ocrnet.errors import DataError
 from ocrnet.tracking import RECORD_FILE
@@ -92,8 +93,7 @@ def make_table(out: Path, *, archs: Sequence[str], seeds: Sequence[int]) -> str:
         "head", "params (M)", "time of a step", "peak memory of a step", "test mIoU (%)",
         *(f"seed {seed}" for seed in seeds), f"{REFERENCE} less this, {CONFIDENCE:.0%} interval",
     ]  # fmt: skip
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = markdown_table([head, *rows])
     missing = [f"{a}-{s}" for a in archs for s in seeds if (a, s) not in cells]
     notes = [*_notes(first, cost), *([f"Not done: {', '.join(missing)}."] * bool(missing))]
     return "\n".join([table, "", *notes]) + "\n"

@@ -162,7 +162,7 @@ def commits_of(cell: Cell) -> set[str]:
     found = set().union(*(commits_of(read) for _, read in cell.reads))
     if cell.done:
         told = json.loads((cell.folder / DONE_FILE).read_text())
-        # Cells from before a resumed one told of all its commits name the last.
+        # A cell of older code names one commit, that of its end.
         found |= set(told.get("commits") or [told.get("commit", UNKNOWN)])
     return found
 

@@ -1,23 +1,16 @@
 """The results of `benchmarks.low_data` from the files that its cells leave, as a table."""
 
-import json
 from collections.abc import Sequence
 
+from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
+from benchmarks.markdown import markdown_table
 from ocrnet.compare import resampling_units
 from ocrnet.data.arms import BASELINE
 from ocrnet.errors import DataError
-from ocrnet.tracking import METRICS_FILE
 from ocrnet.verdict_words import answer, difference
 
 COPY_PASTE = "copy_paste"
-GAN_NUMBERS = {
-    "gan_test/mIoU": "GAN-test mIoU",
-    "gan_test/real_mIoU": "on real",
-    "select/pairs": "pairs",
-    "select/kept": "kept",
-    "select/rejected_share": "pixels rejected",
-}
 
 
 def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]) -> str:
@@ -39,7 +32,7 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
     for group, words in variants:
         parts.append(f"## Variant {group.name}: {words}\n\n{_told(group)}{_arms_table(group)}")
     parts += _more_images(fractions)
-    parts.append(f"## The GAN\n\n{_gan_table(everything)}")
+    parts.append(f"## The GAN\n\n{gan_section(everything)}")
     missing = [
         f"{group.name} {arm}-{seed}"
         for group in everything
@@ -71,7 +64,7 @@ def _arms_table(group: Group) -> str:
         ]
         gaps = [group.against(arm, reference) for reference in references]
         rows.append([arm, mean, *seeds, *(difference(gap.miou) if gap else "-" for gap in gaps)])
-    return _markdown([head, *rows])
+    return markdown_table([head, *rows])
 
 
 def _told(group: Group) -> str:
@@ -93,30 +86,7 @@ def _more_images(fractions: Sequence[Group]) -> list[str]:
     if not rows:
         return []
     head = [BASELINE, "", f"less {BASELINE} of {first.name}"]
-    return [f"## More real images\n\n{_markdown([head, *rows])}"]
-
-
-def _gan_table(groups: Sequence[Group]) -> str:
-    """Return the numbers of the GAN and its selection, a row per group whose selection is another."""
-    found: dict[str, tuple[str, dict[str, float]]] = {}
-    for group in groups:
-        path = group.select.folder / METRICS_FILE
-        if path.exists() and group.select.key not in found:
-            found[group.select.key] = (group.name, json.loads(path.read_text()))
-    if not found:
-        return "Not trained."
-    names = dict(GAN_NUMBERS)
-    for _, metrics in found.values():
-        names |= {name: name for name in metrics if _is_quality(name)}
-    rows = [
-        [group, *(f"{metrics[name]:.4g}" if name in metrics else "-" for name in names)]
-        for group, metrics in found.values()
-    ]
-    return _markdown([["GAN of", *names.values()], *rows])
-
-
-def _is_quality(name: str) -> bool:
-    return name.startswith("quality/") and ("KID" in name or "held_out/memorisation" in name)
+    return [f"## More real images\n\n{markdown_table([head, *rows])}"]
 
 
 def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
@@ -134,8 +104,3 @@ def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
         f"over the seeds and over {index.max() + 1} {unit}, {params.evaluate.bootstrap} resamples. The best arm "
         f"without a GAN is chosen by validation mIoU. Commits: {', '.join(commits)}."
     )
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    lines = [rows[0], ["---"] + ["---:"] * (len(rows[0]) - 1), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

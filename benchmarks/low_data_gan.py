@@ -1,0 +1,109 @@
+"""The GANs of `benchmarks.low_data`: how their pairs were judged, and the quality of their images.
+
+Every fraction has a baseline of its own, which judges its GAN and, unless `select.extractor` says otherwise, is what
+looks at its images. So each row says whose numbers it holds, and `compare_quality` decides which are set against each
+other.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from benchmarks.low_data_groups import Group
+from benchmarks.markdown import markdown_table
+from ocrnet.errors import DataError
+from ocrnet.quality.record import QUALITY_FILE, Measure, compare_quality, read_quality
+from ocrnet.tracking import METRICS_FILE
+
+NUMBERS = {
+    "gan_test/mIoU": "GAN-test mIoU",
+    "gan_test/real_mIoU": "on real",
+    "select/pairs": "pairs",
+    "select/kept": "kept",
+    "select/rejected_share": "pixels rejected",
+}
+SHOWN = {("KID", "synthesized"), ("KID", "held_out"), ("KID", "real"), ("memorisation_auc", "held_out")}  # fmt: skip
+JUDGES = "GAN-test, on real and pixels rejected are by the row's judge; those of different judges are not compared."
+GROUNDS = (
+    "Rows of one number are compared where their ground is one: the same extractor, N, real images, resolution and "
+    "split. Rows of different ground are not; another baseline is another extractor. The last column is the value less "
+    "that of the first row of the ground."
+)
+
+
+class Seen(NamedTuple):
+    """A number of the quality of a GAN's images, and the group that has this GAN."""
+
+    group: str
+    measure: Measure
+
+
+def gan_section(groups: Iterable[Group]) -> str:
+    """Return two tables with a row per selection: by the judge, and by the extractor."""
+    found: dict[str, Group] = {}
+    for group in groups:
+        if (group.select.folder / METRICS_FILE).exists():
+            found.setdefault(group.select.key, group)
+    if not found:
+        return "Not trained."
+    parts = [_judged(found.values()), JUDGES]
+    quality = _quality(found.values())
+    return "\n\n".join([*parts, quality, GROUNDS] if quality else parts)
+
+
+def _judged(groups: Iterable[Group]) -> str:
+    rows = [["GAN of", "judge", *NUMBERS.values()]]
+    for group in groups:
+        metrics = json.loads((group.select.folder / METRICS_FILE).read_text())
+        numbers = [f"{metrics[name]:.4g}" if name in metrics else "-" for name in NUMBERS]
+        rows.append([group.name, group.select.read("train").name, *numbers])
+    return markdown_table(rows, left=2)
+
+
+def _quality(groups: Iterable[Group]) -> str:
+    """Return a row per number and selection, those of one ground below each other; nothing where there is no number."""
+    by_number: dict[tuple[str, str], list[Seen]] = {}
+    for group in groups:
+        if not (group.select.folder / QUALITY_FILE).exists():
+            continue
+        for measure in read_quality(group.select.folder):
+            key = (measure.name, measure.of)
+            if key in SHOWN:
+                by_number.setdefault(key, []).append(Seen(group.name, measure))
+    head = ["number", "images", "ground", "GAN of", "seen by", "N", "real N", "value", "less first"]
+    rows = []
+    for (name, of), seen in by_number.items():
+        for place, ground in enumerate(_grounds(seen), start=1):
+            rows += [[name, of, str(place), *_row(one, ground[0])] for one in ground]
+    return markdown_table([head, *rows], left=5) if rows else ""
+
+
+def _row(seen: Seen, first: Seen) -> list[str]:
+    measure = seen.measure
+    by = f"{measure.extractor} {measure.extractor_sha256[:8]}"
+    less = "-"
+    if seen is not first:
+        less = f"{compare_quality(first.measure, measure):+.4g} ({first.group})"
+    value = f"{measure.value:.4g}"
+    return [seen.group, by, str(measure.n), str(measure.reference_n), value, less]
+
+
+def _grounds(seen: Sequence[Seen]) -> list[list[Seen]]:
+    """Return the numbers by the ground that they stand on."""
+    grounds: list[list[Seen]] = []
+    for one in seen:
+        for ground in grounds:
+            if _comparable(ground[0].measure, one.measure):
+                ground.append(one)
+                break
+        else:
+            grounds.append([one])
+    return grounds
+
+
+def _comparable(first: Measure, second: Measure) -> bool:
+    try:
+        compare_quality(first, second)
+    except DataError:
+        return False
+    return True
