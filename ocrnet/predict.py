@@ -80,7 +80,6 @@ class Segmenter:
         normalised = normalise(pixels, mean=self._mean, std=self._std)
         return self.protocol.scores(self._model, normalised, merger or self.protocol.merger)
 
-    @torch.inference_mode()
     def scores_of_file(
         self, path: Path, *, merger: Merger | None = None
     ) -> Float[Tensor, "1 K H W"]:
@@ -89,10 +88,18 @@ class Segmenter:
         Raises:
             DataError: the file cannot be decoded.
         """
-        merger = merger or self.protocol.merger
         decoding = self.decoding
         image = read_image(path, value_range=decoding.value_range, exif=decoding.exif)
-        prepared = image if decoding.resize is None else resize_image(image, decoding.resize)
+        return self.scores_at_size(image, merger=merger)
+
+    @torch.inference_mode()
+    def scores_at_size(
+        self, image: UInt8[np.ndarray, "H W 3"], *, merger: Merger | None = None
+    ) -> Float[Tensor, "1 K H W"]:
+        """Return the scores of a decoded image at its own size, resized for the model as `prepare` did."""
+        merger = merger or self.protocol.merger
+        resize = self.decoding.resize
+        prepared = image if resize is None else resize_image(image, resize)
         size = (image.shape[0], image.shape[1])
         own = self.scores(prepared, merger=merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)

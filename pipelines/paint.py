@@ -2,22 +2,29 @@
 
 The trained GAN paints what was edited; every pixel beyond a rim of a few around it stays as it was, to the bit. What
 the image showed before is taken from `--original-mask`, else from the prepared data where the image is one of it, else
-predicted by the baseline.
+predicted by the baseline. A file that is rotated or deeper than 8 bits is read as the data of that baseline was.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from ocrnet.data.decode import Exif
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, OcrnetError, ParamsError
+from ocrnet.params_file import load_params
 from pipelines._arguments import Parser
 
+if TYPE_CHECKING:
+    from ocrnet.bundle import Decoding
+
 LabelMap = npt.NDArray[np.uint8]
+PARAMS = Path("params.yaml")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +44,20 @@ def parser() -> argparse.ArgumentParser:
         "--model", type=Path, default=Path("data/train/0"), metavar="BUNDLE",
         help="predicts the label map before the edit where nothing else says it",
     )  # fmt: skip
+    found.add_argument(
+        "--exif", choices=get_args(Exif),
+        help="by default what the model's card says of a rotation flag, else data.exif of params.yaml",
+    )  # fmt: skip
+    found.add_argument(
+        "--value-range", nargs=2, type=float, metavar=("LOW", "HIGH"),
+        help="of an image deeper than 8 bits; by default as --exif, data.value_range",
+    )  # fmt: skip
     found.add_argument("--seed", type=int, default=0, help="of the painting")
+    found.add_argument(
+        "--style", nargs=3, type=int, action="append", default=[], metavar=("ROW", "COLUMN", "SEED"),
+        help="a style of its own for the edited component at this pixel, if it was there before; for a GAN with "
+        "train_gan.style component",
+    )  # fmt: skip
     found.add_argument("--sheet", type=Path, metavar="SHEET.png", help="before and after")
     return found
 
@@ -51,35 +71,81 @@ def paint(argv: Sequence[str]) -> str:
         DataError: the image or a label map cannot be.
     """
     given = parser().parse_args(argv)
-    for path in (given.out, given.sheet):
-        if path is not None and path.suffix.lower() != ".png":
-            raise ParamsError(f"{path}: found {path.suffix!r}. Write PNG, which keeps every pixel.")
-    from ocrnet.data.decode import read_image, write_image
+    _check(given)
+    from ocrnet.data.decode import write_image
     from ocrnet.gan.edit import read_edit, write_edit_sheet
     from ocrnet.gan.painter import load_painter
     from ocrnet.gan.repaint import edited_region, paint_weight, repaint
     from ocrnet.runtime import pick_device
+    from pipelines._paint_styles import StyledPainter
 
     painter = load_painter(given.gan, device=str(pick_device()))
     classes = painter.class_table
-    image = read_image(given.image)
-    shape = (image.shape[0], image.shape[1])
-    edited = read_edit(given.mask, classes, shape=shape)
+    image = _read(given, classes)
+    edited = read_edit(given.mask, classes, shape=(image.shape[0], image.shape[1]))
     original, source = _original(given, classes, image)
+    changed = edited_region(original, edited, ignore_index=classes.ignore_index)
+    taken = paint_weight(changed) > 0
     result = repaint(
-        image, original, edited, painter=painter, ignore_index=classes.ignore_index, seed=given.seed
-    )
+        image, original, edited, painter=StyledPainter(painter, given.style, taken=taken),
+        ignore_index=classes.ignore_index, seed=given.seed,
+    )  # fmt: skip
     for path in (given.out, given.sheet):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
     write_image(given.out, result)
     if given.sheet is not None:
         write_edit_sheet(given.sheet, image, original, edited, result, classes=classes)
-    changed = edited_region(original, edited, ignore_index=classes.ignore_index)
     return (
         f"{given.out}: label map before the edit: {source}\n"
-        f"{given.out}: {changed.mean():.1%} of the pixels edited, {(paint_weight(changed) > 0).mean():.1%} repainted "
-        f"with their rim, the others unchanged"
+        f"{given.out}: {changed.mean():.1%} of the pixels edited, {taken.mean():.1%} repainted with their rim, the "
+        "others unchanged"
+    )
+
+
+def _check(given: argparse.Namespace) -> None:
+    for path in (given.out, given.sheet):
+        if path is not None and path.suffix.lower() != ".png":
+            raise ParamsError(f"{path}: found {path.suffix!r}. Write PNG, which keeps every pixel.")
+    if given.value_range is not None and given.value_range[0] >= given.value_range[1]:
+        low, high = given.value_range
+        raise ParamsError(f"--value-range: found {low:g} {high:g}. Give LOW below HIGH.")
+
+
+def _read(given: argparse.Namespace, classes: ClassTable) -> npt.NDArray[np.uint8]:
+    """Read the image, and tell of one that is not at the size of all images that the GAN saw."""
+    from ocrnet.data.decode import read_image
+
+    decoding = _decoding(given, classes)
+    image = read_image(given.image, value_range=decoding.value_range, exif=decoding.exif)
+    if decoding.resize is not None and image.shape[:2] != decoding.resize:
+        sizes = [f"{height} x {width}" for height, width in (image.shape[:2], decoding.resize)]
+        print(
+            f"paint: note: {given.image} is {sizes[0]} (height x width), and the GAN learned from images brought to "
+            f"{sizes[1]}: it paints at a scale that it never saw. Resize the image and its label maps to {sizes[1]}.",
+            file=sys.stderr,
+        )
+    return image
+
+
+def _decoding(given: argparse.Namespace, classes: ClassTable) -> "Decoding":
+    """Return how to read the image: as the options say, else as the model's data was read, else by `params.yaml`."""
+    from ocrnet.bundle import MODEL_FILE, Decoding, read_card
+
+    known = []
+    if (given.model / MODEL_FILE).exists():
+        card = read_card(given.model)
+        known += [card.decoding] * (card.classes.class_names == classes.class_names)
+    if PARAMS.exists():
+        params = load_params(PARAMS)
+        known.append(Decoding(params.data.value_range, params.data.exif, params.prepare.resize))
+    # A card with no range, or with exif error, is of a set that had no such image: it says nothing of one.
+    ranges = [given.value_range, *(one.value_range for one in known)]
+    flags = [given.exif, *(one.exif for one in known if one.exif != "error")]
+    return Decoding(
+        value_range=next((tuple(found) for found in ranges if found is not None), None),
+        exif=next((found for found in flags if found is not None), "error"),
+        resize=known[0].resize if known else None,
     )
 
 
@@ -100,7 +166,7 @@ def _original(
             f"{given.image}: its label map before the edit is unknown: it is not in {given.data}, and there is no "
             f"model {given.model} to predict it. Give --original-mask or --model."
         )
-    from ocrnet.predict import load_segmenter
+    from ocrnet.predict import labels, load_segmenter
     from ocrnet.runtime import pick_device
 
     segmenter = load_segmenter(given.model, device=str(pick_device()))
@@ -110,9 +176,8 @@ def _original(
             f"{given.model}: predicts {list(known)}, but the GAN paints {list(classes.class_names)}. "
             "Give --original-mask or the model of this data."
         )
-    return segmenter.label_map_of_file(
-        given.image
-    ), f"predicted by {given.model}, and wrong where it is"
+    predicted = labels(segmenter.scores_at_size(image))
+    return predicted, f"predicted by {given.model}, and wrong where it is"
 
 
 def main(argv: Sequence[str]) -> int:

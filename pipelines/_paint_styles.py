@@ -1,0 +1,77 @@
+"""Styles of single components in an edit, for `pipelines.paint`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrnet.errors import ParamsError
+from ocrnet.gan.painter import Painter
+from ocrnet.gan.styles import Component, find_components, trace_components
+
+LabelMap = npt.NDArray[np.uint8]
+Pick = tuple[int, int, int]
+
+
+class StyledPainter:
+    """Paints with styles of some components picked by seeds of their own.
+
+    Args:
+        painter: that paints.
+        picks: row and column of a pixel of the edited label map, and the seed of its component's style.
+        taken: where the painting is taken.
+    """
+
+    def __init__(
+        self, painter: Painter, picks: Sequence[Pick], *, taken: npt.NDArray[np.bool_]
+    ) -> None:
+        self._painter = painter
+        self._picks = picks
+        self._taken = taken
+
+    def paint(
+        self, label_map: LabelMap, *, seed: int, before: LabelMap | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Return an image of a label map.
+
+        Raises:
+            ParamsError: a pick is outside, of a new component or without effect, or contradicts another one.
+            DataError: the painter has one style per image.
+        """
+        seeds = self._seeds(label_map, before) if self._picks and before is not None else {}
+        return self._painter.paint(label_map, seed=seed, seeds=seeds, before=before)
+
+    def _seeds(self, label_map: LabelMap, before: LabelMap) -> dict[Component, int]:
+        """Return the picked seeds by what the components were before the edit, as the painter names them."""
+        classes = self._painter.class_table.num_classes
+        numbers, components = find_components(label_map, num_classes=classes)
+        known = find_components(before, num_classes=classes)
+        traced = trace_components(numbers, components, known)
+        seeds: dict[Component, int] = {}
+        for row, column, own in self._picks:
+            self._check(row, column, own, numbers)
+            component = traced[numbers[row, column]]
+            if component not in known[1]:
+                raise ParamsError(
+                    f"--style {row} {column} {own}: the component there is new, and --seed picks its style. Name one "
+                    "that was there before the edit, or give another --seed."
+                )
+            if seeds.setdefault(component, own) != own:
+                raise ParamsError(
+                    f"--style {row} {column} {own}: the component there is, or before the edit was, that of another "
+                    f"--style, with seed {seeds[component]}. Give one of them."
+                )
+        return seeds
+
+    def _check(self, row: int, column: int, own: int, numbers: npt.NDArray[np.int64]) -> None:
+        height, width = numbers.shape
+        if not (0 <= row < height and 0 <= column < width):
+            raise ParamsError(
+                f"--style {row} {column} {own}: no pixel of an image of {height} x {width} (height x width). "
+                f"Allowed: rows 0 to {height - 1}, columns 0 to {width - 1}."
+            )
+        if not self._taken[numbers == numbers[row, column]].any():
+            raise ParamsError(
+                f"--style {row} {column} {own}: nothing of the component there is repainted, so its style has no "
+                "effect. Name a pixel of what was edited."
+            )
