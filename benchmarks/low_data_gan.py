@@ -6,13 +6,13 @@ other.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
 from ocrnet.errors import DataError
-from ocrnet.quality.record import QUALITY_FILE, Measure, compare_quality, read_quality
+from ocrnet.quality.record import Measure, compare_quality, read_quality
 from ocrnet.tracking import METRICS_FILE
 
 NUMBERS = {
@@ -46,9 +46,30 @@ def gan_section(groups: Iterable[Group]) -> str:
             found.setdefault(group.select.key, group)
     if not found:
         return "Not trained."
+    seen, older = _read(found.values())
     parts = [_judged(found.values()), JUDGES]
-    quality = _quality(found.values())
-    return "\n\n".join([*parts, quality, GROUNDS] if quality else parts)
+    if seen:
+        parts += [_quality(seen), GROUNDS]
+    if older:
+        parts.append(f"Of older code, whose quality numbers are not shown: {', '.join(older)}.")
+    return "\n\n".join(parts)
+
+
+def _read(groups: Iterable[Group]) -> tuple[dict[tuple[str, str], list[Seen]], list[str]]:
+    """Return what is shown of the quality by name and images, and the groups whose numbers this code cannot read."""
+    seen: dict[tuple[str, str], list[Seen]] = {}
+    older = []
+    for group in groups:
+        try:
+            measures = read_quality(group.select.folder)
+        except DataError:  # its cell stays as it is: no table is worth another selection
+            older.append(group.name)
+            continue
+        for measure in measures:
+            key = (measure.name, measure.of)
+            if key in SHOWN:
+                seen.setdefault(key, []).append(Seen(group.name, measure))
+    return seen, older
 
 
 def _judged(groups: Iterable[Group]) -> str:
@@ -60,22 +81,15 @@ def _judged(groups: Iterable[Group]) -> str:
     return markdown_table(rows, left=2)
 
 
-def _quality(groups: Iterable[Group]) -> str:
-    """Return a row per number and selection, those of one ground below each other; nothing where there is no number."""
-    by_number: dict[tuple[str, str], list[Seen]] = {}
-    for group in groups:
-        if not (group.select.folder / QUALITY_FILE).exists():
-            continue
-        for measure in read_quality(group.select.folder):
-            key = (measure.name, measure.of)
-            if key in SHOWN:
-                by_number.setdefault(key, []).append(Seen(group.name, measure))
-    head = ["number", "images", "ground", "GAN of", "seen by", "N", "real N", "value", "less first"]
-    rows = []
-    for (name, of), seen in by_number.items():
-        for place, ground in enumerate(_grounds(seen), start=1):
+def _quality(seen: Mapping[tuple[str, str], Sequence[Seen]]) -> str:
+    """Return a row per number and selection, those of one ground below each other."""
+    rows = [
+        ["number", "images", "ground", "GAN of", "seen by", "N", "real N", "value", "less first"]
+    ]
+    for (name, of), found in seen.items():
+        for place, ground in enumerate(_grounds(found), start=1):
             rows += [[name, of, str(place), *_row(one, ground[0])] for one in ground]
-    return markdown_table([head, *rows], left=5) if rows else ""
+    return markdown_table(rows, left=5)
 
 
 def _row(seen: Seen, first: Seen) -> list[str]:

@@ -99,3 +99,13 @@ def test_a_selection_that_two_groups_share_has_one_row_and_one_that_is_not_done_
     assert "weight_0.5" not in section
     assert "50 %" not in section
     assert gan_section([later]) == "Not trained."
+
+
+def test_a_selection_of_older_code_is_named_and_keeps_no_table_from_being_made(
+    tmp_path: Path, tenth: Group
+) -> None:
+    older = group(tmp_path, "25 %", [KID], **{"prepare.train_fraction": 0.25})
+    (older.select.folder / "quality.json").write_text('{"schema_version": 0}')
+    section = gan_section([tenth, older])
+    assert list(rows_of(section)) == ["GAN of", "10 %"]
+    assert section.endswith("Of older code, whose quality numbers are not shown: 25 %.")
