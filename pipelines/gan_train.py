@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.config import Params
+from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
 from ocrnet.errors import OcrnetError
 from ocrnet.params_file import load_params
+from ocrnet.tracking import RECORD_FILE, flatten
 from pipelines._arguments import Parser
 from pipelines._stage import STATE, code_fingerprint, fingerprint_of, set_up_logging
 
@@ -58,33 +60,48 @@ def gan_train(argv: Sequence[str]) -> str:
         params, PREPARED, given.pairs,
         seed=seed, out=out, recorder=Recorder(out), checkpoints=CheckpointStore(checkpoints),
     )  # fmt: skip
-    result = _result(params, out, Path("data/train", str(seed)), given.pairs)
+    result = _result(params, out, Path("data/train", str(seed)), given.pairs, seed)
     (out / RESULT_FILE).write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     return _text(result)
 
 
-def _result(params: Params, out: Path, baseline: Path, pairs: Path) -> dict[str, Any]:
-    """Return the mIoU on real images, and that of the baseline where it made as many steps."""
-    score = json.loads((out / "metrics.json").read_text())["val/mIoU"]
-    result = {"pairs": pairs.as_posix(), "steps": params.train.steps, "gan_train/mIoU": score}
+def _result(params: Params, out: Path, baseline: Path, pairs: Path, seed: int) -> dict[str, Any]:
+    """Return the mIoU on real images with what it stands on, and that of a baseline of the same recipe."""
+    result = {
+        "pairs": pairs.as_posix(),
+        "pairs_sha256": file_sha256(pairs / MANIFEST_FILE),
+        "validation_images": len(read_manifest(PREPARED, split="val")),
+        "validation_sha256": file_sha256(PREPARED / MANIFEST_FILE),
+        "seed": seed,
+        "steps": params.train.steps,
+        "gan_train/mIoU": json.loads((out / "metrics.json").read_text())["val/mIoU"],
+    }
     try:
-        trained = json.loads((baseline / "model.json").read_text())["training"]["steps"]
+        known = json.loads((baseline / RECORD_FILE).read_text())["params"]
         real = json.loads((baseline / "metrics.json").read_text())["val/mIoU"]
     except (OSError, KeyError, TypeError, ValueError):
-        return result
-    if trained == params.train.steps and real > 0:
-        result |= {"gan_train/real_mIoU": real, "gan_train/ratio": score / real}
-    return result
+        return {**result, "differing": None}
+    own = flatten(params.model_dump(mode="json", by_alias=True, include={"model", "train"}))
+    differing = sorted(key for key in own.keys() & known.keys() if own[key] != known[key])
+    if not differing and real > 0:
+        result |= {"gan_train/real_mIoU": real, "gan_train/ratio": result["gan_train/mIoU"] / real}
+    return {**result, "differing": differing}
 
 
 def _text(result: dict[str, Any]) -> str:
-    line = f"trained on {result['pairs']} alone, {result['steps']} steps: mIoU {result['gan_train/mIoU']:.4f}"
-    if "gan_train/ratio" not in result:
-        return f"{line} on real validation images (no baseline of as many steps to hold it against)"
-    return (
-        f"{line} on real validation images; on real ones {result['gan_train/real_mIoU']:.4f}, "
-        f"ratio {result['gan_train/ratio']:.2f}"
+    line = (
+        f"trained on {result['pairs']} alone, {result['steps']} steps: mIoU {result['gan_train/mIoU']:.4f} on "
+        f"{result['validation_images']} real validation images"
     )
+    if "gan_train/ratio" in result:
+        ratio = result["gan_train/ratio"]
+        return (
+            f"{line}; trained on real ones {result['gan_train/real_mIoU']:.4f}, ratio {ratio:.2f}"
+        )
+    if result["differing"]:
+        names = ", ".join(result["differing"])
+        return f"{line} (not held against the baseline, which was trained with another {names})"
+    return f"{line} (no baseline of seed {result['seed']} to hold it against)"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest, write_manifest
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.quality.gan_train import train_on_pairs, with_steps
-from ocrnet.tracking import Recorder
+from ocrnet.tracking import Recorder, flatten, write_record
 from pipelines.gan_train import main
 from tests.ocrnet.conftest import CLASSES, toy_params, write_toy_set
 
@@ -76,7 +76,7 @@ def test_the_warm_up_must_fit_into_the_steps() -> None:
 
 @pytest.fixture
 def workspace(toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with params, the toy set, pairs, and what a baseline of eight steps leaves."""
+    """A folder with params, the toy set, pairs, and what a baseline of the same recipe leaves."""
     shutil.copytree(toy_set, tmp_path / "data" / "prepare")
     write_pairs(tmp_path / "data" / "select")
     values = toy_params().model_dump(mode="json", by_alias=True)
@@ -84,13 +84,14 @@ def workspace(toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         YAML().dump(values, file)
     trained = tmp_path / "data" / "train" / "0"
     trained.mkdir(parents=True)
-    (trained / "model.json").write_text('{"training": {"steps": 8}}')
+    recipe = flatten({name: values[name] for name in ("model", "train")})
+    write_record(trained, stage="train@0", fingerprint="f", params=recipe)
     (trained / "metrics.json").write_text('{"val/mIoU": 0.5}')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_the_command_holds_the_score_against_a_baseline_of_as_many_steps(
+def test_the_command_holds_the_score_against_a_baseline_of_the_same_recipe(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([]) == 0
@@ -100,9 +101,13 @@ def test_the_command_holds_the_score_against_a_baseline_of_as_many_steps(
     assert result["gan_train/ratio"] == pytest.approx(score["val/mIoU"] / 0.5)
     assert "ratio" in capsys.readouterr().out
     assert main(["--steps", "4"]) == 0
-    assert "no baseline of as many steps" in capsys.readouterr().out
+    assert "which was trained with another train.steps)" in capsys.readouterr().out
     result = json.loads((workspace / "data" / "gan_train" / "0" / "gan_train.json").read_text())
     assert "gan_train/ratio" not in result
+    assert (result["validation_images"], result["seed"]) == (4, 0)
+    shutil.rmtree(workspace / "data" / "train")
+    assert main([]) == 0
+    assert "no baseline of seed 0" in capsys.readouterr().out
 
 
 def test_a_wrong_argument_is_told_in_one_line(
