@@ -35,7 +35,7 @@ class StyledPainter:
         """Return an image of a label map.
 
         Raises:
-            ParamsError: a pick is outside, of a new component or without effect, or contradicts another one.
+            ParamsError: a pick is outside or without effect, or contradicts another one.
             DataError: the painter has one style per image.
         """
         seeds = self._seeds(label_map, before) if self._picks and before is not None else {}
@@ -51,11 +51,6 @@ class StyledPainter:
         for row, column, own in self._picks:
             self._check(row, column, own, numbers)
             component = traced[numbers[row, column]]
-            if component not in known[1]:
-                raise ParamsError(
-                    f"--style {row} {column} {own}: the component there is new, and --seed picks its style. Name one "
-                    "that was there before the edit, or give another --seed."
-                )
             if seeds.setdefault(component, own) != own:
                 raise ParamsError(
                     f"--style {row} {column} {own}: the component there is, or before the edit was, that of another "

@@ -55,8 +55,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=0, help="of the painting")
     found.add_argument(
         "--style", nargs=3, type=int, action="append", default=[], metavar=("ROW", "COLUMN", "SEED"),
-        help="a style of its own for the edited component at this pixel, if it was there before; for a GAN with "
-        "train_gan.style component",
+        help="a style of its own for the edited component at this pixel; for a GAN of train_gan.style component",
     )  # fmt: skip
     found.add_argument("--sheet", type=Path, metavar="SHEET.png", help="before and after")
     return found

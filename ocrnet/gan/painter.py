@@ -69,8 +69,8 @@ class Painter:
         Args:
             label_map: class ids of any height and width; what is ignored is painted as the generator likes.
             seed: picks the style and the grain.
-            seeds: pick the styles of some components in place of `seed`, where components have styles. They are those
-                of `before`, where it is given.
+            seeds: pick the styles of some components in place of `seed`, where components have styles. With `before`,
+                one that was there already is named as it was then.
             before: the label map before it was edited. A component has the style of the one that it was, though the
                 edit moved its anchor; a new one has its own.
 
@@ -100,6 +100,7 @@ class Painter:
             size = (label_map.shape[0], label_map.shape[1])
             return noise_of_image(self.generator.preset, size, seed=seed)
         numbers, components = self._find(label_map)
+        allowed = components
         if before is not None:
             if before.shape != label_map.shape:
                 raise DataError(
@@ -108,7 +109,8 @@ class Painter:
                 )
             known = self._find(before)
             components = trace_components(numbers, components, known)
-        missing = sorted(set(seeds) - set(components if before is None else known[1]))
+            allowed = [*components, *known[1]]  # one that the edit took away harms nothing
+        missing = sorted(set(seeds) - set(allowed))
         if missing:
             raise DataError(
                 f"seeds of components to paint: {missing[0]} is not in the label map. "
