@@ -265,7 +265,7 @@ class SelectParams(Section):
     max_rejected: Share = 0.5  # a pair that loses more pixels than this is dropped whole
     warn_rejected: Share = 0.4  # a class loses no more than this, and is named in a warning
     near_copy: Share = (
-        0.01  # quantile of real neighbours' distances below which a painting is a copy
+        0.25  # share of its detail that a painting has of its own, or it copies a training image
     )
     extractor: str = (
         "segmenter"  # of features: segmenter | timm:NAME | inception:FILE | random-conv

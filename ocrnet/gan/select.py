@@ -103,8 +103,7 @@ def _copies(
 ) -> Mapping[str, Neighbour]:
     if params.near_copy == 0:
         return {}
-    fake, train = features.of_folder(synthesized), features.of_folder(prepared, split="train")
-    return near_copies(fake, train, quantile=params.near_copy)
+    return near_copies(features.originals(synthesized, prepared), least_own=params.near_copy)
 
 
 def _write_tables(

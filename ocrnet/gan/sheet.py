@@ -1,7 +1,7 @@
 """Pictures of what selection did.
 
 `sheet.jpg`: painted image, its label map, and the label map with rejected pixels white. `neighbours.jpg`: painted
-images beside the training images that they are nearest to.
+images beside the training images whose detail they repeat most.
 """
 
 from pathlib import Path
@@ -14,7 +14,6 @@ from PIL import Image
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.quality.features import FeatureBank
-from ocrnet.quality.neighbours import nearest
 
 ROWS, BLOCKS = 8, 2  # pairs under and beside each other
 TILE_WIDTH = 256  # pixels
@@ -48,30 +47,28 @@ def write_neighbours(
     *,
     name: str = "neighbours.jpg",
 ) -> None:
-    """Write the painted images that are nearest to a training image, each with that image, the nearest first.
+    """Write the painted images with the least detail of their own, the least first, each with its training image.
+
+    The training image is mirrored where it is repeated so.
 
     Args:
         out: folder of the sheet.
         prepared: folder of the real data.
         synthesized: manifest folder of the pairs.
-        features: what nearness is measured by.
+        features: what knows the training image that a painted one repeats.
         name: file name of the sheet.
     """
-    fake, train = features.of_folder(synthesized), features.of_folder(prepared, split="train")
     found = sorted(
-        zip(fake.ids, nearest(fake, train), strict=True),
-        key=lambda pair: (pair[1].distance, pair[0]),
+        features.originals(synthesized, prepared).items(), key=lambda pair: (pair[1].own, pair[0])
     )
     painted, real = (
         {row["id"]: folder / row["image"] for _, row in read_manifest(folder).iterrows()}
         for folder in (synthesized, prepared)
     )
-    strips = [
-        np.concatenate(
-            [_tile(read_image(painted[item])), _tile(read_image(real[neighbour.id]))], axis=1
-        )
-        for item, neighbour in found[: ROWS * BLOCKS]
-    ]
+    strips = []
+    for item, original in found[: ROWS * BLOCKS]:
+        image = read_image(real[original.id])[:, :: -1 if original.mirrored else 1]
+        strips.append(np.concatenate([_tile(read_image(painted[item])), _tile(image)], axis=1))
     _save(out / name, strips)
 
 

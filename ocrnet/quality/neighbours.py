@@ -1,20 +1,21 @@
 """How near painted images are to those that the generator learned from: copies one by one, and memory as a whole."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Float
 from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 
+from ocrnet.quality.detail import Original
 from ocrnet.quality.features import FeatureSet
 
 ALARM_AUC = 0.6
 
 
 class Neighbour(NamedTuple):
-    """The training image nearest to a painted one, and the distance of their vectors."""
+    """The training image nearest to a painted one, and how far it is: a distance of vectors, or a share of detail."""
 
     id: str
     distance: float
@@ -42,29 +43,18 @@ def nearest(fake: FeatureSet, train: FeatureSet) -> list[Neighbour]:
     ]
 
 
-def own_distances(vectors: Float[np.ndarray, "N D"]) -> npt.NDArray[np.float64]:
-    """Return the distance of each vector to the nearest of the others."""
-    distances = cdist(vectors.astype(np.float64), vectors.astype(np.float64))
-    np.fill_diagonal(distances, np.inf)
-    return np.asarray(distances.min(axis=1))
+def near_copies(originals: Mapping[str, Original], *, least_own: float) -> dict[str, Neighbour]:
+    """Return the painted images that are copies, with what they are copies of.
 
-
-def copy_limit(train: FeatureSet, *, quantile: float) -> float:
-    """Return the distance up to which a painted image is a copy: so near are few training images to each other.
-
-    It is a quantile of the distances of the training images to their nearest neighbours. With a single one it is 0:
-    then an exact copy alone is one.
+    Args:
+        originals: the training image whose detail each painted one repeats most, by the painted one's id.
+        least_own: share of its detail that an image has to have of its own.
     """
-    if len(train) < 2:
-        return 0.0
-    return float(np.quantile(own_distances(train.vectors), quantile))
-
-
-def near_copies(fake: FeatureSet, train: FeatureSet, *, quantile: float) -> dict[str, Neighbour]:
-    """Return the painted images that are copies, with what they are copies of."""
-    limit = copy_limit(train, quantile=quantile)
-    found = zip(fake.ids, nearest(fake, train), strict=True)
-    return {item: neighbour for item, neighbour in found if neighbour.distance <= limit}
+    return {
+        item: Neighbour(original.id, original.own)
+        for item, original in originals.items()
+        if original.own < least_own
+    }
 
 
 def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
@@ -72,6 +62,11 @@ def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
 
     Fair where the paintings are of the held-out images' label maps: a painting of a training label map is near a
     training image by its layout alone.
+
+    Args:
+        fake: the paintings.
+        held_out: real images that the generator never saw.
+        train: those that it learned from, and their mirror images where it may have learned from these.
     """
     painted = [neighbour.distance for neighbour in nearest(fake, train)]
     real = [neighbour.distance for neighbour in nearest(held_out, train)]

@@ -2,9 +2,11 @@
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -16,7 +18,7 @@ from ocrnet.errors import DataError
 from ocrnet.gan.judge import gan_test
 from ocrnet.gan.kept import sampling_weights
 from ocrnet.gan.select import select_pairs
-from ocrnet.gan.sheet import write_sheet
+from ocrnet.gan.sheet import write_neighbours, write_sheet
 from ocrnet.gan.synthesize import synthesize_pairs
 from ocrnet.quality import parse_extractor
 from ocrnet.quality.extractors import FeatureExtractor, build_extractor
@@ -32,6 +34,8 @@ from tests.ocrnet.gan.street import (
     write_street,
 )
 from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @pytest.fixture
@@ -124,40 +128,61 @@ def test_without_real_rejection_no_pixel_is_touched(prepared: Path, tmp_path: Pa
         assert np.array_equal(before, after)
 
 
-@pytest.mark.parametrize("noise", [0, 1, 2])
-def test_a_copy_of_a_training_image_is_dropped_with_its_original(
-    tmp_path: Path, noise: int
-) -> None:
-    """As it is or with a little noise; paintings of training label maps in another style stay."""
+GRAIN = np.random.default_rng(0).integers(-2, 3, (*SHAPE, 3))
+COPIES: dict[str, Callable[[Pixels], Pixels]] = {
+    "exact": lambda image: image,
+    "noisy": lambda image: np.clip(image.astype(np.int64) + GRAIN, 0, 255).astype(np.uint8),
+    "mirrored": lambda image: image[:, ::-1],
+    "brighter": lambda image: np.clip(image.astype(np.int64) + 10, 0, 255).astype(np.uint8),
+    "bluer": lambda image: np.clip(image + np.array([0, 0, 30]), 0, 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path, kind: str) -> None:
+    """As it is, mirrored or altered; paintings of training label maps in another style stay."""
     prepared = write_tinted_street(tmp_path / "prepare")
     pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
-    original = read_image(prepared / "images" / "train_04.png").astype(np.int64)
-    grain = np.random.default_rng(0).integers(-noise, noise + 1, original.shape)
-    copy = np.clip(original + grain, 0, 255).astype(np.uint8)
-    write_image(pairs / "images" / "gan_00002.png", copy)
-    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=0.01)
+    original = read_image(prepared / "images" / "train_04.png")
+    write_image(pairs / "images" / "gan_00002.png", COPIES[kind](original))
+    near_copy = SelectParams().near_copy
+    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=near_copy)
     assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
     (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
     assert (row["id"], row["neighbour"]) == ("gan_00002", "train_04")
     assert "copy of train_04, at a feature distance of" in row["why"]
 
 
-def test_near_copy_0_looks_for_no_copy_and_asks_for_no_features(tmp_path: Path) -> None:
+def test_near_copy_0_looks_for_no_copy(tmp_path: Path) -> None:
     prepared = write_tinted_street(tmp_path / "prepare")
     pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
     write_image(
         pairs / "images" / "gan_00002.png", read_image(prepared / "images" / "train_04.png")
     )
     features = FeatureBank(random_conv())
-    for quantile, asked in ((0.0, 0), (0.01, 2)):
-        params = SelectParams(near_copy=quantile, real_rejection=0.0)
-        out = tmp_path / str(quantile)
+    for near_copy, asked in ((0.0, 0), (0.25, 1)):
+        params = SelectParams(near_copy=near_copy, real_rejection=0.0)
+        out = tmp_path / str(near_copy)
         metrics = select_pairs(
             prepared, pairs, params, segmenter=ColourReader(), features=features, out=out,
             recorder=Recorder(out),
         )  # fmt: skip
-        assert metrics["select/near_copies"] == (1.0 if quantile else 0.0)
+        assert metrics["select/near_copies"] == (1.0 if near_copy else 0.0)
         assert features.passes == asked
+
+
+def test_the_sheet_of_neighbours_begins_with_the_copy_and_its_original_mirrored_as_it_is(
+    tmp_path: Path,
+) -> None:
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    mirrored = read_image(prepared / "images" / "train_04.png")[:, ::-1]
+    write_image(pairs / "images" / "gan_00002.png", mirrored)
+    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
+    sheet = read_image(tmp_path / "neighbours.jpg").astype(np.int64)
+    tile = sheet.shape[1] // 4  # two blocks of a painting and its training image
+    painting, original, other = (sheet[:200, i * tile : (i + 1) * tile] for i in range(3))
+    assert np.abs(painting - original).mean() < 2 < np.abs(painting - other).mean()
 
 
 def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path: Path) -> None:

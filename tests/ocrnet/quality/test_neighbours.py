@@ -5,15 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ocrnet.quality.detail import Original
 from ocrnet.quality.features import FeatureSet
-from ocrnet.quality.neighbours import (
-    copy_limit,
-    mean_pairwise,
-    memory,
-    near_copies,
-    nearest,
-    own_distances,
-)
+from ocrnet.quality.neighbours import mean_pairwise, memory, near_copies, nearest
 
 
 def vectors(name: str, *values: float) -> FeatureSet:
@@ -28,28 +22,14 @@ def test_the_nearest_training_image_and_its_distance() -> None:
     assert nearest(vectors("f", 2.6, 30.0), TRAIN) == [("t2", pytest.approx(0.4)), ("t3", 20.0)]
 
 
-def test_the_limit_is_a_quantile_of_the_distances_of_training_images_to_each_other() -> None:
-    assert own_distances(TRAIN.vectors).tolist() == [1.0, 1.0, 2.0, 7.0]
-    assert copy_limit(TRAIN, quantile=0.5) == 1.5
-    assert copy_limit(vectors("t", 5.0), quantile=0.5) == 0.0
-
-
-def test_a_copy_is_named_with_its_original() -> None:
-    copies = near_copies(vectors("f", 0.4, 11.2, 6.0), TRAIN, quantile=0.5)
-    assert set(copies) == {"f0", "f1"}
-    assert copies["f1"].id == "t3"
-
-
-def test_where_training_images_stand_twice_an_exact_copy_is_still_one() -> None:
-    train = vectors("t", 1.0, 1.0, 2.0, 2.0)
-    assert set(near_copies(vectors("f", 1.0, 1.001), train, quantile=0.01)) == {"f0"}
-
-
-def test_a_higher_quantile_finds_more_copies() -> None:
-    fake = vectors("f", *np.linspace(-3, 14, 40))
-    found = [set(near_copies(fake, TRAIN, quantile=q)) for q in (0.01, 0.3, 0.7, 1.0)]
+def test_a_copy_has_less_of_its_own_than_it_has_to_have_and_is_named_with_its_original() -> None:
+    originals = {
+        f"f{i}": Original(f"t{i}", False, own) for i, own in enumerate((0.0, 0.24, 0.25, 0.9))
+    }
+    assert near_copies(originals, least_own=0.25) == {"f0": ("t0", 0.0), "f1": ("t1", 0.24)}
+    found = [set(near_copies(originals, least_own=own)) for own in (0.0, 0.1, 0.5, 1.0)]
+    assert [len(few) for few in found] == [0, 1, 3, 4]
     assert all(few <= many for few, many in pairwise(found))
-    assert len(found[0]) < len(found[-1])
 
 
 def test_memory_counts_the_pairs_in_which_the_painting_is_nearer() -> None:
