@@ -1,8 +1,9 @@
 """How good painted images are: feature extractors, distances of sets, copies, and numbers that know what they stand on.
 
 A distance between sets of images means nothing without the network that looked at them. So every number is stored with
-the name and hash of its extractor, how many images it saw, their resolution and the split they came from, and
-`record.compare_quality` refuses to set two numbers side by side that do not agree in these.
+the name and hash of its extractor, how many images it saw, their resolution, the split they came from and the images
+that the generator learned from, and `record.compare_quality` refuses to set two numbers side by side that do not agree
+in these.
 
 Own code rather than torchmetrics: that would be one more locked dependency of 15 s import time, its FID and KID leave a
 given network in training mode, and the formulas are short.

@@ -37,11 +37,20 @@ STYLED_MAPS, STYLES = 8, 4  # label maps painted in several styles, and how many
 
 @dataclass(frozen=True)
 class ImageSets:
-    """The vectors that are compared."""
+    """The vectors that are compared.
+
+    Args:
+        synthesized: of the pairs.
+        held_out: of paintings of the validation label maps.
+        real: of the training images.
+        seen: of the training images and their mirror images, which a generator may repeat as readily.
+        reference: of the validation images.
+    """
 
     synthesized: FeatureSet
     held_out: FeatureSet
     real: FeatureSet
+    seen: FeatureSet
     reference: FeatureSet
 
     def painted(self) -> dict[str, FeatureSet]:
@@ -61,10 +70,13 @@ def measure_quality(
     """Write `quality.json` into `out` and return its numbers as metrics."""
     pairs = paint_held_out(prepared, painter, seed=seed)
     held_out, paired = _look_at_paintings(pairs, features)
+    real = features.of_folder(prepared, split="train")
+    mirrored = features.of_folder(prepared, split="train", mirrored=True)
     sets = ImageSets(
         synthesized=features.of_folder(synthesized),
         held_out=held_out,
-        real=features.of_folder(prepared, split="train"),
+        real=real,
+        seen=real.with_others(mirrored),
         reference=features.of_folder(prepared, split=SPLIT),
     )
     blank = _blank(prepared, sets, features, seed=seed)
@@ -108,15 +120,19 @@ def _styles(
 def _blank(prepared: Path, sets: ImageSets, features: FeatureBank, *, seed: int) -> Measure:
     """Return a measure that has all but its name and value."""
     extractor = features.extractor
-    table = read_manifest(prepared, split=SPLIT)
-    listed = [*table["id"], *table["image_sha256"]]
     sizes = sorted(sets.reference.sizes | sets.held_out.sizes | sets.synthesized.sizes)
     ends = dict.fromkeys(f"{height}x{width}" for height, width in (sizes[0], sizes[-1]))
     return Measure(
         name="", of="", value=0.0, extractor=extractor.name, extractor_sha256=extractor.sha256, resize=extractor.resize,
-        n=0, reference_n=len(sets.reference), reference_sha256=f"{key_seed(*listed):016x}",
-        resolution=" to ".join(ends), split=SPLIT, seed=seed,
+        n=0, reference_n=len(sets.reference), reference_sha256=_split_sha256(prepared, SPLIT),
+        train_n=len(sets.real), train_sha256=_split_sha256(prepared, "train"), resolution=" to ".join(ends),
+        split=SPLIT, seed=seed,
     )  # fmt: skip
+
+
+def _split_sha256(prepared: Path, split: str) -> str:
+    table = read_manifest(prepared, split=split)
+    return f"{key_seed(*table['id'], *table['image_sha256']):016x}"
 
 
 def _distances(sets: ImageSets, blank: Measure) -> Iterator[Measure]:
@@ -146,7 +162,7 @@ def _draw(found: FeatureSet, count: int, seed: int, name: str) -> Float[np.ndarr
 
 def _memory(sets: ImageSets, blank: Measure) -> Iterator[Measure]:
     for of, found in sets.painted().items():
-        auc, p_value = memory(found, sets.reference, sets.real)
+        auc, p_value = memory(found, sets.reference, sets.seen)
         yield replace(
             blank, name="memorisation_auc", of=of, n=len(found), value=auc, p_value=p_value
         )

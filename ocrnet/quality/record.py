@@ -8,10 +8,11 @@ from pathlib import Path
 from ocrnet.errors import DataError
 
 QUALITY_FILE = "quality.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # What two numbers must share to be set side by side.
 GROUNDS = (
-    "name", "extractor", "extractor_sha256", "resize", "n", "reference_n", "reference_sha256", "resolution", "split",
+    "name", "extractor", "extractor_sha256", "resize", "n", "reference_n", "reference_sha256", "train_n",
+    "train_sha256", "resolution", "split",
 )  # fmt: skip
 
 
@@ -32,6 +33,8 @@ class Measure:
         n: images measured.
         reference_n: real images they were held against.
         reference_sha256: of the list of the split's images.
+        train_n: images that the generator learned from, and a memory of which is looked for.
+        train_sha256: of the list of these images.
         resolution: height x width of the images, the smallest and the largest where they differ.
         split: of the reference images.
         seed: of subsets and styles.
@@ -46,6 +49,8 @@ class Measure:
     n: int
     reference_n: int
     reference_sha256: str
+    train_n: int
+    train_sha256: str
     resolution: str
     split: str
     seed: int
@@ -64,7 +69,8 @@ def compare_quality(first: Measure, second: Measure) -> float:
     """Return the second value less the first.
 
     Raises:
-        DataError: they are of different metrics, extractors, numbers of images, resolutions, splits or references.
+        DataError: they are of different metrics, extractors, numbers of images, resolutions, splits, references or
+            training sets.
     """
     differing = [key for key in GROUNDS if getattr(first, key) != getattr(second, key)]
     if differing:

@@ -223,7 +223,8 @@ def test_layouts_quality_and_neighbours_are_shown_where_they_are(
     (copy / "synthesize/metrics.json").write_text(json.dumps(shares))
     ground = Measure(
         name="KID", of="synthesized", value=0.125, sd=0.5, extractor="segmenter", extractor_sha256="ab" * 32,
-        resize="none", n=4, reference_n=3, reference_sha256="cd", resolution="24x32", split="val", seed=0,
+        resize="none", n=4, reference_n=3, reference_sha256="cd", train_n=5, train_sha256="ef", resolution="24x32",
+        split="val", seed=0,
     )  # fmt: skip
     real, plain = (
         replace(ground, of="real", value=0.0625),

@@ -2,15 +2,19 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from torch import Tensor
 
 from ocrnet.config import SynthesizeParams
-from ocrnet.data.decode import read_image
+from ocrnet.data.decode import read_image, write_image
 from ocrnet.data.manifest import read_manifest
+from ocrnet.errors import DataError
 from ocrnet.gan.sheet import write_neighbours
 from ocrnet.gan.synthesize import synthesize_pairs
 from ocrnet.quality import parse_extractor
@@ -19,7 +23,7 @@ from ocrnet.quality.features import FeatureBank
 from ocrnet.quality.measure import measure_quality
 from ocrnet.quality.record import compare_quality, read_quality
 from ocrnet.tracking import Recorder
-from tests.ocrnet.gan.street import COLOURS, ColourPainter, write_street
+from tests.ocrnet.gan.street import COLOURS, SHAPE, ColourPainter, write_street
 from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
 
 EXTRACTOR = "[random-conv]"
@@ -35,6 +39,24 @@ class Copier(ColourPainter):
 
     def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
         return self._images[seed % len(self._images)]
+
+
+class MirroredCopier(Copier):
+    """Paints the mirror image of a training image."""
+
+    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+        return super().paint(label_map, seed=seed)[:, ::-1]
+
+
+class Sides:
+    """Sees how bright the left and the right half of an image are."""
+
+    name, sha256, dim, resize = "sides", "5" * 64, 2, "none"
+
+    def features(self, images: Tensor) -> Tensor:
+        middle = images.shape[-1] // 2
+        halves = images[..., :middle], images[..., middle:]
+        return torch.stack([half.float().mean(dim=(1, 2, 3)) for half in halves], dim=1)
 
 
 class OneStyle(ColourPainter):
@@ -105,6 +127,34 @@ def test_a_copier_is_told_and_a_painter_is_not(
     with caplog.at_level(logging.WARNING):
         assert measure(prepared, tmp_path / "b", TintedPainter())[key] <= 0.6
     assert "repeats" not in caplog.text
+
+
+def test_a_copier_of_mirrored_images_is_told(tmp_path: Path) -> None:
+    """All images are darker to the right, so a mirrored one is unlike each of them, more than any held-out one is."""
+    prepared = write_tinted_street(tmp_path / "prepare", train=12, val=8)
+    for path in (prepared / "images").glob("*.png"):
+        shade = np.linspace(0, 60, SHAPE[1])[:, None]
+        write_image(path, np.clip(read_image(path) - shade, 0, 255).astype(np.uint8))
+    out, sides = tmp_path / "out", FeatureBank(Sides())
+    measure(prepared, out, Copier(prepared))
+    metrics = measure_quality(
+        prepared, out / "gan", painter=MirroredCopier(prepared), features=sides, seed=0, out=out
+    )
+    assert metrics["quality/held_out/memorisation_auc[sides]"] == 1.0
+
+
+def test_numbers_know_the_training_set_and_differ_where_it_does(tmp_path: Path) -> None:
+    found = []
+    for train in (12, 11):
+        prepared, out = tmp_path / f"prepare{train}", tmp_path / str(train)
+        measure(write_tinted_street(prepared, train=train), out, ColourPainter())
+        found.append(read_quality(out)[0])
+    assert [one.train_n for one in found] == [12, 11]
+    assert found[0].train_sha256 != found[1].train_sha256
+    first, other = found[0], replace(found[1], train_n=12)
+    assert first.reference_sha256 == other.reference_sha256
+    with pytest.raises(DataError, match="cannot be compared: train_sha256"):
+        compare_quality(first, other)
 
 
 def test_a_painter_of_one_style_has_no_diversity(prepared: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from ocrnet.quality.record import Measure, compare_quality, read_quality, write_
 
 KID = Measure(
     name="KID", of="synthesized", value=0.4, extractor="segmenter", extractor_sha256="a" * 64, resize="none", n=24,
-    reference_n=24, reference_sha256="b" * 16, resolution="96x128", split="val", seed=0, sd=0.1,
+    reference_n=24, reference_sha256="b" * 16, train_n=36, train_sha256="e" * 16, resolution="96x128", split="val",
+    seed=0, sd=0.1,
 )  # fmt: skip
 
 
@@ -25,7 +26,8 @@ def test_the_difference_of_two_numbers_on_the_same_ground() -> None:
     ("key", "other"),
     [
         ("name", "FID"), ("extractor", "random-conv"), ("extractor_sha256", "c" * 64), ("resize", "299x299 bilinear"),
-        ("n", 96), ("reference_n", 12), ("reference_sha256", "d" * 16), ("resolution", "64x64"), ("split", "train"),
+        ("n", 96), ("reference_n", 12), ("reference_sha256", "d" * 16), ("train_n", 92), ("train_sha256", "f" * 16),
+        ("resolution", "64x64"), ("split", "train"),
     ],
 )  # fmt: skip
 def test_numbers_on_other_ground_are_not_compared(key: str, other: Any) -> None:
@@ -50,6 +52,6 @@ def test_measures_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
 def test_a_file_of_another_schema_names_the_cure(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Run the stage select again"):
         read_quality(tmp_path)
-    (tmp_path / "quality.json").write_text('{"schema_version": 0}')
-    with pytest.raises(DataError, match="schema_version is 0"):
+    (tmp_path / "quality.json").write_text('{"schema_version": 1}')  # it told no training set
+    with pytest.raises(DataError, match="schema_version is 1"):
         read_quality(tmp_path)
