@@ -1,7 +1,7 @@
 """Feature vectors of sets of images, computed once and kept."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,11 @@ class FeatureSet:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def of_ids(self, ids: Collection[str]) -> "FeatureSet":
+        """Return the vectors of some of the images."""
+        chosen = [index for index, name in enumerate(self.ids) if name in ids]
+        return FeatureSet(tuple(self.ids[i] for i in chosen), self.vectors[chosen], self.sizes)
 
     def with_others(self, others: "FeatureSet") -> "FeatureSet":
         """Return these vectors and others in one set; an id may then stand twice."""

@@ -1,9 +1,10 @@
 """The quality of painted images, all numbers from one pass of features.
 
-The reference is the validation split: the generator never saw it, and the test split stays unseen. Three sets are held
+The reference is the validation split: the generator never saw it, and the test split stays unseen. Four sets are held
 against it, at the same number of images each, so that their numbers compare:
 
 * synthesized: the pairs that `synthesize` made, before selection;
+* selected: those of them that were kept; fewer images than of the others where fewer were;
 * held_out: paintings of the validation label maps, so that layout is not what differs;
 * real: the training images, which show how near to the reference real images get with so few.
 """
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from jaxtyping import Float
 
 from ocrnet.data.decode import read_label_map
-from ocrnet.data.manifest import read_manifest
+from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
 from ocrnet.gan.judge import HeldOut, paint_held_out
 from ocrnet.gan.layouts import layout_seed
 from ocrnet.gan.synthesize import LayoutPainter
@@ -41,6 +42,7 @@ class ImageSets:
 
     Args:
         synthesized: of the pairs.
+        selected: of those that were kept; None before selection.
         held_out: of paintings of the validation label maps.
         real: of the training images.
         seen: of the training images and their mirror images, which a generator may repeat as readily.
@@ -48,6 +50,7 @@ class ImageSets:
     """
 
     synthesized: FeatureSet
+    selected: FeatureSet | None
     held_out: FeatureSet
     real: FeatureSet
     seen: FeatureSet
@@ -67,13 +70,18 @@ def measure_quality(
     seed: int,
     out: Path,
 ) -> dict[str, float]:
-    """Write `quality.json` into `out` and return its numbers as metrics."""
+    """Write `quality.json` into `out` and return its numbers as metrics.
+
+    The manifest that lies in `out` says which pairs are selected.
+    """
     pairs = paint_held_out(prepared, painter, seed=seed)
     held_out, paired = _look_at_paintings(pairs, features)
     real = features.of_folder(prepared, split="train")
     mirrored = features.of_folder(prepared, split="train", mirrored=True)
+    pairs_made = features.of_folder(synthesized)
     sets = ImageSets(
-        synthesized=features.of_folder(synthesized),
+        synthesized=pairs_made,
+        selected=_selected(out, pairs_made),
         held_out=held_out,
         real=real,
         seen=real.with_others(mirrored),
@@ -105,6 +113,12 @@ def _look_at_paintings(
             yield pair.id, pair.painting
 
     return features.of_images(paintings()), paired
+
+
+def _selected(folder: Path, synthesized: FeatureSet) -> FeatureSet | None:
+    if not (folder / MANIFEST_FILE).exists():
+        return None
+    return synthesized.of_ids(set(read_manifest(folder)["id"]))
 
 
 def _styles(
@@ -144,15 +158,32 @@ def _distances(sets: ImageSets, blank: Measure) -> Iterator[Measure]:
             count, LEAST_VECTORS,
         )  # fmt: skip
         return
-    reference = _draw(sets.reference, count, blank.seed, "reference")
     for of, found in measured.items():
-        drawn = _draw(found, count, blank.seed, of)
-        own = replace(blank, of=of, n=count, reference_n=count)
-        mean, sd = kid(reference, drawn, seed=key_seed("kid", blank.seed))
-        yield replace(own, name="KID", value=mean, sd=sd)
-        yield replace(own, name="FID", value=fid(reference, drawn))
-        for name, share in precision_recall_density_coverage(reference, drawn).items():
-            yield replace(own, name=name, value=share)
+        yield from _distances_of(found, of, sets.reference, replace(blank, of=of, n=count))
+    if sets.selected is None:
+        return
+    own = replace(blank, of="selected", n=min(count, len(sets.selected)))
+    if own.n < LEAST_VECTORS:
+        logger.warning(
+            "select: %d selected pairs are too few for their KID, FID and coverage; %d are needed", own.n, LEAST_VECTORS
+        )  # fmt: skip
+        return
+    # Drawn as the synthesized ones are: where none was dropped the numbers are equal.
+    yield from _distances_of(sets.selected, "synthesized", sets.reference, own)
+
+
+def _distances_of(
+    found: FeatureSet, name: str, reference: FeatureSet, blank: Measure
+) -> Iterator[Measure]:
+    """Yield the distances of `blank.n` images from as many of the reference, drawn by the name."""
+    own = replace(blank, reference_n=blank.n)
+    real = _draw(reference, own.n, own.seed, "reference")
+    drawn = _draw(found, own.n, own.seed, name)
+    mean, sd = kid(real, drawn, seed=key_seed("kid", own.seed))
+    yield replace(own, name="KID", value=mean, sd=sd)
+    yield replace(own, name="FID", value=fid(real, drawn))
+    for metric, share in precision_recall_density_coverage(real, drawn).items():
+        yield replace(own, name=metric, value=share)
 
 
 def _draw(found: FeatureSet, count: int, seed: int, name: str) -> Float[np.ndarray, "N D"]:

@@ -22,8 +22,8 @@ class Measure:
 
     Args:
         name: KID, FID, precision and so on.
-        of: the set that was measured: synthesized, held_out (paintings of validation label maps) or real (training
-            images: what a perfect generator would reach).
+        of: the set that was measured: synthesized, selected (those pairs of it that were kept), held_out (paintings of
+            validation label maps) or real (training images: what a perfect generator would reach).
         value: the number.
         sd: its deviation over subsets or images, or None.
         p_value: of the test behind it, or None.

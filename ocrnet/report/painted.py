@@ -12,6 +12,7 @@ from ocrnet.report.values import css_colour, percent_of
 NEIGHBOURS_FILE = "neighbours.jpg"
 SETS = {
     "synthesized": "synthesized pairs",
+    "selected": "selected pairs",
     "held_out": "paintings of validation label maps",
     "real": "real training images",
 }

@@ -226,18 +226,24 @@ def test_layouts_quality_and_neighbours_are_shown_where_they_are(
         resize="none", n=4, reference_n=3, reference_sha256="cd", train_n=5, train_sha256="ef", resolution="24x32",
         split="val", seed=0,
     )  # fmt: skip
-    real, plain = (
+    kept, real, plain = (
+        replace(ground, of="selected", value=0.25, n=2, reference_n=2),
         replace(ground, of="real", value=0.0625),
         replace(ground, name="SSIM", extractor=""),
     )
-    measures = [ground, real, plain]
+    measures = [ground, kept, real, plain]
     write_quality(copy / "select", measures, generator="a1")
     Image.new("RGB", (32, 24)).save(copy / "select/neighbours.jpg")
     page = render_report(copy)
     rows = Tables(page).rows
     assert ["dent", "20.0 %", "", "5.0 %", "", "4.00", "3"] in rows
     assert "Layouts by operation: copy_paste 1, flip 3." in Page(page).text
-    assert ["KID[segmenter]", "0.125 +- 0.54 against 3", "-", "0.0625 +- 0.54 against 3"] in rows
+    assert [
+        "KID[segmenter]",
+        *("0.125 +- 0.54 against 3", "0.25 +- 0.52 against 2"),
+        "-",
+        "0.0625 +- 0.54 against 3",
+    ] in rows
     assert [row[0] for row in rows if row[0].startswith("SSIM")] == ["SSIM"]
     assert (
         "Features of segmenter (weights abababababab, resize none). Images of 24x32 pixels" in page

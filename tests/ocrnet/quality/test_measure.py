@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.data.decode import read_image, write_image
-from ocrnet.data.manifest import read_manifest
+from ocrnet.data.manifest import read_manifest, write_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.sheet import write_neighbours
 from ocrnet.gan.synthesize import synthesize_pairs
@@ -100,6 +100,35 @@ def test_every_number_is_stored_with_what_it_stands_on(prepared: Path, tmp_path:
     assert all(measure.extractor == "" for measure in measures if measure.name in ("SSIM", "PSNR"))
     compare_quality(kid, by_metric[f"quality/real/KID{EXTRACTOR}"])
     json.loads((tmp_path / "quality.json").read_text())
+
+
+def test_the_pairs_that_were_kept_have_numbers_of_their_own(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three pairs of ten are in wrong colours: without them FID falls, and where all are kept nothing changes."""
+    painter, pairs = ColourPainter(), tmp_path / "gan"
+    measure(prepared, tmp_path, painter)
+    table = read_manifest(pairs)
+    for name in table["image"][:3]:
+        write_image(pairs / name, 255 - read_image(pairs / name))
+    found = {}
+    for name, kept in (("all", table), ("kept", table[3:]), ("few", table[:5])):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name, kept)
+        found[name] = measure_quality(
+            prepared, pairs, painter=painter, features=bank(prepared), seed=0, out=tmp_path / name
+        )
+    for key in (f"KID{EXTRACTOR}", f"FID{EXTRACTOR}", f"coverage{EXTRACTOR}"):
+        assert found["all"][f"quality/selected/{key}"] == found["all"][f"quality/{key}"]
+        assert found["kept"][f"quality/{key}"] == found["all"][f"quality/{key}"]
+        assert f"quality/selected/{key}" not in found["few"]
+    assert "5 selected pairs are too few for their KID" in caplog.text
+    fid = f"quality/selected/FID{EXTRACTOR}"
+    assert found["kept"][fid] < found["all"][fid]
+    # Eight validation images and seven pairs.
+    by_metric = {measure.metric: measure for measure in read_quality(tmp_path / "kept")}
+    assert (by_metric[fid].n, by_metric[fid].reference_n) == (7, 7)
+    assert by_metric[f"quality/FID{EXTRACTOR}"].n == 8
 
 
 def test_a_painter_of_wrong_colours_is_farther_than_a_true_one_and_real_images_are_nearest(
