@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrnet.config import SynthesizeParams
-from ocrnet.data.manifest import ClassTable
+from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import DataError
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import can_compose, compose
 from ocrnet.gan.layouts import check_operations, draw_layout, draw_real_layout, layout_seed
-from ocrnet.gan.odds import Odds, ValScores
+from ocrnet.gan.odds import SCORES_FILE, Odds, ValScores
 from ocrnet.gan.pair_folder import PairFolder
 from ocrnet.gan.plan import Plan
 from ocrnet.gan.tally import Tally
@@ -61,7 +61,8 @@ def synthesize_pairs(
 ) -> None:
     """Draw layouts and write them with their images into `out/gan` (and `out/copy_paste`).
 
-    What was drawn, and by which odds, stands in `out/layouts.json`.
+    What was drawn, by which odds, and the full hashes of the generator and of the baseline's scores stand in
+    `out/layouts.json`.
 
     Args:
         prepared: manifest folder of the real images.
@@ -87,13 +88,20 @@ def synthesize_pairs(
     tallies = {GAN: _paint(plan, painter, out, recorder)}
     if with_copy_paste:
         tallies[COPY_PASTE] = _compose(plan, out)
-    _write_layouts(out / LAYOUTS_FILE, tallies, plan)
+    lineage = {
+        "generator_sha256": painter.sha256,
+        "scores_sha256": None if baseline is None else file_sha256(baseline / SCORES_FILE),
+    }
+    _write_layouts(out / LAYOUTS_FILE, tallies, plan, lineage)
     recorder.finish(tallies[GAN].metrics())
 
 
-def _write_layouts(path: Path, tallies: "dict[str, Tally]", plan: Plan) -> None:
+def _write_layouts(
+    path: Path, tallies: "dict[str, Tally]", plan: Plan, lineage: dict[str, str | None]
+) -> None:
     drawn = {name: tally.as_json(plan.odds) for name, tally in tallies.items()}
-    path.write_text(json.dumps(drawn, indent=1, allow_nan=False) + "\n")
+    text = json.dumps({**drawn, "lineage": lineage}, indent=1, allow_nan=False)
+    path.write_text(text + "\n")
 
 
 def _paint(plan: Plan, painter: LayoutPainter, out: Path, recorder: Recorder) -> Tally:

@@ -1,5 +1,6 @@
 """Synthesized pairs: lineage, independence of validation and test, the rival without a GAN."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -178,6 +179,30 @@ def test_the_baseline_s_scores_say_what_is_drawn_and_stand_beside_the_pairs(
     table = read_manifest(tmp_path / "hard/gan")
     assert classes["bird"]["layouts"] == (table["px_bird"] > 0).sum()
     assert pasted["hard"] > pasted["even"] + 0.1
+
+
+def test_the_generator_and_the_scores_behind_the_odds_are_named_in_full(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """The manifest cuts the generator's hash; a reader finds the same start, and the file that set the odds."""
+    scores = {
+        "class_names": CLASSES.class_names,
+        "per_class_iou": [0.5] * 4,
+        "confusion": np.eye(4).tolist(),
+    }
+    (tmp_path / "val_scores.json").write_text(json.dumps(scores))
+    found = {}
+    for name, baseline in (("scored", tmp_path), ("even", None)):
+        out = tmp_path / name
+        synthesize_pairs(
+            prepared, PARAMS, painter=ColourPainter(), out=out, recorder=Recorder(out), baseline=baseline
+        )  # fmt: skip
+        found[name] = json.loads((out / "layouts.json").read_text())["lineage"]
+    assert found["scored"]["generator_sha256"] == ColourPainter().sha256
+    (cut,) = set(read_manifest(tmp_path / "scored/gan")["generator"])
+    assert ColourPainter().sha256.startswith(cut)
+    expected = hashlib.sha256((tmp_path / "val_scores.json").read_bytes()).hexdigest()
+    assert (found["scored"]["scores_sha256"], found["even"]["scores_sha256"]) == (expected, None)
 
 
 def test_metrics_are_the_shares_of_the_files(prepared: Path, tmp_path: Path) -> None:
