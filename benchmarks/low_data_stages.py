@@ -81,7 +81,7 @@ def _select(cell: "Cell", _: "CheckpointStore") -> None:
     from ocrnet.quality import parse_extractor
     from ocrnet.quality.extractors import build_extractor
     from ocrnet.quality.features import FeatureBank
-    from ocrnet.quality.measure import measure_quality
+    from ocrnet.quality.measure import GanTest, measure_quality
     from ocrnet.runtime import pick_device
 
     device, params, out = str(pick_device()), cell.params.select, cell.folder
@@ -96,9 +96,12 @@ def _select(cell: "Cell", _: "CheckpointStore") -> None:
     write_neighbours(out, prepared, pairs, features)
     painter = load_painter(cell.read("train_gan"), device=device)
     judged = gan_test(prepared, painter, segmenter, seed=cell.seed)
-    quality = measure_quality(
-        prepared, pairs, painter=painter, features=features, seed=cell.seed, out=out
+    gan_scores = GanTest(
+        judged["gan_test/mIoU"], judged["gan_test/real_mIoU"], segmenter.weights_sha256
     )
+    quality = measure_quality(
+        prepared, pairs, painter=painter, features=features, gan_test=gan_scores, seed=cell.seed, out=out
+    )  # fmt: skip
     recorder.finish({**metrics, **judged, **quality})
 
 

@@ -23,7 +23,7 @@ def select(stage: Stage) -> None:
     from ocrnet.quality import parse_extractor
     from ocrnet.quality.extractors import build_extractor
     from ocrnet.quality.features import FeatureBank
-    from ocrnet.quality.measure import measure_quality
+    from ocrnet.quality.measure import GanTest, measure_quality
     from ocrnet.runtime import pick_device
 
     device = str(pick_device())
@@ -45,9 +45,12 @@ def select(stage: Stage) -> None:
     painter = load_painter(PAINTER, device=device)
     seed = stage.params.seeds[0]
     judged = gan_test(PREPARED, painter, segmenter, seed=seed)
-    quality = measure_quality(
-        PREPARED, PAIRS, painter=painter, features=features, seed=seed, out=stage.out
+    gan_scores = GanTest(
+        judged["gan_test/mIoU"], judged["gan_test/real_mIoU"], segmenter.weights_sha256
     )
+    quality = measure_quality(
+        PREPARED, PAIRS, painter=painter, features=features, gan_test=gan_scores, seed=seed, out=stage.out
+    )  # fmt: skip
     if judged["gan_test/ratio"] < LEAST_RATIO:
         logger.warning(
             "select: the baseline scores the painted validation images at %.2f of the real ones; below %.1f the GAN is "

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,20 @@ from ocrnet.runtime import key_seed
 logger = logging.getLogger(__name__)
 SPLIT = "val"
 STYLED_MAPS, STYLES = 8, 4  # label maps painted in several styles, and how many
+
+
+class GanTest(NamedTuple):
+    """What a segmenter trained on real images reads of the validation label maps.
+
+    Args:
+        painted: its mIoU on their paintings.
+        real: its mIoU on the real images.
+        judge_sha256: of its weights.
+    """
+
+    painted: float
+    real: float
+    judge_sha256: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,7 @@ def measure_quality(
     *,
     painter: LayoutPainter,
     features: FeatureBank,
+    gan_test: GanTest,
     seed: int,
     out: Path,
 ) -> dict[str, float]:
@@ -93,6 +109,7 @@ def measure_quality(
         *_memory(sets, blank),
         *_diversity(_styles(prepared, painter, seed=seed), features, sets, blank),
         *_paired(paired, blank),
+        *_judged(gan_test, len(held_out), blank),
     ]
     write_quality(out, measures, generator=painter.sha256)
     _warn(measures)
@@ -225,6 +242,16 @@ def _paired(scores: list[tuple[float, float]], blank: Measure) -> Iterator[Measu
     )
     for name, column in zip(("SSIM", "PSNR"), np.array(scores).T, strict=True):
         yield replace(own, name=name, value=float(column.mean()), sd=float(column.std()))
+
+
+def _judged(gan_test: GanTest, count: int, blank: Measure) -> Iterator[Measure]:
+    """Yield the mIoU of the judge on paintings of the validation label maps and on the real images."""
+    own = replace(
+        blank, name="GAN_test_mIoU", n=count, extractor="segmenter", extractor_sha256=gan_test.judge_sha256,
+        resize="none",
+    )  # fmt: skip
+    yield replace(own, of="held_out", value=gan_test.painted)
+    yield replace(own, of="real", value=gan_test.real)
 
 
 def _warn(measures: list[Measure]) -> None:

@@ -23,7 +23,8 @@ class Measure:
     Args:
         name: KID, FID, precision and so on.
         of: the set that was measured: synthesized, selected (those pairs of it that were kept), held_out (paintings of
-            validation label maps) or real (training images: what a perfect generator would reach).
+            validation label maps) or real: what a perfect generator would reach. These are the training images; for
+            diversity and the GAN test, the validation images.
         value: the number.
         sd: its deviation over subsets or images, or None.
         p_value: of the test behind it, or None.

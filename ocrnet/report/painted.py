@@ -14,7 +14,7 @@ SETS = {
     "synthesized": "synthesized pairs",
     "selected": "selected pairs",
     "held_out": "paintings of validation label maps",
-    "real": "real training images",
+    "real": "real images",
 }
 Json = dict[str, Any]
 

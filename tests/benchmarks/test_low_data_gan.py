@@ -15,7 +15,8 @@ from tests.ocrnet.conftest import toy_params
 
 KID = Measure(
     name="KID", of="held_out", value=0.4, extractor="segmenter", extractor_sha256="a" * 64, resize="none", n=36,
-    reference_n=36, reference_sha256="b" * 16, resolution="120x160", split="val", seed=0, sd=0.1,
+    reference_n=36, reference_sha256="b" * 16, train_n=36, train_sha256="d" * 16, resolution="120x160",
+    split="val", seed=0, sd=0.1,
 )  # fmt: skip
 OTHER_BASELINE = replace(KID, extractor_sha256="c" * 64, n=92, reference_n=92)
 

@@ -20,13 +20,14 @@ from ocrnet.gan.synthesize import synthesize_pairs
 from ocrnet.quality import parse_extractor
 from ocrnet.quality.extractors import build_extractor
 from ocrnet.quality.features import FeatureBank
-from ocrnet.quality.measure import measure_quality
+from ocrnet.quality.measure import GanTest, measure_quality
 from ocrnet.quality.record import compare_quality, read_quality
 from ocrnet.tracking import Recorder
 from tests.ocrnet.gan.street import COLOURS, SHAPE, ColourPainter, write_street
 from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
 
 EXTRACTOR = "[random-conv]"
+JUDGED = GanTest(painted=0.4, real=0.5, judge_sha256="9" * 64)
 
 
 class Copier(ColourPainter):
@@ -79,7 +80,13 @@ def measure(prepared: Path, out: Path, painter: ColourPainter) -> dict[str, floa
     params = SynthesizeParams(count=10, operations={"train": 1.0})
     synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
     return measure_quality(
-        prepared, out / "gan", painter=painter, features=bank(prepared), seed=0, out=out
+        prepared,
+        out / "gan",
+        painter=painter,
+        features=bank(prepared),
+        gan_test=JUDGED,
+        seed=0,
+        out=out,
     )
 
 
@@ -96,7 +103,12 @@ def test_every_number_is_stored_with_what_it_stands_on(prepared: Path, tmp_path:
     # Eight validation images, ten pairs and twelve training images: all at eight.
     assert (kid.n, kid.reference_n, kid.split, kid.resolution) == (8, 8, "val", "48x56")
     assert kid.sd is not None
-    assert {measure.extractor for measure in measures} == {"random-conv", ""}
+    assert {measure.extractor for measure in measures} == {"random-conv", "segmenter", ""}
+    judged = by_metric["quality/held_out/GAN_test_mIoU[segmenter]"]
+    assert (judged.value, judged.n, judged.extractor_sha256) == (0.4, 8, "9" * 64)
+    assert metrics["quality/real/GAN_test_mIoU[segmenter]"] == 0.5
+    with pytest.raises(DataError, match="cannot be compared: extractor_sha256"):
+        compare_quality(judged, replace(judged, extractor_sha256="8" * 64))
     assert all(measure.extractor == "" for measure in measures if measure.name in ("SSIM", "PSNR"))
     compare_quality(kid, by_metric[f"quality/real/KID{EXTRACTOR}"])
     json.loads((tmp_path / "quality.json").read_text())
@@ -116,7 +128,13 @@ def test_the_pairs_that_were_kept_have_numbers_of_their_own(
         (tmp_path / name).mkdir()
         write_manifest(tmp_path / name, kept)
         found[name] = measure_quality(
-            prepared, pairs, painter=painter, features=bank(prepared), seed=0, out=tmp_path / name
+            prepared,
+            pairs,
+            painter=painter,
+            features=bank(prepared),
+            gan_test=JUDGED,
+            seed=0,
+            out=tmp_path / name,
         )
     for key in (f"KID{EXTRACTOR}", f"FID{EXTRACTOR}", f"coverage{EXTRACTOR}"):
         assert found["all"][f"quality/selected/{key}"] == found["all"][f"quality/{key}"]
@@ -167,7 +185,13 @@ def test_a_copier_of_mirrored_images_is_told(tmp_path: Path) -> None:
     out, sides = tmp_path / "out", FeatureBank(Sides())
     measure(prepared, out, Copier(prepared))
     metrics = measure_quality(
-        prepared, out / "gan", painter=MirroredCopier(prepared), features=sides, seed=0, out=out
+        prepared,
+        out / "gan",
+        painter=MirroredCopier(prepared),
+        features=sides,
+        gan_test=JUDGED,
+        seed=0,
+        out=out,
     )
     assert metrics["quality/held_out/memorisation_auc[sides]"] == 1.0
 
