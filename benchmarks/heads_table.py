@@ -91,7 +91,7 @@ def make_table(out: Path, *, archs: Sequence[str], seeds: Sequence[int]) -> str:
     rows = [_row(arch, seeds, cells, cost) for arch in archs]
     head = [
         "head", "params (M)", "time of a step", "peak memory of a step", "test mIoU (%)",
-        *(f"seed {seed}" for seed in seeds), f"{REFERENCE} less this, {CONFIDENCE:.0%} interval",
+        *(f"seed {seed}" for seed in seeds), f"{REFERENCE} minus this, {CONFIDENCE:.0%} interval",
     ]  # fmt: skip
     table = markdown_table([head, *rows])
     missing = [f"{a}-{s}" for a in archs for s in seeds if (a, s) not in cells]

@@ -26,8 +26,8 @@ SHOWN = {("KID", "synthesized"), ("KID", "held_out"), ("KID", "real"), ("memoris
 JUDGES = "GAN-test, on real and pixels rejected are by the row's judge; those of different judges are not compared."
 GROUNDS = (
     "Rows of one number are compared where their ground is one: the same extractor, N, real images, resolution and "
-    "split. Rows of different ground are not; another baseline is another extractor. The last column is the value less "
-    "that of the first row of the ground."
+    "split. Rows of different ground are not; another baseline is another extractor. The last column is the value "
+    "minus that of the first row of the ground."
 )
 
 
@@ -84,7 +84,7 @@ def _judged(groups: Iterable[Group]) -> str:
 def _quality(seen: Mapping[tuple[str, str], Sequence[Seen]]) -> str:
     """Return a row per number and selection, those of one ground below each other."""
     rows = [
-        ["number", "images", "ground", "GAN of", "seen by", "N", "real N", "value", "less first"]
+        ["number", "images", "ground", "GAN of", "seen by", "N", "real N", "value", "minus first"]
     ]
     for (name, of), found in seen.items():
         for place, ground in enumerate(_grounds(found), start=1):
@@ -95,11 +95,11 @@ def _quality(seen: Mapping[tuple[str, str], Sequence[Seen]]) -> str:
 def _row(seen: Seen, first: Seen) -> list[str]:
     measure = seen.measure
     by = f"{measure.extractor} {measure.extractor_sha256[:8]}"
-    less = "-"
+    gap = "-"
     if seen is not first:
-        less = f"{compare_quality(first.measure, measure):+.4g} ({first.group})"
+        gap = f"{compare_quality(first.measure, measure):+.4g} ({first.group})"
     value = f"{measure.value:.4g}"
-    return [seen.group, by, str(measure.n), str(measure.reference_n), value, less]
+    return [seen.group, by, str(measure.n), str(measure.reference_n), value, gap]
 
 
 def _grounds(seen: Sequence[Seen]) -> list[list[Seen]]:

@@ -46,13 +46,13 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
 
 def _arms_table(group: Group) -> str:
     rival = group.outcome.rival if group.outcome else None
-    head = ["arm", "mIoU (%)", *(f"seed {seed}" for seed in group.seeds), f"less {BASELINE}"]
+    head = ["arm", "mIoU (%)", *(f"seed {seed}" for seed in group.seeds), f"minus {BASELINE}"]
     references = [BASELINE]
     if COPY_PASTE in group.arms:
-        head.append(f"less {COPY_PASTE}")
+        head.append(f"minus {COPY_PASTE}")
         references.append(COPY_PASTE)
     if rival is not None:
-        head.append(f"less the best without a GAN ({rival})")
+        head.append(f"minus the best without a GAN ({rival})")
         references.append(rival)
     rows = []
     for arm in filter(group.seeds_of, group.arms):
@@ -85,7 +85,7 @@ def _more_images(fractions: Sequence[Group]) -> list[str]:
             rows.append([group.name, _images(group), difference(gap.miou)])
     if not rows:
         return []
-    head = [BASELINE, "", f"less {BASELINE} of {first.name}"]
+    head = [BASELINE, "", f"minus {BASELINE} of {first.name}"]
     return [f"## More real images\n\n{markdown_table([head, *rows])}"]
 
 
@@ -102,5 +102,5 @@ def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
         f"{params.synthesize.count} pairs. Every arm has the same steps, batch size, schedule and initial weights.\n\n"
         f"{len(scored.ids)} test images. Intervals are {100 * params.evaluate.confidence:g} %, of a paired bootstrap "
         f"over the seeds and over {index.max() + 1} {unit}, {params.evaluate.bootstrap} resamples. The best arm "
-        f"without a GAN is chosen by validation mIoU. Commits: {', '.join(commits)}."
+        f"without a GAN is that with the highest mean on the test images. Commits: {', '.join(commits)}."
     )

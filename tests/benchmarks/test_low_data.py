@@ -136,7 +136,7 @@ def test_more_real_images_are_held_against_the_least(workspace: Path, tmp_path: 
     row = re.search(
         r"^\| 100 % \| 8 training images \| (\S+) \[\S+, \S+\] \|$", table, re.MULTILINE
     )
-    assert "| train |  | less train of 50 % |" in table
+    assert "| train |  | minus train of 50 % |" in table
     assert row
     assert float(row[1]) == pytest.approx(means[0] - means[1], abs=0.06)
     assert "| 50 % |" not in table  # not the least with itself
