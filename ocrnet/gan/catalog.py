@@ -1,6 +1,6 @@
 """What the training label maps show: the connected components of each class and what they touch.
 
-Layouts are made from this alone. It is read in one pass and holds no label map but the few last used.
+Layouts are made from this alone. It is read in two passes and holds no label map but the few last used.
 """
 
 from collections import Counter, defaultdict
@@ -23,8 +23,11 @@ from ocrnet.gan.regions import (
     below,
     components,
     contact_of,
+    fill_nearest,
+    numbered_parts,
     parts_of,
     sides_of,
+    table_of,
 )
 
 AREA_CAP = 0.2  # a component that covers more of its image is a surface, not an object
@@ -74,6 +77,8 @@ class _Seen:
     around: Counter[int] = field(default_factory=Counter)
     under: Counter[int] = field(default_factory=Counter)
     areas: list[int] = field(default_factory=list)
+    specks: list[int] = field(default_factory=list)
+    bare: int = 0
 
 
 class Catalog:
@@ -122,6 +127,9 @@ class Catalog:
             and seen.free_pixels >= FREE_SHARE * counts[class_id]
         ]
         self._perspective = {i: _growth(self.objects(i)) for i in self._object_classes}
+        self._areas = {i: self._range(i) for i in self._seen}
+        for image_id in self.ids:
+            self._scan_bare(image_id)
 
     def label_map(self, image_id: str) -> LabelMap:
         """Return a training label map; not to be written to."""
@@ -150,9 +158,20 @@ class Catalog:
         return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
 
     def areas(self, class_id: int) -> tuple[int, int]:
-        """Return the area of the smallest and of the largest component of a class that was seen."""
-        areas = self._seen[class_id].areas if class_id in self._seen else []
-        return (min(areas), max(areas)) if areas else (1, 0)
+        """Return the area of the smallest and of the largest component of a class that was seen.
+
+        The specks of a class of objects are left out.
+        """
+        return self._areas.get(class_id, (1, 0))
+
+    def bare_area(self, class_id: int) -> int:
+        """Return the area of the largest component of a surface that an image shows without its objects."""
+        return self._seen[class_id].bare if class_id in self._seen else 0
+
+    def fill(self, label_map: LabelMap, hole: Region) -> LabelMap:
+        """Return a label map with a hole filled from the nearest surfaces; as it is where there are none."""
+        surface = ~table_of([*self._object_classes, self.classes.ignore_index])[label_map]
+        return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
 
     def growth(self, class_id: int) -> float:
         """Return by how much log size grows from the top to the bottom of the image; 0 where the data shows none."""
@@ -185,7 +204,7 @@ class Catalog:
         self.sketches[image_id] = label_map[np.ix_(rows, columns)]
         for class_id, part, number, box in components(label_map, self.classes.ignore_index):
             seen, area = self._seen[class_id], int(np.count_nonzero(part))
-            seen.areas.append(area)
+            (seen.specks if area < LEAST_AREA * label_map.size else seen.areas).append(area)
             share, sides = area / label_map.size, sides_of(box, height, width)
             cut = contact_of(part, box, height, width) > CUT * area**0.5
             seen.free_pixels += 0 if cut else area
@@ -200,6 +219,18 @@ class Catalog:
             around, under = self._neighbours(label_map, part, box)
             seen.around += around
             seen.under += under
+
+    def _range(self, class_id: int) -> tuple[int, int]:
+        seen = self._seen[class_id]
+        all_areas = seen.specks + seen.areas
+        return min(seen.areas if class_id in self._object_classes else all_areas), max(all_areas)
+
+    def _scan_bare(self, image_id: str) -> None:
+        label_map = self.label_map(image_id)
+        bare = self.fill(label_map, table_of(self._object_classes)[label_map])
+        for class_id, _, areas in numbered_parts(bare, self.classes.ignore_index):
+            seen = self._seen[class_id]
+            seen.bare = max(seen.bare, int(areas.max()))
 
     def _neighbours(
         self, label_map: LabelMap, part: Region, box: Box

@@ -4,7 +4,7 @@ A layout is a list of steps (see `compose`): a base, which is a training label m
 what is done to it. Which steps it has depends on its seed, the training split and the odds of classes.
 
 No layout shows what the data never shows: it is refused where two classes touch that never touch in the
-data, or a component is smaller or larger than any of its class there (see `plausible`).
+data, or a component that an operation made is smaller or larger than any of its class there (see `plausible`).
 """
 
 from collections.abc import Mapping

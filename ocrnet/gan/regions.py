@@ -1,6 +1,7 @@
 """Connected components of label maps, and which classes touch."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +26,14 @@ def components(label_map: LabelMap, ignore_index: int) -> Iterator[tuple[int, Re
             yield class_id, np.asarray(parts[box] == number), number, box
 
 
-def component_areas(label_map: LabelMap, *, ignore_index: int) -> dict[int, npt.NDArray[np.int64]]:
-    """Return the areas of the connected components of each class that is there."""
-    areas: dict[int, npt.NDArray[np.int64]] = {}
+def numbered_parts(
+    label_map: LabelMap, ignore_index: int
+) -> Iterator[tuple[int, npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]]:
+    """Yield each class id that is there, its connected components numbered from 1, and their areas."""
     for class_id in np.unique(label_map).tolist():
         if class_id != ignore_index:
             parts, _ = ndimage.label(label_map == class_id, EIGHT)
-            areas[class_id] = np.bincount(parts.ravel())[1:].astype(np.int64)
-    return areas
+            yield class_id, parts, np.bincount(parts.ravel())[1:].astype(np.int64)
 
 
 def adjacent_classes(label_map: LabelMap, *, ignore_index: int) -> frozenset[tuple[int, int]]:

@@ -8,8 +8,8 @@ from ocrnet.gan.catalog import Catalog, Component
 from ocrnet.gan.operations.base import draw_base, open_base
 from ocrnet.gan.operations.paste import Paste, covered_by, turn
 from ocrnet.gan.plan import TRIES, Drawn, Plan
-from ocrnet.gan.plausible import is_plausible
-from ocrnet.gan.regions import EIGHT, LabelMap
+from ocrnet.gan.plausible import is_plausible, specks_of
+from ocrnet.gan.regions import EIGHT, LabelMap, Region
 
 ANGLE_DEG = 5.0  # standard deviation of a pasted object's turn
 LEAST_SPREAD = (
@@ -27,9 +27,10 @@ def draw_copy_paste(rng: np.random.Generator, plan: Plan) -> Drawn:
     base = draw_base(rng, plan)
     label_map = open_base(plan.catalog, base)
     wanted = int(rng.integers(plan.params.pastes[0], plan.params.pastes[1] + 1))
+    specks = specks_of(plan.catalog, label_map)
     pastes: list[Paste] = []
     for _ in range(wanted):
-        found = _paste_one(rng, plan, label_map)
+        found = _paste_one(rng, plan, label_map, specks)
         if found is not None:
             paste, label_map = found
             pastes.append(paste)
@@ -37,7 +38,7 @@ def draw_copy_paste(rng: np.random.Generator, plan: Plan) -> Drawn:
 
 
 def _paste_one(
-    rng: np.random.Generator, plan: Plan, label_map: LabelMap
+    rng: np.random.Generator, plan: Plan, label_map: LabelMap, specks: Region
 ) -> tuple[Paste, LabelMap] | None:
     """Choose a class, try objects of it at places of it, and take one of the places that fit.
 
@@ -59,7 +60,7 @@ def _paste_one(
             continue
         candidate = label_map.copy()
         candidate[covered] = class_id
-        if is_plausible(catalog, candidate):
+        if is_plausible(catalog, candidate, specks=specks):
             around = ndimage.binary_dilation(covered, EIGHT) & ~covered
             fitting.append((paste, candidate))
             odds.append(plan.odds.of_contact(class_id, label_map[around]))

@@ -14,8 +14,8 @@ from ocrnet.gan.operations.base import Base, draw_base, open_base
 from ocrnet.gan.operations.copy_paste import corner
 from ocrnet.gan.operations.paste import Paste, covered_by
 from ocrnet.gan.plan import TRIES, Drawn, Plan, StepKind
-from ocrnet.gan.plausible import is_plausible
-from ocrnet.gan.regions import LabelMap, fill_nearest, parts_of, table_of
+from ocrnet.gan.plausible import is_plausible, specks_of
+from ocrnet.gan.regions import LabelMap, Region, parts_of, table_of
 
 STAY = 0.25  # share of the first image's objects that stay
 SIMILAR = 0.25  # share of the possible second images, the most similar ones, that are drawn from
@@ -39,9 +39,10 @@ def draw_recombine(rng: np.random.Generator, plan: Plan) -> Drawn:
     for _ in range(TRIES):
         other = _draw_other(rng, catalog, base, class_id)
         erase = _draw_erase(rng, catalog, label_map)
-        erased = _apply(catalog, label_map, erase)
-        if other is not None and is_plausible(catalog, erased):
-            drawn = _put(plan, base, erase, erased, _objects_of(catalog, other, first=class_id))
+        erased, specks = _apply(catalog, label_map, erase), specks_of(catalog, label_map)
+        if other is not None and is_plausible(catalog, erased, specks=specks):
+            objects = _objects_of(catalog, other, first=class_id)
+            drawn = _put(plan, base, erase, erased, objects, specks)
             second = open_base(catalog, Base(op="base", id=other, flip=base["flip"]))
             if not any(np.array_equal(drawn.label_map, known) for known in (label_map, second)):
                 return drawn
@@ -51,8 +52,8 @@ def draw_recombine(rng: np.random.Generator, plan: Plan) -> Drawn:
 
 
 def _put(
-    plan: Plan, base: Base, erase: Erase, label_map: LabelMap, objects: list[Component]
-) -> Drawn:
+    plan: Plan, base: Base, erase: Erase, label_map: LabelMap, objects: list[Component], specks: Region
+) -> Drawn:  # fmt: skip
     """Put objects onto what was left of a base, as far as they stand on what carries them."""
     catalog = plan.catalog
     # Where the images are alike an object may cover any surface, as it did in its own.
@@ -67,7 +68,7 @@ def _put(
             continue
         candidate = label_map.copy()
         candidate[covered] = chosen.class_id
-        if is_plausible(catalog, candidate):
+        if is_plausible(catalog, candidate, specks=specks):
             label_map = candidate
             pastes.append(paste)
     erased = (erase,) if erase["parts"] else ()
@@ -128,8 +129,7 @@ def _apply(catalog: Catalog, label_map: LabelMap, step: Erase) -> LabelMap:
     for class_id in sorted({class_id for class_id, _ in step["parts"]}):
         numbers = [number for other, number in step["parts"] if other == class_id]
         hole |= np.isin(parts_of(label_map == class_id)[0], numbers)
-    surface = ~table_of([*catalog.object_classes(), catalog.classes.ignore_index])[label_map]
-    return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
+    return catalog.fill(label_map, hole)
 
 
 KIND = StepKind(_apply, None)

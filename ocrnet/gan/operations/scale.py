@@ -4,15 +4,16 @@ Only inwards. Zooming out would leave a rim that no training image shows, and wh
 stretched, has contacts and shapes that the data never has.
 """
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.operations.base import draw_base, open_base
 from ocrnet.gan.plan import TRIES, Canvas, Drawn, Plan, StepKind
-from ocrnet.gan.plausible import is_plausible
+from ocrnet.gan.plausible import is_plausible, specks_of
 from ocrnet.gan.regions import LabelMap
 
 ZOOM = (1.05, 1.3)
@@ -29,6 +30,7 @@ def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
     """Draw a base and a window of it whose components are of sizes that the data shows."""
     base = draw_base(rng, plan)
     label_map = open_base(plan.catalog, base)
+    specks = specks_of(plan.catalog, label_map)
     height, width = label_map.shape
     for _ in range(TRIES):
         zoom = float(rng.uniform(*ZOOM))
@@ -37,16 +39,20 @@ def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
             int(rng.integers(n - side + 1)) for n, side in zip((height, width), sides, strict=True)
         ]
         step = Scale(op="scale", box=[*corner, *sides])
-        scaled = _apply(plan.catalog, label_map, step)
-        if is_plausible(plan.catalog, scaled):
+        scaled, own = _zoom(label_map, step), _zoom(specks, step)
+        if is_plausible(plan.catalog, scaled, specks=own):
             return Drawn(scaled, (base, step))
     return Drawn(label_map, (base,), 1)
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, step: Scale) -> LabelMap:
     del catalog
-    at = [positions.astype(np.int64) for positions in _sources(label_map.shape, step)]
-    return label_map[np.ix_(*at)]
+    return _zoom(label_map, step)
+
+
+def _zoom(values: npt.NDArray[Any], step: Scale) -> npt.NDArray[Any]:
+    at = [positions.astype(np.int64) for positions in _sources(values.shape, step)]
+    return values[np.ix_(*at)]
 
 
 def _render(catalog: Catalog, canvas: Canvas, step: Scale) -> Canvas:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ocrnet.gan.catalog import AREA_CAP, LEAST_AREA, Catalog
 from ocrnet.gan.operations.base import draw_base, open_base
 from ocrnet.gan.plan import TRIES, Canvas, Drawn, Plan, StepKind
-from ocrnet.gan.plausible import is_plausible
+from ocrnet.gan.plausible import is_plausible, specks_of
 from ocrnet.gan.regions import EIGHT, LabelMap, Region, components, fill_nearest, parts_of, table_of
 
 KNOTS = 4  # by 4, over the box of the object, at which it is shifted
@@ -33,6 +33,7 @@ def draw_warp(rng: np.random.Generator, plan: Plan) -> Drawn:
     base = draw_base(rng, plan)
     label_map = open_base(plan.catalog, base)
     wanted = int(rng.integers(plan.params.pastes[0], plan.params.pastes[1] + 1))
+    specks = specks_of(plan.catalog, label_map)
     warps: list[Warp] = []
     for _ in range(wanted):
         for _ in range(TRIES):
@@ -40,7 +41,7 @@ def draw_warp(rng: np.random.Generator, plan: Plan) -> Drawn:
             warped = label_map if step is None else _apply(plan.catalog, label_map, step)
             if step is None or np.array_equal(warped, label_map):
                 continue
-            if is_plausible(plan.catalog, warped):
+            if is_plausible(plan.catalog, warped, specks=specks):
                 label_map = warped
                 warps.append(step)
                 break

@@ -40,14 +40,26 @@ def scene(index: int, *, lawful: bool = True) -> npt.NDArray[np.uint8]:
     return label_map
 
 
-def write_street(folder: Path, *, train: int = 9, val: int = 4) -> Path:
+def sprinkle(label_map: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
+    """Return a scene with specks of cars of one pixel on the ground, as hand-drawn label maps have them."""
+    rng = np.random.default_rng(int(label_map.sum()))
+    speckled = label_map.copy()
+    while count:
+        y, x = (int(rng.integers(1, side - 1)) for side in SHAPE)
+        if (speckled[y - 1 : y + 2, x - 1 : x + 2] == GROUND).all():
+            speckled[y, x] = CAR
+            count -= 1
+    return speckled
+
+
+def write_street(folder: Path, *, train: int = 9, val: int = 4, specks: int = 0) -> Path:
     """Write the set as a prepared folder and return it; its images show the class colours."""
     rows = []
     for name in ("images", "label_maps"):
         (folder / name).mkdir(parents=True)
     for split, count in (("train", train), ("val", val), ("test", 1)):
         for index in range(count):
-            label_map = scene(index, lawful=split == "train")
+            label_map = sprinkle(scene(index, lawful=split == "train"), specks)
             item = f"{split}_{index:02d}"
             image, labels = f"images/{item}.png", f"label_maps/{item}.png"
             write_image(folder / image, COLOURS[label_map])
