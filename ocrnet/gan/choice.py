@@ -47,8 +47,8 @@ class Judged:
             )
         if self.neighbour is not None:
             reasons.append(
-                f"copy of {self.neighbour.id}, at a feature distance of {self.neighbour.distance:.3g} "
-                f"(select.near_copy is {params.near_copy})"
+                f"copy of {self.neighbour.id}: {self.neighbour.distance:.3g} of its detail is its own, "
+                f"select.near_copy is {params.near_copy}"
             )
         return reasons
 

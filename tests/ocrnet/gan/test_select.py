@@ -150,7 +150,7 @@ def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path,
     assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
     (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
     assert (row["id"], row["neighbour"]) == ("gan_00002", "train_04")
-    assert "copy of train_04, at a feature distance of" in row["why"]
+    assert "of its detail is its own, select.near_copy is" in row["why"]
 
 
 def test_near_copy_0_looks_for_no_copy(tmp_path: Path) -> None:
