@@ -24,6 +24,7 @@ from ocrnet.errors import OcrnetError
 from ocrnet.params_file import load_params
 from ocrnet.tracking import Recorder, flatten, write_record
 from pipelines._commit import note_commit
+from pipelines._orphan import end_with_dvc
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
@@ -117,6 +118,7 @@ def run_stage(
         )  # fmt: skip
         _prune_checkpoints(stage)
         out.mkdir(parents=True, exist_ok=True)
+        end_with_dvc()
         body(stage)
     except OcrnetError as error:
         for line in str(error).splitlines():
