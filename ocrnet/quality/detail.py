@@ -19,10 +19,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-GRID = (
-    40,
-    40,
-)  # cells: fine enough for texture of objects, too coarse for noise and blur of a pixel
+GRID = (40, 40)  # cells: fine for the texture of objects, coarse for noise and blur of a pixel
 BLUR = 2.0  # cells
 GREY = np.array([0.299, 0.587, 0.114])  # of RGB, ITU-R BT.601
 FLAT = 1e-3  # grey levels, root mean square: rounding, no detail
