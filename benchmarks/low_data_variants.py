@@ -19,6 +19,7 @@ BASE = "base"
 # No filter at all is the arm gan_unselected, and the pairs alone give GAN-train and its like for the other arms.
 # Steps are told as multiples of those of the study.
 VARIANTS: dict[str, Callable[[Params], Values]] = {
+    "filter_train": lambda _: {"select.calibrate_on": "train"},
     "filter_0.01": lambda _: {"select.real_rejection": 0.01},
     "filter_0.15": lambda _: {"select.real_rejection": 0.15},
     "filter_0.3": lambda _: {"select.real_rejection": 0.3},

@@ -259,9 +259,8 @@ class SynthesizeParams(Section):
 class SelectParams(Section):
     """Which synthesized pixels and pairs are kept."""
 
-    real_rejection: Share = (
-        0.05  # share of held-out real pixels of a class that its threshold may reject
-    )
+    calibrate_on: Literal["val", "train"] = "val"  # the split whose real pixels set the thresholds
+    real_rejection: Share = 0.05  # share of these pixels of a class that its threshold may reject
     max_rejected: Share = 0.5  # a pair that loses more pixels than this is dropped whole
     warn_rejected: Share = 0.4  # a class loses no more than this, and is named in a warning
     near_copy: Share = (

@@ -25,7 +25,7 @@ from ocrnet.gan.choice import Choice, choose_pairs
 from ocrnet.gan.kept import JudgedPairs
 from ocrnet.gan.rejections import Rejections
 from ocrnet.gan.thresholds import Threshold, as_json
-from ocrnet.gan.verdicts import ImageScorer, held_out_thresholds, judge_pairs
+from ocrnet.gan.verdicts import ImageScorer, judge_pairs, real_thresholds
 from ocrnet.quality.features import FeatureBank
 from ocrnet.quality.neighbours import Neighbour, near_copies
 from ocrnet.tracking import Recorder
@@ -69,9 +69,7 @@ def select_pairs(
         DataError: no pair is left, or the validation split is too small for any threshold.
     """
     classes = ClassTable.read(prepared)
-    thresholds = held_out_thresholds(
-        prepared, segmenter, classes, real_rejection=params.real_rejection
-    )
+    thresholds = real_thresholds(prepared, segmenter, classes, params)
     copies = _copies(prepared, synthesized, params, features)
     before = Rejections(classes)
     with TemporaryDirectory() as scratch:

@@ -4,7 +4,7 @@ The measure is the cross-entropy of the pixel's label under the baseline. The th
 (1 - real_rejection) quantile of that loss over *held-out* real pixels of the class, so a known share of
 right pixels is lost. Losses on the images that the baseline was trained on are smaller, and a threshold
 from them would reject right pixels of rare classes most (the filter of FreeMask, arXiv:2310.15160, takes
-its thresholds from training images; this one differs there).
+its thresholds from training images; this one differs there, and can do the same by `select.calibrate_on`).
 
 Losses are counted in a histogram with bins of equal ratio, so memory does not grow with the data, and a
 threshold is the upper edge of a bin: at most `RESOLUTION` above the exact quantile.
@@ -33,6 +33,8 @@ _BINS = int(np.ceil(np.log(28.0 / _FIRST_EDGE) / np.log1p(RESOLUTION)))
 _EDGES = np.concatenate([_FIRST_EDGE * (1 + RESOLUTION) ** np.arange(_BINS + 1)])
 
 Losses = Float[np.ndarray, "H W"]
+Source = Literal["held-out", "training", "pooled"]
+SOURCES: dict[str, Source] = {"val": "held-out", "train": "training"}
 
 
 def pixel_losses(
@@ -55,14 +57,14 @@ class Threshold:
 
     Args:
         value: in nats.
-        source: `held-out` pixels of the class, or `pooled` ones where those were too few.
-        pixels: held-out pixels of the class.
+        source: `held-out` or `training` pixels of the class, or `pooled` ones of all where those were too few.
+        pixels: real pixels of the class.
         mean: their mean loss, or the mean of the measured classes' means where `pooled`.
         calibrated: what `value` was before the cap raised it; None where it did not.
     """
 
     value: float
-    source: Literal["held-out", "pooled"]
+    source: Source
     pixels: int
     mean: float
     calibrated: float | None = None
@@ -83,22 +85,22 @@ class LossCounts:
             self._counts[class_id] += np.bincount(bins, minlength=_BINS + 1)
             self._sums[class_id] += float(own.sum())
 
-    def thresholds(self, real_rejection: float) -> list[Threshold]:
+    def thresholds(self, real_rejection: float, *, split: str = "val") -> list[Threshold]:
         """Return the threshold of each class.
 
-        A class with fewer than `LEAST_PIXELS` held-out pixels gets the quantile of the pooled losses of
+        A class with fewer than `LEAST_PIXELS` pixels gets the quantile of the pooled losses of
         the other classes, each class weighing the same: pooled pixel by pixel, the background would set
         a threshold that no rare pixel passes. With a rejection of 0 no loss is above any threshold.
 
         Raises:
-            DataError: no class has enough held-out pixels.
+            DataError: no class has enough pixels.
         """
         pixels = self._counts.sum(axis=1)
         measured = pixels >= LEAST_PIXELS
         if not measured.any():
             raise DataError(
-                f"validation split: no class has {LEAST_PIXELS} labelled pixels (found {pixels.tolist()}). "
-                "Give the validation split more images."
+                f"split {split}: no class has {LEAST_PIXELS} labelled pixels (found {pixels.tolist()}). "
+                "Give it more images."
             )
         means = np.where(measured, self._sums / np.maximum(pixels, 1), 0.0)
         shares = self._counts[measured] / pixels[measured, None]
@@ -107,7 +109,7 @@ class LossCounts:
         for class_id, count in enumerate(pixels.tolist()):
             if measured[class_id]:
                 value = self.quantile(class_id, real_rejection)
-                result.append(Threshold(value, "held-out", count, float(means[class_id])))
+                result.append(Threshold(value, SOURCES[split], count, float(means[class_id])))
             else:
                 result.append(
                     Threshold(_quantile(pooled, real_rejection), "pooled", count, pooled_mean)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, UInt8
 
+from ocrnet.config import SelectParams
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.gan.thresholds import (
@@ -55,17 +56,17 @@ class Verdict:
         return rejected_share(self.wrong, self.label_map, ignore_index=ignore_index)
 
 
-def held_out_thresholds(
-    prepared: Path, segmenter: ImageScorer, classes: ClassTable, *, real_rejection: float
+def real_thresholds(
+    prepared: Path, segmenter: ImageScorer, classes: ClassTable, params: SelectParams
 ) -> list[Threshold]:
-    """Measure the thresholds on the validation split."""
+    """Measure the thresholds on the real images of the split that the params name."""
     counts = LossCounts(classes.num_classes)
-    for _, row in read_manifest(prepared, split="val").iterrows():
+    for _, row in read_manifest(prepared, split=params.calibrate_on).iterrows():
         label_map = read_label_map(prepared / row["label_map"])
         probabilities = segmenter.probabilities(read_image(prepared / row["image"]))
         losses = pixel_losses(probabilities, label_map, ignore_index=classes.ignore_index)
         counts.add(losses, label_map)
-    return counts.thresholds(real_rejection)
+    return counts.thresholds(params.real_rejection, split=params.calibrate_on)
 
 
 def judge_pairs(

@@ -27,6 +27,7 @@ from ocrnet.tracking import Recorder
 from tests.ocrnet.gan.street import (
     CAR,
     CLASSES,
+    COLOURS,
     GROUND,
     SHAPE,
     ColourPainter,
@@ -54,7 +55,7 @@ def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int 
     return out / "gan"
 
 
-def select(prepared: Path, pairs: Path, out: Path, **params: float) -> dict[str, float]:
+def select(prepared: Path, pairs: Path, out: Path, **params: float | str) -> dict[str, float]:
     """Select, without looking for copies where that is not asked for: toy paintings look like the photographs."""
     recorder = Recorder(out)
     chosen = SelectParams.model_validate({"near_copy": 0.0, **params})
@@ -293,3 +294,27 @@ def test_the_gan_test_is_one_for_a_true_painter_and_falls_with_each_class_lost(
     ground, car = int(table["px_ground"].sum()), int(table["px_car"].sum())
     expected = (1.0 + ground / (ground + car) + 0.0 + 1.0) / 4
     assert lost["gan_test/ratio"] == pytest.approx(expected)
+
+
+def test_thresholds_come_from_the_split_that_is_named(prepared: Path, tmp_path: Path) -> None:
+    """The validation images have wider noise here, so a threshold from them lets more of the paintings through."""
+    for index, path in enumerate(sorted((prepared / "images").glob("train*.png"))):
+        noise = np.random.default_rng(index).integers(-2, 3, (*SHAPE, 3))
+        clean = np.asarray(COLOURS[read_label_map(prepared / "label_maps" / path.name)])
+        write_image(path, np.clip(clean + noise, 0, 255).astype(np.uint8))
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    found = {}
+    for split in ("val", "train"):
+        metrics = select(
+            prepared,
+            pairs,
+            tmp_path / split,
+            calibrate_on=split,
+            warn_rejected=1.0,
+            max_rejected=1.0,
+        )
+        thresholds = json.loads((tmp_path / split / "thresholds.json").read_text())
+        found[split] = (thresholds["sky"], metrics["select/rejected_share"])
+    assert [found[split][0]["source"] for split in ("val", "train")] == ["held-out", "training"]
+    assert found["train"][0]["value"] < found["val"][0]["value"]
+    assert found["train"][1] > found["val"][1]
