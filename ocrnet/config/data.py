@@ -1,0 +1,113 @@
+"""The sections of the data: what it is, its checks, its canonical form."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ocrnet.config.base import Count, Section, Seed, Share, Size
+
+
+class DataParams(Section):
+    """What the images and their label maps are."""
+
+    source: str  # a name in ocrnet/data/sources
+    path: str
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
+    num_classes: int | None = None  # a cross-check only
+    # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
+    label_map: dict[int | str, str] = Field(default={})
+    ignore_index: Annotated[int, Field(ge=0, le=255)] = 255
+    palette: Literal["auto"] | tuple[tuple[int, int, int], ...] = "auto"
+    value_range: tuple[float, float] | None = None  # [low, high] of images deeper than 8 bits
+    exif: Literal["error", "apply", "ignore"] = "error"
+    group_by: str | None = None  # regex on the id; its first group keeps images in one split
+    allow_duplicates: bool = False
+    crop_size: Size = (96, 128)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_reduce_zero_label(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "reduce_zero_label" in values:
+            names = [str(name) for name in values.get("classes", [])]
+            table = ", ".join(["0: ignore", *(f"{i + 1}: {name}" for i, name in enumerate(names))])
+            raise ValueError(
+                f"E103 reduce_zero_label is not used here. Write data.label_map: {{{table}}}"
+            )
+        if isinstance(values, dict) and isinstance(values.get("crop_size"), int):
+            values = {**values, "crop_size": (values["crop_size"], values["crop_size"])}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(
+                f"classes has a name twice: {list(self.classes)}. Make each name unique."
+            )
+        if "ignore" in self.classes:
+            raise ValueError("classes has the name 'ignore', the word for no class. Rename it.")
+        if self.num_classes not in (None, len(self.classes)):
+            raise ValueError(
+                f"num_classes is {self.num_classes} but classes has {len(self.classes)} entries. Remove num_classes."
+            )
+        if self.ignore_index < len(self.classes):
+            raise ValueError(
+                f"ignore_index {self.ignore_index} is the id of class {self.classes[self.ignore_index]!r}. Use 255."
+            )
+        unknown = sorted(set(self.label_map.values()) - {*self.classes, "ignore"})
+        if unknown:
+            raise ValueError(
+                f"label_map names {unknown}, which classes does not have. Known: ignore, {', '.join(self.classes)}."
+            )
+        if self.palette != "auto" and len(self.palette) != len(self.classes):
+            raise ValueError(
+                f"palette has {len(self.palette)} colours for {len(self.classes)} classes."
+            )
+        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
+            raise ValueError(f"value_range {list(self.value_range)} is not [low, high].")
+        return self
+
+    @field_validator("group_by")
+    @classmethod
+    def _check_group_by(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        if groups != 1:
+            raise ValueError(
+                f"{pattern!r} has {groups} groups; write one, as in '^([A-Za-z0-9]+)_'."
+            )
+        return pattern
+
+
+class DemoParams(Section):
+    """The rendered surface-inspection set of `data.source: demo`."""
+
+    seed: Seed = 0
+    size: Size = (96, 128)
+    train: Count = 48
+    val: Count = 24
+    test: Count = 96
+
+
+class ValidateParams(Section):
+    """Limits that the raw data must keep."""
+
+    min_images: Count = 8
+    max_pixels: Count = 100_000_000
+    max_ignored_share: Share = 0.95
+
+
+class PrepareParams(Section):
+    """How raw data becomes canonical files."""
+
+    resize: Size | None = None  # every image and label map to this size; null keeps sizes
+    val_share: Share = 0.15  # used where the source publishes no split
+    test_share: Share = 0.25
+    split_seed: Seed = 0
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = (
+        1.0  # kept of the training split: a stretch of each group
+    )
