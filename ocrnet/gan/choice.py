@@ -15,7 +15,7 @@ import numpy.typing as npt
 from jaxtyping import Int64
 
 from ocrnet.config import SelectParams
-from ocrnet.quality.neighbours import Neighbour
+from ocrnet.quality.detail import Original
 
 Shares = npt.NDArray[np.float64]
 
@@ -29,14 +29,14 @@ class Judged:
         pixels: per class.
         wrong_share: of its valid pixels, above the calibrated thresholds.
         hardness: of the label map.
-        neighbour: the training image it is a copy of, or None.
+        original: the training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]
     pixels: Int64[np.ndarray, " K"]
     wrong_share: float
     hardness: float
-    neighbour: Neighbour | None
+    original: Original | None
 
     def reasons(self, params: SelectParams) -> list[str]:
         """Return why the pair is to be dropped whole, nothing where it is not."""
@@ -45,9 +45,9 @@ class Judged:
             reasons.append(
                 f"{self.wrong_share:.3f} of the pixels rejected, select.max_rejected is {params.max_rejected}"
             )
-        if self.neighbour is not None:
+        if self.original is not None:
             reasons.append(
-                f"copy of {self.neighbour.id}: {self.neighbour.distance:.3g} of its detail is its own, "
+                f"copy of {self.original.id}: {self.original.own:.3g} of its detail is its own, "
                 f"select.near_copy is {params.near_copy}"
             )
         return reasons
@@ -79,7 +79,7 @@ def choose_pairs(pairs: Sequence[Judged], params: SelectParams) -> Choice:
     """
     bad = [pair for pair in pairs if pair.reasons(params)]
     good = [pair for pair in pairs if not pair.reasons(params)]
-    waiting = [pair for pair in bad if pair.neighbour is None] if good else []
+    waiting = [pair for pair in bad if pair.original is None] if good else []
     made = _pixels(good, pairs) + _pixels(waiting, pairs)
     budget = np.asarray(params.warn_rejected * made, dtype=np.float64)
     saved: set[int] = set()
@@ -94,8 +94,9 @@ def choose_pairs(pairs: Sequence[Judged], params: SelectParams) -> Choice:
         waiting = [pair for pair in waiting if pair is not best]
         saved.add(class_id)
         back.add(best.row["id"])
-    kept = tuple(pair for pair in pairs if not pair.reasons(params) or pair.row["id"] in back)
     dropped = tuple(pair for pair in bad if pair.row["id"] not in back)
+    out = {pair.row["id"] for pair in dropped}
+    kept = tuple(pair for pair in pairs if pair.row["id"] not in out)
     most = _left(budget, _pixels(waiting, pairs), _pixels(kept, pairs), limit=params.warn_rejected)
     return Choice(kept, dropped, len(back), frozenset(saved), most)
 

@@ -15,7 +15,7 @@ from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.choice import Choice, Judged
-from ocrnet.gan.rejections import Rejections
+from ocrnet.gan.rejections import Rejections, class_pixels
 from ocrnet.gan.thresholds import LossCounts, Losses, Threshold, cap, reject
 from ocrnet.gan.verdicts import Verdict, rejected_share
 
@@ -41,13 +41,11 @@ class JudgedPairs:
     def add(self, verdict: Verdict) -> None:
         """Take a pair."""
         row = verdict.row
-        if verdict.neighbour is None:  # a copy is not looked at again
+        if verdict.original is None:  # a copy is not looked at again
             np.save(self._scratch / f"{row['id']}.npy", verdict.losses)
-        counts = np.bincount(verdict.label_map.ravel(), minlength=256)[: self._classes.num_classes]
+        counts = class_pixels(verdict.label_map, self._classes.num_classes)
         share = verdict.share(self._classes.ignore_index)
-        self.pairs.append(
-            Judged(row, counts.astype(np.int64), share, verdict.hardness, verdict.neighbour)
-        )
+        self.pairs.append(Judged(row, counts, share, verdict.hardness, verdict.original))
 
     def cap(
         self, thresholds: list[Threshold], choice: Choice, synthesized: Path

@@ -22,8 +22,8 @@ class Rejections:
     def add(self, label_map: npt.NDArray[np.uint8], wrong: npt.NDArray[np.bool_]) -> None:
         """Count one pair."""
         self.pairs += 1
-        self._valid += self._count(label_map)
-        self._rejected += self._count(label_map[wrong])
+        self._valid += class_pixels(label_map, len(self._valid))
+        self._rejected += class_pixels(label_map[wrong], len(self._valid))
 
     def lost(self, before: "Rejections") -> dict[str, float]:
         """Return, per class, the share of the pixels of all pairs of `before` that are not left here."""
@@ -44,6 +44,7 @@ class Rejections:
         counts = zip(self._classes.class_names, self._rejected, self._valid, strict=True)
         return {name: float(lost / count) for name, lost, count in counts if count}
 
-    def _count(self, label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        counts = np.bincount(label_map.ravel(), minlength=256)[: self._classes.num_classes]
-        return counts.astype(np.int64)
+
+def class_pixels(labels: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
+    """Return how many of some labels are of each class."""
+    return np.bincount(labels.ravel(), minlength=256)[:num_classes].astype(np.int64)

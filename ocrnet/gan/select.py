@@ -6,9 +6,9 @@ lose too much, or when its image is a copy of a training image: the generator re
 it already. `choice` says which come back for a class that would be lost. What is left is drawn by the rank of its
 hardness (FreeMask, arXiv:2310.15160): pairs whose label maps hold hard classes come more often.
 
-Three traps are avoided, see `thresholds`: the limits come from held-out images; the rate of rejection is
-reported per class, since a rare class is the first that a filter removes for good; and no class loses more
-than a given share of its pixels, those of dropped pairs among them.
+Three traps are avoided, see `thresholds`: the limits come from held-out images, unless `calibrate_on` says
+otherwise; the rate of rejection is reported per class, since a rare class is the first that a filter removes for
+good; and no class loses more than a given share of its pixels, those of dropped pairs among them.
 """
 
 import json
@@ -26,13 +26,13 @@ from ocrnet.gan.kept import JudgedPairs
 from ocrnet.gan.rejections import Rejections
 from ocrnet.gan.thresholds import Threshold, as_json
 from ocrnet.gan.verdicts import ImageScorer, judge_pairs, real_thresholds
+from ocrnet.quality.detail import Original, near_copies
 from ocrnet.quality.features import FeatureBank
-from ocrnet.quality.neighbours import Neighbour, near_copies
 from ocrnet.tracking import Recorder
 
 logger = logging.getLogger(__name__)
 THRESHOLDS_FILE, REJECTED_FILE = "thresholds.json", "rejected.csv"
-REJECTED_COLUMNS = ["id", "rejected_share", "why", "neighbour"]
+REJECTED_COLUMNS = ["id", "rejected_share", "why", "original"]
 UNCAPPED = "_uncapped"
 LOG_INTERVAL = 16  # pairs
 
@@ -66,7 +66,7 @@ def select_pairs(
         select/lost/CLASS: of the pixels of all pairs, those that are not used: ignored, or dropped with their pair.
 
     Raises:
-        DataError: no pair is left, or the validation split is too small for any threshold.
+        DataError: no pair is left, or the split of `calibrate_on` is too small for any threshold.
     """
     classes = ClassTable.read(prepared)
     thresholds = real_thresholds(prepared, segmenter, classes, params)
@@ -98,7 +98,7 @@ def select_pairs(
 
 def _copies(
     prepared: Path, synthesized: Path, params: SelectParams, features: FeatureBank
-) -> Mapping[str, Neighbour]:
+) -> Mapping[str, Original]:
     if params.near_copy == 0:
         return {}
     return near_copies(features.originals(synthesized, prepared), least_own=params.near_copy)
@@ -116,7 +116,7 @@ def _write_tables(
             "id": pair.row["id"],
             "rejected_share": round(pair.wrong_share, 6),
             "why": "; ".join(pair.reasons(params)),
-            "neighbour": pair.neighbour.id if pair.neighbour else "",
+            "original": pair.original.id if pair.original else "",
         }
         for pair in choice.dropped
     ]

@@ -20,7 +20,7 @@ from ocrnet.gan.thresholds import (
     pixel_losses,
     reject,
 )
-from ocrnet.quality.neighbours import Neighbour
+from ocrnet.quality.detail import Original
 
 
 @runtime_checkable
@@ -41,7 +41,7 @@ class Verdict:
         losses: of its pixels under the baseline, in nats.
         wrong: the pixels above the calibrated thresholds.
         hardness: of the label map.
-        neighbour: the training image it is a copy of, or None.
+        original: the training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]
@@ -49,7 +49,7 @@ class Verdict:
     losses: Losses
     wrong: npt.NDArray[np.bool_]
     hardness: float
-    neighbour: Neighbour | None
+    original: Original | None
 
     def share(self, ignore_index: int) -> float:
         """Return the share of wrong pixels among the valid ones."""
@@ -75,7 +75,7 @@ def judge_pairs(
     thresholds: list[Threshold],
     classes: ClassTable,
     *,
-    copies: Mapping[str, Neighbour],
+    copies: Mapping[str, Original],
 ) -> Iterator[Verdict]:
     """Yield the verdict on each pair, by id."""
     ignore_index = classes.ignore_index
@@ -89,7 +89,7 @@ def judge_pairs(
             losses=losses,
             wrong=reject(losses, label_map, thresholds, ignore_index=ignore_index),
             hardness=hardness(label_map, thresholds),
-            neighbour=copies.get(row["id"]),
+            original=copies.get(row["id"]),
         )
 
 

@@ -10,7 +10,7 @@ map of the original's label map can give is taken out of both, and the rest is c
 too: a generator that was trained with mirrored images repeats those as readily.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +66,16 @@ def nearest_originals(
                 best[index] = Original(name, mirrored, float(shares[index]))
             least = np.minimum(least, shares)
     return dict(zip(details, best, strict=True)) if best[0].id else {}
+
+
+def near_copies(originals: Mapping[str, Original], *, least_own: float) -> dict[str, Original]:
+    """Return, by id, the images that are copies with what they are copies of.
+
+    Args:
+        originals: of `nearest_originals`.
+        least_own: share of its detail that an image has to have of its own.
+    """
+    return {item: original for item, original in originals.items() if original.own < least_own}
 
 
 def detail(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "R C"]:

@@ -1,6 +1,5 @@
-"""How near painted images are to those that the generator learned from: copies one by one, and memory as a whole."""
+"""How near painted images are, as a whole, to those that the generator learned from and to each other."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,17 +7,9 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 
-from ocrnet.quality.detail import Original
 from ocrnet.quality.features import FeatureSet
 
 ALARM_AUC = 0.6
-
-
-class Neighbour(NamedTuple):
-    """The training image nearest to a painted one, and how far it is: a distance of vectors, or a share of detail."""
-
-    id: str
-    distance: float
 
 
 class Memory(NamedTuple):
@@ -33,28 +24,10 @@ class Memory(NamedTuple):
     p_value: float
 
 
-def nearest(fake: FeatureSet, train: FeatureSet) -> list[Neighbour]:
-    """Return the nearest training image of each painted one."""
+def nearest_distances(fake: FeatureSet, train: FeatureSet) -> Float[np.ndarray, " N"]:
+    """Return how far each painted image is from the training image nearest to it."""
     distances = cdist(fake.vectors.astype(np.float64), train.vectors.astype(np.float64))
-    closest = distances.argmin(axis=1)
-    return [
-        Neighbour(train.ids[int(index)], float(row[index]))
-        for row, index in zip(distances, closest, strict=True)
-    ]
-
-
-def near_copies(originals: Mapping[str, Original], *, least_own: float) -> dict[str, Neighbour]:
-    """Return the painted images that are copies, with what they are copies of.
-
-    Args:
-        originals: the training image whose detail each painted one repeats most, by the painted one's id.
-        least_own: share of its detail that an image has to have of its own.
-    """
-    return {
-        item: Neighbour(original.id, original.own)
-        for item, original in originals.items()
-        if original.own < least_own
-    }
+    return np.asarray(distances.min(axis=1))
 
 
 def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
@@ -68,8 +41,7 @@ def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
         held_out: real images that the generator never saw.
         train: those that it learned from, and their mirror images where it may have learned from these.
     """
-    painted = [neighbour.distance for neighbour in nearest(fake, train)]
-    real = [neighbour.distance for neighbour in nearest(held_out, train)]
+    painted, real = nearest_distances(fake, train), nearest_distances(held_out, train)
     test = mannwhitneyu(painted, real, alternative="less")
     # Its statistic counts pairs in which the painting is the farther one, ties as a half.
     return Memory(1 - float(test.statistic) / (len(painted) * len(real)), float(test.pvalue))

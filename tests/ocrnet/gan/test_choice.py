@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from ocrnet.config import SelectParams
 from ocrnet.gan.choice import Judged, choose_pairs
-from ocrnet.quality.neighbours import Neighbour
+from ocrnet.quality.detail import Original
 
 PARAMS = SelectParams(max_rejected=0.5, warn_rejected=0.4)
-COPY = Neighbour("real_1", 0.1)
+COPY = Original("real_1", False, 0.1)
 
 
 def judged(
-    name: str, pixels: tuple[int, ...], wrong: float, neighbour: Neighbour | None = None
+    name: str, pixels: tuple[int, ...], wrong: float, original: Original | None = None
 ) -> Judged:
-    return Judged({"id": name}, np.array(pixels, dtype=np.int64), wrong, 1.0, neighbour)
+    return Judged({"id": name}, np.array(pixels, dtype=np.int64), wrong, 1.0, original)
 
 
 def test_the_least_wrong_pairs_of_a_lost_class_come_back_and_no_more() -> None:
@@ -76,7 +76,7 @@ def test_what_is_dropped_and_may_be_filtered_stays_below_the_limit_of_each_class
     if not choice.kept:
         assert all(pair.reasons(params) for pair in pairs)
         return
-    made = sum(p.pixels for p in pairs if p.neighbour is None)
+    made = sum(p.pixels for p in pairs if p.original is None)
     kept = sum(p.pixels for p in choice.kept)
     assert (made - kept + choice.most * kept <= limit * made + 1e-9).all()
-    assert all(p.neighbour is None for p in choice.kept)
+    assert all(p.original is None for p in choice.kept)

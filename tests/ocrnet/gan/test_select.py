@@ -150,7 +150,7 @@ def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path,
     metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=near_copy)
     assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
     (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
-    assert (row["id"], row["neighbour"]) == ("gan_00002", "train_04")
+    assert (row["id"], row["original"]) == ("gan_00002", "train_04")
     assert "of its detail is its own, select.near_copy is" in row["why"]
 
 

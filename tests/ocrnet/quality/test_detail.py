@@ -1,6 +1,7 @@
 """A copy is known by its detail, however it was altered; a painting of the same layout is none."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from ocrnet.quality.detail import Original, detail, layout_span, nearest_originals, own_shares
+from ocrnet.quality.detail import (
+    Original,
+    detail,
+    layout_span,
+    near_copies,
+    nearest_originals,
+    own_shares,
+)
 
 SHAPE = (60, 80)
 COPY = 0.25  # select.near_copy
@@ -129,3 +137,15 @@ def test_drawings_without_any_texture_are_copies_where_the_layout_is_the_same() 
 def test_of_no_images_or_no_originals_nothing_is_said() -> None:
     assert nearest_originals([], TRAIN) == {}
     assert nearest_originals([("fake", photograph(0))], []) == {}
+
+
+def test_a_copy_has_less_of_its_own_than_it_has_to_have_and_is_named_with_its_original() -> None:
+    originals = {
+        f"f{i}": Original(f"t{i}", False, own) for i, own in enumerate((0.0, 0.24, 0.25, 0.9))
+    }
+    assert near_copies(originals, least_own=0.25) == {
+        name: originals[name] for name in ("f0", "f1")
+    }
+    found = [set(near_copies(originals, least_own=own)) for own in (0.0, 0.1, 0.5, 1.0)]
+    assert [len(few) for few in found] == [0, 1, 3, 4]
+    assert all(few <= many for few, many in pairwise(found))

@@ -1,13 +1,10 @@
-"""Copies and memory, on vectors of one number and on images."""
-
-from itertools import pairwise
+"""Memory as a whole, on vectors of one number."""
 
 import numpy as np
 import pytest
 
-from ocrnet.quality.detail import Original
 from ocrnet.quality.features import FeatureSet
-from ocrnet.quality.neighbours import mean_pairwise, memory, near_copies, nearest
+from ocrnet.quality.neighbours import mean_pairwise, memory, nearest_distances
 
 
 def vectors(name: str, *values: float) -> FeatureSet:
@@ -15,21 +12,11 @@ def vectors(name: str, *values: float) -> FeatureSet:
     return FeatureSet(ids, np.array(values, dtype=np.float64)[:, None], frozenset({(4, 4)}))
 
 
-TRAIN = vectors("t", 0.0, 1.0, 3.0, 10.0)  # to their nearest: 1, 1, 2 and 7
+TRAIN = vectors("t", 0.0, 1.0, 3.0, 10.0)
 
 
-def test_the_nearest_training_image_and_its_distance() -> None:
-    assert nearest(vectors("f", 2.6, 30.0), TRAIN) == [("t2", pytest.approx(0.4)), ("t3", 20.0)]
-
-
-def test_a_copy_has_less_of_its_own_than_it_has_to_have_and_is_named_with_its_original() -> None:
-    originals = {
-        f"f{i}": Original(f"t{i}", False, own) for i, own in enumerate((0.0, 0.24, 0.25, 0.9))
-    }
-    assert near_copies(originals, least_own=0.25) == {"f0": ("t0", 0.0), "f1": ("t1", 0.24)}
-    found = [set(near_copies(originals, least_own=own)) for own in (0.0, 0.1, 0.5, 1.0)]
-    assert [len(few) for few in found] == [0, 1, 3, 4]
-    assert all(few <= many for few, many in pairwise(found))
+def test_the_distance_is_that_of_the_nearest_training_image() -> None:
+    assert nearest_distances(vectors("f", 2.6, 30.0), TRAIN) == pytest.approx([0.4, 20.0])
 
 
 def test_memory_counts_the_pairs_in_which_the_painting_is_nearer() -> None:
