@@ -8,10 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrnet.contact_sheet import fit_tile
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import SPLITS, ClassTable
 
-TILE_WIDTH = 320
+TILE_WIDTH = 320  # pixels
+TILE_HEIGHT = 640  # pixels, of the tallest tile
 COLUMNS = 2  # pairs side by side
 GAP = 8
 LINE = 22
@@ -85,11 +87,14 @@ def _pair_rows(
 def _pair(folder: Path, row: dict[str, str], classes: ClassTable) -> Image.Image:
     image = read_image(folder / row["image"])
     drawn = overlay(image, read_label_map(folder / row["label_map"]), classes)
-    height = max(1, round(image.shape[0] * TILE_WIDTH / image.shape[1]))
-    pair = Image.new("RGB", (2 * TILE_WIDTH + 2 * GAP, height + LINE + GAP), "white")
-    for i, pixels in enumerate((image, drawn)):
-        tile = Image.fromarray(pixels).resize((TILE_WIDTH, height), Image.Resampling.BILINEAR)
-        pair.paste(tile, (GAP // 2 + i * (TILE_WIDTH + GAP // 2), LINE))
+    tiles = [
+        fit_tile(pixels, (TILE_HEIGHT, TILE_WIDTH), Image.Resampling.BILINEAR)
+        for pixels in (image, drawn)
+    ]
+    size = (2 * TILE_WIDTH + 2 * GAP, tiles[0].shape[0] + LINE + GAP)
+    pair = Image.new("RGB", size, "white")
+    for i, tile in enumerate(tiles):
+        pair.paste(Image.fromarray(tile), (GAP // 2 + i * (TILE_WIDTH + GAP // 2), LINE))
     ImageDraw.Draw(pair).text((GAP // 2, 4), row["id"], fill="black", font=_font(13))
     return pair
 

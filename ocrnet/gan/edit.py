@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrnet.contact_sheet import fitted
 from ocrnet.data.decode import read_image, read_label_map, read_raw_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, ClassTable, file_sha256, read_manifest
 from ocrnet.errors import DataError
 
-TILE_WIDTH = 360  # pixels of a picture on the sheet
+TILE_WIDTH, TILE_HEIGHT = 360, 1440  # pixels that a picture on the sheet has at most
 GAP, LINE = 8, 22
 _WHITE = (255, 255, 255)
 
@@ -64,7 +65,7 @@ def write_edit_sheet(
         ("image", image), ("its label map", colours[original]),
         ("edited label map", colours[edited]), ("repainted image", result),
     ]  # fmt: skip
-    height = max(round(image.shape[0] * TILE_WIDTH / image.shape[1]), 1)
+    height, width = fitted(image.shape, (TILE_HEIGHT, TILE_WIDTH))
     sheet = Image.new("RGB", (len(parts) * (TILE_WIDTH + GAP) + GAP, height + LINE + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for index, (title, pixels) in enumerate(parts):
@@ -72,7 +73,7 @@ def write_edit_sheet(
         resampling = (
             Image.Resampling.BILINEAR if index in (0, len(parts) - 1) else Image.Resampling.NEAREST
         )
-        tile = Image.fromarray(pixels).resize((TILE_WIDTH, height), resampling)
+        tile = Image.fromarray(pixels).resize((width, height), resampling)
         draw.text((left, 2), title, fill="black", font=font)
         sheet.paste(tile, (left, LINE))
     sheet.save(path, format="PNG", optimize=True)

@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
+from ocrnet.contact_sheet import beside, fitted, under
 from ocrnet.gan.augment import Image
 from ocrnet.gan.painter import Painter
 from ocrnet.gan.pairs import Pairs
 
 ROWS = 4  # of each split
 PAINTINGS = 3
-MAX_HEIGHT = 192  # of a picture on the sheet, in pixels
+BOX = (192, 512)  # height and width in pixels that no picture on the sheet exceeds
+GAP = 4  # pixels
 IGNORED_COLOR = (255, 255, 255)
 
 
@@ -24,12 +26,7 @@ def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> Non
         for pairs in (train, val)
         for index in _most_classes(pairs, count=ROWS)
     ]
-    width = max(row.shape[1] for row in rows)
-    padded = [
-        np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)
-        for row in rows
-    ]
-    PilImage.fromarray(np.concatenate(padded)).save(path, quality=92, subsampling=0)
+    PilImage.fromarray(under(rows, gap=GAP)).save(path, quality=92, subsampling=0)
 
 
 def _most_classes(pairs: Pairs, *, count: int) -> Sequence[int]:
@@ -46,11 +43,10 @@ def _row(painter: Painter, pairs: Pairs, index: int) -> Image:
     colors[: table.num_classes] = table.palette
     paintings = (painter.paint(label_map, seed=seed) for seed in range(PAINTINGS))
     pictures = [colors[label_map], *paintings, image]
-    scale = min(1.0, MAX_HEIGHT / image.shape[0])
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    if scale < 1:
-        pictures = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
-    row: Image = np.concatenate(
-        [np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in pictures], 1
-    )
-    return row
+    height, width = fitted(image.shape, BOX, enlarge=False)
+    if (height, width) != image.shape[:2]:
+        pictures = [
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            for picture in pictures
+        ]
+    return beside(pictures, gap=GAP)

@@ -11,12 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from ocrnet.contact_sheet import beside, fit_tile, under
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.quality.features import FeatureBank
 
 ROWS, BLOCKS = 8, 2  # pairs under and beside each other
 TILE_WIDTH = 256  # pixels
+TILE_HEIGHT = 512  # pixels, of the tallest tile: a strip of a picture must not make a sheet that no JPEG holds
 GAP = 4
 _QUALITY = 90
 
@@ -68,20 +70,14 @@ def write_neighbours(
     strips = []
     for item, original in found[: ROWS * BLOCKS]:
         image = read_image(real[original.id])[:, :: -1 if original.mirrored else 1]
-        strips.append(np.concatenate([_tile(read_image(painted[item])), _tile(image)], axis=1))
+        strips.append(beside([_tile(read_image(painted[item])), _tile(image)]))
     _save(out / name, strips)
 
 
 def _save(path: Path, strips: list[npt.NDArray[np.uint8]]) -> None:
     """Write strips as a JPEG, `BLOCKS` beside each other."""
-    height = max(strip.shape[0] for strip in strips)
-    padded = [np.pad(s, ((0, height - s.shape[0]), (0, 0), (0, 0))) for s in strips]
-    while len(padded) % BLOCKS:
-        padded.append(np.full_like(padded[0], 255))
-    lines = [
-        np.concatenate(padded[at : at + BLOCKS], axis=1) for at in range(0, len(padded), BLOCKS)
-    ]
-    Image.fromarray(np.concatenate(lines)).save(path, quality=_QUALITY)
+    lines = [beside(strips[at : at + BLOCKS]) for at in range(0, len(strips), BLOCKS)]
+    Image.fromarray(under(lines)).save(path, quality=_QUALITY)
 
 
 def _strip(
@@ -92,12 +88,9 @@ def _strip(
     before = colours[read_label_map(synthesized / "label_maps" / f"{row['id']}.png")]
     after = colours[read_label_map(selected / row["label_map"])]
     image = read_image(selected / row["image"])
-    return np.concatenate([_tile(part) for part in (image, before, after)], axis=1)
+    return beside([_tile(part) for part in (image, before, after)])
 
 
 def _tile(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    height = max(round(pixels.shape[0] * TILE_WIDTH / pixels.shape[1]), 1)
-    tile = Image.fromarray(pixels).resize((TILE_WIDTH, height), Image.Resampling.NEAREST)
-    return np.pad(
-        np.asarray(tile), ((GAP // 2, GAP // 2), (GAP // 2, GAP // 2), (0, 0)), constant_values=255
-    )
+    tile = fit_tile(pixels, (TILE_HEIGHT, TILE_WIDTH))
+    return np.pad(tile, ((GAP // 2, GAP // 2), (GAP // 2, GAP // 2), (0, 0)), constant_values=255)

@@ -21,7 +21,8 @@ from .test_repro import Workspace
 ROOT = Path(__file__).parents[2]
 MODEL = "ocrnet-demo"
 SMALLER = {
-    "demo.train": 4, "demo.val": 2, "demo.test": 3,
+    "data.source": "demo", "data.path": "data/raw/demo",  # drawn anew in a clone, which holds no raw files
+    "demo.train": 4, "demo.val": 2, "demo.test": 3, "demo.size": [64, 64],
     "train.steps": 3, "train.batch_size": 2, "train.val_interval": 3, "train.checkpoint_interval": 3,
     "train.warmup_steps": 1, "train_gan.steps": 2, "train_gan.val_interval": 2,
     "train_gan.checkpoint_interval": 2, "train_gan.log_interval": 2, "synthesize.count": 2,

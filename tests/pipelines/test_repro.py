@@ -1,4 +1,7 @@
-"""The whole pipeline through `dvc repro` on a small set: what runs, what does not, and what a kill leaves."""
+"""The whole pipeline through `dvc repro` on a small set: what runs, what does not, and what a kill leaves.
+
+No two neighbours of the set have one size, and gray and colour images are mixed, as in the sets of users.
+"""
 
 import json
 import os
@@ -10,10 +13,12 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
 from .fresh_params import reset_params
+from .mixed_set import SIZES, write_mixed_set
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
@@ -22,8 +27,7 @@ COPIED = (
     "data/curve", "data/raw/demo",
 )  # fmt: skip
 TINY = {
-    "demo.train": 8, "demo.val": 4, "demo.test": 6, "demo.size": [64, 64],
-    "data.crop_size": [64, 64],
+    "data.source": "folder", "data.path": "data/raw/mixed", "data.crop_size": [64, 64],
     "model.mid_channels": 16, "model.key_channels": 8,
     "train.steps": 12, "train.lr": 0.002, "train.batch_size": 4, "train.val_interval": 12,
     "train.checkpoint_interval": 3, "train.log_interval": 3, "train.warmup_steps": 2,
@@ -57,6 +61,7 @@ class Workspace:
                 shutil.copytree(name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(name, root / name)
+        write_mixed_set(root / "data/raw/mixed")
         reset_params(root / "params.yaml")
         self.set(TINY)
         venv = Path(sys.executable).parent
@@ -120,6 +125,17 @@ def test_the_pipeline_runs_from_images_to_a_registered_model(workspace: Workspac
     challenger = json.loads((workspace.root / "data/evaluate/challenger.json").read_text())
     assert (workspace.root / challenger["folder"] / "weights.safetensors").exists()
     assert (workspace.root / "mlflow.db").exists()
+
+
+def test_images_keep_their_sizes_through_the_pipeline(workspace: Workspace) -> None:
+    """Real ones and painted ones alike; the set is what the pipeline ran on, not one that was brought to one size."""
+    for folder in ("prepare", "synthesize/gan", "select"):
+        table = pd.read_csv(workspace.root / "data" / folder / "manifest.csv")
+        sizes = set(zip(table["height"], table["width"], strict=True))
+        assert sizes <= set(SIZES)
+        assert len(sizes) > 1, folder
+    summary = (workspace.root / "data/validate/summary.txt").read_text()
+    assert "gray and colour images are mixed" in summary
 
 
 def test_a_second_run_recomputes_nothing(workspace: Workspace) -> None:

@@ -186,6 +186,19 @@ def test_the_sheet_of_neighbours_begins_with_the_copy_and_its_original_mirrored_
     assert np.abs(painting - original).mean() < 2 < np.abs(painting - other).mean()
 
 
+def test_a_painting_and_its_training_image_may_differ_in_shape(tmp_path: Path) -> None:
+    """An upright painting repeats the detail of an image taken across: the strip is as high as the higher tile."""
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    original = Image.fromarray(read_image(prepared / "images" / "train_04.png"))
+    for name in read_manifest(pairs)["image"]:
+        write_image(pairs / name, np.asarray(original.resize((48, 64))))
+    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
+    sheet = read_image(tmp_path / "neighbours.jpg")
+    assert SHAPE[0] * 256 // SHAPE[1] < 341
+    assert sheet.shape == (4 * 345, 2 * 2 * (256 + 4), 3)
+
+
 def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path: Path) -> None:
     pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
     spoilt = pairs / "images" / "gan_00003.png"
