@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ocrnet.data.decode import Exif
+from ocrnet.data.decode import Alpha, Exif, ExtraBands
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError
 from ocrnet.models import build_segmenter
@@ -30,11 +30,15 @@ class Decoding:
         value_range: [low, high] of images deeper than 8 bits.
         exif: what a rotation flag means: error, apply or ignore.
         resize: (height, width) that every image was brought to; None where sizes were kept.
+        alpha: what transparent pixels mean: error, ignore, black or white.
+        extra_bands: what bands beyond colours and alpha mean: error or drop.
     """
 
     value_range: tuple[float, float] | None = None
     exif: Exif = "error"
     resize: tuple[int, int] | None = None
+    alpha: Alpha = "error"
+    extra_bands: ExtraBands = "error"
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,12 @@ def read_card(folder: Path) -> ModelCard:
         **raw,
         "classes": ClassTable(tuple(table["class_names"]), palette, table["ignore_index"]),
         "decoding": Decoding(
-            _tuple(decoding["value_range"]), decoding["exif"], _tuple(decoding["resize"])
+            _tuple(decoding["value_range"]),
+            decoding["exif"],
+            _tuple(decoding["resize"]),
+            # Cards without these are of models that were trained on whatever was there.
+            alpha=decoding.get("alpha", "ignore"),
+            extra_bands=decoding.get("extra_bands", "drop"),
         ),
         "mean": tuple(raw["mean"]),
         "std": tuple(raw["std"]),

@@ -89,7 +89,13 @@ class Segmenter:
             DataError: the file cannot be decoded.
         """
         decoding = self.decoding
-        image = read_image(path, value_range=decoding.value_range, exif=decoding.exif)
+        image = read_image(
+            path,
+            value_range=decoding.value_range,
+            exif=decoding.exif,
+            alpha=decoding.alpha,
+            extra_bands=decoding.extra_bands,
+        )
         return self.scores_at_size(image, merger=merger)
 
     @torch.inference_mode()

@@ -90,7 +90,13 @@ class Trainer:
             params.model.arch,
             model_options(params.model),
             data.classes,
-            decoding=Decoding(params.data.value_range, params.data.exif, params.prepare.resize),
+            decoding=Decoding(
+                params.data.value_range,
+                params.data.exif,
+                params.prepare.resize,
+                alpha=params.data.alpha,
+                extra_bands=params.data.extra_bands,
+            ),
         )
         with seeded(seed, "init"):
             self.model = build_model(self._card)

@@ -20,6 +20,7 @@ from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from ocrnet.config import Params
+from ocrnet.data.stored_labels import LOSSY
 
 for name in ("great_expectations", "great_expectations.data_context.types.base"):
     logging.getLogger(name).setLevel(logging.WARNING)
@@ -72,6 +73,15 @@ def _files(params: Params) -> list[tuple[str, Any]]:
     if params.data.exif == "error":
         upright = gxe.ExpectColumnValuesToBeInSet(column="orientation", value_set=[1.0])
         expectations.append(("E108", upright))
+        upright = gxe.ExpectColumnValuesToBeInSet(column="label_orientation", value_set=[1.0])
+        expectations.append(("E108", upright))
+    if params.data.extra_bands == "error":
+        expectations.append(
+            ("E110", gxe.ExpectColumnValuesToBeBetween(column="extra_bands", max_value=0))
+        )
+    if params.data.alpha == "error":
+        opaque = gxe.ExpectColumnValuesToBeBetween(column="transparent_px", max_value=0)
+        expectations.append(("E111", opaque))
     if params.data.value_range is None:
         eight_bit = gxe.ExpectColumnValuesToBeInSet(column="dtype", value_set=["uint8"])
         expectations.append(("E109", eight_bit))
@@ -80,7 +90,7 @@ def _files(params: Params) -> list[tuple[str, Any]]:
 
 def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
     expectations = [
-        ("E105", gxe.ExpectColumnValuesToNotBeInSet(column="label_format", value_set=["JPEG"])),
+        ("E105", gxe.ExpectColumnValuesToNotBeInSet(column="label_format", value_set=LOSSY)),
         ("E101", gxe.ExpectColumnValuesToBeBetween(column="unknown_ids", max_value=0)),
         ("E104", gxe.ExpectColumnValuesToBeBetween(column="unknown_colours", max_value=0)),
     ]

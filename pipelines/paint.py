@@ -9,12 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ocrnet.data.decode import Exif
+from ocrnet.data.decode import Alpha, Exif, ExtraBands
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from ocrnet.params_file import load_params
@@ -49,6 +49,14 @@ def parser() -> argparse.ArgumentParser:
         help="by default what the model's card says of a rotation flag, else data.exif of params.yaml",
     )  # fmt: skip
     found.add_argument(
+        "--alpha", choices=get_args(Alpha),
+        help="what transparent pixels of the image mean; by default as --exif, data.alpha",
+    )  # fmt: skip
+    found.add_argument(
+        "--extra-bands", choices=get_args(ExtraBands),
+        help="what bands beyond red, green, blue and alpha mean; by default as --exif, data.extra_bands",
+    )  # fmt: skip
+    found.add_argument(
         "--value-range", nargs=2, type=float, metavar=("LOW", "HIGH"),
         help="of an image deeper than 8 bits; by default as --exif, data.value_range",
     )  # fmt: skip
@@ -81,7 +89,8 @@ def paint(argv: Sequence[str]) -> str:
     painter = load_painter(given.gan, device=str(pick_device()))
     classes = painter.class_table
     image = _read(given, classes)
-    edited = read_edit(given.mask, classes, shape=(image.shape[0], image.shape[1]))
+    exif = _decoding(given, classes).exif
+    edited = read_edit(given.mask, classes, shape=(image.shape[0], image.shape[1]), exif=exif)
     original, source = _original(given, classes, image)
     changed = edited_region(original, edited, ignore_index=classes.ignore_index)
     taken = paint_weight(changed) > 0
@@ -116,7 +125,10 @@ def _read(given: argparse.Namespace, classes: ClassTable) -> npt.NDArray[np.uint
     from ocrnet.data.decode import read_image
 
     decoding = _decoding(given, classes)
-    image = read_image(given.image, value_range=decoding.value_range, exif=decoding.exif)
+    image = read_image(
+        given.image, value_range=decoding.value_range, exif=decoding.exif, alpha=decoding.alpha,
+        extra_bands=decoding.extra_bands,
+    )  # fmt: skip
     if decoding.resize is not None and image.shape[:2] != decoding.resize:
         sizes = [f"{height} x {width}" for height, width in (image.shape[:2], decoding.resize)]
         print(
@@ -137,15 +149,26 @@ def _decoding(given: argparse.Namespace, classes: ClassTable) -> "Decoding":
         known += [card.decoding] * (card.classes.class_names == classes.class_names)
     if PARAMS.exists():
         params = load_params(PARAMS)
-        known.append(Decoding(params.data.value_range, params.data.exif, params.prepare.resize))
+        known.append(
+            Decoding(
+                params.data.value_range, params.data.exif, params.prepare.resize,
+                alpha=params.data.alpha, extra_bands=params.data.extra_bands,
+            )
+        )  # fmt: skip
     # A card with no range, or with exif error, is of a set that had no such image: it says nothing of one.
     ranges = [given.value_range, *(one.value_range for one in known)]
-    flags = [given.exif, *(one.exif for one in known if one.exif != "error")]
     return Decoding(
         value_range=next((tuple(found) for found in ranges if found is not None), None),
-        exif=next((found for found in flags if found is not None), "error"),
+        exif=_first_said(given.exif, [one.exif for one in known]),
         resize=known[0].resize if known else None,
+        alpha=_first_said(given.alpha, [one.alpha for one in known]),
+        extra_bands=_first_said(given.extra_bands, [one.extra_bands for one in known]),
     )
+
+
+def _first_said(option: Any, known: list[Any]) -> Any:
+    """Return the option, else the first answer that is not error."""
+    return option or next((found for found in known if found != "error"), "error")
 
 
 def _original(
@@ -156,7 +179,9 @@ def _original(
 
     if given.original_mask is not None:
         shape = (image.shape[0], image.shape[1])
-        return read_edit(given.original_mask, classes, shape=shape), str(given.original_mask)
+        exif = _decoding(given, classes).exif
+        label_map = read_edit(given.original_mask, classes, shape=shape, exif=exif)
+        return label_map, str(given.original_mask)
     found = find_label_map(given.data, given.image, image)
     if found is not None:
         return found, f"that of {given.data}"

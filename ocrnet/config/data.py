@@ -7,20 +7,25 @@ from pydantic import Field, field_validator, model_validator
 
 from ocrnet.config.base import Count, Section, Seed, Share, Size
 
+Level = Annotated[int, Field(ge=0, le=255)]
+
 
 class DataParams(Section):
     """What the images and their label maps are."""
 
     source: str  # a name in ocrnet/data/sources
     path: str
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
+    classes: Annotated[tuple[str, ...], Field(max_length=255)]
     num_classes: int | None = None  # a cross-check only
     # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
     label_map: dict[int | str, str] = Field(default={})
     ignore_index: Annotated[int, Field(ge=0, le=255)] = 255
-    palette: Literal["auto"] | tuple[tuple[int, int, int], ...] = "auto"
+    palette: Literal["auto"] | tuple[tuple[Level, Level, Level], ...] = "auto"
     value_range: tuple[float, float] | None = None  # [low, high] of images deeper than 8 bits
     exif: Literal["error", "apply", "ignore"] = "error"
+    # transparent pixels of images: what they hide (ignore), or black or white in its place
+    alpha: Literal["error", "ignore", "black", "white"] = "error"
+    extra_bands: Literal["error", "drop"] = "error"  # bands beyond red, green, blue and alpha
     group_by: str | None = None  # regex on the id; its first group keeps images in one split
     allow_duplicates: bool = False
     crop_size: Size = (96, 128)
@@ -34,9 +39,52 @@ class DataParams(Section):
             raise ValueError(
                 f"E103 reduce_zero_label is not used here. Write data.label_map: {{{table}}}"
             )
+        if isinstance(values, dict) and values.get("ignore_index") == -1:
+            raise ValueError(
+                "ignore_index is -1, but label maps are written with 8 bits. Write data.label_map: {-1: ignore}, and "
+                "leave ignore_index at 255."
+            )
         if isinstance(values, dict) and isinstance(values.get("crop_size"), int):
             values = {**values, "crop_size": (values["crop_size"], values["crop_size"])}
         return values
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _check_classes(cls, names: Any) -> Any:
+        if not isinstance(names, list | tuple):
+            return names  # told by its type
+        odd = [
+            name
+            for name in names
+            if not isinstance(name, str) or not name.isprintable() or not name.strip()
+        ]
+        if odd:
+            raise ValueError(
+                f"{odd} are no names. Write words on one line, in quotes where YAML reads a number."
+            )
+        if len(names) < 2:
+            raise ValueError(
+                f"found {len(names)} names {list(names)}, expected 2 or more. Where all else is background, add a "
+                f"class for it: {['background', *names]}."
+            )
+        return names
+
+    @field_validator("label_map", mode="before")
+    @classmethod
+    def _check_label_map(cls, label_map: Any) -> Any:
+        keys = label_map if isinstance(label_map, dict) else {}
+        odd = [key for key in keys if isinstance(key, bool) or not isinstance(key, int | str)]
+        if odd:
+            raise ValueError(f'keys {odd} are neither ids (11) nor colours ("128,64,128").')
+        return label_map
+
+    @field_validator("palette")
+    @classmethod
+    def _check_palette(cls, palette: Any) -> Any:
+        twice = [] if palette == "auto" else [c for c in palette if palette.count(c) > 1]
+        if twice:
+            raise ValueError(f"has the colour {list(twice[0])} twice. Give each class its own.")
+        return palette
 
     @model_validator(mode="after")
     def _check(self) -> "DataParams":

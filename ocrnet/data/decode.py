@@ -1,56 +1,97 @@
 """Image files to arrays and back; the only place that decodes.
 
-Label maps are read by Pillow alone and never converted: `convert("L")` and OpenCV turn palette ids
-into grey levels and clip 16-bit ids. Images of 8 bits come from Pillow too. Pillow quietly cuts
-16-bit colour to 8 bits, so such files, known by their header, go through OpenCV. Arrays are RGB,
-(H, W, 3).
+Pixels come as the file stores them: what a decoder did to them on the way (turned them, inverted them,
+stretched them) is undone by what the file's header says (`storage.py`). Pillow reads all but colours of
+16 bits, which go through OpenCV. Pictures become RGB, (H, W, 3). Label maps are never converted.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ocrnet.data.headers import (
-    DEEP_GRAY_MODES,
-    EIGHT_BIT_MODES,
-    Header,
-    header_of,
-    opened,
+from ocrnet.data.deep_colour import read_deep_colour
+from ocrnet.data.headers import Header, header_of, opened
+from ocrnet.data.storage import PICTURES
+from ocrnet.data.stored_labels import checked_label_map
+from ocrnet.data.stored_pixels import (
+    Array,
+    Exif,
+    as_stored,
+    check_rotation,
+    gray_key,
+    rotate,
+    stored_values,
 )
 from ocrnet.errors import DataError
 
-Exif = Literal["error", "apply", "ignore"]
-Array = npt.NDArray[Any]
+__all__ = [
+    "Alpha", "Exif", "ExtraBands", "Picture", "read_image", "read_label_map", "read_pixels", "read_raw_label_map",
+    "resize_image", "rotate", "scale_to_uint8", "write_image", "write_label_map",
+]  # fmt: skip
+
+Alpha = Literal["error", "ignore", "black", "white"]
+ExtraBands = Literal["error", "drop"]
 
 _WHITE = (255, 255, 255)
 
 
-def read_pixels(path: Path) -> tuple[Header, Array]:
-    """Read an image as stored: at its own depth, not rotated, (H, W) if gray and (H, W, 3) else.
+@dataclass(frozen=True)
+class Picture:
+    """A picture as its file stores it, not rotated.
+
+    Args:
+        header: what the file says about itself.
+        pixels: (H, W) if gray and (H, W, 3) else, at the file's depth.
+        opacity: (H, W), 0 where a pixel is transparent and 255 where it is opaque; None where
+            the file has no alpha.
+    """
+
+    header: Header
+    pixels: Array
+    opacity: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def transparent_pixels(self) -> int:
+        """The number of pixels that are not opaque."""
+        return 0 if self.opacity is None else int((self.opacity < 255).sum())
+
+
+def read_pixels(path: Path) -> Picture:
+    """Read a picture as stored: at its own depth and not rotated.
 
     Raises:
         DataError: it cannot be read whole, or its colours are not RGB or gray.
     """
     with opened(path) as image:
         header = header_of(path, image)
-        if header.depth > 8 and not header.is_gray:
-            return header, _read_deep_colour(path)
-        if header.mode not in EIGHT_BIT_MODES | DEEP_GRAY_MODES:
-            raise DataError(f"E121 {path}: mode {header.mode}. Export it again as RGB or gray.")
-        if header.mode in EIGHT_BIT_MODES:
-            return header, np.array(image.convert("L" if header.is_gray else "RGB"))
-        pixels = np.array(image)
-    if not np.isfinite(pixels).all():
-        raise DataError(f"E121 {path} has pixels that are not finite. Export it again.")
-    return header, pixels
+        storage = header.storage
+        known = storage.kind in PICTURES[header.format] and image.mode not in {"YCbCr", "CMYK"}
+        if not known or storage.misread:
+            what = storage.misread or f"mode {header.mode}, {storage.kind}"
+            raise DataError(f"E121 {path}: {what}. Export it again as RGB or gray.")
+        layered = storage.alpha != "none"
+        if storage.bits == 16 and (not header.is_gray or storage.alpha == "channel"):
+            pixels, alpha = read_deep_colour(path, storage)
+            opacity = None if alpha is None else (alpha // 257).astype(np.uint8)
+            return Picture(header, pixels, opacity if layered else None)
+        if not header.is_gray:
+            full = as_stored(np.array(image.convert("RGBA" if layered else "RGB")), header)
+            return Picture(header, full[..., :3], full[..., 3] if layered else None)
+        return _gray_picture(path, image, header)
 
 
 def read_image(
-    path: Path, *, value_range: Sequence[int | float] | None = None, exif: Exif = "error"
+    path: Path,
+    *,
+    value_range: Sequence[int | float] | None = None,
+    exif: Exif = "error",
+    alpha: Alpha = "error",
+    extra_bands: ExtraBands = "error",
 ) -> npt.NDArray[np.uint8]:
     """Read an image as RGB.
 
@@ -59,17 +100,26 @@ def read_image(
         value_range: [low, high] of images deeper than 8 bits; low becomes 0, high 255, and values
             outside are clipped.
         exif: what to do with a rotation flag.
+        alpha: what to do with transparent pixels: take the colours that they hide (ignore), or put
+            the image on black or white.
+        extra_bands: what to do with bands that are neither colours nor alpha.
 
     Raises:
-        DataError: it cannot be read whole, is deeper than 8 bits without a range, or is rotated
-            while `exif` is error.
+        DataError: it cannot be read whole, is deeper than 8 bits without a range, is rotated while
+            `exif` is error, or has transparent pixels or further bands while these are.
     """
-    header, pixels = read_pixels(path)
-    orientation = header.orientation
-    if orientation != 1 and exif == "error":
+    picture = read_pixels(path)
+    header, pixels = picture.header, picture.pixels
+    check_rotation(path, header, exif)
+    if header.storage.extra and extra_bands == "error":
         raise DataError(
-            f"E108 {path} has EXIF orientation {orientation}. "
-            "Set data.exif to apply (rotate as the flag says) or ignore."
+            f"E110 {path} has {header.storage.bands} bands. Set data.extra_bands to drop (only the "
+            "first ones are used), or export the bands to use as RGB or gray."
+        )
+    if picture.transparent_pixels and alpha == "error":
+        raise DataError(
+            f"E111 {path} has {picture.transparent_pixels} transparent pixels. Set data.alpha to "
+            "black or white (what lies behind them), or to ignore (the colours that they hide)."
         )
     if pixels.dtype != np.uint8:
         if value_range is None:
@@ -79,40 +129,21 @@ def read_image(
                 f"set data.value_range: [{low}, {high}]."
             )
         pixels = scale_to_uint8(pixels, value_range)
-    rotated = rotate(pixels, orientation) if exif == "apply" else pixels
-    colour = rotated if rotated.ndim == 3 else np.repeat(rotated[..., None], 3, axis=2)
+    if picture.opacity is not None and alpha in {"black", "white"}:
+        pixels = _put_on(pixels, picture.opacity, ground=255 if alpha == "white" else 0)
+    turned = rotate(pixels, header.orientation) if exif == "apply" else pixels
+    colour = turned if turned.ndim == 3 else np.repeat(turned[..., None], 3, axis=2)
     return np.ascontiguousarray(colour)
 
 
-def read_raw_label_map(path: Path) -> Array:
-    """Read a label map as its author stored it: ids (H, W), or colours (H, W, 3).
+def read_raw_label_map(path: Path, *, exif: Exif = "error") -> Array:
+    """Read what a label map stores: ids or palette indexes (H, W), or colours (H, W, 3).
 
     Raises:
-        DataError: it cannot be read whole, or holds neither ids nor opaque RGB colours.
+        DataError: it cannot be read whole, is rotated while `exif` is error, is compressed with
+            loss, or holds neither ids nor opaque RGB colours.
     """
-    return decode_label_map(path)[1]
-
-
-def decode_label_map(path: Path) -> tuple[Header, Array]:
-    """Read a raw label map as `read_raw_label_map` does, with what the file says about itself."""
-    with opened(path) as image:
-        header = header_of(path, image)
-        if header.depth > 8 and not header.is_gray:
-            raise DataError(
-                f"E121 {path}: a label map in 16-bit colour. Export ids, or 8-bit colours."
-            )
-        if header.mode not in {"1", "L", "P", "RGB", "RGBA"} | DEEP_GRAY_MODES:
-            raise DataError(
-                f"E121 {path}: a label map in mode {header.mode}. Export ids, or RGB colours."
-            )
-        raw = np.array(image)
-    if header.mode == "RGBA":
-        if raw[..., 3].min() < 255:
-            raise DataError(
-                f"E121 {path}: a label map with transparent pixels. Export it without alpha."
-            )
-        raw = raw[..., :3]
-    return header, _whole(path, raw)
+    return checked_label_map(path, exif=exif).values
 
 
 def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
@@ -162,33 +193,33 @@ def scale_to_uint8(pixels: Array, value_range: Sequence[int | float]) -> npt.NDA
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def rotate(pixels: Array, orientation: int) -> Array:
-    """Turn pixels upright as their EXIF orientation says."""
-    if orientation in {5, 6, 7, 8}:
-        pixels = np.swapaxes(pixels, 0, 1)
-    if orientation in {2, 3, 6, 7}:
-        pixels = pixels[:, ::-1]
-    if orientation in {3, 4, 7, 8}:
-        pixels = pixels[::-1]
-    return pixels
+def _gray_picture(path: Path, image: Image.Image, header: Header) -> Picture:
+    storage = header.storage
+    if storage.alpha in {"channel", "premultiplied"}:
+        layers = as_stored(np.array(image.convert("LA")), header)
+        return Picture(header, layers[..., 0], layers[..., 1])
+    values = stored_values(image, header)
+    if not np.isfinite(values).all():
+        raise DataError(f"E121 {path} has pixels that are not finite. Export it again.")
+    opacity = None
+    if storage.alpha == "key":
+        key = gray_key(image.info["transparency"], storage.bits)
+        opacity = np.where(values == key, 0, 255).astype(np.uint8)
+    if storage.white_is_zero and storage.bits > 8:  # Pillow inverts up to 8 bits alone
+        if storage.sample != "uint16":
+            raise DataError(
+                f"E121 {path}: {storage.sample} stored inverted (WhiteIsZero). Export it again."
+            )
+        values = np.uint16(65535) - values
+    if values.dtype == np.uint8:  # levels for a viewer
+        values = as_stored(np.array(image.convert("L")), header)
+    return Picture(header, values, opacity)
 
 
-def _whole(path: Path, raw: Array) -> Array:
-    if raw.dtype == np.bool_:
-        return raw.astype(np.uint8)
-    if not np.issubdtype(raw.dtype, np.floating):
-        return raw
-    if not (np.isfinite(raw).all() and np.array_equal(np.rint(raw), raw)):
-        raise DataError(f"E121 {path}: a label map of fractions. Export whole ids.")
-    return raw.astype(np.int64)
-
-
-def _read_deep_colour(path: Path) -> Array:
-    import cv2  # half a second, and few sets need it
-
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise DataError(f"E121 {path} cannot be read (16-bit colour). Export it again.")
-    if pixels.ndim == 2:
-        return np.asarray(pixels)
-    return np.ascontiguousarray(np.asarray(pixels)[..., 2::-1])
+def _put_on(
+    pixels: npt.NDArray[np.uint8], opacity: npt.NDArray[np.uint8], *, ground: int
+) -> npt.NDArray[np.uint8]:
+    """Put pixels on a black or white ground, as a viewer shows them."""
+    share = opacity.astype(np.float64) / 255
+    share = share[..., None] if pixels.ndim == 3 else share
+    return np.rint(pixels * share + ground * (1 - share)).astype(np.uint8)

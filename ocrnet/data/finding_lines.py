@@ -11,8 +11,9 @@ import pandas as pd
 
 from ocrnet.config import Params
 from ocrnet.data.duplicates import leak_lines
-from ocrnet.data.label_maps import Colour, label_rules, parse_raw_value
+from ocrnet.data.label_maps import format_value, label_rules, parse_raw_value
 from ocrnet.data.manifest import SPLITS
+from ocrnet.data.stored_labels import Colour
 
 NAMED_FILES = 5  # in a line about many files
 Describe = Callable[[pd.DataFrame, pd.DataFrame, Params], list[str]]
@@ -75,17 +76,39 @@ def _unknown_colours(failing: pd.DataFrame, table: pd.DataFrame, params: Params)
         class_id = rules.colours[near]
         name = "ignore" if class_id == rules.ignore_index else names[class_id]
         lines.append(
-            f"{row['label_map']} is RGB with {row['num_values']:.0f} colours; {_rgb(colour)} is in "
+            f"{row['label_map']} is {_coding(row)} with {row['num_values']:.0f} colours; {_rgb(colour)} is in "
             f"no palette entry (nearest {name!r} {_rgb(near)}, {row['unknown_px']:.0f} px, "
-            f"first at {_place(row)}). Is it anti-aliased or JPEG? Else add it to data.label_map."
+            f"first at {_place(row)}). {_cure(row, colour)}"
         )
     return lines
 
 
+def _coding(row: Mapping[Any, Any]) -> str:
+    kind = str(row["label_kind"]).split()[0]
+    return (
+        "RGB"
+        if kind == "RGB"
+        else f"a {kind} file, read by its colours as the params write colours,"
+    )
+
+
+def _cure(row: Mapping[Any, Any], colour: Colour) -> str:
+    level = colour[0]
+    if len(set(colour)) == 1 and str(row["label_kind"]).startswith("gray"):
+        return (
+            f"If {level} is an id, name the ids in data.label_map: {{{level}: NAME, ...}}; else add the "
+            "colour to it."
+        )
+    if len(set(colour)) == 1 and row["label_format"] == "WEBP":
+        return f'WebP holds colours alone: export ids as PNG, or add "{format_value(colour)}" to data.label_map.'
+    return "Is it anti-aliased or JPEG? Else add it to data.label_map."
+
+
 def _jpeg(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
     found = len({key for text in failing["values"] for key in json.loads(text)})
+    formats = " or ".join(sorted(failing["label_format"].unique()))
     return [
-        f"{len(failing)} masks are JPEG; compression changes class ids (found {found} values). "
+        f"{len(failing)} masks are {formats}; compression changes class ids (found {found} values). "
         f"Re-export as PNG: {name_files(failing['label_map'])}."
     ]
 
@@ -111,6 +134,16 @@ def _sizes(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[s
 
 
 def _rotated(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
+    lines = []
+    if len(masks := failing[failing["label_orientation"].fillna(1) != 1]):
+        flags = ", ".join(str(int(flag)) for flag in sorted(masks["label_orientation"].unique()))
+        lines.append(
+            f"{len(masks)} masks have a rotation flag (EXIF orientation {flags}): "
+            f"{name_files(masks['label_map'])}. Set data.exif to apply or ignore, for images and masks alike."
+        )
+    failing = failing[failing["orientation"].fillna(1) != 1]
+    if failing.empty:
+        return lines
     turned = failing[failing["orientation"] >= 5]
     fits = (turned["width"] == turned["label_height"]) & (turned["height"] == turned["label_width"])
     fits &= turned["width"] != turned["height"]
@@ -120,10 +153,11 @@ def _rotated(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list
         else ""
     )
     flags = ", ".join(str(int(flag)) for flag in sorted(failing["orientation"].unique()))
-    return [
+    lines.append(
         f"{len(failing)} images have a rotation flag (EXIF orientation {flags}): "
         f"{name_files(failing['image'])}. Set data.exif to apply or ignore.{hint}"
-    ]
+    )
+    return lines
 
 
 def _deep(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
@@ -133,6 +167,23 @@ def _deep(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[st
     return [
         f"{who} {first['dtype']}, range {low:g}-{high:g}; "
         f"set data.value_range: [{low:g}, {high:g}]."
+    ]
+
+
+def _bands(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
+    counts = ", ".join(str(int(count)) for count in sorted(failing["bands"].unique()))
+    return [
+        f"{len(failing)} images have {counts} bands, of which red, green and blue, or gray, are used: "
+        f"{name_files(failing['image'])}. Set data.extra_bands to drop, or export the bands to use as RGB."
+    ]
+
+
+def _transparent(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
+    share = failing["transparent_px"].sum() / failing["pixels"].sum()
+    return [
+        f"{len(failing)} images have transparent pixels ({share:.1%} of theirs), and what they hide would be trained "
+        f"on: {name_files(failing['image'])}. Set data.alpha to black or white (what lies behind them), or to ignore "
+        "(the colours that they hide)."
     ]
 
 
@@ -211,7 +262,8 @@ def _distance(one: Colour, other: Colour) -> int:
 
 DESCRIBE: dict[str, Describe] = {
     "E101": _unknown_ids, "E102": _nothing_to_learn, "E104": _unknown_colours, "E105": _jpeg,
-    "E107": _sizes, "E108": _rotated, "E109": _deep, "E113": _leaks, "E114": _unlabelled,
+    "E107": _sizes, "E108": _rotated, "E109": _deep, "E110": _bands,
+    "E111": _transparent, "E113": _leaks, "E114": _unlabelled,
     "E121": _unreadable, "E122": _kinds, "E123": _too_few, "E124": _too_large, "E125": _ignored,
     "E126": _splits,
 }  # fmt: skip

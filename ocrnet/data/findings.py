@@ -8,11 +8,13 @@ folders, so a label map is a mask here.
 |---|---|
 | E101 | a label map has an id that no class has |
 | E102 | no label map has a pixel of any class but the first |
-| E104 | an RGB label map has a colour that no class has |
-| E105 | label maps are JPEG |
+| E104 | a label map has a colour that no class has |
+| E105 | label maps are JPEG, or WebP or TIFF compressed with loss |
 | E107 | image and label map differ in size |
-| E108 | an image has a rotation flag |
+| E108 | an image or a label map has a rotation flag |
 | E109 | images are deeper than 8 bits and no range is set |
+| E110 | images have bands beyond red, green, blue and alpha |
+| E111 | images have transparent pixels |
 | E113 | a picture or a group is in two splits |
 | E114 | images without label maps |
 | E121 | a file cannot be read whole |

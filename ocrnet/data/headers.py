@@ -6,20 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import ExifTags, Image
 
+from ocrnet.data.storage import FORMATS, Storage, storage_of
 from ocrnet.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"}
-EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"}
-DEEP_GRAY_MODES = GRAY_MODES - EIGHT_BIT_MODES
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-_BITS_PER_SAMPLE = 258  # a TIFF tag
-_PNG_COLOURS = {2, 4, 6}  # PNG colour types with several channels
+_TURNED = {5, 6, 7, 8}  # orientations that exchange height and width
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Header:
         height, width: as stored, before any rotation.
         depth: bits per channel, 8 also for 1-bit files.
         orientation: the EXIF flag; 1 is upright.
+        storage: how the file stores a pixel.
     """
 
     format: str
@@ -39,6 +37,7 @@ class Header:
     depth: int
     is_gray: bool
     orientation: int
+    storage: Storage
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Damaged EXIF matters only if it names a rotation; the scan judges large pictures.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 yield image
     except DataError:
         raise
@@ -70,28 +69,22 @@ def header_of(path: Path, image: Image.Image) -> Header:
         DataError: it has several frames.
     """
     frames = getattr(image, "n_frames", 1)
-    if frames != 1:
+    if (
+        frames != 1 and image.format != "MPO"
+    ):  # the first of an MPO is the photo, the others previews
         raise DataError(f"E121 {path} has {frames} frames. Export one image per file.")
+    storage = storage_of(path, image)
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    width, height = image.size
+    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274) in _TURNED:
+        width, height = height, width  # Pillow tells the size that it will turn the pixels to
     return Header(
         format=str(image.format),
         mode=image.mode,
-        height=image.height,
-        width=image.width,
-        depth=_depth(path, image),
-        is_gray=image.mode in GRAY_MODES,
+        height=height,
+        width=width,
+        depth=8 if storage.bits <= 8 else 16 if storage.bits <= 16 else 32,
+        is_gray=image.mode in GRAY_MODES or storage.colours == "gray",
         orientation=orientation if orientation in range(1, 9) else 1,
+        storage=storage,
     )
-
-
-def _depth(path: Path, image: Image.Image) -> int:
-    if image.mode in DEEP_GRAY_MODES:
-        return 16 if image.mode.startswith("I;16") else 32
-    if image.format == "PNG":
-        with path.open("rb") as file:
-            head = file.read(26)
-        return 16 if head[24] == 16 and head[25] in _PNG_COLOURS else 8
-    if image.format == "TIFF":
-        tags: Any = getattr(image, "tag_v2", {})
-        return 16 if max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8 else 8
-    return 8

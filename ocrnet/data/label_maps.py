@@ -9,22 +9,23 @@ How a raw id becomes a class id, in this order:
    since it would be mixed into road unseen.
 4. it is unknown (E101).
 
-A colour of an RGB label map goes by the "r,g,b" entries of `data.label_map` if there are any, else
-by the palette, and only where it is equal.
+A colour goes by the "r,g,b" entries of `data.label_map` if there are any, else by the palette, and
+only where it is equal. Which files hold ids and which colours is said in `raw_values.py`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ocrnet.config import DataParams
+from ocrnet.data.stored_labels import Colour
 from ocrnet.errors import DataError, ParamsError
 
-Colour = tuple[int, int, int]
+Reading = Literal["ids", "colours", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,18 @@ class LabelRules:
         ids: class id, or the ignored id, of each known raw id.
         colours: the same of each known colour.
         merged: the classes that another raw id is sent to, by id; that id is not itself.
+        reading: what the values of a file with one band are.
+        named_ids: the ids that `data.label_map` names.
+        check_palettes: True where the colours of a palette file must not contradict its ids.
     """
 
     ids: dict[int, int]
     colours: dict[Colour, int]
     merged: dict[int, str]
     ignore_index: int
+    reading: Reading = "ids"
+    named_ids: frozenset[int] = frozenset()
+    check_palettes: bool = True
 
     def class_of(self, value: int | Colour) -> int | None:
         """Return the class id or the ignored id of a raw value, or None where it is unknown."""
@@ -53,43 +60,74 @@ def label_rules(data: DataParams) -> LabelRules:
     """Read the rules from `data.label_map`, `data.classes`, `data.ignore_index` and `data.palette`.
 
     Raises:
-        ParamsError: a key of the label map is neither an id nor "r,g,b".
+        ParamsError: a key of the label map is neither an id nor "r,g,b", or two keys are one value
+            and name different classes.
     """
-    targets = {name: i for i, name in enumerate(data.classes)} | {"ignore": data.ignore_index}
-    mentioned: dict[int, int] = {}
-    colours: dict[Colour, int] = {}
-    for key, name in data.label_map.items():
-        value = parse_raw_value(key)
-        if isinstance(value, tuple):
-            colours[value] = targets[name]
-        else:
-            mentioned[value] = targets[name]
+    mentioned, colours = _keys(data)
     merged = {
         i: name
         for i, name in enumerate(data.classes)
         if i not in mentioned and i in mentioned.values()
     }
     own = {i: i for i in range(len(data.classes)) if i not in merged}
-    if not colours:
-        colours = {colour: i for i, colour in enumerate(palette_of(data))}
+    reading: Reading = "ids"
+    if colours:
+        reading = "mixed" if mentioned else "colours"
+    elif data.palette != "auto" and not mentioned:
+        reading = "colours"
+    known = {data.ignore_index: data.ignore_index} | own | mentioned
+    if reading == "mixed":
+        known = _ids_and_levels(mentioned, colours)
+        merged = {}
     return LabelRules(
-        ids={data.ignore_index: data.ignore_index} | own | mentioned,
-        colours=colours,
+        ids=known,
+        colours=colours or {colour: i for i, colour in enumerate(palette_of(data))},
         merged=merged,
         ignore_index=data.ignore_index,
+        reading=reading,
+        named_ids=frozenset(mentioned),
+        check_palettes=data.palette != "auto" or not mentioned,
     )
 
 
+def _keys(data: DataParams) -> tuple[dict[int, int], dict[Colour, int]]:
+    """Return the class of each id and of each colour that `data.label_map` names."""
+    targets = {name: i for i, name in enumerate(data.classes)} | {"ignore": data.ignore_index}
+    ids: dict[int, int] = {}
+    colours: dict[Colour, int] = {}
+    for key, name in data.label_map.items():
+        value, target = parse_raw_value(key), targets[name]
+        known: dict[Any, int] = colours if isinstance(value, tuple) else ids
+        if known.setdefault(value, target) != target:
+            raise ParamsError(
+                f"params.yaml: data.label_map: {format_value(value)} stands twice, for different "
+                "classes. Keep one."
+            )
+    return ids, colours
+
+
+def _ids_and_levels(ids: dict[int, int], colours: dict[Colour, int]) -> dict[int, int]:
+    """Return what the values of a gray file mean: named ids, and the levels of gray colours."""
+    levels = {colour[0]: target for colour, target in colours.items() if len(set(colour)) == 1}
+    for level, target in levels.items():
+        if ids.get(level, target) != target:
+            raise ParamsError(
+                f'params.yaml: data.label_map: {level} and "{level},{level},{level}" are the same '
+                "in a gray label map, and name different classes. Keep one."
+            )
+    return levels | ids
+
+
 def parse_raw_value(key: int | str) -> int | Colour:
-    """Read a key of `data.label_map`: an id, or a colour written "r,g,b".
+    """Read a key of `data.label_map`: an id, negative ones too, or a colour written "r,g,b".
 
     Raises:
         ParamsError: it is neither.
     """
-    parts = str(key).split(",")
-    numbers = [int(part) for part in parts if part.strip().isdecimal()]
-    if len(numbers) == len(parts) == 1:
-        return numbers[0]
+    parts = [part.strip() for part in str(key).split(",")]
+    if len(parts) == 1 and parts[0].removeprefix("-").isdecimal():
+        return int(parts[0])
+    numbers = [int(part) for part in parts if part.isdecimal()]
     if len(numbers) == len(parts) == 3 and max(numbers) <= 255:
         return numbers[0], numbers[1], numbers[2]
     raise ParamsError(

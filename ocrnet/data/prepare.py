@@ -12,13 +12,13 @@ import pandas as pd
 from ocrnet.config import Params
 from ocrnet.data.decode import (
     read_image,
-    read_raw_label_map,
     resize_image,
     write_image,
     write_label_map,
 )
 from ocrnet.data.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
+from ocrnet.data.raw_values import read_values
 from ocrnet.data.splits import assign_splits, keep_fraction
 from ocrnet.errors import DataError
 
@@ -106,8 +106,15 @@ def _decode(
     ):
         if file_sha256(root / path) != sha256:
             raise DataError(f"{path}: changed since it was scanned. Run `dvc repro` again.")
-    image = read_image(root / raw["image"], value_range=data.value_range, exif=data.exif)
-    label_map = to_class_ids(read_raw_label_map(root / raw["label_map"]), label_rules(data))
+    image = read_image(
+        root / raw["image"],
+        value_range=data.value_range,
+        exif=data.exif,
+        alpha=data.alpha,
+        extra_bands=data.extra_bands,
+    )
+    rules = label_rules(data)
+    label_map = to_class_ids(read_values(root / raw["label_map"], rules, exif=data.exif), rules)
     if size is None or image.shape[:2] == size:
         return image, label_map
     return resize_image(image, size), resize_label_map(label_map, size)

@@ -7,11 +7,13 @@
 | image_error, label_error | why a file cannot be used; empty where it can |
 | image_format, kind, dtype | as in "PNG", "16-bit gray", "uint16" |
 | height, width, pixels | of the image, upright if `data.exif` is apply |
-| orientation | EXIF flag, 1 is upright |
+| orientation, label_orientation | EXIF flag of image and label map, 1 is upright |
+| bands, extra_bands | samples of a pixel of the image; those that are neither colours nor alpha |
+| has_alpha, transparent_px | 1 if the image has alpha; its pixels that are not opaque |
 | image_min, image_max | over all channels |
 | image_sha256, dhash | of the file; of the picture |
 | copy_of | id of the first row with the same picture, empty where no other row has it |
-| label_format, label_height, label_width, label_sha256 | of the label map |
+| label_format, label_kind, label_height, label_width, label_sha256 | of the label map |
 | values, num_values | pixels of the most frequent raw values as JSON; how many values there are |
 | unknown_ids, unknown_colours | how many raw values no rule knows; one is empty, both for JPEG |
 | unknown_value, unknown_px, unknown_x, unknown_y | the most frequent one, its pixels, the first |
@@ -33,7 +35,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ocrnet.config import DataParams
-from ocrnet.data.decode import decode_label_map, read_pixels, rotate, scale_to_uint8
+from ocrnet.data.decode import read_pixels, rotate, scale_to_uint8
 from ocrnet.data.duplicates import (
     copies_across,
     difference_hash,
@@ -51,17 +53,20 @@ from ocrnet.data.label_maps import (
     label_rules,
 )
 from ocrnet.data.manifest import pixel_columns
+from ocrnet.data.raw_values import values_by
 from ocrnet.data.sources import RawItem
+from ocrnet.data.stored_labels import decode_label_map, name_format
 from ocrnet.errors import DataError
 
 MAX_VALUES = 256  # raw values listed per file
 TEXT = (
     "id", "split", "group", "image", "label_map", "image_error", "label_error", "image_format",
-    "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_sha256", "values",
+    "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_kind", "label_sha256", "values",
     "unknown_value",
 )  # fmt: skip
 NUMBERS = (
-    "height", "width", "pixels", "orientation", "image_min", "image_max", "label_height",
+    "height", "width", "pixels", "orientation", "image_min", "image_max", "bands", "extra_bands",
+    "has_alpha", "transparent_px", "label_orientation", "label_height",
     "label_width", "num_values", "unknown_ids", "unknown_colours", "unknown_px", "unknown_x",
     "unknown_y", "px_ignore", "other_pixels", "ignored_share", "copies_elsewhere",
     "group_elsewhere",
@@ -122,7 +127,8 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float32]]:
-    header, pixels = read_pixels(path)
+    picture = read_pixels(path)
+    header, pixels = picture.header, picture.pixels
     if data.exif == "apply":
         pixels = rotate(pixels, header.orientation)
     low, high = pixels.min().item(), pixels.max().item()
@@ -140,6 +146,10 @@ def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float
         "orientation": header.orientation,
         "image_min": low,
         "image_max": high,
+        "bands": header.storage.bands,
+        "extra_bands": header.storage.extra,
+        "has_alpha": picture.opacity is not None,
+        "transparent_px": picture.transparent_pixels,
         "image_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "dhash": difference_hash(gray),
     }
@@ -152,11 +162,14 @@ def kind_of(header: Header) -> str:
 
 
 def _scan_label_map(path: Path, data: DataParams, rules: LabelRules) -> Row:
-    header, raw = decode_label_map(path)
+    labels = decode_label_map(path, exif=data.exif)
+    header, raw = labels.header, values_by(rules, labels, path)
     counts = count_values(raw)
     frequent = sorted(counts, key=lambda value: -counts[value])[:MAX_VALUES]
     row: Row = {
-        "label_format": header.format,
+        "label_format": name_format(header),
+        "label_kind": header.storage.kind,
+        "label_orientation": header.orientation,
         "label_height": raw.shape[0],
         "label_width": raw.shape[1],
         "label_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -165,7 +178,7 @@ def _scan_label_map(path: Path, data: DataParams, rules: LabelRules) -> Row:
     }
     row.update(_class_pixels(counts, data, rules))
     unknown = {value: n for value, n in counts.items() if rules.class_of(value) is None}
-    if header.format == "JPEG":  # its stray values say nothing about the set
+    if header.storage.lossy:  # its stray values say nothing about the set
         return row
     row["unknown_colours" if raw.ndim == 3 else "unknown_ids"] = len(unknown)
     if unknown:

@@ -47,8 +47,26 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
     rotated = int((readable["orientation"] != 1).sum())
     if rotated:
         lines.append(f"Images with a rotation flag: {rotated}; data.exif is {params.data.exif}.")
+    lines += _beyond_rgb(readable, params)
     if readable["kind"].nunique() > 1:
         lines.append("Note: gray and colour images are mixed; gray ones become RGB.")
+    return lines
+
+
+def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
+    """Tell what images hold beyond red, green and blue, and what becomes of it."""
+    lines = []
+    for count, rows in readable[readable["extra_bands"] > 0].groupby("bands"):
+        used = 1 if rows["kind"].str.endswith("gray").all() else 3
+        lines.append(
+            f"Images with {count:.0f} bands: {len(rows)}; {used} of them are used; data.extra_bands is "
+            f"{params.data.extra_bands}."
+        )
+    if clear := int((readable["transparent_px"] > 0).sum()):
+        lines.append(f"Images with transparent pixels: {clear}; data.alpha is {params.data.alpha}.")
+    opaque = int(((readable["has_alpha"] > 0) & (readable["transparent_px"] == 0)).sum())
+    if opaque:
+        lines.append(f"Images with alpha that is opaque everywhere: {opaque}; it is left out.")
     return lines
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrnet.contact_sheet import fitted
-from ocrnet.data.decode import read_image, read_label_map, read_raw_label_map
+from ocrnet.data.decode import Exif, read_image, read_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, ClassTable, file_sha256, read_manifest
+from ocrnet.data.stored_labels import StoredLabels, checked_label_map
 from ocrnet.errors import DataError
 
 TILE_WIDTH, TILE_HEIGHT = 360, 1440  # pixels that a picture on the sheet has at most
@@ -20,24 +21,31 @@ LabelMap = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_edit(path: Path, classes: ClassTable, *, shape: tuple[int, int]) -> LabelMap:
+def read_edit(
+    path: Path, classes: ClassTable, *, shape: tuple[int, int], exif: Exif = "error"
+) -> LabelMap:
     """Read a label map for an image: ids, a palette PNG, or the palette's colours (white is ignored).
+
+    A painting program that saves a palette file sorts it as it likes, so its indexes are ids only where its colours
+    are not those of other classes.
 
     Args:
         path: the file.
         classes: that the generator knows.
         shape: (height, width) of the image.
+        exif: what a rotation flag of the label map means.
 
     Raises:
-        DataError: it cannot be read, is of another size, or holds what is no class.
+        DataError: it cannot be read, is of another size, holds what is no class, or may mean two things.
     """
-    raw = read_raw_label_map(path)
+    labels = checked_label_map(path, exif=exif)
+    raw = labels.values
     if raw.shape[:2] != shape:
         raise DataError(
             f"{path}: {_size(raw.shape)}, but the image is {_size(shape)} (height x width). Edit a label map of the "
             "image's own size."
         )
-    return _ids(path, raw, classes) if raw.ndim == 2 else _ids_of_colours(path, raw, classes)
+    return _ids(path, labels, classes) if raw.ndim == 2 else _ids_of_colours(path, raw, classes)
 
 
 def find_label_map(prepared: Path, image_path: Path, image: Pixels) -> LabelMap | None:
@@ -79,9 +87,22 @@ def write_edit_sheet(
     sheet.save(path, format="PNG", optimize=True)
 
 
-def _ids(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
+def _ids(path: Path, labels: StoredLabels, classes: ClassTable) -> LabelMap:
+    """Return the ids of a file with one value per pixel, which are ids or stand for class colours."""
+    raw, table = labels.values, _colour_table(classes)
     ids = np.unique(raw).tolist()
     unknown = [i for i in ids if i != classes.ignore_index and not 0 <= i < classes.num_classes]
+    shown = {i: table.get((labels.colours or {}).get(i, (-1, -1, -1))) for i in ids}
+    by_colour = {i: class_id for i, class_id in shown.items() if class_id is not None}
+    if len(by_colour) == len(ids) and (unknown or by_colour != {i: i for i in ids}):
+        if not unknown:
+            raise DataError(
+                f"{path}: its values are ids of other classes than its colours are the colours of. Save it as gray "
+                "ids without the colours of classes, or as RGB."
+            )
+        lookup = np.zeros(256, dtype=np.uint8)
+        lookup[ids] = [by_colour[i] for i in ids]
+        return np.asarray(lookup[raw])
     if unknown:
         raise DataError(
             f"{path}: ids {unknown[:5]} are no class. Allowed: 0 to {classes.num_classes - 1} "
@@ -91,8 +112,7 @@ def _ids(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
 
 
 def _ids_of_colours(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
-    table = {colour: class_id for class_id, colour in enumerate(classes.palette)}
-    table.setdefault(_WHITE, classes.ignore_index)
+    table = _colour_table(classes)
     colours, inverse = np.unique(raw.reshape(-1, 3), axis=0, return_inverse=True)
     found = [(int(r), int(g), int(b)) for r, g, b in colours]
     unknown = [colour for colour in found if colour not in table]
@@ -103,6 +123,12 @@ def _ids_of_colours(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> L
         )
     ids = np.array([table[colour] for colour in found], dtype=np.uint8)
     return ids[inverse.reshape(raw.shape[:2])]
+
+
+def _colour_table(classes: ClassTable) -> dict[tuple[int, int, int], int]:
+    table = {colour: class_id for class_id, colour in enumerate(classes.palette)}
+    table.setdefault(_WHITE, classes.ignore_index)
+    return table
 
 
 def _size(shape: tuple[int, ...]) -> str:

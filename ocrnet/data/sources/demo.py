@@ -15,6 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ocrnet.config import Params
+from ocrnet.data.decode import write_label_map
+from ocrnet.data.label_maps import palette_of
 from ocrnet.data.manifest import SPLITS
 from ocrnet.data.sources import RawItem
 from ocrnet.data.sources._demo_defects import DEFECTS, Canvas
@@ -47,9 +49,14 @@ def find(params: Params, work: Path) -> list[RawItem]:
                 work / "images" / f"{name}.png",
                 work / "label_maps" / f"{name}.png",
             )
-            for path, pixels in ((image_path, image), (label_path, label_map)):
+            for path in (image_path, label_path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels).save(path)
+            Image.fromarray(image).save(image_path)
+            # With the class colours, so that ids and colours say the same.
+            data = params.data
+            write_label_map(
+                label_path, label_map, palette=palette_of(data), ignore_index=data.ignore_index
+            )
             items.append(RawItem(name, image_path, label_path, split, name))
     return items
 

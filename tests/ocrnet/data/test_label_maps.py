@@ -63,7 +63,7 @@ def test_colours_of_the_label_map_replace_the_palette() -> None:
         to_class_ids(np.zeros((1, 1, 3), dtype=np.uint8), rules)
 
 
-@pytest.mark.parametrize("key", ["road", "1,2", "1,2,256", "1,2,x", "-1"])
+@pytest.mark.parametrize("key", ["road", "1,2", "1,2,256", "1,2,x", "--1", "-1,2,3", "1.5"])
 def test_a_key_that_is_no_raw_value_is_refused(key: str) -> None:
     with pytest.raises(ParamsError, match=r"data.label_map: key .* is neither an id"):
         parse_raw_value(key)

@@ -1,0 +1,172 @@
+"""How a file stores a pixel, read from its own header: a decoder tells what it made of it.
+
+Pillow inverts WhiteIsZero files, stretches gray samples of 2 and 4 bits to 0..255, drops bands beyond
+red, green and blue, and reads signed bytes as unsigned ones. Its mode says nothing of that.
+
+`LABEL_MAPS` and `PICTURES` are closed lists: what is not in them is refused, and the contract tests
+hold a file of each entry against another reader.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+Alpha = Literal["none", "channel", "premultiplied", "key"]
+
+# What is opened: by content, whatever the name says.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # an MPO is a JPEG to Pillow until it is open
+
+_SMALL = ("uint1", "uint2", "uint4", "uint8")
+LABEL_MAPS: dict[str, frozenset[str]] = {
+    "PNG": frozenset({
+        *(f"gray {sample}" for sample in (*_SMALL, "uint16")),
+        *(f"palette {sample}" for sample in _SMALL),
+        "RGB uint8",
+    }),
+    "BMP": frozenset({"palette uint1", "palette uint4", "palette uint8", "RGB uint8"}),
+    "TIFF": frozenset({
+        *(f"gray {sample}" for sample in (*_SMALL, "uint12", "uint16", "uint32")),
+        *(f"gray {sample}" for sample in ("int8", "int16", "int32", "float32")),
+        *(f"palette {sample}" for sample in _SMALL),
+        "RGB uint8",
+    }),
+    "WEBP": frozenset({"RGB uint8"}),
+}  # fmt: skip
+PICTURES: dict[str, frozenset[str]] = {
+    "PNG": LABEL_MAPS["PNG"] | {"RGB uint16"},
+    "BMP": LABEL_MAPS["BMP"] | {"RGB uint5"},
+    "TIFF": LABEL_MAPS["TIFF"] | {"RGB uint16", "YCbCr uint8"},
+    "WEBP": LABEL_MAPS["WEBP"],
+    "JPEG": frozenset({"gray uint8", "RGB uint8"}),
+    "MPO": frozenset({"gray uint8", "RGB uint8"}),
+}
+
+_PNG_COLOURS = {0: "gray", 2: "RGB", 3: "palette", 4: "gray", 6: "RGB"}
+_PHOTOMETRIC = {
+    0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB",
+}  # fmt: skip
+_OWN_BANDS = {"RGB": 3, "YCbCr": 3, "LAB": 3, "CMYK": 4}  # one band else
+_SAMPLE_FORMATS = {1: "uint", 2: "int", 3: "float"}
+# None, CCITT, LZW, deflate (both), PackBits, LZMA and ZSTD keep every value.
+_LOSSLESS_TIFF = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
+_ALPHA_SAMPLES: dict[int, Alpha] = {1: "premultiplied", 2: "channel"}
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a file stores a pixel.
+
+    Args:
+        colours: gray, palette, RGB, CMYK, YCbCr or LAB.
+        sample: kind and bits of one sample, as in uint8 or float32.
+        bands: number of samples of one pixel.
+        extra: number of bands that are neither colours nor alpha.
+        alpha: how the file says that a pixel is transparent; a key is one transparent value.
+        white_is_zero: True where the least value is white, as in TIFF with photometric 0.
+        lossy: True where compression changes values.
+        misread: what the decoder is known to get wrong about the file; empty where nothing is.
+    """
+
+    colours: str
+    sample: str
+    bands: int
+    extra: int = 0
+    alpha: Alpha = "none"
+    white_is_zero: bool = False
+    lossy: bool = False
+    misread: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Name colours and sample, as in "gray uint8"."""
+        return f"{self.colours} {self.sample}"
+
+    @property
+    def bits(self) -> int:
+        """The bits of one sample."""
+        return int("".join(filter(str.isdigit, self.sample)))
+
+
+def storage_of(path: Path, image: Image.Image) -> Storage:
+    """Return how an opened file stores a pixel."""
+    read = {"PNG": _png, "BMP": _bmp, "TIFF": _tiff, "WEBP": _webp}.get(str(image.format), _jpeg)
+    return read(path, image)
+
+
+def _png(path: Path, image: Image.Image) -> Storage:
+    with path.open("rb") as file:
+        bits, colour_type = file.read(26)[24:26]
+    colours = _PNG_COLOURS[colour_type]
+    alpha: Alpha = "channel" if colour_type in {4, 6} else "none"
+    if alpha == "none" and "transparency" in image.info:
+        alpha = "key"
+    bands = _OWN_BANDS.get(colours, 1) + (alpha == "channel")
+    return Storage(colours, f"uint{bits}", bands, alpha=alpha)
+
+
+def _jpeg(path: Path, image: Image.Image) -> Storage:
+    colours = {"L": "gray", "RGB": "RGB"}.get(image.mode, image.mode)
+    return Storage(colours, "uint8", len(image.getbands()), lossy=True)
+
+
+def _bmp(path: Path, image: Image.Image) -> Storage:
+    with path.open("rb") as file:
+        head = file.read(34)
+    old = struct.unpack_from("<I", head, 14)[0] == 12
+    bits = struct.unpack_from("<H", head, 24 if old else 28)[0]
+    if bits > 8:
+        alpha: Alpha = "channel" if image.mode == "RGBA" else "none"
+        sample = "uint5" if bits == 16 else "uint8"
+        return Storage("RGB", sample, 3 + (alpha == "channel"), alpha=alpha)
+    packed = not old and struct.unpack_from("<I", head, 30)[0] in {1, 2}  # RLE8, RLE4
+    # Pillow takes such a palette as a sign of 1-bit, or 8-bit, rows, whatever the rows are.
+    wrong = (bits > 1 and image.mode == "1") or (bits == 4 and image.mode == "L")
+    misread = (
+        f"BMP of {bits} bits with a gray palette of few entries" if wrong and not packed else ""
+    )
+    return Storage("palette", f"uint{bits}", 1, misread=misread)
+
+
+def _webp(path: Path, image: Image.Image) -> Storage:
+    alpha: Alpha = "channel" if image.mode == "RGBA" else "none"
+    return Storage(
+        "RGB", "uint8", len(image.getbands()), alpha=alpha, lossy=b"VP8L" not in _chunks(path)
+    )
+
+
+def _chunks(path: Path) -> set[bytes]:
+    """Return the names of the chunks of a RIFF file."""
+    names: set[bytes] = set()
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            names.add(head[:4])
+            size = struct.unpack("<I", head[4:])[0]
+            file.seek(size + size % 2, 1)
+    return names
+
+
+def _tiff(path: Path, image: Image.Image) -> Storage:
+    tags: Any = getattr(image, "tag_v2", {})
+    photometric = tags.get(262, 0)
+    colours = _PHOTOMETRIC.get(photometric, f"photometric {photometric}")
+    bits = max(tags.get(258, (1,)))
+    sample = _SAMPLE_FORMATS.get(max(tags.get(339, (1,))), "unknown")
+    bands = tags.get(277, 1)
+    beyond = tags.get(338, ())
+    alpha = next((_ALPHA_SAMPLES[value] for value in beyond if value in _ALPHA_SAMPLES), "none")
+    own = _OWN_BANDS.get(colours, 1)
+    split = tags.get(284, 1) == 2 and own + len(beyond) == 1 and bits < 8
+    return Storage(
+        colours,
+        f"{sample}{bits}",
+        bands,
+        extra=max(bands - own - (alpha != "none"), 0),
+        alpha=alpha,
+        white_is_zero=photometric == 0,
+        lossy=tags.get(259, 1) not in _LOSSLESS_TIFF,
+        misread=f"TIFF of {bits} bits in separate planes" if split else "",
+    )
