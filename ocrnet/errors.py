@@ -8,6 +8,7 @@ OcrnetError
   > RebuildError  a version cannot be made again  exit 3
   > StoreError    MLflow does not answer          exit 1
   > GateError     a promotion is refused          exit 4
+  > ServerError   a server or its port is away    exit 75
 
 A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
 may carry several such lines, one per finding).
@@ -56,3 +57,9 @@ class GateError(OcrnetError, RuntimeError):
     """A promotion was refused."""
 
     exit_code = 4
+
+
+class ServerError(OcrnetError, RuntimeError):
+    """A server does not answer, or cannot have its port; later, or on another machine, it may."""
+
+    exit_code = 75

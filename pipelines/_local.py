@@ -4,49 +4,69 @@ import os
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, ParamsError, ServerError
+from pipelines._access import (
+    HOST,
+    MLFLOW,
+    MLFLOW_PORT,
+    PREFECT_API,
+    PREFECT_PORT,
+    credentials_for,
+    is_local,
+    read_access,
+)
+from pipelines._mlflow.target import hide_userinfo
 from pipelines._workspace import CACHE_VARIABLE, git
 
-HOST = "127.0.0.1"
-PREFECT_PORT, MLFLOW_PORT = 4200, 5000
-PREFECT_API = "PREFECT_API_URL"
-MLFLOW = "MLFLOW_TRACKING_URI"
+DEFAULTS = {
+    PREFECT_API: f"http://{HOST}:{PREFECT_PORT}/api",
+    MLFLOW: f"http://{HOST}:{MLFLOW_PORT}",
+}
 
 
 def set_local_servers() -> bool:
     """Point this process, and all that it starts, at the servers of this machine where no others are named.
 
+    The password of a server of this checkout is taken from its file, and goes to no other address.
+
     Returns:
         Whether the Prefect server is this machine's.
     """
-    local = PREFECT_API not in os.environ
-    os.environ.setdefault(PREFECT_API, f"http://{HOST}:{PREFECT_PORT}/api")
-    os.environ.setdefault(MLFLOW, f"http://{HOST}:{MLFLOW_PORT}")
+    access = read_access()
+    for variable, default in DEFAULTS.items():
+        address = os.environ.get(variable) or access.get(variable, default)
+        os.environ[variable] = address
+        for name, value in credentials_for(variable, address, access).items():
+            os.environ.setdefault(name, value)
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    return local
+    return is_local(os.environ[PREFECT_API])
 
 
 def check_prefect() -> None:
     """Ask the Prefect server for a sign of life.
 
     Raises:
-        DataError: it gives none.
+        ServerError: it gives none.
     """
     address = os.environ[PREFECT_API]
+    shown = f"{PREFECT_API}={hide_userinfo(address)}"
     try:
         urllib.request.urlopen(f"{address}/health", timeout=10).close()
     except urllib.error.HTTPError as error:
         if error.code >= 500:
-            raise DataError(f"{PREFECT_API}={address}: HTTP {error.code}") from None
-    except OSError as error:
-        raise DataError(
-            f"{PREFECT_API}={address}: {getattr(error, 'reason', error)}. Start `python -m pipelines.servers`, or name "
-            f"your team's server in {PREFECT_API}."
+            raise ServerError(f"{shown}: HTTP {error.code}") from None
+    except ValueError:
+        raise ParamsError(f"{shown}: no address. Write http://HOST:PORT/api.") from None
+    except (OSError, HTTPException) as error:
+        raise ServerError(
+            f"{shown}: {getattr(error, 'reason', error)}. Start `python -m pipelines.servers`, or name your team's "
+            f"server in {PREFECT_API}."
         ) from None
 
 

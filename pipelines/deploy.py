@@ -16,6 +16,8 @@ from pipelines._arguments import Parser
 from pipelines._local import check_prefect, repository_of, set_local_servers
 from pipelines._workspace import git
 
+PARENT_POOL = "pipelines"  # of flows that wait for others
+
 
 def _parser() -> argparse.ArgumentParser:
     words = (__doc__ or "").partition("\n")[0]
@@ -37,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="CRON",
         help="run the pipeline at these times: '0 3 * * *'; off by default",
+    )
+    add(
+        "--timezone",
+        default="",
+        metavar="ZONE",
+        help="time zone of --nightly, such as Europe/Berlin; UTC by default",
     )
     add(
         "--watch",
@@ -62,6 +70,37 @@ def read_pools() -> list[str]:
     return sorted({node["pool"] for node in nodes if node["command"]})
 
 
+def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return what each pool promises of its machines.
+
+    Args:
+        pools: names of the pools that there are.
+        given: values of `--needs`; a pool that none of them names keeps what its name promises.
+
+    Raises:
+        ParamsError: a value is wrong, or names no pool.
+    """
+    from pipelines.flows.needs import parse_needs
+
+    needs = {pool: {"gpus": 1.0} for pool in pools if pool.startswith("gpu")}
+    named: set[str] = set()
+    for text in given:
+        try:
+            pool, values = parse_needs(text)
+        except ValueError as error:
+            raise ParamsError(str(error)) from None
+        known = sorted({PARENT_POOL, *pools})
+        if pool not in known:
+            raise ParamsError(f"--needs {text}: no pool {pool!r}. dvc.yaml has {', '.join(known)}.")
+        if pool in named:
+            raise ParamsError(
+                f"--needs {text}: pool {pool} stands twice. Write it once: POOL:KEY=N,KEY=N"
+            )
+        named.add(pool)
+        needs[pool] = values
+    return needs
+
+
 def unpushed(repository: str, revision: str) -> str | None:
     """Return what runs would not see: commits that the repository lacks, changes that are not committed."""
     if repository == str(Path.cwd().resolve()):
@@ -83,24 +122,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     local = set_local_servers()
     try:
         given = _parser().parse_args(argv)
-        check_prefect()
+        if given.timezone and not given.nightly:
+            raise ParamsError("--timezone: it is that of --nightly, which is not given.")
         pools = read_pools()
+        needs = read_promises(pools, given.needs)
+        from pipelines.flows.bootstrap import make_all, nightly_schedule, watch_schedule
+        from pipelines.flows.pools import asking, check_password
+
+        schedules = (
+            nightly_schedule(given.nightly, given.timezone),
+            watch_schedule(given.watch),
+        )
+        check_prefect()
+        check_password()
         here = Path.cwd()
         repository = given.repository or repository_of(here, local=local)
         revision = given.revision or git(here, "rev-parse", "--abbrev-ref", "HEAD")
         warning = unpushed(repository, revision)
-        from pipelines.flows.bootstrap import make_all
-        from pipelines.flows.needs import parse_needs
-
-        needs = {pool: {"gpus": 1.0} for pool in pools if pool.startswith("gpu")}
-        try:
-            needs.update(map(parse_needs, given.needs))
-        except ValueError as error:
-            raise ParamsError(str(error)) from None
-        lines = make_all(
-            pools, repository, revision=revision, needs=needs,
-            nightly=given.nightly, watch_s=given.watch,
-        )  # fmt: skip
+        with asking():
+            lines = make_all(pools, repository, revision=revision, needs=needs, schedules=schedules)
     except OcrnetError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return error.exit_code

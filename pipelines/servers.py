@@ -1,59 +1,137 @@
 """Run a Prefect and an MLflow server on this machine until Ctrl-C: `python -m pipelines.servers`.
 
 Prefect keeps its database in `.state/prefect`, MLflow in `mlflow.db` and `mlartifacts/`, where runs without a server
-go, too. A team runs both on PostgreSQL with passwords: see `deploy/`.
+go, too. Both listen on this machine alone, refuse what pages of other origins send, and ask for a password, which
+commands in this checkout find in `.state/prefect/servers.env`. A team runs both on PostgreSQL: see `deploy/`.
 """
 
 import argparse
+import fcntl
 import os
-import signal
-import subprocess
+import secrets
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipelines._local import HOST, MLFLOW_PORT, PREFECT_PORT
+from ocrnet.errors import OcrnetError, ParamsError, ServerError
+from pipelines._access import (
+    FILE,
+    FOLDER,
+    HOST,
+    MLFLOW_PASSWORD,
+    MLFLOW_PORT,
+    MLFLOW_USER,
+    PREFECT_PASSWORD,
+    PREFECT_PORT,
+    allowed_origins,
+    read_access,
+    write_access,
+)
+from pipelines._arguments import Parser
+from pipelines._ports import holder_of
+from pipelines._supervisor import Server, Supervisor, tell
+from pipelines._terminal import handle_stop
 
-READY_S = 180.0
-STATE = Path(".state/prefect")
+LOCK = FOLDER / "servers.lock"
+LOG = FOLDER / "servers.log"
+USERS_CONFIG = FOLDER / "mlflow_users.ini"
+USERS_DATABASE = FOLDER / "mlflow_users.db"
+USERS = f"""\
+; Written by `python -m pipelines.servers`. The password of the one user comes by MLFLOW_AUTH_ADMIN_PASSWORD.
+[mlflow]
+default_permission = READ
+grant_default_workspace_access = true
+database_uri = sqlite:///{USERS_DATABASE.as_posix()}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 60
+"""
 
 
-def commands(prefect_port: int, mlflow_port: int) -> dict[str, tuple[list[str], str]]:
-    """Return the command of each server with the address that tells when it is ready."""
-    prefect = [
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-        "--host",
-        HOST,
-        "--port",
-        str(prefect_port),
-    ]
+def _parser() -> argparse.ArgumentParser:
+    words = (__doc__ or "").partition("\n")[0]
+    parser = Parser(prog="python -m pipelines.servers", description=words)
+    add = parser.add_argument
+    add(
+        "--prefect-port",
+        type=int,
+        default=PREFECT_PORT,
+        metavar="N",
+        help="port of Prefect, 4200 by default",
+    )
+    add(
+        "--mlflow-port", type=int, default=MLFLOW_PORT, metavar="N",
+        help="port of MLflow, 5000 by default, which macOS holds for AirPlay",
+    )  # fmt: skip
+    add("--only", choices=("prefect", "mlflow"), help="one of the two; both by default")
+    return parser
+
+
+def servers_of(given: argparse.Namespace) -> list[Server]:
+    """Return the servers that a command line asks for.
+
+    Raises:
+        ParamsError: a port is none.
+    """
+    ports = {"--prefect-port": given.prefect_port, "--mlflow-port": given.mlflow_port}
+    for option, port in ports.items():
+        if not 1 <= port <= 65535:
+            raise ParamsError(f"{option} {port}: write a port from 1 to 65535.")
+    if given.prefect_port == given.mlflow_port:
+        raise ParamsError(
+            f"--prefect-port and --mlflow-port are both {given.mlflow_port}: write two ports."
+        )
+    prefect = [sys.executable, "-m", "pipelines.flows.server", str(given.prefect_port)]
     mlflow = [
-        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port),
-        "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "./mlartifacts", "--workers", "1",
+        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(given.mlflow_port), "--workers", "1",
+        "--app-name", "basic-auth",
+        "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "./mlartifacts",
     ]  # fmt: skip
-    return {
-        "Prefect": (prefect, f"http://{HOST}:{prefect_port}/api/health"),
-        "MLflow": (mlflow, f"http://{HOST}:{mlflow_port}/health"),
-    }
+    both = [
+        Server("Prefect", prefect, given.prefect_port, "/api/health", "--prefect-port"),
+        Server("MLflow", mlflow, given.mlflow_port, "/health", "--mlflow-port"),
+    ]
+    return [one for one in both if given.only in (None, one.name.lower())]
 
 
-def environment(prefect_port: int) -> dict[str, str]:
-    """Return the variables of both servers: nothing is sent home, no job runners are kept."""
-    STATE.mkdir(parents=True, exist_ok=True)
+def check_ports(servers: Sequence[Server]) -> None:
+    """Look whether the ports of some servers are free.
+
+    Raises:
+        ServerError: one is not.
+    """
+    lines = [
+        f"port {one.port}, which {one.name} needs, is held by {holder}. Stop that one, or choose another port: "
+        f"{one.option} N"
+        for one in servers
+        if (holder := holder_of(one.port)) is not None
+    ]
+    if lines:
+        raise ServerError("\n".join(lines))
+
+
+def environment(prefect_port: int, access: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of both servers: closed, nothing is sent home, no job runners are kept.
+
+    Args:
+        prefect_port: port of the Prefect server.
+        access: addresses and passwords, from `write_access`.
+    """
+    code = str(Path(__file__).parents[1])
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         **os.environ,
+        **access,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PREFECT_HOME": str(STATE.resolve()),
-        "PREFECT_API_URL": f"http://{HOST}:{prefect_port}/api",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PREFECT_HOME": str(FOLDER.resolve()),
+        "PREFECT_SERVER_API_AUTH_STRING": access[PREFECT_PASSWORD],
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(allowed_origins(prefect_port)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "MLFLOW_AUTH_CONFIG_PATH": str(USERS_CONFIG.resolve()),
+        "MLFLOW_AUTH_ADMIN_USERNAME": access[MLFLOW_USER],
+        "MLFLOW_AUTH_ADMIN_PASSWORD": access[MLFLOW_PASSWORD],
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(24),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,75 +139,70 @@ def environment(prefect_port: int) -> dict[str, str]:
     }
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Be the one that runs servers of this checkout: two of Prefect on one database disturb each other.
+
+    Raises:
+        ServerError: another process does.
+    """
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise ServerError(
+                f"the servers of this checkout are run by process {holder}. Stop it first."
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _prepare(given: argparse.Namespace) -> dict[str, str]:
+    """Write passwords and settings and return the variables of the servers."""
+    if MLFLOW_PASSWORD not in read_access():
+        for path in FOLDER.glob(
+            f"{USERS_DATABASE.name}*"
+        ):  # its users have passwords that nobody knows
+            path.unlink()
+    access = write_access(given.prefect_port, given.mlflow_port)
+    USERS_CONFIG.write_text(USERS)
+    return environment(given.prefect_port, access)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run both servers and return the exit code."""
-    parser = argparse.ArgumentParser(
-        "python -m pipelines.servers", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--prefect-port", type=int, default=PREFECT_PORT)
-    parser.add_argument("--mlflow-port", type=int, default=MLFLOW_PORT)
-    given = parser.parse_args(argv)
-    wanted = commands(given.prefect_port, given.mlflow_port)
-    log = STATE / "servers.log"
-    environ = environment(given.prefect_port)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-    started: dict[str, subprocess.Popen[bytes]] = {}
+    """Run the servers and return the exit code."""
     try:
-        with log.open("ab") as file:
-            for name, (command, _) in wanted.items():
-                started[name] = subprocess.Popen(
-                    command, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                    start_new_session=True,
-                )  # fmt: skip
-        for name, (_, address) in wanted.items():
-            if not _wait_ready(started[name], address):
-                print(f"servers: {name} did not start. Its log: {log}", file=sys.stderr)
-                return 1
-            print(f"{name}: http://{address.split('/')[2]}", flush=True)
-        print(f"log: {log}. Ctrl-C stops both.", flush=True)
-        while all(process.poll() is None for process in started.values()):
-            time.sleep(0.5)
-        ended = [name for name, process in started.items() if process.poll() is not None]
-        print(f"servers: {', '.join(ended)} ended. Its log: {log}", file=sys.stderr)
-        return 1
+        given = _parser().parse_args(argv)
+        servers = servers_of(given)
+        check_ports(servers)
+        with _alone():
+            handle_stop(_stop)
+            with Supervisor(_prepare(given), LOG) as supervisor:
+                supervisor.start(servers)
+                for server in servers:
+                    tell(f"{server.name}: http://{HOST}:{server.port}")
+                tell(
+                    f"user and passwords, for the browser too: cat {FILE}   in a shell: source {FILE}"
+                )
+                tell(f"log: {LOG}. Ctrl-C stops {'both' if len(servers) > 1 else 'it'}.")
+                supervisor.watch()
     except KeyboardInterrupt:
         return 0
-    finally:
-        _end(list(started.values()))
+    except OcrnetError as error:
+        with suppress(OSError):
+            for line in str(error).splitlines():
+                print(f"servers: {line}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def _stop(number: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _wait_ready(process: "subprocess.Popen[bytes]", address: str) -> bool:
-    ends = time.monotonic() + READY_S
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-        except urllib.error.HTTPError:
-            return True  # it answers: a password is asked for
-        except OSError:
-            time.sleep(0.5)
-            continue
-        return True
-    return False
-
-
-def _end(processes: "list[subprocess.Popen[bytes]]") -> None:
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    ends = time.monotonic() + 15
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, ends - time.monotonic()))
-        _signal(process, signal.SIGKILL)
-
-
-def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
 
 
 if __name__ == "__main__":

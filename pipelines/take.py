@@ -30,9 +30,11 @@ def main(argv: Sequence[str]) -> int:
         given = parser().parse_args(argv)
         set_local_servers()
         check_prefect()
-        from pipelines.flows.pools import read_lock
+        from pipelines.flows.pools import asking, check_password, read_lock
 
-        text = read_lock(given.run)
+        check_password()
+        with asking():
+            text = read_lock(given.run)
     except OcrnetError as error:
         print(f"take: {error}", file=sys.stderr)
         return error.exit_code

@@ -19,6 +19,7 @@ from typing import Any
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from pipelines._arguments import Parser
 from pipelines._local import check_prefect, set_local_servers, share_cache_of
+from pipelines._terminal import Terminal, handle_stop
 from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
 from pipelines.flows.needs import gpu_memory_gib, lacks
 
@@ -160,11 +161,11 @@ class Workers:
         self._slots = slots
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._signals = 0
+        self._terminal = Terminal()
 
     def run(self) -> int:
         """Run until told to stop and all have ended, and return the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        handle_stop(self._stop)
         started: dict[str, float] = {}
         while True:
             for slot in self._slots:
@@ -191,6 +192,7 @@ class Workers:
             time.sleep(0.2)
 
     def _stop(self, number: int, frame: object) -> None:
+        self._terminal.leave_if_closed()
         self._signals += 1
         if self._signals == 1:
             print(
@@ -224,11 +226,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     share_cache_of(Path.cwd())
     try:
         given = _parser().parse_args(argv)
-        check_prefect()
+        for option, count in (("--group", given.group), ("--slots", given.slots)):
+            if count < 1:
+                raise ParamsError(f"{option} {count}: write a number from 1.")
         memory = usable_gpus(given.gpus)
-        from pipelines.flows.pools import read_needs
+        check_prefect()
+        from pipelines.flows.pools import asking, check_password, read_needs
 
-        slots = plan(read_needs(), memory, given)
+        check_password()
+        with asking():
+            needs = read_needs()
+        slots = plan(needs, memory, given)
         if not slots:
             raise ParamsError(
                 "the server has no pool of this repository: `python -m pipelines.deploy`"

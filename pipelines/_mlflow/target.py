@@ -10,6 +10,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from pipelines._access import credentials_for, read_access
+
 STATE = Path(".state")
 DEFAULT_URI = "sqlite:///mlflow.db"
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -96,6 +98,7 @@ def find_target(environment: Mapping[str, str] = os.environ) -> Target:
     raw = environment.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
     parts = urlsplit(raw)
     secrets = {environment.get(name, "") for name in SECRETS}
+    secrets.add(credentials(environment).get("MLFLOW_TRACKING_PASSWORD", ""))
     if parts.password:
         secrets |= {parts.password, unquote(parts.password)}
     uri = raw
@@ -106,10 +109,16 @@ def find_target(environment: Mapping[str, str] = os.environ) -> Target:
 
 
 def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables by which mlflow takes the user and password that the address holds."""
-    parts = urlsplit(environment.get("MLFLOW_TRACKING_URI", "").strip())
-    if parts.scheme not in ("http", "https") or not parts.username:
+    """Return the variables by which mlflow takes the user and password of an address.
+
+    They are those that the address holds, or those of this checkout's own server.
+    """
+    address = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https"):
         return {}
+    if not parts.username:
+        return credentials_for("MLFLOW_TRACKING_URI", address, read_access())
     return {
         "MLFLOW_TRACKING_USERNAME": unquote(parts.username),
         "MLFLOW_TRACKING_PASSWORD": unquote(parts.password or ""),

@@ -25,6 +25,7 @@ from prefect.workers.process import ProcessWorker
 from pipelines.flows.gate import promote, rollback
 from pipelines.flows.pipeline import pipeline
 from pipelines.flows.stage import stage
+from pipelines.flows.times import next_run, nightly_schedule, watch_schedule
 from pipelines.flows.watch import watch
 
 NAME = "main"  # of the deployments that there is one of: `pipeline/main`
@@ -43,8 +44,7 @@ def make_all(
     *,
     revision: str,
     needs: Mapping[str, Mapping[str, float]],
-    nightly: str = "",
-    watch_s: int = 0,
+    schedules: "tuple[Schedule, Schedule] | None" = None,
     limits: "tuple[int, int]" = (LOST_AFTER_S, PENDING_LIMIT_S),
 ) -> list[str]:
     """Make pools, deployments and automations, and return a line about each.
@@ -54,8 +54,7 @@ def make_all(
         repository: what the workers clone.
         revision: that runs are of where they name none.
         needs: what each pool promises of its machines, see `pipelines.flows.needs`.
-        nightly: when to run the pipeline, as cron has it; empty: when asked to.
-        watch_s: how often to look for new raw data, in seconds; 0: never.
+        schedules: when to run the pipeline, and when to look for new raw data; neither by default.
         limits: seconds without a sign of life after which a running, and a pending, run counts as lost.
     """
     told = []
@@ -66,8 +65,7 @@ def make_all(
             Variable.set(needs_variable(name), dict(needs.get(name, {})), overwrite=True)
     told += [_deploy(stage, pool, pool, {"repository": repository}) for pool in names[1:]]
     given = {"repository": repository, "revision": revision}
-    cron = Schedule(cron=nightly or "0 3 * * *", active=bool(nightly))
-    every = Schedule(interval=timedelta(seconds=watch_s or 600), active=bool(watch_s))
+    cron, every = schedules or (nightly_schedule(""), watch_schedule(0))
     told.append(_deploy(pipeline, NAME, PARENT_POOL, given, cron))
     told.append(_deploy(watch, NAME, PARENT_POOL, given, every))
     told.append(_deploy(promote, NAME, PARENT_POOL, given))
@@ -142,8 +140,12 @@ def _deploy(
 
 
 def _words(schedule: Schedule) -> str:
-    when = schedule.cron or f"every {schedule.interval}"
-    return when if schedule.active else f"{when} (off)"
+    if schedule.cron is None:
+        return f"every {schedule.interval}{'' if schedule.active else ' (off)'}"
+    zone = schedule.timezone or "UTC"
+    if not schedule.active:
+        return f"{schedule.cron} {zone} (off)"
+    return f"{schedule.cron} {zone}, next {next_run(schedule.cron, zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _automate(automation: Automation) -> str:

@@ -1,5 +1,6 @@
 """What a pool promises of its machines, and whether this one keeps it."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -39,7 +40,7 @@ def lacks(needs: Mapping[str, Any], gpus: "list[float]", disk: str) -> list[str]
     found = {
         "gpus": float(len(gpus)),
         "gpu_memory_gib": min(gpus, default=0.0),
-        "cpus": float(len(os.sched_getaffinity(0))),
+        "cpus": float(core_count()),
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB,
         "disk_gib": shutil.disk_usage(disk).free / GIB,
     }
@@ -63,5 +64,25 @@ def parse_needs(text: str) -> tuple[str, dict[str, float]]:
         key, _, value = item.partition("=")
         if key not in KEYS:
             raise ValueError(f"--needs {text}: {key!r} is not one of {', '.join(KEYS)}")
-        values[key] = float(value)
+        if key in values:
+            raise ValueError(f"--needs {text}: {key} stands twice")
+        values[key] = _amount(text, key, value)
     return pool, values
+
+
+def _amount(text: str, key: str, value: str) -> float:
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found >= 0) or (key == "gpus" and found != int(found)):
+        kind = "a whole number" if key == "gpus" else "a number"
+        raise ValueError(f"--needs {text}: {key}: found {value!r}, expected {kind} from 0")
+    return found
+
+
+def core_count() -> int:
+    """Return the processor cores that this process may use; where the system does not tell, all."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

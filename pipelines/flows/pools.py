@@ -1,8 +1,12 @@
 """The pools of the server, for `pipelines.work`, and the dvc.lock of a run, for `pipelines.take`."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -11,9 +15,48 @@ from prefect.client.schemas.filters import (
 )
 from prefect.variables import Variable
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, ParamsError, ServerError
+from pipelines._access import FILE, PREFECT_API, PREFECT_PASSWORD
+from pipelines._mlflow.target import hide_userinfo
 from pipelines.flows.bootstrap import needs_variable
 from pipelines.flows.summary import LOCK_KEY
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Tell in one line that the server refuses to answer, or is away.
+
+    Raises:
+        ParamsError: it wants another password.
+        ServerError: it does not answer, or with an error of its own.
+    """
+    place = f"{PREFECT_API}={hide_userinfo(os.environ.get(PREFECT_API, ''))}"
+    try:
+        yield
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        if code not in (401, 403):
+            raise ServerError(f"{place}: HTTP {code}: {error.response.text[:200]}") from None
+        what = "is wrong" if os.environ.get(PREFECT_PASSWORD) else "is not set"
+        raise ParamsError(
+            f"{place}: the server asks for a password (HTTP {code}), and {PREFECT_PASSWORD} {what}. That of "
+            f"`make servers` is in {FILE} of its checkout: source it."
+        ) from None
+    except httpx.HTTPError as error:
+        raise ServerError(
+            f"{place}: {error or type(error).__name__}. Is the server there?"
+        ) from None
+
+
+def check_password() -> None:
+    """Ask the server something that it tells no stranger.
+
+    Raises:
+        ParamsError: it wants another password.
+        ServerError: it does not answer.
+    """
+    with asking(), get_client(sync_client=True) as client:
+        client.api_version()
 
 
 def read_needs() -> dict[str, dict[str, Any]]:

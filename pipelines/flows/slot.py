@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+from pipelines._terminal import Terminal
 from pipelines.flows.patience import be_patient
 
 DRAIN_POLL_S = 0.5
@@ -36,10 +37,10 @@ async def serve(pool: str, name: str, limit: int) -> None:
 
     worker.get_and_submit_flow_runs = take_unless_stopping  # type: ignore[method-assign]
     serving = asyncio.create_task(worker.start(printer=partial(print, flush=True)))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    loop, terminal = asyncio.get_running_loop(), Terminal()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # A shell that starts a process by `&` has it ignore SIGINT; a handler of our own undoes that.
-        loop.add_signal_handler(number, _stop, stopping, ended)
+        loop.add_signal_handler(number, _stop, stopping, ended, terminal)
     draining = asyncio.create_task(_drain(worker, stopping, serving))
     ending = asyncio.create_task(_end(worker, ended, serving))
     try:
@@ -53,7 +54,8 @@ async def serve(pool: str, name: str, limit: int) -> None:
         ending.cancel()
 
 
-def _stop(stopping: asyncio.Event, ended: asyncio.Event) -> None:
+def _stop(stopping: asyncio.Event, ended: asyncio.Event, terminal: Terminal) -> None:
+    terminal.leave_if_closed()  # else what is printed while it drains would end it
     if stopping.is_set():
         ended.set()
     stopping.set()

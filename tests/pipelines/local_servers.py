@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -91,12 +92,28 @@ def status(address: str, *, user: str = "", **headers: str) -> int:
         user: `name:password`, or nothing.
         headers: more of them.
     """
+    return answer(address, user=user, **headers)[0]
+
+
+def answer(
+    address: str, *, method: str = "GET", body: bytes | None = None, user: str = "", **headers: str
+) -> tuple[int, Mapping[str, str]]:
+    """Return the HTTP status and the headers of an answer; 0 and none where nothing answers.
+
+    Args:
+        address: address of the request.
+        method: its HTTP method.
+        body: what is sent.
+        user: `name:password`, or nothing.
+        headers: more of them; a `_` in a name is a `-`.
+    """
     if user:
         headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
     try:
-        with urlopen(Request(address, headers=headers), timeout=20) as answer:
-            return int(answer.status)
+        with urlopen(Request(address, body, named, method=method), timeout=20) as found:
+            return int(found.status), {key.lower(): text for key, text in found.headers.items()}
     except HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
+        return error.code, {key.lower(): text for key, text in error.headers.items()}
+    except (OSError, HTTPException):
+        return 0, {}

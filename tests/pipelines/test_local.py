@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ocrnet.errors import DataError
+from ocrnet.errors import ServerError
+from pipelines._access import MLFLOW, MLFLOW_PASSWORD, PREFECT_API, PREFECT_PASSWORD, write_access
 from pipelines._local import (
-    MLFLOW,
-    PREFECT_API,
     check_prefect,
     repository_of,
     set_local_servers,
@@ -39,9 +38,36 @@ def test_without_a_word_of_others_the_servers_are_those_of_this_machine(checkout
     assert os.environ[PREFECT_API] == "https://team.example/api"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_server_is_local_by_its_host_however_it_was_named(checkout: Path, host: str) -> None:
+    os.environ[PREFECT_API] = f"http://{host}:4200/api"
+    assert set_local_servers()
+
+
+def test_a_password_goes_to_the_address_that_it_is_of_and_to_no_other(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    written = write_access(4301, 5301)
+    for name in written:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    assert write_access(4302, 5302)[PREFECT_PASSWORD] == written[PREFECT_PASSWORD], (
+        "workers hold it"
+    )
+    os.environ[PREFECT_API] = "http://localhost:4301/api"  # another server, by now
+    set_local_servers()
+    assert PREFECT_PASSWORD not in os.environ
+    assert os.environ[MLFLOW] == "http://127.0.0.1:5302"
+    assert os.environ[MLFLOW_PASSWORD] == written[MLFLOW_PASSWORD]
+    os.environ[PREFECT_API] = "http://localhost:4302/api"
+    set_local_servers()
+    assert os.environ[PREFECT_PASSWORD] == written[PREFECT_PASSWORD]
+
+
 def test_a_server_that_is_not_there_is_told_with_the_cure(checkout: Path) -> None:
     os.environ[PREFECT_API] = f"http://{HOST}:{free_port()}/api"
-    with pytest.raises(DataError, match=r"refused\. Start `python -m pipelines\.servers`"):
+    with pytest.raises(ServerError, match=r"refused\. Start `python -m pipelines\.servers`"):
         check_prefect()
 
 

@@ -1,0 +1,113 @@
+"""How commands on this machine reach its servers: addresses and passwords in a file that its owner alone can read.
+
+`pipelines.servers` writes the file in the syntax of a shell, so that a person can take it over by `source`. No password
+is on a command line or in a log.
+"""
+
+import getpass
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")  # by which a browser may call the servers
+PREFECT_PORT, MLFLOW_PORT = 4200, 5000
+PREFECT_API = "PREFECT_API_URL"
+PREFECT_PASSWORD = "PREFECT_API_AUTH_STRING"
+MLFLOW = "MLFLOW_TRACKING_URI"
+MLFLOW_USER = "MLFLOW_TRACKING_USERNAME"
+MLFLOW_PASSWORD = "MLFLOW_TRACKING_PASSWORD"
+FOLDER = Path(".state/prefect")
+FILE = FOLDER / "servers.env"
+# What is sent along to an address, and to no other.
+CREDENTIALS = {PREFECT_API: (PREFECT_PASSWORD,), MLFLOW: (MLFLOW_USER, MLFLOW_PASSWORD)}
+_HEAD = """\
+# The servers of this checkout, written by `python -m pipelines.servers`. Whoever reads this file can run code as you.
+# In a shell: source .state/prefect/servers.env
+"""
+
+
+def read_access(folder: Path = Path()) -> dict[str, str]:
+    """Return the addresses and passwords of the servers of a checkout; nothing where it never ran any.
+
+    Args:
+        folder: root of the checkout.
+    """
+    try:
+        lines = (folder / FILE).read_text().splitlines()
+    except OSError:  # no such file, or that of another user
+        return {}
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
+    return {name: value for name, _, value in pairs if not name.startswith("#")}
+
+
+def write_access(prefect_port: int, mlflow_port: int) -> dict[str, str]:
+    """Write the file for servers on two ports and return what it says; passwords that it holds already stay."""
+    known = read_access()
+    found = {
+        PREFECT_API: f"http://{HOST}:{prefect_port}/api",
+        PREFECT_PASSWORD: known.get(PREFECT_PASSWORD) or f"ocrnet:{secrets.token_urlsafe(24)}",
+        MLFLOW: f"http://{HOST}:{mlflow_port}",
+        MLFLOW_USER: known.get(MLFLOW_USER) or _user(),
+        MLFLOW_PASSWORD: known.get(MLFLOW_PASSWORD) or secrets.token_urlsafe(24),
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.chmod(0o700)  # Prefect's database lies there, too
+    partial = FILE.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(_HEAD + "".join(f"export {name}={value}\n" for name, value in found.items()))
+    partial.replace(FILE)
+    return found
+
+
+def credentials_for(variable: str, address: str, access: Mapping[str, str]) -> dict[str, str]:
+    """Return what the file of a checkout has to send to an address; nothing where the address is not of its servers.
+
+    Args:
+        variable: name of the variable that holds the address.
+        address: as the variable has it.
+        access: from `read_access`.
+    """
+    known = access.get(variable)
+    if known is None or _place(known) != _place(address):
+        return {}
+    return {name: access[name] for name in CREDENTIALS[variable] if name in access}
+
+
+def allowed_origins(port: int) -> list[str]:
+    """Return the origins of the page of a server of this machine."""
+    return [f"http://{name}:{port}" for name in NAMES]
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an address is one of this machine.
+
+    >>> is_local("http://127.0.0.1:4200/api"), is_local("http://localhost/api"), is_local("https://a.example/api")
+    (True, True, False)
+    """
+    return (urlsplit(address).hostname or "").startswith("127.") or _place(address)[0] == HOST
+
+
+def _place(address: str) -> tuple[str, int | None]:
+    """Return host and port of an address, all names of this machine being one."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        port = parts.port
+    except ValueError:
+        return host, None
+    if host in ("localhost", "::1", "0.0.0.0") or host.endswith(".localhost"):
+        host = HOST
+    return host, port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _user() -> str:
+    """Return the name by which MLFlow's ledger knows the person who runs the servers."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name
+        name = ""
+    return name if name.replace("-", "").replace("_", "").replace(".", "").isalnum() else "ocrnet"

@@ -1,0 +1,50 @@
+"""A process that ends a server with the one that started it, however that ended: `python -m pipelines._keeper COMMAND`.
+
+Its standard input is a pipe that the starter holds open. The system closes the pipe when the starter is gone, and the
+keeper then ends its process group, which it leads: the server with all that the server started.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import psutil  # type: ignore[import-untyped, unused-ignore]
+
+GRACE_S = 10.0  # from SIGTERM to SIGKILL
+POLL_S = 0.1
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run a command until it ends or the starter is gone; end with all that the command started."""
+    gone = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: gone.set())
+    threading.Thread(target=_watch, args=(gone,), daemon=True).start()
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    while process.poll() is None and not gone.is_set():
+        time.sleep(POLL_S)
+    _end_group()
+
+
+def _watch(gone: threading.Event) -> None:
+    while os.read(0, 1):
+        pass
+    gone.set()
+
+
+def _end_group() -> None:
+    """End the group, this process too: what the command left behind may have another parent by now."""
+    started = psutil.Process().children(recursive=True)
+    os.killpg(0, signal.SIGTERM)  # which this process handles
+    psutil.wait_procs(started, timeout=GRACE_S)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    if os.getpgrp() != os.getpid():  # started by hand: others in the group are not to be ended
+        os.setpgid(0, 0)
+    main(sys.argv[1:])

@@ -1,0 +1,56 @@
+"""Who listens on a port of this machine."""
+
+import errno
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped, unused-ignore]
+
+HOST = "127.0.0.1"
+
+
+def holder_of(port: int) -> str | None:
+    """Return who holds a port, for people; None where it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            if error.errno == errno.EACCES:
+                return "the system, which lets no ordinary user have it"
+        else:
+            return None
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if port in _listening(process):
+            words = " ".join(_words(process))
+            return f"process {process.pid} ({words})"
+    return "a process of another user"
+
+
+def is_served_by(group: int, port: int) -> bool:
+    """Tell whether a process that another one started, or that one itself, listens on a port.
+
+    Args:
+        group: process id of the one that started the others.
+        port: the port.
+    """
+    with suppress(psutil.Error):
+        starter = psutil.Process(group)
+        return any(port in _listening(one) for one in [starter, *starter.children(recursive=True)])
+    return False
+
+
+def _listening(process: "psutil.Process") -> set[int]:
+    with suppress(psutil.Error, OSError):
+        found = process.net_connections(kind="tcp")
+        return {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
+    return set()
+
+
+def _words(process: "psutil.Process") -> list[str]:
+    """Return the beginning of a command line, without what may be a secret."""
+    words = process.info["cmdline"] or [process.name()]
+    return [Path(words[0]).name, *words[1:3]] if words[1:2] == ["-m"] else [Path(words[0]).name]

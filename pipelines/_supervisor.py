@@ -1,0 +1,160 @@
+"""Servers that are started, watched and ended together; one that dies is started again and takes none along."""
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Self
+
+from ocrnet.errors import ServerError
+from pipelines._keeper import GRACE_S
+from pipelines._ports import HOST, holder_of, is_served_by
+
+READY_S = 300.0  # the first start makes the databases; a busy machine takes minutes
+POLL_S = 0.5
+RESTARTS = 5  # within the time below; a server that dies more often has a reason that lasts
+RESTARTS_WITHIN_S = 600.0
+PORT_S = 15.0  # for what died to leave its port
+
+
+@dataclass
+class Server:
+    """A server of this machine.
+
+    Args:
+        name: name for people.
+        command: what runs it.
+        port: port on which it listens.
+        health: path of its address that answers once it is ready.
+        option: option by which a person chooses another port.
+    """
+
+    name: str
+    command: Sequence[str]
+    port: int
+    health: str
+    option: str
+    process: "subprocess.Popen[bytes] | None" = None
+    deaths: "deque[float]" = field(default_factory=deque)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran and does no more."""
+        return self.process is not None and self.process.poll() is not None
+
+
+class Supervisor:
+    """Runs servers, each by a keeper that ends it when this process is gone.
+
+    Args:
+        environment: variables of the servers.
+        log: file to which the servers write.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self._environment = environment
+        self._log = log
+        self._file: IO[bytes] = log.open("ab")
+        self._servers: list[Server] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all servers."""
+        running = [one.process for one in self._servers if one.process is not None]
+        for process in running:
+            _let_go(process)
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_S + 5)
+        self._file.close()
+
+    def start(self, servers: Sequence[Server]) -> None:
+        """Start servers and wait until all answer.
+
+        Raises:
+            ServerError: one does not.
+        """
+        self._servers = list(servers)
+        for server in servers:
+            self._start(server)
+        for server in servers:
+            if not _wait_ready(server):
+                raise ServerError(f"{server.name} did not start. Its log: {self._log}")
+
+    def watch(self) -> None:
+        """Start again what dies, for as long as one server runs.
+
+        Raises:
+            ServerError: none does.
+        """
+        kept = list(self._servers)
+        while kept:
+            time.sleep(POLL_S)
+            for server in kept:
+                if server.ended and not self._restart(server):
+                    kept.remove(server)
+                    break
+        raise ServerError(f"no server runs any more. Their log: {self._log}")
+
+    def _restart(self, server: Server) -> bool:
+        """Start a server again and tell whether that was done."""
+        now = time.monotonic()
+        server.deaths.append(now)
+        while server.deaths[0] < now - RESTARTS_WITHIN_S:
+            server.deaths.popleft()
+        if len(server.deaths) > RESTARTS:
+            tell(
+                f"servers: {server.name} died {len(server.deaths)} times and stays away. Its log: {self._log}"
+            )
+            return False
+        ends = now + PORT_S
+        while (holder := holder_of(server.port)) is not None:
+            if time.monotonic() > ends:
+                tell(
+                    f"servers: {server.name} died, and its port {server.port} is held by {holder}: it stays away"
+                )
+                return False
+            time.sleep(POLL_S)
+        tell(f"servers: {server.name} died and is started again. Its log: {self._log}")
+        self._start(server)
+        return True
+
+    def _start(self, server: Server) -> None:
+        server.process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines._keeper", *server.command], env=dict(self._environment),
+            stdin=subprocess.PIPE, stdout=self._file, stderr=self._file, start_new_session=True,
+        )  # fmt: skip
+
+
+def tell(line: str) -> None:
+    """Print a line, where there is still a terminal."""
+    with suppress(OSError):
+        print(line, flush=True)
+
+
+def _let_go(process: "subprocess.Popen[bytes]") -> None:
+    """Close the pipe by which a keeper knows that it is wanted."""
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _wait_ready(server: Server) -> bool:
+    """Wait until a server answers; an answer of another one on its port does not count."""
+    ends = time.monotonic() + READY_S
+    while time.monotonic() < ends and not server.ended:
+        if server.process is not None and is_served_by(server.process.pid, server.port):
+            with suppress(OSError):
+                urllib.request.urlopen(
+                    f"http://{HOST}:{server.port}{server.health}", timeout=5
+                ).close()
+                return True
+        time.sleep(POLL_S)
+    return False

@@ -1,0 +1,55 @@
+"""The Prefect server of one machine, closed to web pages: `python -m pipelines.flows.server PORT`.
+
+Prefect alone answers every origin and looks at no Host header: a page that is open in a browser could reach it. The
+password, which `pipelines.servers` sets, keeps out other users of the machine.
+"""
+
+import sys
+
+import uvicorn
+from prefect.server.api.server import create_app
+from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipelines._access import HOST, NAMES, allowed_origins
+
+
+class RefuseForeignOrigins:
+    """Middleware that refuses what a page of another origin sends, requests and websockets.
+
+    Args:
+        app: what it protects.
+        origins: the allowed ones; programs that send none are let through.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: "frozenset[str]") -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] in ("http", "websocket"):
+            origin = Headers(scope=scope).get("origin")
+            if origin is not None and origin not in self._origins:
+                refusal = PlainTextResponse(f"origin {origin!r} is not allowed", status_code=403)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def main() -> int:
+    """Run the server until it is told to stop and return the exit code."""
+    port = int(sys.argv[1])
+    app = create_app(final=True)
+    app.add_middleware(RefuseForeignOrigins, origins=frozenset(allowed_origins(port)))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES), www_redirect=False)
+    uvicorn.run(
+        app, host=HOST, port=port, log_level="warning", ws_ping_interval=20.0, ws_ping_timeout=20.0
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""When the flows run by themselves."""
+
+import asyncio
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
+
+from prefect.schedules import Schedule
+from prefect.server.schemas.schedules import CronSchedule
+from pydantic import ValidationError
+
+from ocrnet.errors import ParamsError
+
+
+def nightly_schedule(cron: str, timezone: str = "") -> Schedule:
+    """Return the times at which the pipeline runs by itself.
+
+    Args:
+        cron: times as cron has them; empty: it does not run by itself.
+        timezone: name of the time zone that they are of; UTC by default.
+
+    Raises:
+        ParamsError: the times or the zone are none, or no such time ever comes.
+    """
+    zone = timezone or "UTC"
+    if zone not in available_timezones():
+        near = get_close_matches(zone, available_timezones(), n=3)
+        hint = f" Near it: {', '.join(near)}." if near else ""
+        raise ParamsError(
+            f"--timezone {zone}: no such zone. Write one such as Europe/Berlin.{hint}"
+        )
+    if cron:
+        try:
+            next_run(cron, zone)
+        except ValidationError:
+            raise ParamsError(
+                f"--nightly {cron!r}: no times as cron has them. Write MINUTE HOUR DAY MONTH WEEKDAY: '0 3 * * *'."
+            ) from None
+        except ValueError:
+            raise ParamsError(f"--nightly {cron!r}: such a time never comes.") from None
+    return Schedule(cron=cron or "0 3 * * *", timezone=zone, active=bool(cron))
+
+
+def watch_schedule(seconds: int) -> Schedule:
+    """Return when to look for new raw data.
+
+    Args:
+        seconds: time from one look to the next; 0: never.
+
+    Raises:
+        ParamsError: it is negative.
+    """
+    if seconds < 0:
+        raise ParamsError(f"--watch {seconds}: write seconds from 1, or leave it out.")
+    return Schedule(interval=timedelta(seconds=seconds or 600), active=bool(seconds))
+
+
+def next_run(cron: str, timezone: str) -> datetime:
+    """Return the next time that a schedule means.
+
+    Raises:
+        ValueError: it means none.
+    """
+    dates = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(1))
+    if not dates:
+        raise ValueError("no such time ever comes")
+    return dates[0].astimezone(ZoneInfo(timezone))

@@ -1,0 +1,198 @@
+"""The servers of one machine: closed to pages and strangers, and neither left behind nor taken along."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from pipelines._access import read_access
+
+from .local_servers import HOST, QUIET, answer, free_port
+
+ROOT = Path(__file__).parents[2]
+EVIL = "http://evil.example"
+pytestmark = pytest.mark.tools
+
+
+class Servers:
+    """`pipelines.servers` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        ports = [free_port(), free_port()]
+        self.prefect, self.mlflow = (f"http://{HOST}:{port}" for port in ports)
+        self._arguments = ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
+        self.log = folder / "out"
+        self.process = self._start()
+
+    def again(self) -> "subprocess.CompletedProcess[str]":
+        """Run them a second time."""
+        return self.command("pipelines.servers", *self._arguments)
+
+    def command(
+        self, module: str, *arguments: str, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the checkout, as a person does who exported nothing."""
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments], cwd=self.folder, env={**clean(), **variables},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.servers", *self._arguments], cwd=self.folder, env=clean(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        while "Ctrl-C" not in self.log.read_text():
+            assert process.poll() is None, self.log.read_text()
+            time.sleep(0.2)
+        return process
+
+
+def clean() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PREFECT_"))}
+    return {**kept, **QUIET, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    found = Servers(tmp_path_factory.mktemp("servers"))
+    yield found
+    found.process.terminate()
+    assert found.process.wait(60) == 0
+
+
+@pytest.fixture
+def access(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """Stand in the checkout of the servers, with no variable set, and return what its file says."""
+    monkeypatch.chdir(servers.folder)
+    found = read_access()
+    for name in found:
+        monkeypatch.setenv(name, "")  # restored afterwards, whatever the code under test sets
+        monkeypatch.delenv(name)
+    return found
+
+
+def test_no_page_of_another_origin_reaches_prefect(servers: Servers) -> None:
+    filters = f"{servers.prefect}/api/deployments/filter"
+    asked = {
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "content-type",
+    }
+    code, headers = answer(filters, method="OPTIONS", Origin=EVIL, **asked)
+    assert code == 403
+    assert "access-control-allow-origin" not in headers
+    assert answer(filters, method="POST", body=b"{}", Origin=EVIL)[0] == 403
+    own = {"Origin": servers.prefect.replace(HOST, "localhost"), **asked}
+    assert answer(filters, method="OPTIONS", **own)[0] == 200
+
+
+def test_prefect_answers_to_its_own_name_alone(servers: Servers, access: Mapping[str, str]) -> None:
+    user = access["PREFECT_API_AUTH_STRING"]
+    version = f"{servers.prefect}/api/admin/version"
+    assert answer(version, user=user)[0] == 200
+    assert answer(version, user=user, Host="evil.example:4200")[0] == 400
+
+
+def test_prefect_tells_a_stranger_nothing_and_its_page_asks_for_the_password(
+    servers: Servers, access: Mapping[str, str]
+) -> None:
+    filters = f"{servers.prefect}/api/flow_runs/filter"
+    sent = {"method": "POST", "body": b"{}", "Content_Type": "application/json"}
+    assert answer(filters, **sent)[0] == 401
+    assert answer(filters, user="ocrnet:guess", **sent)[0] == 401
+    assert answer(filters, user=access["PREFECT_API_AUTH_STRING"], **sent)[0] == 200
+    assert answer(f"{servers.prefect}/")[0] == 200
+    settings = subprocess.run(
+        ["curl", "-s", f"{servers.prefect}/ui-settings"], capture_output=True, text=True, check=True
+    )
+    assert '"auth":"BASIC"' in settings.stdout
+
+
+def test_mlflow_asks_for_a_password_and_refuses_other_origins_and_hosts(
+    servers: Servers, access: Mapping[str, str]
+) -> None:
+    user = f"{access['MLFLOW_TRACKING_USERNAME']}:{access['MLFLOW_TRACKING_PASSWORD']}"
+    address = f"{servers.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert answer(address)[0] == 401
+    assert answer(address, user=user)[0] == 200
+    assert answer(address, user=user, Host="evil.example:5000")[0] == 403
+    made = f"{servers.mlflow}/api/2.0/mlflow/experiments/create"
+    sent = {"method": "POST", "body": b'{"name": "x"}', "Content_Type": "application/json"}
+    assert answer(made, user=user, Origin=EVIL, **sent)[0] == 403
+
+
+def test_the_passwords_are_in_a_file_of_the_owner_and_nowhere_else(
+    servers: Servers, access: Mapping[str, str]
+) -> None:
+    secrets = [
+        access["PREFECT_API_AUTH_STRING"].partition(":")[2],
+        access["MLFLOW_TRACKING_PASSWORD"],
+    ]
+    assert all(len(secret) >= 24 for secret in secrets)
+    state = servers.folder / ".state/prefect"
+    assert (state / "servers.env").stat().st_mode & 0o777 == 0o600
+    assert state.stat().st_mode & 0o077 == 0
+    told = [
+        path for path in servers.folder.rglob("*") if path.is_file() and path.name != "servers.env"
+    ]
+    lines = [path.read_bytes() for path in told]
+    lines += [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [line for line in lines for secret in secrets if secret.encode() in line]
+
+
+def test_commands_in_the_checkout_find_address_and_password(servers: Servers) -> None:
+    run = "11111111-2222-3333-4444-555555555555"
+    done = servers.command("pipelines.take", run)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), (
+        "the server was asked, and has no such run"
+    )
+    assert run in done.stderr
+    done = servers.command("pipelines.take", run, PREFECT_API_AUTH_STRING="ocrnet:wrong")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "PREFECT_API_AUTH_STRING is wrong" in done.stderr
+    assert "servers.env" in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_its_holder_and_the_option(servers: Servers) -> None:
+    done = servers.again()
+    assert done.returncode == 75
+    assert "--prefect-port" in done.stderr
+    assert "--mlflow-port" in done.stderr
+    assert "process" in done.stderr
+    assert not done.stdout
+
+
+def test_killed_it_takes_both_servers_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, pipelines.servers as s, pipelines._supervisor as v\n"
+        "with v.Supervisor(dict(s.os.environ), s.Path('log')) as found:\n"
+        "    found.start([v.Server('A', [sys.executable, '-m', 'http.server', sys.argv[1], '--bind', '127.0.0.1'],"
+        " int(sys.argv[1]), '/', '--a')])\n"
+        "    print('ready', flush=True)\n"
+        "    found.watch()\n"
+    )
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(port)],
+        cwd=tmp_path,
+        env=clean(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process, process.stdout:
+        assert process.stdout.readline() == "ready\n"
+        address = f"http://{HOST}:{port}"
+        assert answer(address)[0] == 200
+        process.send_signal(signal.SIGKILL)
+    ends = time.monotonic() + 30
+    while answer(address)[0]:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
