@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.markdown import markdown_table
 from ocrnet.compare import Comparison, compare, resampling_units
 from ocrnet.errors import DataError
+from ocrnet.intervals import least_units, shortage_words
 from ocrnet.tracking import RECORD_FILE
 
 REFERENCE = "ocrnet"
@@ -113,7 +114,8 @@ def _row(
     told = "-"
     if gap is not None:
         value, low, high = (100 * x for x in (gap.miou.value, gap.miou.low, gap.miou.high))
-        told = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+        ends = f"too few {gap.unit}" if gap.too_few else f"{low:+.2f}, {high:+.2f}"
+        told = f"{value:+.2f} [{ends}]"
     return [arch, f"{parameters / 1e6:.2f}", *ratios, f"{mean:.2f}", *scores, told]
 
 
@@ -133,10 +135,16 @@ def difference(cells: Cells, arch: str, seeds: Sequence[int]) -> Comparison | No
 def _notes(first: Scored, cost: Mapping[str, Any]) -> list[str]:
     recipe = ", ".join(f"{word} {first.params[key]}" for key, word in RECIPE.items())
     unit, index = resampling_units(first.groups)
+    units, least = int(index.max()) + 1, least_units(CONFIDENCE)
+    intervals = (
+        f"{RESAMPLES} paired resamples of {units} {unit} ({len(first.ids)} test images), widened by the spread of the "
+        "seeds"
+    )
+    if units < least:
+        intervals = shortage_words(units, unit, least)
     classes = int((first.confusions.sum(axis=(0, 2)) > 0).sum())
     ratios = f" Time and memory of a step are ratios to {next(iter(cost))}." if cost else ""
     return [
         f"Recipe of all: {recipe}.{ratios}",
-        f"Intervals: {RESAMPLES} paired resamples of the seeds and of {index.max() + 1} {unit} "
-        f"({len(first.ids)} test images, {classes} classes).",
+        f"Intervals: {intervals}. The mIoU is over {classes} classes.",
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.low_data_groups import Group
 from ocrnet.compare import estimate
+from ocrnet.decision import finite
 from ocrnet.report.curve import hash_ids
 from ocrnet.verdict_words import answer
 
@@ -42,4 +43,5 @@ def _point(group: Group, arm: str) -> dict[str, Any] | None:
         confidence=params.confidence, seed=params.seed,
     ).miou  # fmt: skip
     each = {str(seed): group.miou(arm, seed) for seed in seeds}
-    return {"images": group.images, "miou": mean.value, "low": mean.low, "high": mean.high, "seeds": each}  # fmt: skip
+    low, high = (finite(end) for end in (mean.low, mean.high))
+    return {"images": group.images, "miou": mean.value, "low": low, "high": high, "seeds": each}

@@ -8,6 +8,7 @@ from benchmarks.markdown import markdown_table
 from ocrnet.compare import resampling_units
 from ocrnet.data.arms import BASELINE
 from ocrnet.errors import DataError
+from ocrnet.intervals import least_units, shortage_words
 from ocrnet.verdict_words import answer, difference
 
 COPY_PASTE = "copy_paste"
@@ -63,7 +64,8 @@ def _arms_table(group: Group) -> str:
             for seed in group.seeds
         ]
         gaps = [group.against(arm, reference) for reference in references]
-        rows.append([arm, mean, *seeds, *(difference(gap.miou) if gap else "-" for gap in gaps)])
+        told = [difference(gap.miou, gap.unit) if gap else "-" for gap in gaps]
+        rows.append([arm, mean, *seeds, *told])
     return markdown_table([head, *rows])
 
 
@@ -82,7 +84,7 @@ def _more_images(fractions: Sequence[Group]) -> list[str]:
     for group in more:
         gap = group.against(BASELINE, BASELINE, of=first)
         if gap is not None:
-            rows.append([group.name, _images(group), difference(gap.miou)])
+            rows.append([group.name, _images(group), difference(gap.miou, gap.unit)])
     if not rows:
         return []
     head = [BASELINE, "", f"minus {BASELINE} of {first.name}"]
@@ -93,6 +95,10 @@ def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
     group = next(group for group in groups if group.scores)
     params, scored = group.select.params, next(iter(group.scores.values()))
     unit, index = resampling_units(scored.groups)
+    units, least = int(index.max()) + 1, least_units(params.evaluate.confidence)
+    basis = f"over {units} {unit}, {params.evaluate.bootstrap} resamples, widened by the spread of the seeds"
+    if units < least:
+        basis = f"but {shortage_words(units, unit, least)}"
     train, gan = params.train, params.train_gan
     size = "own size" if params.prepare.resize is None else "{} x {}".format(*params.prepare.resize)
     crop = "{} x {}".format(*params.data.crop_size)
@@ -101,6 +107,6 @@ def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
         f"images of {size}; GAN {gan.arch} {gan.preset}, {gan.steps} steps of {gan.batch_size}; "
         f"{params.synthesize.count} pairs. Every arm has the same steps, batch size, schedule and initial weights.\n\n"
         f"{len(scored.ids)} test images. Intervals are {100 * params.evaluate.confidence:g} %, of a paired bootstrap "
-        f"over the seeds and over {index.max() + 1} {unit}, {params.evaluate.bootstrap} resamples. The best arm "
-        f"without a GAN is that with the highest mean on the test images. Commits: {', '.join(commits)}."
+        f"{basis}. The best arm without a GAN is that with the highest mean on the test images. "
+        f"Commits: {', '.join(commits)}."
     )

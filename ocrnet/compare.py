@@ -2,8 +2,9 @@
 
 Both models are scored on the same resampled test images, so what makes an image hard cancels out.
 Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
-several seeds, an arm's score is the mean over its seeds inside each resample, and the seeds are resampled too where the
-question is whether the way of training is better, and not only these models of it.
+several seeds, an arm's score is the mean over its seeds inside each resample, and the interval is widened by their
+spread where the question is whether the way of training is better, and not only these models of it. How an interval
+is formed of few images and few seeds is told in `ocrnet/intervals.py`.
 
 A class without a true pixel in a resample is in neither model's mean there, so that both means are
 over the same classes.
@@ -16,13 +17,26 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from ocrnet.data.arms import without_gan
-
-LEAST_GROUPS = 6  # with fewer, a bootstrap over groups says nothing
+from ocrnet.intervals import (
+    LEAST_UNITS,
+    Ends,
+    add_spread_of_seeds,
+    bootstrap_ends,
+    draw_swaps,
+    hold_zero_unless_swaps_deny_it,
+    least_units,
+)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score or a difference with its bootstrap interval; nan where the class has no true pixel."""
+    """A score or a difference with its bootstrap interval.
+
+    Args:
+        value: the score; nan where the class has no true pixel.
+        low: lower end; nan where too few images or groups show the class.
+        high: upper end, likewise.
+    """
 
     value: float
     low: float
@@ -37,7 +51,9 @@ class Estimate:
         unit: what was resampled, `images` or `groups`.
         units: how many of them there are.
         classes: how many classes the mIoU is over.
-        seeds: how many seeds were resampled, too; 1 where they were taken as they are.
+        confidence: of the intervals.
+        seeds: how many trainings the interval covers, too; 1 where they were taken as they are.
+        least: how many units an interval needs; with fewer all ends are nan.
     """
 
     miou: Interval
@@ -47,6 +63,12 @@ class Estimate:
     classes: int
     confidence: float
     seeds: int = 1
+    least: int = LEAST_UNITS
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few images or groups for any interval."""
+        return self.units < self.least
 
 
 @dataclass(frozen=True)
@@ -79,29 +101,32 @@ def compare(
     Args:
         candidate: one confusion matrix per seed and image, rows truth.
         reference: those of the other arm, with the same seeds and images in the same order.
-        groups: the group of each image. Groups are resampled whole where there are fewer of them
-            than images and at least 6.
-        resamples: how often to resample.
-        confidence: of the percentile interval.
+        groups: the group of each image. Groups are resampled whole where there are fewer of them than images.
+        resamples: how often to resample, and how often to exchange the arms.
+        confidence: of the intervals. With fewer units than it needs there are none.
         seed: of the resampling.
-        over_seeds: resample the seeds too, the same ones for both arms: the interval is then about training anew, and
-            not only about these models on other images. With few seeds it is too narrow still.
+        over_seeds: whether the interval is about training anew, and not only about these models on other images. Then
+            each seed must be a training of its own.
     """
     unit, index = resampling_units(groups)
     sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
-    units = int(index.max()) + 1
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
-    seeds = len(candidate)
-    times = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    chosen = times if over_seeds else np.ones_like(times)
+    units, seeds = int(index.max()) + 1, len(candidate)
     everything = np.ones((1, units), dtype=np.int64)
-    once = np.ones((1, seeds), dtype=np.int64)
-    (value,) = _scores(sums[0], everything, once) - _scores(sums[1], everything, once)
-    low, high = _quantiles(
-        _scores(sums[0], drawn, chosen) - _scores(sums[1], drawn, chosen), confidence
-    )
-    intervals = tuple(Interval(*map(float, parts)) for parts in zip(value, low, high, strict=True))
+    by_seed = _by_seed(sums[0], everything)[:, 0] - _by_seed(sums[1], everything)[:, 0]
+    value = by_seed.mean(axis=0)
+    ends = _no_ends(len(value))
+    covers_seeds = over_seeds and seeds > 1
+    if units >= least_units(confidence):
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+        resampled = _scores(sums[0], drawn) - _scores(sums[1], drawn)
+        ends = bootstrap_ends(resampled, _holders(sums[0]), confidence=confidence)
+        swaps = draw_swaps(units, draws=resamples, rng=rng)
+        swapped = _mixed_scores(*sums, swaps) - _mixed_scores(*sums[::-1], swaps)
+        ends = hold_zero_unless_swaps_deny_it(ends, swapped, confidence=confidence)
+        if covers_seeds:
+            ends = add_spread_of_seeds(ends, value, by_seed, confidence=confidence)
+    intervals = _intervals(value, ends)
     return Comparison(
         miou=intervals[-1],
         per_class=intervals[:-1],
@@ -109,7 +134,8 @@ def compare(
         units=units,
         classes=int((candidate.sum(axis=(0, 1, 3)) > 0).sum()),
         confidence=confidence,
-        seeds=seeds if over_seeds else 1,
+        seeds=seeds if covers_seeds else 1,
+        least=least_units(confidence),
     )
 
 
@@ -125,12 +151,13 @@ def estimate(
     unit, index = resampling_units(groups)
     sums = _unit_sums(confusions, index)
     units = int(index.max()) + 1
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
-    all_seeds = np.ones((resamples, len(confusions)), dtype=np.int64)
-    low, high = _quantiles(_scores(sums, drawn, all_seeds), confidence)
     values = arm_scores(confusions)
-    intervals = tuple(Interval(*map(float, parts)) for parts in zip(values, low, high, strict=True))
+    ends = _no_ends(len(values))
+    if units >= least_units(confidence):
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+        ends = bootstrap_ends(_scores(sums, drawn), _holders(sums), confidence=confidence)
+    intervals = _intervals(values, ends)
     return Estimate(
         miou=intervals[-1],
         per_class=intervals[:-1],
@@ -138,6 +165,7 @@ def estimate(
         units=units,
         classes=int((confusions.sum(axis=(0, 1, 3)) > 0).sum()),
         confidence=confidence,
+        least=least_units(confidence),
     )
 
 
@@ -145,15 +173,17 @@ def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, 
     """Return the mean over seeds of each class's IoU and, last, of the mIoU, as in `compare`."""
     index = np.arange(confusions.shape[1])
     everything = np.ones((1, len(index)), dtype=np.int64)
-    once = np.ones((1, len(confusions)), dtype=np.int64)
-    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything, once)[0]
+    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
     return scores
 
 
 def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " N"]]:
-    """Return what to resample and the unit that each image is in."""
+    """Return what to resample and the unit that each image is in.
+
+    Images of a group are alike, so groups are the units wherever two images share one, however few they are.
+    """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if LEAST_GROUPS <= len(names) < len(groups):
+    if len(names) < len(groups):
         return "groups", index
     return "images", np.arange(len(groups))
 
@@ -194,39 +224,63 @@ def _unit_sums(
 
 
 def _scores(
-    sums: Integer[np.ndarray, "S U 3 K"],
-    drawn: Integer[np.ndarray, "R U"],
-    times: Integer[np.ndarray, "R S"],
+    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
 ) -> Float[np.ndarray, "R K+1"]:
     """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU.
 
     Args:
         sums: of `_unit_sums`.
         drawn: how often each unit is in a resample.
-        times: how often each seed is.
     """
-    seeds, units, _, classes = sums.shape
-    scores = np.zeros((len(drawn), classes + 1))
-    for one, often in zip(sums, times.T, strict=True):
-        # Exact: the sums are integers far below 2^53.
-        resampled = drawn.astype(np.float64) @ one.reshape(units, -1).astype(np.float64)
-        hits, true, predicted = np.moveaxis(resampled.reshape(-1, 3, classes), 1, 0)
-        present = true > 0
-        iou = np.full(hits.shape, np.nan)
-        np.divide(hits, true + predicted - hits, out=iou, where=present)
-        mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
-        scores += often[:, None] * np.column_stack([iou, mean]) / seeds
-    return scores
+    return np.asarray(_by_seed(sums, drawn).mean(axis=0))
 
 
-def _quantiles(
-    differences: Float[np.ndarray, "R M"], confidence: float
-) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
-    """Return the percentile interval of each column over the resamples that have a value."""
-    low, high = np.full((2, differences.shape[1]), np.nan)
-    tail = (1 - confidence) / 2
-    for i, column in enumerate(differences.T):
-        known = column[~np.isnan(column)]
-        if known.size:
-            low[i], high[i] = np.quantile(known, [tail, 1 - tail])
-    return low, high
+def _by_seed(
+    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
+) -> Float[np.ndarray, "S R K+1"]:
+    """Return, per seed and resample, each class's IoU and, last, the mIoU."""
+    return np.stack([_iou_and_mean(_add_units(drawn, one)) for one in sums])
+
+
+def _mixed_scores(
+    own: Integer[np.ndarray, "S U 3 K"],
+    other: Integer[np.ndarray, "S U 3 K"],
+    swaps: Integer[np.ndarray, "R U"],
+) -> Float[np.ndarray, "R K+1"]:
+    """Return the scores of an arm, as `_scores`, that takes another's predictions in some units."""
+    parts = [
+        _iou_and_mean(_add_units(1 - swaps, mine) + _add_units(swaps, theirs))
+        for mine, theirs in zip(own, other, strict=True)
+    ]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _add_units(
+    drawn: Integer[np.ndarray, "R U"], sums: Integer[np.ndarray, "U 3 K"]
+) -> Float[np.ndarray, "R 3 K"]:
+    # Exact: the sums are integers far below 2^53.
+    flat = sums.reshape(len(sums), -1).astype(np.float64)
+    return np.asarray((drawn.astype(np.float64) @ flat).reshape(-1, *sums.shape[1:]))
+
+
+def _iou_and_mean(parts: Float[np.ndarray, "R 3 K"]) -> Float[np.ndarray, "R K+1"]:
+    hits, true, predicted = np.moveaxis(parts, 1, 0)
+    present = true > 0
+    iou = np.full(hits.shape, np.nan)
+    np.divide(hits, true + predicted - hits, out=iou, where=present)
+    mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
+    return np.column_stack([iou, mean])
+
+
+def _holders(sums: Integer[np.ndarray, "S U 3 K"]) -> Integer[np.ndarray, " K+1"]:
+    """Return how many units hold each class and, last, how many there are."""
+    holding = (sums[0, :, 1] > 0).sum(axis=0)
+    return np.append(holding, sums.shape[1])
+
+
+def _no_ends(count: int) -> Ends:
+    return np.full(count, np.nan), np.full(count, np.nan)
+
+
+def _intervals(value: Float[np.ndarray, " M"], ends: Ends) -> tuple[Interval, ...]:
+    return tuple(Interval(*map(float, parts)) for parts in zip(value, *ends, strict=True))

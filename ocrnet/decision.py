@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ocrnet.compare import Interval
+from ocrnet.intervals import shortage_words
 
 Rule = Literal[">", ">=", "<="]
-Kind = Literal["points", "share", "ratio", "answer"]
+Kind = Literal["points", "share", "ratio", "answer", "count"]
 ROUNDING = 1e-9  # 0.70 - 0.65 is a little more than 0.05 in floating point
 
 
@@ -18,7 +19,7 @@ class Check:
 
     Args:
         name: what is looked at.
-        found: a difference, a share, a ratio, or 1 for yes and 0 for no.
+        found: a difference, a share, a ratio, a number, or 1 for yes and 0 for no.
         rule: how `found` must stand to `allowed`.
         kind: in which unit people read it.
     """
@@ -87,10 +88,11 @@ class Decision:
 
     def in_words(self) -> dict[str, str]:
         """Return the score that decided, with its interval in percent, by its name."""
+        unit = self.figures["bootstrap"]["unit"]
         difference = self.figures.get("miou_difference")
         if difference is not None:
-            return {"miou_difference": interval_words(difference, signed=True)}
-        return {"miou": interval_words(self.figures["miou"])}
+            return {"miou_difference": interval_words(difference, signed=True, unit=unit)}
+        return {"miou": interval_words(self.figures["miou"], unit=unit)}
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON takes it."""
@@ -107,13 +109,12 @@ def _notes(figures: Mapping[str, Any]) -> list[str]:
         return []
     challenger, champion = figures["challenger"], figures.get("champion")
     drawn = figures["bootstrap"]
-    basis = (
-        f"{figures['images']} test images, bootstrap over {drawn['units']} {drawn['unit']}, "
-        f"{drawn['resamples']} resamples, seed {drawn['seed']}"
-    )
+    basis = f"{figures['images']} test images: {basis_words(drawn)}"
     if champion is None:
-        return [f"{challenger['name']}: mIoU {interval_words(figures['miou'])} %; {basis}"]
-    points = interval_words(figures["miou_difference"], signed=True)
+        return [
+            f"{challenger['name']}: mIoU {interval_words(figures['miou'], unit=drawn['unit'])} %; {basis}"
+        ]
+    points = interval_words(figures["miou_difference"], signed=True, unit=drawn["unit"])
     return [
         f"{challenger['name']}: mIoU {_show(challenger['miou'], 'share')}; "
         f"{champion['name']}, the champion: {_show(champion['miou'], 'share')}; difference {points} points",
@@ -121,8 +122,26 @@ def _notes(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def interval_words(interval: Interval | Mapping[str, float], *, signed: bool = False) -> str:
+def basis_words(drawn: Mapping[str, Any]) -> str:
+    """Return what the interval rests on, or why there is none.
+
+    Args:
+        drawn: the entry `bootstrap` of the figures.
+    """
+    if drawn["units"] < drawn["least_units"]:
+        return shortage_words(drawn["units"], drawn["unit"], drawn["least_units"])
+    return f"{drawn['resamples']} resamples over {drawn['units']} {drawn['unit']}, seed {drawn['seed']}"
+
+
+def interval_words(
+    interval: Interval | Mapping[str, float | None], *, signed: bool = False, unit: str = "images"
+) -> str:
     """Return a score with its interval in percent.
+
+    Args:
+        interval: a score or a difference, as shares; ends that are nan or None are not there.
+        signed: whether a plus sign stands before what is above zero.
+        unit: what there are too few of where there is no interval, `images` or `groups`.
 
     >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
     '+2.0 [+1.0, +3.4]'
@@ -130,10 +149,12 @@ def interval_words(interval: Interval | Mapping[str, float], *, signed: bool = F
     parts = vars(interval) if isinstance(interval, Interval) else interval
     sign = "+" if signed else ""
     value, low, high = (
-        f"{100 * parts[name]:{sign}.1f}" if math.isfinite(parts[name]) else "-"
-        for name in ("value", "low", "high")
+        "-" if part is None or not math.isfinite(part) else f"{100 * part:{sign}.1f}"
+        for part in (parts[name] for name in ("value", "low", "high"))
     )
-    return f"{value} [{low}, {high}]"
+    return (
+        f"{value} [too few {unit}]" if low == "-" and value != "-" else f"{value} [{low}, {high}]"
+    )
 
 
 def finite(value: float) -> float | None:
@@ -144,6 +165,10 @@ def finite(value: float) -> float | None:
 def _show(value: float, kind: Kind) -> str:
     if kind == "answer":
         return "yes" if value else "no"
+    if not math.isfinite(value):
+        return "not known"
+    if kind == "count":
+        return f"{value:.0f}"
     if kind == "points":
         return f"{100 * value:+.2f} points"
     return f"{100 * value:.1f} %" if kind == "share" else f"{value:.2f} x"

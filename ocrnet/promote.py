@@ -3,7 +3,8 @@
 The champion goes when the challenger is better beyond doubt and worse in nothing that matters: the whole interval of
 the mIoU difference (a paired bootstrap over test images or groups of them, as in `compare`) lies above the margin, no
 class loses more IoU than its limit, and neither calibration nor latency gets worse by more than theirs. A first model
-has nothing to be held against: it is asked for, and has least scores to reach.
+has nothing to be held against: it is asked for, and has least scores to reach, which no interval is part of. Where the
+test split has too few images or groups for an interval, no champion is replaced.
 """
 
 import math
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Integer
 
-from ocrnet.compare import Estimate, compare, estimate
+from ocrnet.compare import Estimate, Interval, compare, estimate
 from ocrnet.config import EvaluateParams, PromoteParams
 from ocrnet.decision import Check, Decision, finite
 from ocrnet.errors import DataError
@@ -78,9 +79,9 @@ def decide(
         resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
     )  # fmt: skip
     less_calibrated = challenger.calibration_error - champion.calibration_error
-    low, slowest = f"{100 * found.confidence:g} %", limits.max_latency_ratio
+    slowest = limits.max_latency_ratio
     checks = [
-        Check(f"mIoU difference, low end of {low}", found.miou.low, ">", limits.margin, "points"),
+        _beyond_doubt(found, limits),
         *(
             Check(f"IoU {name}", one.value, ">=", -limits.max_class_drop, "points")
             for name, one in zip(class_names, found.per_class, strict=True)
@@ -96,7 +97,7 @@ def decide(
     ]
     figures = {
         **_statistics(found, statistics, images=len(challenger.ids)),
-        "miou_difference": asdict(found.miou),
+        "miou_difference": _ends(found.miou),
         "iou_differences": _by_class(class_names, [one.value for one in found.per_class]),
         "challenger": _scores(challenger),
         "champion": _scores(champion),
@@ -128,10 +129,23 @@ def _decide_first(
     ]
     figures = {
         **_statistics(found, statistics, images=len(challenger.ids)),
-        "miou": asdict(found.miou),
+        "miou": _ends(found.miou),
         "challenger": _scores(challenger),
     }
     return Decision(tuple(checks), figures)
+
+
+def _beyond_doubt(found: Estimate, limits: PromoteParams) -> Check:
+    """Return the check of the interval or, where there is none, of the number of units that it needs."""
+    if found.too_few:
+        name = f"test {found.unit}, to tell a difference from luck"
+        return Check(name, float(found.units), ">=", float(found.least), "count")
+    name = f"mIoU difference, low end of {100 * found.confidence:g} %"
+    return Check(name, found.miou.low, ">", limits.margin, "points")
+
+
+def _ends(interval: Interval) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in asdict(interval).items()}
 
 
 def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
@@ -163,7 +177,7 @@ def _statistics(found: Estimate, statistics: EvaluateParams, *, images: int) -> 
         "classes": found.classes,
         "bootstrap": {
             "resamples": statistics.bootstrap, "seed": statistics.seed, "confidence": found.confidence,
-            "unit": found.unit, "units": found.units,
+            "unit": found.unit, "units": found.units, "least_units": found.least,
         },
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ from ocrnet.compare import Estimate, Interval, estimate
 from ocrnet.config import EvaluateParams
 from ocrnet.counting import Counts, ImageCounts, add_up, summarize
 from ocrnet.ensemble import load_segmenters
+from ocrnet.intervals import shortage_words
 from ocrnet.protocol import Protocol
 from ocrnet.scoring import Segmenter, TestSplit, count_split, read_test_split
 from ocrnet.verdict_words import percent
@@ -44,7 +45,7 @@ class BundleScores:
             **self.facts,
             "bootstrap": {
                 "resamples": STATISTICS.bootstrap, "seed": STATISTICS.seed, "confidence": found.confidence,
-                "unit": found.unit, "units": found.units,
+                "unit": found.unit, "units": found.units, "least_units": found.least,
             },
             **self.summary,
             "miou": _interval(found.miou),
@@ -70,17 +71,22 @@ class BundleScores:
         ):
             pixels = "" if share is None else percent(share)
             lines.append(
-                f"{name:{width}}  {pixels:>7}  {percent(one.value):>7}  {_ends(one):16}  {_share(edge):>12}"
+                f"{name:{width}}  {pixels:>7}  {percent(one.value):>7}  {_ends(one, found.unit):16}  {_share(edge):>12}"
             )
         return "\n".join([*lines, "", *self._notes()])
 
     def _notes(self) -> list[str]:
         found, scores = self.estimate, self.summary
+        basis = (
+            f"{100 * found.confidence:g} % interval, bootstrap over {found.units} {found.unit}, "
+            f"{STATISTICS.bootstrap} resamples"
+        )
+        if found.too_few:
+            basis = shortage_words(found.units, found.unit, found.least)
         return [
             f"pixel accuracy {_share(scores['accuracy'])}, mean accuracy {_share(scores['mean_accuracy'])}, "
             f"calibration error {_share(scores['calibration_error'])}",
-            f"mIoU over {found.classes} of {len(found.per_class)} classes; {100 * found.confidence:g} % interval, "
-            f"bootstrap over {found.units} {found.unit}, {STATISTICS.bootstrap} resamples",
+            f"mIoU over {found.classes} of {len(found.per_class)} classes; {basis}",
         ]
 
 
@@ -183,8 +189,10 @@ def _interval(one: Interval) -> dict[str, float | None]:
     return {name: None if value != value else value for name, value in asdict(one).items()}
 
 
-def _ends(one: Interval) -> str:
-    return "" if one.low != one.low else f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
+def _ends(one: Interval, unit: str) -> str:
+    if one.low != one.low:
+        return f"too few {unit}" if one.value == one.value else ""
+    return f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
 
 
 def _share(value: float | None) -> str:

@@ -58,7 +58,7 @@ class Cell:
 def cells_of(params: Params) -> list[Cell]:
     """Return the models that the params ask for; folders of other cells may lie about."""
     arms = (BASELINE, *params.retrain.arms)
-    return [Cell(arm, seed) for arm in arms for seed in params.seeds]
+    return [Cell(arm, seed) for arm in arms for seed in dict.fromkeys(params.seeds)]
 
 
 @runtime_checkable

@@ -3,10 +3,11 @@
 The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. The best is
 the one with the highest mean on the test images: taken by validation, an arm without a GAN could be ahead there of a
 GAN that is said to help. The challenger is another matter: the validation split chooses it. The interval is that of a
-bootstrap over test images (or groups of them) and, where there are several, over seeds, both arms on the same
-resamples.
+bootstrap over test images (or groups of them), both arms on the same resamples, widened by the spread of the seeds
+where there are several. Below a least number of images or groups there is no interval, and nothing is shown.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from ocrnet.compare import (
 from ocrnet.config import EvaluateParams
 from ocrnet.data.arms import BASELINE, uses_gan, without_gan
 from ocrnet.scoring import Cell, ModelScores, TestSplit
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,11 @@ class Outcome:
 
 
 def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams) -> Outcome:
-    """Compare the arms and choose the challenger; the validation split decides between equals."""
+    """Compare the arms and choose the challenger; the validation split decides between equals.
+
+    Seeds whose models are the same to the bit in every arm are one training, and are counted once.
+    """
+    scores = _distinct(scores)
     val_mious: dict[str, dict[int, float]] = {}
     for score in scores:
         val_mious.setdefault(score.cell.arm, {})[score.cell.seed] = score.val_miou
@@ -72,6 +79,24 @@ def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParam
         for arm in val_mious
     }
     return compare_arms(stacks, val_mious, groups=split.groups, params=params)
+
+
+def _distinct(scores: Sequence[ModelScores]) -> list[ModelScores]:
+    """Return the scores of trainings that are not the same as an earlier one."""
+    weights: dict[int, list[tuple[str, str]]] = {}
+    for score in scores:
+        trained = weights.setdefault(score.cell.seed, [])
+        trained.append((score.cell.arm, score.summary["weights_sha256"]))
+    first: dict[frozenset[tuple[str, str]], int] = {}
+    for seed, trained in weights.items():
+        first.setdefault(frozenset(trained), seed)
+    repeated = sorted(set(weights) - set(first.values()))
+    if repeated:
+        logger.warning(
+            "evaluate: the models of seeds %s are those of other seeds to the bit: they count as one training",
+            ", ".join(map(str, repeated)),
+        )
+    return [score for score in scores if score.cell.seed in first.values()]
 
 
 def compare_arms(

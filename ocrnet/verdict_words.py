@@ -5,10 +5,11 @@ import math
 from ocrnet.compare import Comparison, Interval
 from ocrnet.config import EvaluateParams
 from ocrnet.data.arms import ARMS, BASELINE, data_words_of, uses_gan, without_gan, words_of
+from ocrnet.intervals import shortage_words
 from ocrnet.scoring import TestSplit
 from ocrnet.verdict import Outcome
 
-FEW_SEEDS = 5  # with fewer, resampling them gives an interval that is too narrow still
+FEW_SEEDS = 5  # with fewer, the interval is wide, for their spread is hardly known
 
 
 def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
@@ -38,15 +39,24 @@ def answer(outcome: Outcome) -> str:
     if not outcome.gan_arms:
         return f"No arm uses a GAN; {chosen}"
     comparison = outcome.against_rival[outcome.shown]
+    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(outcome.rival)}"
+    if without_gan(outcome.val_mious) == [BASELINE]:
+        gain += ", the only rival"
+    if comparison.too_few:
+        why = f"from so few test images ({_shortage(comparison)})"
+        return f"Whether the GAN pairs help cannot be told {why}: {gain}; {chosen}"
     words = "are not shown to help"
     if outcome.helps:
         words = "help"
     elif comparison.hurts:
         words = "do harm"
-    gain = f"{difference(comparison.miou)} points of mIoU against {data_words_of(outcome.rival)}"
-    if without_gan(outcome.val_mious) == [BASELINE]:
-        gain += ", the only rival"
+    if comparison.seeds == 1 and words != "are not shown to help":
+        words += " in one training of each arm"
     return f"The GAN pairs {words}: {gain}; {chosen}"
+
+
+def _shortage(comparison: Comparison) -> str:
+    return shortage_words(comparison.units, comparison.unit, comparison.least)
 
 
 def rare_classes(split: TestSplit, params: EvaluateParams) -> list[int]:
@@ -63,21 +73,29 @@ def percent(share: float) -> str:
     return "n/a" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def difference(interval: Interval) -> str:
+def difference(interval: Interval, unit: str = "images") -> str:
     """Return a difference with its interval, in points.
 
-    >>> difference(Interval(0.05, -0.011, 0.1))
-    '+5.0 [-1.1, +10.0]'
+    Args:
+        interval: a difference of shares.
+        unit: what there are too few of where there is no interval, `images` or `groups`.
+
+    >>> difference(Interval(0.05, -0.011, 0.1)), difference(Interval(0.05, math.nan, math.nan))
+    ('+5.0 [-1.1, +10.0]', '+5.0 [too few images]')
     """
     if math.isnan(interval.value):
         return "n/a"
     value, low, high = (
         f"{100 * part + 0.0:+.1f}" for part in (interval.value, interval.low, interval.high)
     )
+    if math.isnan(interval.low):
+        return f"{value} [too few {unit}]"
     return f"{value} [{low}, {high}]"
 
 
 def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
+    if comparison.too_few:
+        return _shortage(comparison)
     return (
         f"{100 * comparison.confidence:g} % interval, paired bootstrap over {resampled(comparison)}, "
         f"{params.bootstrap} resamples"
@@ -85,7 +103,7 @@ def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
 
 
 def resampled(comparison: Comparison) -> str:
-    """Return what a bootstrap drew from, in words."""
+    """Return what an interval is over, in words."""
     units = f"{comparison.units} {comparison.unit}"
     return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
 
@@ -96,10 +114,10 @@ def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -
     if not rare:
         return f"No class is rare ({limit})."
     before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
-    intervals = outcome.against_baseline[outcome.shown].per_class
+    comparison = outcome.against_baseline[outcome.shown]
     parts = [
         f"{split.classes.class_names[i]} {percent(before[i])} to {percent(after[i])}, "
-        f"{difference(intervals[i])}"
+        f"{difference(comparison.per_class[i], comparison.unit)}"
         for i in rare
     ]
     return f"Rare classes ({limit}), IoU: {'; '.join(parts)}."
@@ -117,7 +135,8 @@ def _rival_sentence(outcome: Outcome) -> list[str]:
     score = percent(outcome.arm_scores[outcome.rival][-1])
     if outcome.rival == BASELINE:
         return [f"The best arm without a GAN on the test images is {BASELINE}: real images only."]
-    gain = difference(outcome.against_rival[outcome.shown].miou)
+    against = outcome.against_rival[outcome.shown]
+    gain = difference(against.miou, against.unit)
     return [
         f"The best arm without a GAN on the test images is {outcome.rival} ({score}); against it the difference is "
         f"{gain} points."
@@ -129,24 +148,30 @@ def _choice_sentence(outcome: Outcome) -> list[str]:
         return ["The challenger is the best of all by validation mIoU."]
     if outcome.helps:
         return ["The pairs help, for the whole interval is above zero."]
-    hurts = outcome.against_rival[outcome.shown].hurts
-    why = "The whole interval is below zero" if hurts else "The interval holds zero"
+    against = outcome.against_rival[outcome.shown]
+    why = "The whole interval is below zero" if against.hurts else "The interval holds zero"
+    if against.too_few:
+        why = "Without an interval nothing is shown"
     return [f"{why}, so the challenger is the best of the models without a GAN by validation mIoU."]
 
 
 def _caveats(outcome: Outcome, comparison: Comparison, split: TestSplit) -> list[str]:
-    groups, seeds = len(set(split.groups)), len(outcome.val_mious[BASELINE])
+    seeds = len(outcome.val_mious[BASELINE])
     told = []
-    if comparison.unit == "images" and groups < len(split):
+    if comparison.too_few and comparison.unit == "groups":
         told.append(
-            f"The images come from {groups} groups only and images of a group are alike, so the interval is too narrow."
+            f"The {len(split)} test images come from {comparison.units} groups, and images of a group are alike: more "
+            "images of these groups would not do."
         )
     if seeds == 1:
         told.append(
-            "With one seed the interval covers the choice of test images, not the luck of training."
+            "With one seed the comparison is of these models on other test images: whether another training of the "
+            "same arms would come out so is not known."
         )
     elif seeds < FEW_SEEDS:
-        told.append(f"{seeds} seeds say little of the luck of training: more could move the interval.")  # fmt: skip
+        told.append(
+            f"{seeds} seeds say little of the luck of training, so the interval is wide: more seeds would narrow it."
+        )
     if outcome.gan_arms and seeds > 1:
         told.append("One GAN painted the pairs of all seeds: its own luck is not in the interval.")
     if len(outcome.gan_arms) > 1:

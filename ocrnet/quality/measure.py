@@ -27,7 +27,7 @@ from ocrnet.gan.synthesize import LayoutPainter
 from ocrnet.quality.distances import fid, kid
 from ocrnet.quality.features import FeatureBank, FeatureSet
 from ocrnet.quality.manifold import LEAST_VECTORS, precision_recall_density_coverage
-from ocrnet.quality.neighbours import ALARM_AUC, mean_pairwise, memory
+from ocrnet.quality.neighbours import ALARM_AUC, ALARM_P, mean_pairwise, memory
 from ocrnet.quality.pictures import psnr, ssim
 from ocrnet.quality.record import Measure, write_quality
 from ocrnet.runtime import key_seed
@@ -257,7 +257,8 @@ def _judged(gan_test: GanTest, count: int, blank: Measure) -> Iterator[Measure]:
 def _warn(measures: list[Measure]) -> None:
     for measure in measures:
         alarming = (measure.name, measure.of) == ("memorisation_auc", "held_out")
-        if alarming and measure.value > ALARM_AUC:
+        sure = measure.p_value is not None and measure.p_value <= ALARM_P
+        if alarming and measure.value > ALARM_AUC and sure:
             logger.warning(
                 "select: with a chance of %.2f (p %.3g) a painting of a held-out label map is nearer to the training "
                 "images than the real image is; above %.1f the generator repeats what it learned from: look at "

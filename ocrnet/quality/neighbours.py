@@ -10,6 +10,7 @@ from scipy.stats import mannwhitneyu
 from ocrnet.quality.features import FeatureSet
 
 ALARM_AUC = 0.6
+ALARM_P = 0.05  # above it, that many paintings are nearer by luck
 
 
 class Memory(NamedTuple):

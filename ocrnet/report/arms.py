@@ -4,6 +4,7 @@ from typing import Any
 
 from ocrnet.data.arms import BASELINE, data_words_of, words_of
 from ocrnet.data.manifest import ClassTable
+from ocrnet.intervals import shortage_words
 from ocrnet.report.values import css_colour, interval_of, percent_of
 from ocrnet.verdict_words import difference
 
@@ -46,6 +47,9 @@ def interval_words(scores: Json) -> str:
 
 
 def _words_of(comparison: Json) -> str:
+    if comparison["units"] < comparison["least"]:
+        shortage = shortage_words(comparison["units"], comparison["unit"], comparison["least"])
+        return f"interval left out, for {shortage}"
     level = f"{100 * comparison['confidence']:g} %"
     seeds = f"{comparison['seeds']} seeds and " if comparison["seeds"] > 1 else ""
     units = f"{comparison['units']} {comparison['unit']}"
@@ -69,7 +73,7 @@ def arm_rows(scores: Json) -> list[Json]:
             "rival": arm == scores["best_non_gan"],
             "miou": percent_of(values[-1]),
             "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],
-            "gains": [_difference(gain and gain["miou"]) for gain in gains],
+            "gains": [_difference(gain) for gain in gains],
         })  # fmt: skip
     return rows
 
@@ -83,7 +87,7 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
         cells = []
         for arm, values in scores["arms"].items():
             lines = [
-                (reference, _difference(comparison["per_class"][i] if is_class else comparison["miou"]))
+                (reference, _difference(comparison, i if is_class else None))
                 for key, reference in against
                 if (comparison := scores[key].get(arm)) is not None
             ]  # fmt: skip
@@ -101,9 +105,13 @@ def _references(scores: Json) -> list[tuple[str, str]]:
 
 
 def _gain_words(comparison: Json) -> tuple[str, str]:
-    value, interval = difference(interval_of(comparison["miou"])).split(" ", 1)
+    value, interval = _difference(comparison).split(" ", 1)
     return f"{value} points", f"{interval}, {_words_of(comparison)}"
 
 
-def _difference(raw: Json | None) -> str:
-    return "-" if raw is None else difference(interval_of(raw))
+def _difference(comparison: Json | None, class_id: int | None = None) -> str:
+    """Return the difference of a class, or of the mIoU, in words."""
+    if comparison is None:
+        return "-"
+    raw = comparison["miou"] if class_id is None else comparison["per_class"][class_id]
+    return difference(interval_of(raw), comparison["unit"])

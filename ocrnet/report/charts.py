@@ -77,12 +77,16 @@ def interval_chart(interval: Interval, limit: float) -> Markup:
         clipped = max(-1.0, min(1.0, value / limit if limit > 0 else 0.0))
         return f"{(1 + clipped) * (width - 8) / 2 + 4:.1f}"
 
+    middle = f'<circle cx="{x(interval.value)}" cy="10" r="4"/></svg>'
+    if math.isnan(interval.low):  # too few images: a point without whiskers
+        return Markup(
+            '<svg class="interval open" viewBox="0 0 {} {}" aria-hidden="true"><path class="zero" d="M{} 0V20"/>'
+        ).format(width, height, x(0.0)) + Markup(middle)
     tone = "up" if interval.low > 0 else "down" if interval.high < 0 else "open"
     return Markup(
         '<svg class="interval {}" viewBox="0 0 {} {}" aria-hidden="true">'
         '<path class="zero" d="M{} 0V20"/><path class="whisker" d="M{} 10H{}"/>'
-        '<circle cx="{}" cy="10" r="4"/></svg>'
-    ).format(tone, width, height, x(0.0), x(interval.low), x(interval.high), x(interval.value))
+    ).format(tone, width, height, x(0.0), x(interval.low), x(interval.high)) + Markup(middle)
 
 
 def nice_ticks(low: float, high: float, *, count: int = 5) -> list[float]:

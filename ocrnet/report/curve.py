@@ -56,7 +56,9 @@ def curve_rows(curve: Json) -> list[tuple[str, list[str]]]:
     for arm, points in curve["arms"].items():
         for point in points:
             seeds = ", ".join(f"{100 * value:.2f}" for value in point["seeds"].values())
-            interval = f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
+            interval = "too few images"
+            if point["low"] is not None:
+                interval = f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
             share, images = f"{100 * point['fraction']:g} %", str(point["images"])
             rows.append((arm, [share, images, f"{100 * point['miou']:.2f}", interval, seeds]))
     return rows

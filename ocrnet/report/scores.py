@@ -32,6 +32,7 @@ def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
     intervals = [interval_of(raw) for raw in comparison["per_class"]]
     intervals.append(interval_of(comparison["miou"]))
     ends = [abs(end) for one in intervals for end in (one.low, one.high) if not math.isnan(end)]
+    ends += [abs(one.value) for one in intervals if not math.isnan(one.value)]
     limit = max(ends, default=1.0)
     edges = [
         _mean_rows([model["boundary_iou"] for model in scores["models"] if model["arm"] == name])
@@ -48,7 +49,7 @@ def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
             "share": percent(scores["train_shares"][i]) if is_class else "",
             "before": percent_of(scores["arms"][BASELINE][i]),
             "after": percent_of(scores["arms"][arm][i]),
-            "gain": difference(intervals[i]),
+            "gain": difference(intervals[i], comparison["unit"]),
             "chart": interval_chart(intervals[i], limit),
             "edge_before": percent_of(edges[0][i]),
             "edge_after": percent_of(edges[1][i]),

@@ -171,15 +171,15 @@ def _store_words(target: Target, error: Exception) -> str:
 
 def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
     """Return what the ledger keeps: everything that the decision rests on."""
+    from ocrnet.decision import basis_words
+
     decision = proposal.decision
     assert decision is not None
     figures, seen = decision.figures, proposal.challenger.tags
     tags = {
         **git_tags(),
         "reasons": "\n".join(decision.reasons),
-        "bootstrap": "{resamples} resamples over {units} {unit}, seed {seed}".format(
-            **figures["bootstrap"]
-        ),
+        "bootstrap": basis_words(figures["bootstrap"]),
         "test_sha256": figures["test_sha256"],
         **{f"challenger.{name}": seen[name] for name in KEPT if name in seen},
         **decision.in_words(),

@@ -66,17 +66,24 @@ def write_world(
     _write_folder(data / "prepare", classes, ids, origin="real")
     for seed in seeds:
         # The baseline takes the second class for the third unless it is very red.
-        write_model(data / "train" / str(seed), names, dent=(255, 20, 20), val_miou=0.6)
-        write_model(data / "retrain" / f"gan-{seed}", names, dent=PALETTE[1], val_miou=0.7)
+        baseline, retrained = data / "train" / str(seed), data / "retrain" / f"gan-{seed}"
+        write_model(baseline, names, dent=(255, 20, 20), val_miou=0.6, seed=seed)
+        write_model(retrained, names, dent=PALETTE[1], val_miou=0.7, seed=seed)
     write_gan(data, classes)
 
 
 def write_model(
-    folder: Path, names: Sequence[str], *, dent: tuple[int, int, int], val_miou: float
+    folder: Path,
+    names: Sequence[str],
+    *,
+    dent: tuple[int, int, int],
+    val_miou: float,
+    seed: int = 0,
 ) -> None:
+    """Write a model; another seed gives other weights that know the same colours."""
     folder.mkdir(parents=True)
     colours = [PALETTE[0], dent, PALETTE[2]]
-    _write_json(folder / "colours.json", {"names": list(names), "colours": colours})
+    _write_json(folder / "colours.json", {"names": list(names), "colours": colours, "seed": seed})
     _write_json(folder / "val_scores.json", {
         "class_names": list(names), "per_class_iou": [0.9, 0.5, None], "miou": val_miou,
         "confusion": np.eye(3).tolist(),

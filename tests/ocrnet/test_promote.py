@@ -1,5 +1,6 @@
 """The gate: what promotes, what refuses and why, on confusions made by hand."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_better_on_every_image_is_promoted() -> None:
     assert decision.figures["challenger"]["miou"] == pytest.approx(90 / 110)
     assert decision.figures["bootstrap"] == {
         "resamples": 300, "seed": 0, "confidence": 0.95, "unit": "images", "units": 8,
+        "least_units": 6,
     }  # fmt: skip
 
 
@@ -163,6 +165,36 @@ def test_groups_are_resampled_whole() -> None:
     assert (drawn["unit"], drawn["units"]) == ("groups", 6)
 
 
+@pytest.mark.parametrize(("images", "groups"), [(1, 1), (5, 5), (40, 5)])
+def test_too_few_images_or_groups_promote_nothing_and_say_how_many_are_needed(
+    images: int, groups: int
+) -> None:
+    names = tuple(f"g{i % groups}" for i in range(images))
+    both = [
+        replace(one, groups=names)
+        for one in (candidate(*BETTER[:1] * images), champion(*PLAIN[:1] * images))
+    ]
+    decision = run(*both, margin=-1.0)
+    unit = "images" if groups == images else "groups"
+    (reason,) = decision.reasons
+    assert not decision.promote
+    assert reason.startswith(f"test {unit}")
+    assert f": {groups}, allowed >= 6" in reason
+    assert decision.figures["miou_difference"]["low"] is None
+    assert decision.in_words() == {"miou_difference": f"+15.2 [too few {unit}]"}
+    text = decision.to_text()
+    assert "6 are needed" in text
+    assert "nan" not in text + json.dumps(decision.to_json(), allow_nan=False)
+
+
+def test_a_first_model_needs_no_interval_and_says_that_there_is_none() -> None:
+    decision = run(candidate(*BETTER[:3]), None, first=True)
+    assert decision.promote
+    assert decision.in_words() == {"miou": "81.8 [too few images]"}
+    assert "3 images are too few for an interval: 6 are needed" in decision.to_text()
+    json.dumps(decision.to_json(), allow_nan=False)
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 40)] * 3), min_size=4, max_size=8), st.data())
 def test_a_better_challenger_never_turns_promote_into_refuse(
     errors: list[tuple[int, ...]], data: st.DataObject
@@ -212,7 +244,7 @@ def test_the_table_names_every_check_and_marks_what_fails() -> None:
     assert lines[-2] == (
         "version 2: mIoU 81.8 %; version 1, the champion: 66.7 %; difference +15.2 [+15.2, +15.2] points"
     )
-    assert lines[-1] == "8 test images, bootstrap over 8 images, 300 resamples, seed 0"
+    assert lines[-1] == "8 test images: 300 resamples over 8 images, seed 0"
 
 
 def test_the_decision_as_json_repeats_the_checks() -> None:
