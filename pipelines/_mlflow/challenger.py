@@ -8,8 +8,9 @@ from typing import Any
 
 from ocrnet.errors import DataError
 
+from .damage import damage_of
 from .ledger import Registered
-from .lock import Entry, Lock, file_hash, is_intact
+from .lock import Entry, Lock, file_hash
 
 WEIGHTS_FILE = "weights.safetensors"
 CHALLENGER_FILE = Path("data/evaluate/challenger.json")
@@ -38,11 +39,11 @@ class Challenger:
     def damage(self) -> str | None:
         """Return what contradicts the records of DVC and of `evaluate`, or None."""
         for entry in (self.entry, self.evaluation):
-            if not is_intact(entry):
-                return f"{entry.out} is not what dvc.lock says"
+            if found := damage_of(entry):
+                return found
         path = self.folder / WEIGHTS_FILE
         if not path.is_file() or file_hash(path, "sha256") != self.weights_sha256:
-            return f"{path} is not what {CHALLENGER_FILE} says"
+            return f"{path} is not what {CHALLENGER_FILE} says. Run `dvc repro evaluate`."
         return None
 
     def registered(self, model: str, version: str) -> Registered:

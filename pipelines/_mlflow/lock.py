@@ -104,11 +104,6 @@ def key_of(name: str, entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def is_intact(entry: Entry) -> bool:
-    """Tell whether the folder still holds what DVC recorded, so that nothing is sent under a wrong key."""
-    return folder_md5(entry.out) == entry.md5
-
-
 def folder_md5(folder: Path) -> str:
     """Return the hash that DVC gives a folder."""
     files = [

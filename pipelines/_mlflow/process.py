@@ -25,9 +25,12 @@ def process_id(pid: int | None = None) -> str:
 
 
 def is_dead(process: str) -> bool:
-    """Tell whether a process is dead for sure: it ran here, since this boot, and no longer does."""
+    """Tell whether a process is dead for sure: it ran here, since this boot, and no longer does.
+
+    Where there is no /proc, as on macOS, nobody is known to be dead.
+    """
     own, parts = process_id().split(), process.split()
-    if len(own) != len(parts) or own[:2] != parts[:2]:
+    if not own or len(own) != len(parts) or own[:2] != parts[:2]:
         return False
     return process_id(int(parts[2])) != process
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ocrnet.config import Params
-from ocrnet.errors import GateError, StoreError
+from ocrnet.errors import DataError, GateError, StoreError
 from ocrnet.params_file import load_params
 from pipelines._commit import git_tags
 
@@ -35,6 +35,16 @@ from .tickets import (
 from .versions import find_version
 
 __all__ = ["Outcome", "PromoteOptions", "history", "promote", "rollback"]
+CURES = {  # of a local store, by what is in its error, in lower case
+    "out-of-date database schema": "An older MLflow made it. Copy the file, then run: mlflow db upgrade {uri}",
+    "can't locate revision": "A newer MLflow made it. Run `make setup`, or use the environment that made it.",
+    "file is not a database": "The file is damaged. Put a copy of before in its place, or move it away: the next "
+    "`dvc repro` or `python -m pipelines.publish` sends all again, without the promotions.",
+    "malformed": "The file is damaged. Put a copy of before in its place, or move it away: the next `dvc repro` or "
+    "`python -m pipelines.publish` sends all again, without the promotions.",
+    "database is locked": "Another process writes to it. Try again once that one has ended.",
+    "readonly database": "The file or its folder cannot be written to. Give yourself the right to.",
+}
 KEPT = (  # of the version's tags
     "git.sha", "dvc.data_md5", "dvc.lock_md5", "dvc.stage_key", "evaluate.stage_key", "weights_sha256", "arm", "seed",
     "params.sha", "prefect.flow_run_id",
@@ -98,6 +108,7 @@ def propose(session: Session, options: PromoteOptions, params: Params) -> Propos
     held = read_aliases(session, model)
     decision = None
     if held.champion != challenger.number:
+        _check_prepared(options.prepared)
         from .judging import judge
 
         champion = find_version(session, model, held.champion) if held.champion else None
@@ -142,13 +153,17 @@ def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> 
         StoreError: MLflow is away.
     """
     loaded = load_params(params)
-    with opened(loaded) as session:
+    with opened(loaded, changes=False) as session:
         return read_entries(session, model or loaded.publish.model_name)
 
 
 @contextmanager
-def opened(params: Params) -> Iterator[Session]:
+def opened(params: Params, *, changes: bool = True) -> Iterator[Session]:
     """Open the store that `MLFLOW_TRACKING_URI` names; whatever it fails with becomes one line.
+
+    Args:
+        params: from `params.yaml`.
+        changes: whether the store may be left with half of a promotion.
 
     Raises:
         StoreError: MLflow is away or refuses a call.
@@ -162,11 +177,30 @@ def opened(params: Params) -> Iterator[Session]:
     except TimeoutError as error:
         raise StoreError(f"{target.shown}: {target.redact(str(error))}") from None
     except outages() as error:
-        raise StoreError(_store_words(target, error)) from error
+        raise StoreError(_store_words(target, error, changes=changes)) from error
 
 
-def _store_words(target: Target, error: Exception) -> str:
-    return f"{target.shown}: {target.redact(str(error))[:300]}. `python -m pipelines.promotions` shows how far it came."
+def _store_words(target: Target, error: Exception, *, changes: bool) -> str:
+    text = target.redact(str(error))
+    found = f"{target.shown}: {text[:300]}."
+    cure = next((cure for part, cure in CURES.items() if part in text.lower()), "")
+    if cure:
+        return f"{found} {cure.format(uri=target.shown)}"
+    return f"{found} `python -m pipelines.promotions` shows how far it came." if changes else found
+
+
+def _check_prepared(folder: Path) -> None:
+    """Look whether the test split that is scored on is there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not (folder / "manifest.csv").is_file():
+        raise DataError(
+            f"{folder}: this checkout does not hold the test split that is scored on. After a run on workers: "
+            "`python -m pipelines.take RUN`, then `dvc checkout` (`dvc pull` where there is a remote), or the flow "
+            "promote/main. After a run here: `dvc checkout`."
+        )
 
 
 def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:

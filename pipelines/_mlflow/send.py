@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ocrnet.errors import DataError
 
 from .challenger import Challenger, read_challenger
+from .damage import damage_of
 from .ledger import Registered, Sent, load_sent, save_sent, still_there
-from .lock import Entry, Lock, is_intact, load_plain_yaml, read_lock
+from .lock import Entry, Lock, load_plain_yaml, read_lock
 from .target import STATE, Target, find_target
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def publish() -> int:
         return 0
     sending = Sending(target, experiment, model, lock)
     sending.run(challenger)
-    sending.tell()
-    return 0
+    return sending.tell()
 
 
 class Sending:
@@ -78,8 +78,8 @@ class Sending:
             self._unsent.append(self._experiment)
             self._reasons.append(self._reason(error))
 
-    def tell(self) -> None:
-        """Print what was sent, and one line on what was not."""
+    def tell(self) -> int:
+        """Print what was sent, and one line on what was not; return the exit code, which is not 0 for damage."""
         names = ", ".join(self._done) or "nothing new"
         print(f"publish: sent {names} to {self._target.shown}, experiment {self._experiment}")
         if self._unsent:
@@ -90,6 +90,7 @@ class Sending:
             )
         for line in self._damaged:
             print(f"publish: {line}", file=sys.stderr)
+        return DataError.exit_code if self._damaged else 0
 
     def _send_all(self, session: "Session", challenger: Challenger | None) -> None:
         from pipelines._commit import git_tags
@@ -115,10 +116,8 @@ class Sending:
         try:
             run_id = find_sent(session, entry)
             if run_id is None:
-                if not is_intact(entry):
-                    self._damaged.append(
-                        f"{entry.name}: not sent: {entry.out} is not what dvc.lock says. Run `dvc repro`."
-                    )
+                if damage := damage_of(entry):
+                    self._damaged.append(f"{entry.name}: not sent: {damage}")
                     return
                 run_id = send_stage(session, entry, self._lock, git)
                 self._done.append(entry.name)
@@ -134,7 +133,7 @@ class Sending:
         what = f"the challenger as {self._model}"
         run_id = self._sent.runs.get(challenger.entry.key)
         if damage := challenger.damage():
-            self._damaged.append(f"{what}: not registered: {damage}. Run `dvc repro`.")
+            self._damaged.append(f"{what}: not registered: {damage}")
             return
         if run_id is None or challenger.evaluation.key not in self._sent.runs:
             self._unsent.append(what)

@@ -205,8 +205,8 @@ def test_a_folder_that_differs_from_the_lock_is_not_sent_under_its_key(
 ) -> None:
     copy.finish_stage("train@1", fingerprint="f1")
     (copy.out("train@1") / "metrics.json").write_text('{"val/mIoU": 0.99}')
-    assert send.publish() == 0
-    assert "data/train/1 is not what dvc.lock says" in capsys.readouterr().err
+    assert send.publish() == 3
+    assert "data/train/1: it is not what dvc.lock says" in capsys.readouterr().err
     assert Store(copy.folder / "mlflow.db").runs("train@1") == []
 
 

@@ -176,7 +176,7 @@ def test_weights_that_are_not_those_of_the_challenger_are_not_registered(
     workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(workspace, verdict="Other.", weights_sha256="0" * 64)
-    assert send.publish() == 0
+    assert send.publish() == 3
     assert "weights.safetensors is not what" in capsys.readouterr().err
     assert len(store.query("SELECT version FROM model_versions")) == 1
 
