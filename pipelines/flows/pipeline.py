@@ -27,6 +27,7 @@ from pipelines._workspace import (
     resolve_revision,
 )
 from pipelines.flows import command, summary
+from pipelines.flows.deleted import ended_if_deleted
 from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
 from pipelines.flows.stage import EXIT, HANDED_BACK
 from pipelines.flows.start import start_run
@@ -56,7 +57,7 @@ def pipeline(
         retries: how often a stage is started again that its machine failed.
     """
     try:
-        with hold_clone(repository) as clone:
+        with ended_if_deleted(), hold_clone(repository) as clone:
             commit = resolve_revision(clone, revision)
             made = check_out(clone, commit, overrides or {})
             told = f", with {overrides}" if overrides else ""
@@ -200,6 +201,8 @@ class StageRun:
         try:
             with get_client(sync_client=True) as client:
                 run = client.read_flow_run(self._id)
+        except ObjectNotFound:
+            return Ended(End.CANCELLED, "its run was deleted, which ends it as if it was cancelled")
         except httpx.HTTPError as error:
             if self._away_since is None:
                 self._away_since = now

@@ -14,6 +14,7 @@ from ocrnet.errors import OcrnetError
 from pipelines._commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, check_out, hold_clone
 from pipelines.flows.command import run_stage
+from pipelines.flows.deleted import ended_if_deleted
 
 HANDED_BACK = "HandedBack"
 EXIT = "Exit"  # the name of a failed state begins with it, and ends with the exit code
@@ -46,7 +47,7 @@ def stage(
             name=HANDED_BACK, message=f"{worker} lost this stage before; another worker takes it"
         )
     try:
-        with hold_clone(repository) as clone:
+        with ended_if_deleted(), hold_clone(repository) as clone:
             check_out(clone, commit, overrides or {})
             if lock:
                 (clone.folder / LOCK_FILE).write_text(json.dumps(json.loads(lock)))

@@ -166,6 +166,16 @@ def abandoned(stack: Stack) -> Outcome:
     return _cancel(stack, "abandoned", lambda run: run)
 
 
+def deleted(stack: Stack) -> Outcome:
+    """A person deletes the run of the stage."""
+    host = stack.host("deleted")
+    run = start_run(stack, "deleted", host)
+    busy(stack, "deleted")
+    stack.api.delete(str(stack.api.children(run)[0]["id"]))
+    wait_for(lambda: not commands("deleted"), "no process of it is left", 90)
+    return Outcome(run, stack.api.ended(run))
+
+
 def _cancel(stack: Stack, stage: str, choose: Callable[[str], str]) -> Outcome:
     run = start_run(stack, stage, stack.host(stage))
     busy(stack, stage)
@@ -196,6 +206,7 @@ SCENARIOS = {
         pending,
         locked,
         cancelled,
+        deleted,
         abandoned,
         codes,
     )

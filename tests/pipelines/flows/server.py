@@ -154,6 +154,10 @@ class Api:
         """Do what the button on the page does."""
         self._post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
+    def delete(self, run: str) -> None:
+        """Do what `prefect flow-run delete` does."""
+        httpx.delete(f"{self._url}/flow_runs/{run}", timeout=60).raise_for_status()
+
     def _get(self, path: str) -> Any:
         return self._ask("GET", path)
 

@@ -167,3 +167,13 @@ def test_a_cancelled_run_leaves_no_process(
     )
     assert len(stack.diary(stage)) == 1
     assert not stack.diary(stage, "end")
+
+
+@of("deleted")
+def test_a_stage_whose_run_is_deleted_ends_and_is_told_as_cancelled(
+    stack: Stack, outcome: Outcome
+) -> None:
+    assert outcome.state["type"] == "FAILED", outcome.state
+    assert "deleted" in outcome.state["message"]
+    assert len(stack.diary("deleted")) == 1
+    assert not stack.diary("deleted", "end")

@@ -1,0 +1,41 @@
+"""A run that a person deletes is ended: Prefect forgets it, and its process would hold a slot until it is done."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run as current
+
+POLL_S = 5.0
+
+
+@contextmanager
+def ended_if_deleted() -> Iterator[None]:
+    """Run a block of a flow, and end it as a cancellation does once the run is gone from the server."""
+    run = current.get_id()
+    done = threading.Event()
+    if run:
+        threading.Thread(target=_watch, args=(UUID(run), done), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _watch(run: UUID, done: threading.Event) -> None:
+    while not done.wait(POLL_S):
+        try:
+            with get_client(sync_client=True) as client:
+                client.read_flow_run(run)
+        except ObjectNotFound:
+            print(f"run {run} was deleted: it ends", flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        except httpx.HTTPError:
+            continue  # the server is away, which deletes nothing
