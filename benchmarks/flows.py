@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.flows_phases import PHASES, phases_of
 from benchmarks.flows_toy import make_toy
+from pipelines._access import read_access
 
 PREFECT_PORT, MLFLOW_PORT = 4391, 5391
 READY = "Ctrl-C stops both"
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.update(environment)
         ports = ["--prefect-port", str(PREFECT_PORT), "--mlflow-port", str(MLFLOW_PORT)]
         with _running(folder, "pipelines.servers", ports, READY):
+            os.environ.update(read_access(folder))
             _call(toy, "-m", "pipelines.deploy", "--repository", str(toy), "--needs", "gpu:gpus=0")
             one, lines = _measure(toy, folder, slots=1, cells=given.cells, nap=given.nap)
             _call(toy, "-c", "import shutil; shutil.rmtree('.dvc/cache', ignore_errors=True)")

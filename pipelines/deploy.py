@@ -124,15 +124,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(argv)
         if given.timezone and not given.nightly:
             raise ParamsError("--timezone: it is that of --nightly, which is not given.")
+        from pipelines.flows.bootstrap import make_all
+        from pipelines.flows.pools import asking, check_password
+        from pipelines.flows.times import nightly_schedule, watch_schedule
+
+        schedules = nightly_schedule(given.nightly, given.timezone), watch_schedule(given.watch)
         pools = read_pools()
         needs = read_promises(pools, given.needs)
-        from pipelines.flows.bootstrap import make_all, nightly_schedule, watch_schedule
-        from pipelines.flows.pools import asking, check_password
-
-        schedules = (
-            nightly_schedule(given.nightly, given.timezone),
-            watch_schedule(given.watch),
-        )
         check_prefect()
         check_password()
         here = Path.cwd()
