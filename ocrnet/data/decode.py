@@ -30,8 +30,8 @@ from ocrnet.data.stored_pixels import (
 from ocrnet.errors import DataError
 
 __all__ = [
-    "Alpha", "Exif", "ExtraBands", "Picture", "read_image", "read_label_map", "read_pixels", "read_raw_label_map",
-    "resize_image", "rotate", "scale_to_uint8", "write_image", "write_label_map",
+    "Alpha", "Exif", "ExtraBands", "Picture", "read_image", "read_label_map", "read_picture", "read_pixels",
+    "read_raw_label_map", "resize_image", "rotate", "scale_to_uint8", "write_image", "write_label_map",
 ]  # fmt: skip
 
 Alpha = Literal["error", "ignore", "black", "white"]
@@ -61,7 +61,13 @@ class Picture:
         return 0 if self.opacity is None else int((self.opacity < 255).sum())
 
 
-def read_pixels(path: Path) -> Picture:
+def read_pixels(path: Path) -> tuple[Header, Array]:
+    """Read header and pixels of a picture as `read_picture` does."""
+    picture = read_picture(path)
+    return picture.header, picture.pixels
+
+
+def read_picture(path: Path) -> Picture:
     """Read a picture as stored: at its own depth and not rotated.
 
     Raises:
@@ -108,7 +114,7 @@ def read_image(
         DataError: it cannot be read whole, is deeper than 8 bits without a range, is rotated while
             `exif` is error, or has transparent pixels or further bands while these are.
     """
-    picture = read_pixels(path)
+    picture = read_picture(path)
     header, pixels = picture.header, picture.pixels
     check_rotation(path, header, exif)
     if header.storage.extra and extra_bands == "error":

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocrnet.data.storage import FORMATS, Storage, storage_of
 from ocrnet.errors import DataError
@@ -47,7 +47,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Damaged EXIF matters only if it names a rotation; the scan judges large pictures.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            # By a file object: of a path, Pillow maps uncompressed pixels at the size after rotation.
+            with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
                 yield image
     except DataError:
         raise
@@ -56,6 +57,10 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise DataError(
             f"E121 {path} is larger than Pillow opens ({error}). Cut it into tiles."
+        ) from None
+    except UnidentifiedImageError:
+        raise DataError(
+            f"E121 {path} cannot be read (no {', '.join(FORMATS)} of a kind that is known). Export it again."
         ) from None
     except _UNREADABLE as error:
         reason = " ".join(str(error).replace(str(path), "the file").split())

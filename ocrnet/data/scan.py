@@ -35,7 +35,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ocrnet.config import DataParams
-from ocrnet.data.decode import read_pixels, rotate, scale_to_uint8
+from ocrnet.data.decode import read_picture, rotate, scale_to_uint8
 from ocrnet.data.duplicates import (
     copies_across,
     difference_hash,
@@ -127,7 +127,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float32]]:
-    picture = read_pixels(path)
+    picture = read_picture(path)
     header, pixels = picture.header, picture.pixels
     if data.exif == "apply":
         pixels = rotate(pixels, header.orientation)

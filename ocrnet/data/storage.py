@@ -8,11 +8,13 @@ hold a file of each entry against another reader.
 """
 
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 Alpha = Literal["none", "channel", "premultiplied", "key"]
 
@@ -67,6 +69,7 @@ class Storage:
         alpha: how the file says that a pixel is transparent; a key is one transparent value.
         white_is_zero: True where the least value is white, as in TIFF with photometric 0.
         lossy: True where compression changes values.
+        swapped: True where Pillow reads the bytes of a sample in the wrong order.
         misread: what the decoder is known to get wrong about the file; empty where nothing is.
     """
 
@@ -77,6 +80,7 @@ class Storage:
     alpha: Alpha = "none"
     white_is_zero: bool = False
     lossy: bool = False
+    swapped: bool = False
     misread: str = ""
 
     @property
@@ -150,7 +154,8 @@ def _chunks(path: Path) -> set[bytes]:
 
 
 def _tiff(path: Path, image: Image.Image) -> Storage:
-    tags: Any = getattr(image, "tag_v2", {})
+    assert isinstance(image, TiffImageFile)
+    tags: Any = image.tag_v2
     photometric = tags.get(262, 0)
     colours = _PHOTOMETRIC.get(photometric, f"photometric {photometric}")
     bits = max(tags.get(258, (1,)))
@@ -159,6 +164,8 @@ def _tiff(path: Path, image: Image.Image) -> Storage:
     beyond = tags.get(338, ())
     alpha = next((_ALPHA_SAMPLES[value] for value in beyond if value in _ALPHA_SAMPLES), "none")
     own = _OWN_BANDS.get(colours, 1)
+    # libtiff gives samples in the order of the machine, Pillow takes these as the file's.
+    swapped = tags.prefix == b"MM" and tags.get(259, 1) != 1 and sys.byteorder == "little"
     split = tags.get(284, 1) == 2 and own + len(beyond) == 1 and bits < 8
     return Storage(
         colours,
@@ -168,5 +175,6 @@ def _tiff(path: Path, image: Image.Image) -> Storage:
         alpha=alpha,
         white_is_zero=photometric == 0,
         lossy=tags.get(259, 1) not in _LOSSLESS_TIFF,
+        swapped=swapped and f"{sample}{bits}" in {"int16", "int32", "float32"},
         misread=f"TIFF of {bits} bits in separate planes" if split else "",
     )

@@ -52,6 +52,8 @@ def stored_values(image: Image.Image, header: Header) -> Array:
         values = values.view(np.int8)
     elif storage.sample == "uint32":
         values = values.view(np.uint32)
+    if storage.swapped:
+        values = values.astype(storage.sample).byteswap()
     return as_stored(values, header)
 
 
