@@ -34,11 +34,11 @@ def write_png(
     height, width = samples.shape[:2]
     passes = [samples]
     if interlaced:  # Adam7: first row, first column, steps
-        starts = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # fmt: skip
+        starts = (
+            (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1),
+        )  # fmt: skip
         passes = [samples[y::down, x::across] for y, x, down, across in starts]
-    rows = b"".join(
-        b"\0" + _packed(row, bits, ">") for part in passes if part.size for row in part
-    )
+    rows = b"".join(b"\0" + _packed(row, bits, ">") for part in passes if part.size for row in part)
     head = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, interlaced)
     content = b"".join(
         _chunk(*chunk)
@@ -50,7 +50,10 @@ def write_png(
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     return (
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
     )
 
 
@@ -115,7 +118,12 @@ def write_tiff(
 
 
 def write_bmp(
-    path: Path, samples: Array, *, bits: int, palette: Sequence[Sequence[int]] = (), rle: bool = False
+    path: Path,
+    samples: Array,
+    *,
+    bits: int,
+    palette: Sequence[Sequence[int]] = (),
+    rle: bool = False,
 ) -> Path:
     """Write a BMP: indexes (H, W) with a palette, or (H, W, 3) of RGB, or (H, W, 4) with alpha."""
     bottom_up = samples[::-1]
