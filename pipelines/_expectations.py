@@ -91,6 +91,7 @@ def _files(params: Params) -> list[tuple[str, Any]]:
 def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
     expectations = [
         ("E105", gxe.ExpectColumnValuesToNotBeInSet(column="label_format", value_set=LOSSY)),
+        ("E106", gxe.ExpectColumnValuesToBeBetween(column="palette_apart", max_value=0)),
         ("E101", gxe.ExpectColumnValuesToBeBetween(column="unknown_ids", max_value=0)),
         ("E104", gxe.ExpectColumnValuesToBeBetween(column="unknown_colours", max_value=0)),
     ]

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ocrnet.data.findings import Finding, cap_lines, describe
+from ocrnet.data.label_maps import label_rules
 from ocrnet.data.scan import scan, write_table
 from ocrnet.data.sources import load_source, raw_root
-from ocrnet.data.summary import summarize
+from ocrnet.data.summary import first_class_note, summarize
 from ocrnet.errors import DataError
 from ocrnet.names import check_component_names
 from pipelines._stage import STATE, Stage, run_stage
@@ -37,6 +38,7 @@ def validate(stage: Stage) -> None:
     """
     params = stage.params
     check_component_names(params)
+    label_rules(params.data)  # wrong keys are told before any file is read
     work = stage.out / "raw"
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -52,6 +54,8 @@ def validate(stage: Stage) -> None:
     write_table(stage.out / "table.csv", table)
     (stage.out / "summary.txt").write_text(summarize(table, findings, params))
     _write_outcomes(stage.out / "validation.json", outcomes, findings)
+    if note := first_class_note(table, params):
+        logger.warning("validate: %s", note)
     logger.info("validate: %d images, %d findings", len(table), len(findings))
     if findings:
         place = (stage.out / "summary.txt").as_posix()

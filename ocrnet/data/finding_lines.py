@@ -113,6 +113,15 @@ def _jpeg(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[st
     ]
 
 
+def _palettes(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
+    return [
+        f"{len(failing)} masks are palette files with the colours of others at other indexes, as a tool that sorts "
+        f"palettes leaves them: {name_files(failing['label_map'])}. Name the colours in data.label_map "
+        f'({{"0,0,0": {params.data.classes[0]}, ...}}); or, if the indexes are ids, name these '
+        f"({{0: {params.data.classes[0]}, ...}})."
+    ]
+
+
 def _sizes(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
     lines = []
     for row in failing.to_dict("records"):
@@ -262,7 +271,7 @@ def _distance(one: Colour, other: Colour) -> int:
 
 DESCRIBE: dict[str, Describe] = {
     "E101": _unknown_ids, "E102": _nothing_to_learn, "E104": _unknown_colours, "E105": _jpeg,
-    "E107": _sizes, "E108": _rotated, "E109": _deep, "E110": _bands,
+    "E106": _palettes, "E107": _sizes, "E108": _rotated, "E109": _deep, "E110": _bands,
     "E111": _transparent, "E113": _leaks, "E114": _unlabelled,
     "E121": _unreadable, "E122": _kinds, "E123": _too_few, "E124": _too_large, "E125": _ignored,
     "E126": _splits,

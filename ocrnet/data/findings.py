@@ -10,6 +10,7 @@ folders, so a label map is a mask here.
 | E102 | no label map has a pixel of any class but the first |
 | E104 | a label map has a colour that no class has |
 | E105 | label maps are JPEG, or WebP or TIFF compressed with loss |
+| E106 | palettes of label maps have the same colours at different indexes |
 | E107 | image and label map differ in size |
 | E108 | an image or a label map has a rotation flag |
 | E109 | images are deeper than 8 bits and no range is set |

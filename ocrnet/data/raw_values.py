@@ -12,6 +12,8 @@ What the user wrote decides, for all files of a set alike, and not the mode that
 Where both ways of reading a file give classes, and these differ, the file is refused.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,30 @@ def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
     if palette and rules.check_palettes:
         _refuse_contradiction(rules, labels, path)
     return labels.values
+
+
+def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]:
+    """Return the colours of the indexes that are read as ids though nobody wrote that they are ids."""
+    unsure = rules.reading == "ids" and not rules.named_ids
+    if not unsure or labels.header.storage.colours != "palette" or labels.colours is None:
+        return {}
+    return {value: labels.colours[value] for value in _present(labels) if value in labels.colours}
+
+
+def palettes_apart(palettes: Sequence[dict[int, Colour]]) -> list[bool]:
+    """Say of each palette whether one of its colours stands at another index than in most others.
+
+    A colour that a palette has twice says nothing.
+    """
+    places: dict[Colour, Counter[int]] = {}
+    own = []
+    for palette in palettes:
+        times = Counter(palette.values())
+        own.append({colour: i for i, colour in palette.items() if times[colour] == 1})
+        for colour, index in own[-1].items():
+            places.setdefault(colour, Counter())[index] += 1
+    usual = {colour: found.most_common(1)[0][0] for colour, found in places.items()}
+    return [any(usual[colour] != i for colour, i in found.items()) for found in own]
 
 
 def _colours(labels: StoredLabels, path: Path) -> Array:

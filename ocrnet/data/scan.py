@@ -14,6 +14,7 @@
 | image_sha256, dhash | of the file; of the picture |
 | copy_of | id of the first row with the same picture, empty where no other row has it |
 | label_format, label_kind, label_height, label_width, label_sha256 | of the label map |
+| palette_apart | 1 if a colour of its palette stands at another index than in most files |
 | values, num_values | pixels of the most frequent raw values as JSON; how many values there are |
 | unknown_ids, unknown_colours | how many raw values no rule knows; one is empty, both for JPEG |
 | unknown_value, unknown_px, unknown_x, unknown_y | the most frequent one, its pixels, the first |
@@ -45,7 +46,6 @@ from ocrnet.data.duplicates import (
 )
 from ocrnet.data.headers import Header
 from ocrnet.data.label_maps import (
-    Colour,
     LabelRules,
     count_values,
     first_position,
@@ -53,9 +53,9 @@ from ocrnet.data.label_maps import (
     label_rules,
 )
 from ocrnet.data.manifest import pixel_columns
-from ocrnet.data.raw_values import values_by
+from ocrnet.data.raw_values import palette_of_ids, palettes_apart, values_by
 from ocrnet.data.sources import RawItem
-from ocrnet.data.stored_labels import decode_label_map, name_format
+from ocrnet.data.stored_labels import Colour, decode_label_map, name_format
 from ocrnet.errors import DataError
 
 MAX_VALUES = 256  # raw values listed per file
@@ -69,7 +69,7 @@ NUMBERS = (
     "has_alpha", "transparent_px", "label_orientation", "label_height",
     "label_width", "num_values", "unknown_ids", "unknown_colours", "unknown_px", "unknown_x",
     "unknown_y", "px_ignore", "other_pixels", "ignored_share", "copies_elsewhere",
-    "group_elsewhere",
+    "group_elsewhere", "palette_apart",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -84,6 +84,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
     """
     rules = label_rules(data)
     thumbnails: dict[str, npt.NDArray[np.float32]] = {}
+    palettes: dict[str, dict[int, Colour]] = {}
     rows: list[Row] = []
     for item in sorted(items, key=lambda item: item.id):
         row: Row = {"id": item.id, "split": item.split, "group": item.group}
@@ -96,13 +97,16 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
         if item.label_map is not None:
             row["label_map"] = item.label_map.relative_to(root).as_posix()
             try:
-                row.update(_scan_label_map(item.label_map, data, rules))
+                label_row, palettes[item.id] = _scan_label_map(item.label_map, data, rules)
+                row.update(label_row)
             except DataError as error:
                 row["label_error"] = _without_root(error, root)
         rows.append(row)
     table = _typed(rows, data)
     table["copy_of"] = find_copies(table, thumbnails)
     table["copies_elsewhere"] = table["id"].isin(copies_across(table)["id"]).astype(float)
+    apart = dict(zip(palettes, palettes_apart(list(palettes.values())), strict=True))
+    table["palette_apart"] = table["id"].map(apart).astype(float)
     table["group_elsewhere"] = _groups_elsewhere(table, data)
     return table
 
@@ -161,7 +165,9 @@ def kind_of(header: Header) -> str:
     return f"{header.depth}-bit {'gray' if header.is_gray else 'colour'}"
 
 
-def _scan_label_map(path: Path, data: DataParams, rules: LabelRules) -> Row:
+def _scan_label_map(
+    path: Path, data: DataParams, rules: LabelRules
+) -> tuple[Row, dict[int, Colour]]:
     labels = decode_label_map(path, exif=data.exif)
     header, raw = labels.header, values_by(rules, labels, path)
     counts = count_values(raw)
@@ -179,14 +185,14 @@ def _scan_label_map(path: Path, data: DataParams, rules: LabelRules) -> Row:
     row.update(_class_pixels(counts, data, rules))
     unknown = {value: n for value, n in counts.items() if rules.class_of(value) is None}
     if header.storage.lossy:  # its stray values say nothing about the set
-        return row
+        return row, {}
     row["unknown_colours" if raw.ndim == 3 else "unknown_ids"] = len(unknown)
     if unknown:
         value = max(unknown, key=lambda value: unknown[value])
         x, y = first_position(raw, value)
         row.update(unknown_value=format_value(value), unknown_px=unknown[value])
         row.update(unknown_x=x, unknown_y=y)
-    return row
+    return row, palette_of_ids(rules, labels)
 
 
 def _class_pixels(

@@ -53,6 +53,19 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
     return lines
 
 
+def first_class_note(table: pd.DataFrame, params: Params) -> str:
+    """Return a line where no pixel is of the first class, as in label maps whose ids count from 1."""
+    classes = params.data.classes
+    if not (table[pixel_columns(classes)[0]].sum() == 0 and table["other_pixels"].sum() > 0):
+        return ""
+    line = f"no pixel of the first class {classes[0]!r} in the whole set."
+    values = {key for text in table["values"].dropna() for key in json.loads(text)}
+    if values & {str(i) for i in range(1, len(classes))}:
+        counted = ", ".join(f"{i}: {name}" for i, name in enumerate(classes, start=1))
+        line += f" If the ids count from 1, write data.label_map: {{{counted}}}."
+    return line
+
+
 def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
     """Tell what images hold beyond red, green and blue, and what becomes of it."""
     lines = []
