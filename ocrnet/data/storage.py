@@ -166,7 +166,8 @@ def _tiff(path: Path, image: Image.Image) -> Storage:
     own = _OWN_BANDS.get(colours, 1)
     # libtiff gives samples in the order of the machine, Pillow takes these as the file's.
     swapped = tags.prefix == b"MM" and tags.get(259, 1) != 1 and sys.byteorder == "little"
-    split = tags.get(284, 1) == 2 and own + len(beyond) == 1 and bits < 8
+    # OpenCV takes 16-bit planes as one, Pillow the rows of a small single plane as those of bytes.
+    split = tags.get(284, 1) == 2 and (bits > 8 if own > 1 else bits < 8)
     return Storage(
         colours,
         f"{sample}{bits}",
