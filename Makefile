@@ -54,6 +54,7 @@ $(VENV)/.ready: requirements.lock
 repro: setup  ## Run the pipeline on the set in force, or on another: make repro SET=camvid
 	@if [ -n "$(SET)" ]; then $(BIN)/python -m pipelines.use $(SET); fi
 	@told=$$(git rev-parse --git-dir 2>&1) || { echo "make repro: $$told. DVC needs git: clone the repository." >&2; exit 2; }
+	@$(BIN)/python -m pipelines.check
 	$(BIN)/python -m pipelines.repro
 	@$(BIN)/python -m pipelines.show
 

@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from ocrnet.config import Params
 from ocrnet.errors import ParamsError
-from ocrnet.gan.layouts import OPERATIONS
+from ocrnet.gan.operations import OPERATIONS
 from ocrnet.params_file import parse_params
 
 Values = Mapping[str, Any]

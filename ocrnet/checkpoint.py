@@ -33,11 +33,15 @@ class CheckpointStore:
         """Replace the checkpoint by `state`: tensors, numbers, strings and containers of them."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+        except BaseException:
+            partial.unlink(missing_ok=True)  # on a full disk it would keep others from writing
+            raise
 
     def load(self) -> dict[str, Any] | None:
         """Return the last state, or None where there is none."""

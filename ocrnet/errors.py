@@ -9,6 +9,7 @@ OcrnetError
   > StoreError    MLflow does not answer          exit 1
   > GateError     a promotion is refused          exit 4
   > ServerError   a server or its port is away    exit 75
+  > MachineError  memory, a disk or a GPU failed  exit 75
 
 A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
 may carry several such lines, one per finding).
@@ -51,6 +52,12 @@ class RebuildError(OcrnetError, RuntimeError):
 
 class StoreError(OcrnetError, RuntimeError):
     """MLflow is away or ended a call with an error of its own."""
+
+
+class MachineError(OcrnetError, RuntimeError):
+    """The machine failed: another one, or this one later, may do better."""
+
+    exit_code = 75
 
 
 class GateError(OcrnetError, RuntimeError):

@@ -22,6 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from ocrnet.config import Params
+from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
 from ocrnet.score_tables import flat_differences, flat_scores, image_mious, write_files
@@ -166,7 +167,7 @@ def _write_gallery(
 ) -> None:
     cells = outcome.shown_pair
     shown = choose_images(scores, cells, split=split, count=count)
-    shown.to_csv(out / "gallery.csv", index=False, lineterminator="\n")
+    write_csv_table(out / "gallery.csv", shown)
     shutil.rmtree(out / "gallery", ignore_errors=True)  # of an earlier run with other models
     for score in scores:
         if score.cell in cells:

@@ -29,7 +29,7 @@ from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
 from ocrnet.data.dataset import ImageFolder
 from ocrnet.data.manifest import ClassTable
-from ocrnet.errors import OcrnetError, ParamsError, TrainError
+from ocrnet.errors import MachineError, OcrnetError, ParamsError, TrainError
 from ocrnet.params_file import parse_params
 from ocrnet.rank import JOB_FILE, NOTE_FILE
 from ocrnet.tracking import Recorder
@@ -175,7 +175,7 @@ def launch(job: RankJob) -> None:
 
 
 def check_processes(params: Params, *, devices: int) -> None:
-    """Refuse more processes than there are CUDA devices, and batch norms over one image.
+    """Refuse more processes than there are CUDA devices.
 
     Args:
         params: whose `train.processes` is checked.
@@ -184,13 +184,7 @@ def check_processes(params: Params, *, devices: int) -> None:
     Raises:
         ParamsError: in one line.
     """
-    processes = params.train.processes
-    check_devices("train", processes, devices=devices)
-    if params.model.norm == "batch" and params.train.batch_size == processes > 1:
-        raise ParamsError(
-            f"params.yaml: train.processes: {processes} processes share {params.train.batch_size} images, one each, "
-            "and model.norm batch needs two or more. Set model.norm to sync or group, or raise train.batch_size."
-        )
+    check_devices("train", params.train.processes, devices=devices)
 
 
 def check_devices(section: str, processes: int, *, devices: int) -> None:
@@ -249,7 +243,9 @@ def _reason(folder: Path, error: ChildFailedError, processes: int) -> Exception:
         return kind(notes[0]["message"])
     for number, failure in error.failures.items():
         if failure.exitcode < 0:
-            return TrainError(
+            # Memory that ends takes a process by SIGKILL, and shared memory that ends by SIGBUS.
+            of_machine = -failure.exitcode in (signal.SIGKILL, signal.SIGBUS)
+            return (MachineError if of_machine else TrainError)(
                 f"process {number} of {processes} was ended by {failure.signal_name()}, as when "
                 "memory is short. Run the stage again: it goes on from its last checkpoint."
             )

@@ -1,4 +1,7 @@
-"""A check of all component names in the params, before anything runs and without importing what they name."""
+"""A check of all names in the params, before anything runs and without importing what they name.
+
+A name of a component is held against its table, a file against the disk. `ocrnet/trial.py` builds what is named.
+"""
 
 import re
 from collections.abc import Iterable
@@ -11,20 +14,22 @@ from ocrnet.data.arms import ARMS
 from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
 from ocrnet.gan.designs import DESIGNS
-from ocrnet.gan.layouts import OPERATIONS
+from ocrnet.gan.operations import OPERATIONS
+from ocrnet.gan.presets import PRESETS
 from ocrnet.losses import LOSSES
 from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
 from ocrnet.models.forms import DEEP_BASE, FORMS
 from ocrnet.models.norms import NORMS
+from ocrnet.near_names import hint
 from ocrnet.quality import extractor_lines
 
 
 def check_component_names(params: Params) -> None:
-    """Check the names of source, architecture, norm, form, backbone, loss and arms against their tables.
+    """Check the names of components and of weights that the params give.
 
     Raises:
-        ParamsError: with one line per unknown name.
+        ParamsError: with one line per wrong name.
     """
     checks: list[tuple[str, str, Iterable[str]]] = [
         ("data.source", params.data.source, SOURCES),
@@ -37,20 +42,18 @@ def check_component_names(params: Params) -> None:
     ]
     lines = _loss_lines(params.train.loss)
     lines += [
-        f"params.yaml: {key}: {name!r} is unknown. Known: {', '.join(table)}."
+        f"params.yaml: {key}: {name!r} is unknown.{hint(name, table)} Known: {', '.join(table)}."
         for key, name, table in checks
         if name not in set(table)
     ]
     backbone = params.model.backbone.split(".")[0].removeprefix(DEEP_BASE)
     if backbone not in timm_models():
-        near = sorted(name for name in timm_models() if name[:5] == backbone[:5])[:8]
-        hint = f" Near: {', '.join(near)}." if near else ""
-        lines.append(f"params.yaml: model.backbone: timm has no {params.model.backbone!r}.{hint}")
-    if params.model.arch in NO_BACKBONE and params.model.pretrained is not False:
         lines.append(
-            f"params.yaml: model.pretrained: {params.model.pretrained}, but {params.model.arch} has no backbone to "
-            "load it into. Set it to false."
+            f"params.yaml: model.backbone: timm has no {params.model.backbone!r}.{hint(backbone, timm_models())} "
+            "Take a model of timm that gives features."
         )
+    lines += _pretrained_lines(params.model.arch, params.model.norm, params.model.pretrained)
+    lines += _window_lines(params)
     lines += extractor_lines(params.select.extractor, timm_models())
     if lines:
         raise ParamsError("\n".join(lines))
@@ -62,6 +65,41 @@ def _loss_lines(text: str) -> list[str]:
     except ParamsError as error:
         return [str(error)]
     return []
+
+
+def _pretrained_lines(arch: str, norm: str, pretrained: bool | str) -> list[str]:
+    lines = []
+    if arch in NO_BACKBONE and norm == "frozen":
+        lines.append(
+            f"params.yaml: model.norm: frozen is for a pretrained backbone, and {arch} has none. Take batch, sync or "
+            "group."
+        )
+    if pretrained is False:
+        return lines
+    if arch in NO_BACKBONE:
+        lines.append(
+            f"params.yaml: model.pretrained: {pretrained}, but {arch} has no backbone to load it into. Set it to false."
+        )
+    elif isinstance(pretrained, str) and not Path(pretrained).is_file():
+        lines.append(
+            f"params.yaml: model.pretrained: {pretrained!r} is no file.{hint(pretrained, ('true', 'false'))} "
+            "Write true, false, or the path of a file of weights."
+        )
+    return lines
+
+
+def _window_lines(params: Params) -> list[str]:
+    """Refuse a GAN's window that leaves its batch norm one value to take statistics of."""
+    gan = params.train_gan
+    height, width = gan.crop_size or params.data.crop_size
+    multiple = PRESETS[gan.preset].multiple
+    if gan.batch_size > 1 or max(height, width) > multiple:
+        return []
+    key = "data.crop_size" if gan.crop_size is None else "train_gan.crop_size"
+    return [
+        f"params.yaml: train_gan.batch_size: one image of {key} {[height, width]} leaves the batch norm of the preset "
+        f"{gan.preset} a single value. Take 2 images or more, or a window above {multiple} pixels."
+    ]
 
 
 @cache

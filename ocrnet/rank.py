@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import OcrnetError
+from ocrnet.machine import machine_error
 from ocrnet.tracking import Recorder
 
 JOB_FILE = "job.json"
@@ -89,6 +90,7 @@ def _set_up_logging(level: int) -> None:
 
 def _leave_note(folder: Path, rank: int, error: Exception) -> None:
     """Tell the process that started this one what happened, in a file that is whole or not there."""
+    error = machine_error(error) or error
     known = isinstance(error, OcrnetError)
     note: dict[str, Any] = {
         "rank": rank,

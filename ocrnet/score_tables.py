@@ -13,6 +13,7 @@ import pandas as pd
 from ocrnet.compare import Comparison
 from ocrnet.config import EvaluateParams
 from ocrnet.counting import Counts
+from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.metrics import miou, pixel_accuracy
 from ocrnet.protocol import Protocol
 from ocrnet.scoring import EnsembleScores, ModelScores, TestSplit
@@ -228,4 +229,4 @@ def _confusion_rows(confusion: np.ndarray, names: Sequence[str]) -> pd.DataFrame
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(path, index=False, lineterminator="\n")
+    write_csv_table(path, table)

@@ -1,40 +1,89 @@
 """Writing values into `params.yaml` by dotted keys, with its comments kept."""
 
-from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError
+from ocrnet.near_names import hint, hint_for_key
+from ocrnet.params_file import known_keys
 
 
-def put_values(
-    params: Path, values: Mapping[str, Any], *, place: str
-) -> tuple[dict[str, Any], list[str]]:
-    """Put values under dotted keys and return the params as plain containers, with the keys that changed.
+def leaves_of(values: Any, *, place: str) -> dict[str, Any]:
+    """Return what a set of params says, leaf by leaf under dotted keys.
+
+    `train_gan: {steps: 6}` is `train_gan.steps: 6`: a block put in place of the section would delete its other keys.
+
+    Args:
+        values: as the file has it: dotted keys, blocks of a section, or both.
+        place: the file, for messages.
+
+    Raises:
+        ParamsError: it is no mapping, a section has no keys, or a key stands twice.
+    """
+    if values is None:
+        raise ParamsError(f"{place}: the file is empty. Write keys such as train.steps: 500.")
+    if not isinstance(values, dict):
+        raise ParamsError(f"{place}: found no keys. Write lines such as train.steps: 500.")
+    sections = known_keys()
+    leaves: dict[str, Any] = {}
+    for key, value in values.items():
+        name = str(key)
+        if name not in sections or name == "":
+            pairs = {name: value}
+        elif isinstance(value, dict) and value:
+            pairs = {f"{name}.{leaf}": item for leaf, item in value.items()}
+        else:
+            keys = sections[name]
+            raise ParamsError(
+                f"{place}: {name}: found {value!r}, but {name} is a section. Name its keys, such as {name}.{keys[0]}."
+            )
+        twice = sorted(set(pairs) & set(leaves))
+        if twice:
+            raise ParamsError(f"{place}: {twice[0]}: stands twice. Keep one of them.")
+        leaves |= pairs
+    return leaves
+
+
+def put_values(params: Path, values: Any, *, place: str) -> tuple[dict[str, Any], list[str]]:
+    """Put values into the params and return them as plain containers, with the keys that changed.
 
     The file is not written: see `write_values`.
 
+    Args:
+        params: the file.
+        values: by dotted keys or in blocks of a section, as `leaves_of` takes them.
+        place: where they come from, for messages.
+
     Raises:
-        ParamsError: a key is not in the file.
+        ParamsError: the values are no such mapping, or a key is not in the file.
     """
     document = _yaml().load(params)
     changed = _put_all(document, values, place)
     return _plain(document), changed
 
 
-def write_values(params: Path, values: Mapping[str, Any], *, place: str) -> list[str]:
-    """Put values under dotted keys into the file and return the keys that changed.
+def write_values(params: Path, values: Any, *, place: str) -> list[str]:
+    """Put values into the file, as `put_values` takes them, and return the keys that changed.
 
     Raises:
-        ParamsError: a key is not in the file; nothing is written then.
+        ParamsError: the values are no such mapping, or a key is not in the file; nothing is written then.
     """
     yaml = _yaml()
     document = yaml.load(params)
     changed = _put_all(document, values, place)
     if changed:
-        yaml.dump(document, params)
+        text = StringIO()
+        yaml.dump(document, text)
+        path = params.resolve()
+        partial = path.with_suffix(".partial")  # a write that is cut short would leave no params
+        try:
+            partial.write_text(text.getvalue(), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     return changed
 
 
@@ -45,8 +94,9 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _put_all(document: Any, values: Mapping[str, Any], place: str) -> list[str]:
-    return [key for key, value in values.items() if _put(document, key, value, place=place)]
+def _put_all(document: Any, values: Any, place: str) -> list[str]:
+    leaves = leaves_of(values, place=place)
+    return [key for key, value in leaves.items() if _put(document, key, value, place=place)]
 
 
 def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
@@ -55,11 +105,23 @@ def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
     for section in sections:
         node = node.get(section) if isinstance(node, dict) else None
     if not isinstance(node, dict) or leaf not in node:
-        raise ParamsError(f"{place}: {key}: params.yaml has no such key. Add it there first.")
+        raise ParamsError(f"{place}: {key}: params.yaml has no such key.{_meant(document, key)}")
     if node[leaf] == value:
         return False
     node[leaf] = value
     return True
+
+
+def _meant(document: Any, key: str) -> str:
+    """Return what a key was meant to be, from the keys that the file has."""
+    known = {"": [str(name) for name in document]}
+    for section, value in document.items():
+        if isinstance(value, dict):
+            known[str(section)] = [str(name) for name in value]
+    section, _, leaf = key.rpartition(".")
+    if section not in known:
+        return hint(section, known) or " Add it there first."
+    return hint_for_key(section, leaf, known) or " Add it there first."
 
 
 def _plain(node: Any) -> Any:

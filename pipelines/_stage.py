@@ -5,7 +5,7 @@ what it writes is `data/<stage>/` (`data/<stage>/<cell>/` for a matrix stage). C
 lie in `.state/`, which git and DVC ignore.
 """
 
-import errno
+import argparse
 import hashlib
 import json
 import logging
@@ -20,15 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.config import Params
-from ocrnet.errors import OcrnetError
+from ocrnet.errors import MachineError, OcrnetError, ParamsError
+from ocrnet.machine import machine_error
+from ocrnet.near_names import hint
 from ocrnet.params_file import load_params
 from ocrnet.tracking import Recorder, flatten, write_record
+from pipelines._arguments import Parser
 from pipelines._commit import note_commit
 from pipelines._orphan import end_with_dvc
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
-MACHINE_FAILED = 75  # exit code, which a flow takes as leave to try the stage elsewhere
+MACHINE_FAILED = MachineError.exit_code  # which a flow takes as leave to try the stage elsewhere
+CELLS = {"seed": "seeds", "arm": "retrain.arms"}  # the params that name the values of a cell
 KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
 QUIET = frozenset(
     {
@@ -104,12 +108,14 @@ def run_stage(
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     set_up_logging()
     values = tuple(sys.argv[1:] if argv is None else argv)
-    if len(values) != len(cell):
-        expected = " ".join(["python -m pipelines." + name, *(item.upper() for item in cell)])
-        print(f"{name}: found arguments {list(values)}. Write: {expected}", file=sys.stderr)
-        return 2
+    if {"-h", "--help"} & set(values):
+        _parser(body, name, cell).print_help()
+        return 0
+    stage: Stage | None = None
     try:
+        _check_count(values, name, cell)
         params = load_params(Path("params.yaml"))
+        _check_cell(values, cell, params)
         out = Path("data", name, "-".join(values)) if cell else Path("data", name)
         fingerprint = fingerprint_of(params, uses, inputs(params, values), values)
         stage = Stage(
@@ -120,24 +126,58 @@ def run_stage(
         out.mkdir(parents=True, exist_ok=True)
         end_with_dvc()
         body(stage)
-    except OcrnetError as error:
-        for line in str(error).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
-        return error.exit_code
     except Exception as error:
-        if not _is_of_machine(error):
-            raise
-        print(f"{name}: the machine failed: {' '.join(str(error).split())}", file=sys.stderr)
-        return MACHINE_FAILED
+        return _tell(error, name, stage)
     return 0
 
 
-def _is_of_machine(error: BaseException) -> bool:
-    """Tell whether another machine, or this one later, may do better: memory, a GPU or a disk failed."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"OutOfMemoryError", "AcceleratorError", "MemoryError"}:
-        return True
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+def _parser(
+    body: Callable[[Stage], None], name: str, cell: Sequence[str]
+) -> argparse.ArgumentParser:
+    words = (sys.modules[body.__module__].__doc__ or "").partition("\n\n")[0]
+    parser = Parser(prog=f"python -m pipelines.{name}", description=words)
+    for item in cell:
+        parser.add_argument(
+            item, metavar=item.upper(), help=f"a value of {CELLS[item]} in params.yaml"
+        )
+    return parser
+
+
+def _check_count(values: Sequence[str], name: str, cell: Sequence[str]) -> None:
+    if len(values) != len(cell):
+        expected = " ".join(["python -m pipelines." + name, *(item.upper() for item in cell)])
+        raise ParamsError(f"found arguments {list(values)}. Write: {expected}")
+
+
+def _check_cell(values: Sequence[str], cell: Sequence[str], params: Params) -> None:
+    """Refuse a cell that the params do not name: DVC would not know its folder."""
+    known = {
+        "seed": [str(seed) for seed in params.seeds],
+        "arm": list(params.retrain.arms),
+    }
+    for item, value in zip(cell, values, strict=True):
+        if value not in known[item]:
+            raise ParamsError(
+                f"params.yaml: {CELLS[item]}: has no {value!r}.{hint(value, known[item])} It has: "
+                f"{', '.join(known[item])}."
+            )
+
+
+def _tell(error: Exception, name: str, stage: Stage | None) -> int:
+    """Print what ended a stage and return its exit code; a bug is raised again.
+
+    What a failing machine left half written goes: on a full disk it would keep others from writing.
+    """
+    error = machine_error(error) or error
+    if not isinstance(error, OcrnetError):
+        raise error
+    if isinstance(error, MachineError) and stage is not None:
+        for folder in (stage.out, stage.checkpoints):
+            for partial in folder.rglob("*.partial"):
+                partial.unlink(missing_ok=True)
+    for line in str(error).splitlines():
+        print(f"{name}: {line}", file=sys.stderr)
+    return error.exit_code
 
 
 def set_up_logging() -> None:

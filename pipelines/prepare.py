@@ -5,11 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from ocrnet.data.manifest import ClassTable
-from ocrnet.data.prepare import prepare as prepare_files
-from ocrnet.data.preview import write_preview
-from ocrnet.data.scan import read_table
-from ocrnet.data.sources import raw_root
 from pipelines._stage import Stage, run_stage
 
 logger = logging.getLogger(__name__)
@@ -17,7 +12,19 @@ VALIDATED = Path("data/validate")
 
 
 def prepare(stage: Stage) -> None:
-    """Turn the validated raw files into canonical ones."""
+    """Turn the validated raw files into canonical ones, and tell what later stages would refuse in them.
+
+    Raises:
+        DataError: the files cannot be used.
+        ParamsError: the params do not fit them.
+    """
+    from ocrnet.data.manifest import ClassTable
+    from ocrnet.data.prepare import prepare as prepare_files
+    from ocrnet.data.preview import write_preview
+    from ocrnet.data.scan import read_table
+    from ocrnet.data.sources import raw_root
+    from ocrnet.outlook import check_outlook
+
     params = stage.params
     table = read_table(VALIDATED / "table.csv", params.data)
     for name in ("images", "label_maps"):
@@ -27,7 +34,14 @@ def prepare(stage: Stage) -> None:
     write_preview(stage.out, manifest, ClassTable.read(stage.out))
     for split, rows in manifest.groupby("split", sort=False):
         logger.info("prepare: %5d images in %s", len(rows), split)
+    check_outlook(stage.out, params)
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage(prepare, "prepare", uses=("data", "prepare")))
+    sys.exit(
+        run_stage(
+            prepare,
+            "prepare",
+            uses=("data", "prepare", "select.calibrate_on", "synthesize.operations"),
+        )
+    )

@@ -4,14 +4,18 @@ Run by DVC at the end of every `dvc repro` (`always_changed`), or by hand after 
 """
 
 import sys
+from collections.abc import Sequence
 
 from ocrnet.errors import OcrnetError
+from pipelines._arguments import Parser
 from pipelines._mlflow.send import publish
 
 
-def main() -> int:
+def main(argv: Sequence[str] = ()) -> int:
     """Publish and return the exit code."""
     try:
+        words = (__doc__ or "").partition("\n\n")[0]
+        Parser(prog="python -m pipelines.publish", description=words).parse_args(argv)
         return publish()
     except OcrnetError as error:
         for line in str(error).splitlines():
@@ -20,4 +24,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

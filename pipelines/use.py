@@ -1,8 +1,9 @@
 """Put a set of params in force: `python -m pipelines.use camvid`.
 
-A set is a file of `params/` that holds what is particular to one data set, as dotted keys. All sets that come with
-the project name the same keys, so going from one to another leaves nothing of the first behind; everything else
-stands in `params.yaml` alone. A key that a set of one's own names besides stays as it is when another is put in force.
+A set is a file of `params/` that holds what is particular to one data set, as dotted keys or as blocks of a section,
+which are merged key by key. All sets that come with the project name the same keys, so going from one to another leaves
+nothing of the first behind; everything else stands in `params.yaml` alone. A key that a set of one's own names besides
+stays as it is when another is put in force.
 """
 
 import argparse
@@ -13,7 +14,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
-from ocrnet.params_file import parse_params
+from ocrnet.near_names import hint
+from ocrnet.params_file import parse_params, read_yaml
 from pipelines._arguments import Parser
 from pipelines._params import put_values, write_values
 
@@ -43,9 +45,9 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     """
     known = known_sets(sets)
     if name not in known:
-        raise ParamsError(f"{sets}: no set {name!r}. Known: {', '.join(known)}.")
+        raise ParamsError(f"{sets}: no set {name!r}.{hint(name, known)} Known: {', '.join(known)}.")
     place = f"{sets / name}.yaml"
-    values = YAML().load(sets / f"{name}.yaml")
+    values = read_yaml(sets / f"{name}.yaml", YAML())
     document, changed = put_values(params, values, place=place)
     parse_params(document, place=f"{place} on {params.name}")
     if changed:

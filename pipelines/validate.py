@@ -1,7 +1,8 @@
 """Scan the raw images and label maps into one table and hold it against the expectations.
 
-Also checks all component names of the params, so that no stage fails for a typing error an hour
-later. Data Docs lie in `.state/validate/docs`: their pages hold times.
+Also checks all component names of the params, builds the networks that they name, and holds the crops against the
+images, so that no stage fails for a typing error an hour later. Data Docs lie in `.state/validate/docs`: their pages
+hold times.
 """
 
 import json
@@ -12,18 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from ocrnet.data.findings import Finding, cap_lines, describe
-from ocrnet.data.label_maps import label_rules
-from ocrnet.data.scan import scan, write_table
-from ocrnet.data.sources import load_source, raw_root
-from ocrnet.data.summary import first_class_note, summarize
+from ocrnet.config import Params
 from ocrnet.errors import DataError
 from ocrnet.names import check_component_names
 from pipelines._stage import STATE, Stage, run_stage
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ocrnet.data.findings import Finding
     from pipelines._expectations import Outcome
 
 logger = logging.getLogger(__name__)
@@ -35,9 +33,17 @@ def validate(stage: Stage) -> None:
 
     Raises:
         DataError: the data cannot be used; a line per finding.
+        ParamsError: the params name what there is not, or do not fit the data.
+        BundleError: a file of weights that they name cannot be used.
     """
     params = stage.params
     check_component_names(params)
+    from ocrnet.data.findings import cap_lines
+    from ocrnet.data.label_maps import label_rules
+    from ocrnet.data.scan import scan, write_table
+    from ocrnet.data.sources import load_source, raw_root
+    from ocrnet.data.summary import first_class_note, summarize
+
     label_rules(params.data)  # wrong keys are told before any file is read
     work = stage.out / "raw"
     shutil.rmtree(work, ignore_errors=True)
@@ -60,9 +66,25 @@ def validate(stage: Stage) -> None:
     if findings:
         place = (stage.out / "summary.txt").as_posix()
         raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
+    _try_params(table, stage.params)
 
 
-def _findings(outcomes: "list[Outcome]", table: pd.DataFrame, stage: Stage) -> list[Finding]:
+def _try_params(table: "pd.DataFrame", params: Params) -> None:
+    """Hold the params against data that is good: crops against sizes, networks against both."""
+    from ocrnet.data.fit import check_crops, seen_sizes
+
+    raw = zip(table["height"].astype(int), table["width"].astype(int), strict=True)
+    sizes = seen_sizes(params, raw)
+    check_crops(params, sizes)
+    from ocrnet.trial import try_extractor, try_segmenter  # torch and timm: ten seconds
+
+    try_segmenter(params, sizes)
+    try_extractor(params)
+
+
+def _findings(outcomes: "list[Outcome]", table: "pd.DataFrame", stage: Stage) -> "list[Finding]":
+    from ocrnet.data.findings import describe
+
     failed = [outcome for outcome in outcomes if not outcome.success]
     findings: list[Finding] = []
     for code in sorted({outcome.code for outcome in failed}):
@@ -71,7 +93,7 @@ def _findings(outcomes: "list[Outcome]", table: pd.DataFrame, stage: Stage) -> l
     return findings
 
 
-def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: list[Finding]) -> None:
+def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: "list[Finding]") -> None:
     content = {
         "success": not findings,
         "findings": [asdict(finding) for finding in findings],
@@ -89,10 +111,16 @@ if __name__ == "__main__":
                 "data",
                 "demo",
                 "validate",
-                "model.arch",
-                "model.backbone",
+                "prepare.resize",
+                "model",
                 "train.loss",
+                "train.scale_range",
+                "train_gan.arch",
+                "train_gan.preset",
+                "train_gan.batch_size",
+                "train_gan.crop_size",
                 "synthesize.operations",
+                "select.extractor",
                 "retrain.arms",
             ),
         )

@@ -1,8 +1,8 @@
 """The parameters of every stage as frozen objects: a class per section of `params.yaml`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
@@ -35,6 +35,35 @@ class Params(Section):
     checkpoints: CheckpointsParams = CheckpointsParams()
     promote: PromoteParams = PromoteParams()
 
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(
+                f"found {list(seeds)}: {', '.join(map(str, twice))} stands twice, which would count one training as "
+                "two. Name each seed once."
+            )
+        return seeds
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _check_list_of_seeds(cls, seeds: Any) -> Any:
+        if not isinstance(seeds, list | tuple):
+            raise ValueError(f"found {seeds!r}, expected a list of whole numbers, such as [0].")
+        return seeds
+
+    @model_validator(mode="after")
+    def _check_norm(self) -> "Params":
+        batch, processes = self.train.batch_size, self.train.processes
+        if batch == processes and _needs_two(self.model.arch, self.model.norm):
+            raise ValueError(
+                f"train.processes: {processes} processes share {batch} images, one each, and model.norm "
+                f"{self.model.norm} of {self.model.arch} needs two or more. Set model.norm to sync or group, or raise "
+                "train.batch_size."
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_mix(self) -> "Params":
         # An arm without an extra sample would be the baseline, and be reported as if pairs gave nothing.
@@ -57,3 +86,9 @@ class Params(Section):
                 "baseline. Take less, such as 0.2."
             )
         return self
+
+
+def _needs_two(arch: str, norm: str) -> bool:
+    """Tell whether a training process needs two images or more to normalise by."""
+    # The pooled branch of deeplabv3 has one pixel an image, and its norm is none of the backbone's.
+    return norm == "batch" or (norm == "frozen" and arch == "deeplabv3")

@@ -3,15 +3,32 @@
 Lengths are in pixels as (height, width), times in seconds, rates and shares in [0, 1].
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Size = tuple[Count, Count]
+
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"found {str(value).lower()}, expected a number.")
+    return value
+
+
+# Bounds that no sensible value meets catch a slip of the finger, such as a learning rate of 1e9.
+Number = BeforeValidator(_refuse_bool)  # pydantic takes true for 1
+Share = Annotated[float, Number, Field(ge=0.0, le=1.0)]
+PartialShare = Annotated[float, Number, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[float, Number, Field(gt=0.0)]
+Weight = Annotated[float, Number, Field(ge=0.0, le=1e6)]
+Rate = Annotated[float, Number, Field(gt=0.0, le=10.0)]
+Power = Annotated[float, Number, Field(ge=0.0, le=20.0)]
+Count = Annotated[int, Number, Field(ge=1, le=10**9)]
+Workers = Annotated[int, Number, Field(ge=0, le=128)]
+Processes = Annotated[int, Number, Field(ge=1, le=1024)]
+# DVC hands a seed on as it is written: 0.0 would name another cell than 0.
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
+Side = Annotated[int, Number, Field(ge=8, le=65_536)]
+Size = tuple[Side, Side]
 
 
 class Section(BaseModel):

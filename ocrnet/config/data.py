@@ -5,7 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.base import Count, Section, Seed, Share, Size
+from ocrnet.config.base import Count, Number, Section, Seed, Share, Size
+from ocrnet.config.class_names import check_class_names
+from ocrnet.near_names import hint
+
+Images = Annotated[int, Number, Field(ge=1, le=10**6)]
 
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -14,8 +18,8 @@ class DataParams(Section):
     """What the images and their label maps are."""
 
     source: str  # a name in ocrnet/data/sources
-    path: str
-    classes: Annotated[tuple[str, ...], Field(max_length=255)]
+    path: Annotated[str, Field(min_length=1)]
+    classes: tuple[str, ...]
     num_classes: int | None = None  # a cross-check only
     # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
     label_map: dict[int | str, str] = Field(default={})
@@ -52,21 +56,14 @@ class DataParams(Section):
     @classmethod
     def _check_classes(cls, names: Any) -> Any:
         if not isinstance(names, list | tuple):
-            return names  # told by its type
-        odd = [
-            name
-            for name in names
-            if not isinstance(name, str) or not name.isprintable() or not name.strip()
-        ]
-        if odd:
+            raise ValueError(f"found {names!r}, expected a list such as [background, defect].")
+        other = [name for name in names if not isinstance(name, str)]
+        if other:
             raise ValueError(
-                f"{odd} are no names. Write words on one line, in quotes where YAML reads a number."
+                f"found {list(names)!r}: {other[0]!r} is no name. Name what a pixel shows, such as "
+                "[background, defect]; the place in the list is the class id."
             )
-        if len(names) < 2:
-            raise ValueError(
-                f"found {len(names)} names {list(names)}, expected 2 or more. Where all else is background, add a "
-                f"class for it: {['background', *names]}."
-            )
+        check_class_names(names)
         return names
 
     @field_validator("label_map", mode="before")
@@ -88,12 +85,6 @@ class DataParams(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "DataParams":
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError(
-                f"classes has a name twice: {list(self.classes)}. Make each name unique."
-            )
-        if "ignore" in self.classes:
-            raise ValueError("classes has the name 'ignore', the word for no class. Rename it.")
         if self.num_classes not in (None, len(self.classes)):
             raise ValueError(
                 f"num_classes is {self.num_classes} but classes has {len(self.classes)} entries. Remove num_classes."
@@ -105,7 +96,8 @@ class DataParams(Section):
         unknown = sorted(set(self.label_map.values()) - {*self.classes, "ignore"})
         if unknown:
             raise ValueError(
-                f"label_map names {unknown}, which classes does not have. Known: ignore, {', '.join(self.classes)}."
+                f"label_map names {unknown}, which classes does not have."
+                f"{hint(unknown[0], ('ignore', *self.classes))} Known: ignore, {', '.join(self.classes)}."
             )
         if self.palette != "auto" and len(self.palette) != len(self.classes):
             raise ValueError(
@@ -136,9 +128,9 @@ class DemoParams(Section):
 
     seed: Seed = 0
     size: Size = (96, 128)
-    train: Count = 48
-    val: Count = 24
-    test: Count = 96
+    train: Images = 48
+    val: Images = 24
+    test: Images = 96
 
 
 class ValidateParams(Section):
@@ -156,6 +148,15 @@ class PrepareParams(Section):
     val_share: Share = 0.15  # used where the source publishes no split
     test_share: Share = 0.25
     split_seed: Seed = 0
-    train_fraction: Annotated[float, Field(gt=0, le=1)] = (
+    train_fraction: Annotated[float, Number, Field(gt=0, le=1)] = (
         1.0  # kept of the training split: a stretch of each group
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "PrepareParams":
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"val_share {self.val_share} and test_share {self.test_share} leave nothing to train on. "
+                "Take shares whose sum is below 1, such as 0.15 and 0.25."
+            )
+        return self

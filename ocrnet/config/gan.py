@@ -4,7 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ocrnet.config.base import Count, Positive, Section, Seed, Share, Size
+from ocrnet.config.base import (
+    Count,
+    Number,
+    PartialShare,
+    Positive,
+    Power,
+    Processes,
+    Section,
+    Seed,
+    Share,
+    Size,
+    Weight,
+)
+
+GanRate = Annotated[float, Number, Field(gt=0, le=1)]
+Odds = Annotated[float, Number, Field(ge=0, le=1e6)]
+Pastes = Annotated[int, Number, Field(ge=1, le=1000)]
 
 
 class TrainGanParams(Section):
@@ -16,16 +32,16 @@ class TrainGanParams(Section):
     style: Literal["image", "component"] = "image"  # what gets a style of its own
     steps: Count = 500
     max_seconds: Positive | None = None  # a time box: stop at the step that reaches it
-    batch_size: Count = 8
+    batch_size: Annotated[int, Number, Field(ge=1, le=100_000)] = 8
     crop_size: Size | None = None  # of the windows it learns from; null: data.crop_size
     rare_crops: Share = 0.5  # share of windows around a pixel of a class drawn evenly
-    lr_generator: Positive = 4e-4
-    lr_discriminator: Positive = 8e-4
-    labelmix_weight: Annotated[float, Field(ge=0)] = 5.0
+    lr_generator: GanRate = 4e-4
+    lr_discriminator: GanRate = 8e-4
+    labelmix_weight: Weight = 5.0
     labelmix_interval: Count = 4
-    class_weight_max: Annotated[float, Field(ge=1)] = 30.0
-    ema_decay: Share = 0.995
-    l1_weight: Annotated[float, Field(ge=0)] = 100.0  # of pix2pix
+    class_weight_max: Annotated[float, Number, Field(ge=1, le=1e6)] = 30.0
+    ema_decay: PartialShare = 0.995
+    l1_weight: Weight = 100.0  # of pix2pix
     color_jitter: Share = 0.2
     translate: Share = (
         0.125  # of the side, of what the discriminator sees, image and label map together
@@ -33,7 +49,7 @@ class TrainGanParams(Section):
     cutout: Share = 0.0  # side of a square that it does not see, as a share of the image's
     flip: bool = True
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    processes: Count = 1
+    processes: Processes = 1
     val_interval: Count = 100
     checkpoint_interval: Count = 50
     log_interval: Count = 20
@@ -51,16 +67,14 @@ class TrainGanParams(Section):
 class SynthesizeParams(Section):
     """New label layouts and their painting."""
 
-    count: Count = 96
+    count: Annotated[int, Number, Field(ge=1, le=10**7)] = 96
     seed: Seed = 0
-    operations: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    operations: dict[str, Odds] = Field(
         default={"train": 1.0, "flip": 1.0, "scale": 1.0, "copy_paste": 3.0, "warp": 1.0, "recombine": 1.0}
     )  # fmt: skip
-    pastes: tuple[Count, Count] = (1, 3)  # objects pasted into one layout, least and most
-    rare_power: Annotated[float, Field(ge=0)] = 0.5  # odds of a class are (1 / pixel share)^power
-    hard_power: Annotated[float, Field(ge=0)] = (
-        0.5  # times (1 - validation IoU of the baseline)^power
-    )
+    pastes: tuple[Pastes, Pastes] = (1, 3)  # objects pasted into one layout, least and most
+    rare_power: Power = 0.5  # odds of a class are (1 / pixel share)^power
+    hard_power: Power = 0.5  # times (1 - validation IoU of the baseline)^power
 
     @model_validator(mode="after")
     def _check(self) -> "SynthesizeParams":

@@ -2,15 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from ocrnet.config.base import Count, Positive, Section, Seed, Share, Size
+from ocrnet.config.base import Count, Number, Positive, Section, Seed, Share, Size
+from ocrnet.tracking_names import experiment_fault, model_fault
+
+Scale = Annotated[float, Number, Field(ge=0.05, le=16)]
 
 
 class EvaluateParams(Section):
     """The comparison on the test split."""
 
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    bootstrap: Annotated[int, Number, Field(ge=100, le=10**7)] = 2000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     seed: Seed = 0
     boundary_ratio: Annotated[float, Field(gt=0, le=0.1)] = (
@@ -20,7 +23,7 @@ class EvaluateParams(Section):
     overlap: Annotated[float, Field(ge=0, lt=1)] = (
         0.33  # share of a window that the next one covers again
     )
-    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0,)
     flip: bool = False  # add the mirrored image
     merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"] = "softmax_mean"
     ensemble: bool = False  # score the seeds of an arm together, too
@@ -34,6 +37,22 @@ class PublishParams(Section):
     experiment: str = "ocrnet-demo"
     model_name: str = "ocrnet-demo"
     live: bool = True  # a follower sends the metrics while a stage trains
+
+    @field_validator("experiment")
+    @classmethod
+    def _check_experiment(cls, name: str) -> str:
+        return _accepted(name, experiment_fault(name))
+
+    @field_validator("model_name")
+    @classmethod
+    def _check_model_name(cls, name: str) -> str:
+        return _accepted(name, model_fault(name))
+
+
+def _accepted(name: str, fault: str | None) -> str:
+    if fault is not None:
+        raise ValueError(f"found {name!r}. {fault}")
+    return name
 
 
 class CheckpointsParams(Section):

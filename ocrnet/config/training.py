@@ -1,10 +1,24 @@
 """The sections of the segmenter and its training, on real images and with extra ones."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.base import Count, Positive, Section, Share
+from ocrnet.config.base import (
+    Count,
+    Number,
+    PartialShare,
+    Positive,
+    Power,
+    Processes,
+    Rate,
+    Section,
+    Share,
+    Weight,
+    Workers,
+)
+
+Scale = Annotated[float, Number, Field(ge=0.01, le=100)]
 
 
 class ModelParams(Section):
@@ -13,42 +27,49 @@ class ModelParams(Section):
     arch: str = "ocrnet"
     backbone: str = "hrnet_w18_small"
     pretrained: bool | str = False  # true: timm's weights, downloaded; a path: a file
-    mid_channels: Count = 128
-    key_channels: Count = 64
-    prototypes: Count = 64  # of object_bank
-    dropout: Share = 0.05
+    mid_channels: Annotated[int, Number, Field(ge=1, le=8192)] = 128
+    key_channels: Annotated[int, Number, Field(ge=1, le=8192)] = 64
+    prototypes: Annotated[int, Number, Field(ge=1, le=100_000)] = 64  # of object_bank
+    dropout: PartialShare = 0.05
     align_corners: bool = False
     form: str = "official"  # of the OCR head: a name in ocrnet/models/forms.py
     norm: str = "batch"  # a name in ocrnet/models/norms.py
+
+    @field_validator("pretrained", mode="before")
+    @classmethod
+    def _check_pretrained(cls, value: Any) -> Any:
+        if not isinstance(value, bool | str):
+            raise ValueError(f"found {value!r}, expected false, true or a file.")
+        return value
 
 
 class TrainParams(Section):
     """The recipe that `train` and `retrain` share; it counts optimizer steps."""
 
     steps: Count = 400
-    batch_size: Annotated[int, Field(ge=2)] = 8
+    batch_size: Annotated[int, Number, Field(ge=1, le=100_000)] = 8
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    lr: Positive = 1e-3
-    backbone_lr_mult: Positive = 1.0
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    momentum: Share = 0.9
-    power: Annotated[float, Field(ge=0)] = 0.9  # of the poly schedule
-    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    lr: Rate = 1e-3
+    backbone_lr_mult: Annotated[float, Number, Field(gt=0, le=1000)] = 1.0
+    weight_decay: Annotated[float, Number, Field(ge=0, le=10)] = 1e-2
+    momentum: PartialShare = 0.9
+    power: Power = 0.9  # of the poly schedule
+    warmup_steps: Annotated[int, Number, Field(ge=0)] = 20
     clip_norm: Positive | None = 5.0
     loss: str = "ce"  # names of ocrnet/losses and their sums: "ce + 0.5*dice"
-    aux_weight: Annotated[float, Field(ge=0)] = 0.4
+    aux_weight: Weight = 0.4
     class_weights: Literal["none", "inverse", "inverse_sqrt", "median", "effective"] = "none"
     ohem_threshold: Share = 0.7
     ohem_min_kept: Count = 10_000
-    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
-    ema_decay: Share = 0.99
+    focal_gamma: Power = 2.0
+    ema_decay: PartialShare = 0.99
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    scale_range: tuple[Positive, Positive] = (0.75, 1.5)
+    scale_range: tuple[Scale, Scale] = (0.75, 1.5)
     flip: bool = True
-    color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.3
+    color_jitter: Share = 0.3
     rare_crops: Share = 0.0  # share of crops centred on a pixel of a class drawn evenly
-    workers: Annotated[int, Field(ge=0)] = 0
-    processes: Count = 1  # of the training; more than one runs through torchrun
+    workers: Workers = 0
+    processes: Processes = 1  # of the training; more than one runs through torchrun
     val_interval: Count = 50
     checkpoint_interval: Count = 50
     log_interval: Count = 10
@@ -59,6 +80,10 @@ class TrainParams(Section):
             raise ValueError(f"scale_range {list(self.scale_range)} is not [low, high].")
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} leaves none of steps {self.steps}.")
+        if self.batch_size < 2:
+            raise ValueError(
+                f"batch_size {self.batch_size} is too small: a batch norm needs 2 images or more. Take 2 or more."
+            )
         if self.batch_size % self.processes:
             raise ValueError(
                 f"batch_size {self.batch_size} cannot be shared out evenly over processes {self.processes}. "
@@ -72,8 +97,17 @@ class RetrainParams(Section):
 
     arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("gan",)
     real_fraction: Share = 0.5  # of each batch
-    synthetic_weight: Positive = 1.0  # of an extra pixel in the loss; a real one has 1
+    # Of an extra pixel in the loss; a real one has 1.
+    synthetic_weight: Annotated[float, Number, Field(gt=0, le=1000)] = 1.0
     real_tail: Share = 0.0  # share of the steps, the last ones, on real data alone
+
+    @field_validator("arms")
+    @classmethod
+    def _check_arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({arm for arm in arms if arms.count(arm) > 1})
+        if twice:
+            raise ValueError(f"found {list(arms)}: {', '.join(twice)} twice. Name each arm once.")
+        return arms
 
     def real_per_batch(self, batch_size: int) -> int:
         """Return how many samples of a mixed batch are real."""

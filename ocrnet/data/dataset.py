@@ -7,7 +7,7 @@ nothing else.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.data.transforms import TrainTransform
 from ocrnet.distributed import rank, world_size
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, OcrnetError
+from ocrnet.machine import machine_error
 from ocrnet.runtime import key_seed, keyed_generator
 
 
@@ -152,7 +153,16 @@ class TrainBatch(NamedTuple):
 Sample = tuple[Tensor, Tensor, str, float]
 
 
-class SlotDataset(Dataset[Sample]):
+class Refusal(NamedTuple):
+    """What stands in the place of a sample that cannot be used.
+
+    A worker of the loader would hand the error on as a traceback in a string; as a value it stays one line.
+    """
+
+    error: OcrnetError
+
+
+class SlotDataset(Dataset[Sample | Refusal]):
     """Decodes and transforms the item of a slot, and weights it by its stream."""
 
     def __init__(
@@ -168,7 +178,16 @@ class SlotDataset(Dataset[Sample]):
         self._weights = (1.0, extra_weight)
         self._seed = seed
 
-    def __getitem__(self, slot: Slot) -> Sample:
+    def __getitem__(self, slot: Slot) -> Sample | Refusal:
+        try:
+            return self._sample(slot)
+        except Exception as error:
+            told = machine_error(error) or error
+            if isinstance(told, OcrnetError):
+                return Refusal(told)
+            raise
+
+    def _sample(self, slot: Slot) -> Sample:
         item = self._streams[slot.stream].item(slot.row)
         generator = keyed_generator(self._seed, "sample", slot.step, slot.place)
         image, label_map = self._transform(item.image, item.label_map, generator=generator)
@@ -197,6 +216,9 @@ def train_batches(
         steps: the step to stop before.
         seed: what all randomness is keyed by, together with the step.
         workers: processes that decode; the batches are the same for any number.
+
+    Raises:
+        OcrnetError: by the iterator, where a file cannot be used or the machine fails.
     """
     sampler = StepSampler(
         streams,
@@ -206,18 +228,28 @@ def train_batches(
         steps=steps,
         seed=seed,
     )
-    loader: DataLoader[Sample] = DataLoader(
+    loader: DataLoader[Sample | Refusal] = DataLoader(
         SlotDataset(streams, transform, extra_weight=mix.synthetic_weight, seed=seed),
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,
         persistent_workers=workers > 0,
     )
-    return iter(loader)
+    return _without_refusals(iter(loader))
 
 
-def _collate(samples: list[Sample]) -> TrainBatch:
-    images, label_maps, ids, weights = zip(*samples, strict=True)
+def _without_refusals(batches: Iterator[TrainBatch | Refusal]) -> Iterator[TrainBatch]:
+    for batch in batches:
+        if isinstance(batch, Refusal):
+            raise batch.error
+        yield batch
+
+
+def _collate(samples: list[Sample | Refusal]) -> TrainBatch | Refusal:
+    refused = [sample for sample in samples if isinstance(sample, Refusal)]
+    if refused:
+        return refused[0]
+    images, label_maps, ids, weights = zip(*cast(list[Sample], samples), strict=True)
     return TrainBatch(
         torch.stack(images), torch.stack(label_maps), list(ids), torch.tensor(weights)
     )

@@ -27,12 +27,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ocrnet.data.csv_tables import read_csv_table, write_csv_table
 from ocrnet.errors import DataError
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     "id", "split", "group", "image", "label_map", "height", "width", "origin",
     "image_sha256", "label_map_sha256", "raw_image", "raw_label_map", "px_ignore",
+)  # fmt: skip
+TEXT_COLUMNS = (
+    "id", "split", "group", "image", "label_map", "origin", "image_sha256", "label_map_sha256", "raw_image",
+    "raw_label_map", "parents", "operations", "generator",
 )  # fmt: skip
 LINEAGE_COLUMNS = ("parents", "operations", "seed", "generator")
 MANIFEST_FILE = "manifest.csv"
@@ -95,7 +100,7 @@ def write_manifest(folder: Path, table: pd.DataFrame) -> None:
     if missing:
         raise DataError(f"{folder / MANIFEST_FILE}: columns {missing} are missing.")
     _check(folder, table)
-    table.sort_values("id").to_csv(folder / MANIFEST_FILE, index=False, lineterminator="\n")
+    write_csv_table(folder / MANIFEST_FILE, table.sort_values("id"))
 
 
 def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
@@ -109,10 +114,7 @@ def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
         raise DataError(
             f"{path}: no manifest. Run `dvc repro` up to the stage that writes {folder}."
         )
-    text = {name: str for name in ("id", "split", "group", "image", "label_map", "origin",
-                                   "image_sha256", "label_map_sha256", "raw_image", "raw_label_map",
-                                   "parents", "operations", "generator")}  # fmt: skip
-    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    table = read_csv_table(path, text=TEXT_COLUMNS)
     _check(folder, table)
     if split is not None:
         table = table[table["split"] == split]

@@ -36,6 +36,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ocrnet.config import DataParams
+from ocrnet.data.csv_tables import read_csv_table, write_csv_table
 from ocrnet.data.decode import read_picture, rotate, scale_to_uint8
 from ocrnet.data.duplicates import (
     copies_across,
@@ -57,6 +58,7 @@ from ocrnet.data.raw_values import palette_of_ids, palettes_apart, values_by
 from ocrnet.data.sources import RawItem
 from ocrnet.data.stored_labels import Colour, decode_label_map, name_format
 from ocrnet.errors import DataError
+from ocrnet.machine import machine_error
 
 MAX_VALUES = 256  # raw values listed per file
 TEXT = (
@@ -93,6 +95,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
             image_row, thumbnails[item.id] = _scan_image(item.image, data)
             row.update(image_row)
         except DataError as error:
+            _raise_if_of_machine(error)
             row["image_error"] = _without_root(error, root)
         if item.label_map is not None:
             row["label_map"] = item.label_map.relative_to(root).as_posix()
@@ -100,6 +103,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
                 label_row, palettes[item.id] = _scan_label_map(item.label_map, data, rules)
                 row.update(label_row)
             except DataError as error:
+                _raise_if_of_machine(error)
                 row["label_error"] = _without_root(error, root)
         rows.append(row)
     table = _typed(rows, data)
@@ -119,15 +123,16 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
     """
     if not path.exists():
         raise DataError(f"{path}: no table of the raw files. Run `dvc repro validate`.")
-    empty = {name: [""] for name in _columns(data) if name != "copy_of"}
-    text = dict.fromkeys(TEXT, str)
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
+    table = read_csv_table(path, text=TEXT)
+    for name in TEXT:
+        if name != "copy_of":  # an empty field is what was not there
+            table[name] = table[name].replace("", None)
     return _typed(table.to_dict("records"), data)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write the table as CSV, the same bytes for the same rows."""
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+    write_csv_table(path, table, float_format="%.10g")
 
 
 def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float32]]:
@@ -227,6 +232,13 @@ def _groups_elsewhere(table: pd.DataFrame, data: DataParams) -> pd.Series:
     if data.group_by is None:
         return pd.Series(0.0, index=table.index)
     return (table.groupby("group")["split"].transform("nunique") > 1).astype(float)
+
+
+def _raise_if_of_machine(error: DataError) -> None:
+    """Raise what a disk that cannot be read ends with: it says nothing about the file."""
+    told = machine_error(error)
+    if told is not None:
+        raise told from error
 
 
 def _without_root(error: DataError, root: Path) -> str:

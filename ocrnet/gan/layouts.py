@@ -7,7 +7,8 @@ No layout shows what the data never shows: it is refused where two classes touch
 data, or a component that an operation made is smaller or larger than any of its class there (see `plausible`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 
 import numpy as np
 
@@ -15,22 +16,8 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.errors import ParamsError
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import Layout
-from ocrnet.gan.operations.base import draw_flip, draw_train
-from ocrnet.gan.operations.copy_paste import draw_copy_paste
-from ocrnet.gan.operations.recombine import draw_recombine
-from ocrnet.gan.operations.scale import draw_scale
-from ocrnet.gan.operations.warp import draw_warp
-from ocrnet.gan.plan import Operation, Plan
-
-# One line per operation, by the name that `synthesize.operations` gives it odds with.
-OPERATIONS: dict[str, Operation] = {
-    "train": Operation(draw_train, real=True, needs_objects=False),
-    "flip": Operation(draw_flip, real=True, needs_objects=False),
-    "scale": Operation(draw_scale, real=True, needs_objects=False),
-    "copy_paste": Operation(draw_copy_paste, real=True, needs_objects=True),
-    "warp": Operation(draw_warp, real=False, needs_objects=True),
-    "recombine": Operation(draw_recombine, real=False, needs_objects=True),
-}
+from ocrnet.gan.operations import OPERATIONS, idle_operations
+from ocrnet.gan.plan import Drawn, Plan
 
 
 def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
@@ -44,11 +31,7 @@ def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
         raise ParamsError(
             f"params.yaml: synthesize.operations: {unknown} are unknown. Known: {', '.join(OPERATIONS)}."
         )
-    idle = [
-        name
-        for name, odds in params.operations.items()
-        if odds > 0 and OPERATIONS[name].needs_objects
-    ]
+    idle = idle_operations(params.operations)
     if idle and not catalog.object_classes():
         raise ParamsError(
             f"params.yaml: synthesize.operations: {idle} move objects, but no class of the training split comes as "
@@ -85,5 +68,7 @@ def _draw(
     names = sorted(operations)
     odds = np.array([operations[name] for name in names], dtype=np.float64)
     operation = names[int(rng.choice(len(names), p=odds / odds.sum()))]
-    drawn = OPERATIONS[operation].draw(rng, plan)
+    module, name = OPERATIONS[operation].path.split(":")
+    draw: Callable[[np.random.Generator, Plan], Drawn] = getattr(import_module(module), name)
+    drawn = draw(rng, plan)
     return Layout(drawn.label_map, operation, drawn.steps, seed, drawn.unplaced)

@@ -58,18 +58,3 @@ class StepKind:
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]
     render: Callable[[Catalog, Canvas, Any], Canvas] | None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A way of making a layout.
-
-    Args:
-        draw: draws one.
-        real: every layout of it can be composed from real pixels.
-        needs_objects: it has nothing to do where no class comes as objects.
-    """
-
-    draw: Callable[[np.random.Generator, Plan], Drawn]
-    real: bool
-    needs_objects: bool

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from ocrnet.config import SelectParams
+from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.manifest import ClassTable
 from ocrnet.gan.choice import Choice, choose_pairs
 from ocrnet.gan.kept import JudgedPairs
@@ -121,7 +122,7 @@ def _write_tables(
         for pair in choice.dropped
     ]
     table = pd.DataFrame(rows, columns=REJECTED_COLUMNS)
-    table.to_csv(out / REJECTED_FILE, index=False, lineterminator="\n")
+    write_csv_table(out / REJECTED_FILE, table)
     text = json.dumps(as_json(thresholds, classes.class_names), indent=1, allow_nan=False)
     (out / THRESHOLDS_FILE).write_text(text + "\n")
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 
 from ocrnet.errors import ParamsError
+from ocrnet.near_names import hint
 
 TERM = re.compile(
     r"(?:(?P<weight>(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)\s*\*\s*)?(?P<name>[a-z]\w*)", re.ASCII
@@ -28,7 +29,10 @@ def _term(part: str, text: str, known: Collection[str]) -> tuple[float, str]:
             'Write them joined by +, as in "ce + 0.5*dice".'
         )
     if found["name"] not in known:
-        raise ParamsError(f"params.yaml: train.loss: {found['name']!r} is unknown. Known: {names}.")
+        meant = hint(found["name"], known)
+        raise ParamsError(
+            f"params.yaml: train.loss: {found['name']!r} is unknown.{meant} Known: {names}."
+        )
     weight = float(found["weight"] or "1")
     if weight == 0 or weight == float("inf"):
         raise ParamsError(

@@ -11,8 +11,10 @@ given network in training mode, and the formulas are short.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from ocrnet.errors import ParamsError
+from ocrnet.near_names import hint
 
 SEGMENTER, TIMM, INCEPTION, RANDOM_CONV = "segmenter", "timm", "inception", "random-conv"
 KNOWN = "segmenter, timm:NAME, timm:NAME:FILE, timm:NAME:pretrained, inception:FILE, random-conv"
@@ -56,7 +58,8 @@ def parse_extractor(text: str) -> ExtractorChoice:
             "params.yaml: select.extractor: 'inception' names no weights, and none are downloaded. "
             "Write inception:FILE with a file of torchvision's inception_v3, or take segmenter."
         )
-    raise ParamsError(f"params.yaml: select.extractor: {text!r} is unknown. Known: {KNOWN}.")
+    meant = hint(kind, (SEGMENTER, TIMM, INCEPTION, RANDOM_CONV))
+    raise ParamsError(f"params.yaml: select.extractor: {text!r} is unknown.{meant} Known: {KNOWN}.")
 
 
 def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
@@ -71,5 +74,11 @@ def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
     except ParamsError as error:
         return [str(error)]
     if choice.kind == TIMM and choice.model.split(".")[0] not in timm_models:
-        return [f"params.yaml: select.extractor: timm has no {choice.model!r}."]
+        meant = hint(choice.model.split(".")[0], timm_models)
+        return [f"params.yaml: select.extractor: timm has no {choice.model!r}.{meant}"]
+    if choice.weights not in ("", DOWNLOAD) and not Path(choice.weights).is_file():
+        meant = hint(choice.weights, (DOWNLOAD,)) if choice.kind == TIMM else ""
+        return [
+            f"params.yaml: select.extractor: {choice.weights!r} is no file.{meant} Give the path of a file of weights."
+        ]
     return []

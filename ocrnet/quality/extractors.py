@@ -107,19 +107,20 @@ class FrozenFeatures:
 
 
 def build_extractor(
-    choice: ExtractorChoice, *, baseline: Path, device: str = "cpu"
+    choice: ExtractorChoice, *, baseline: Path | None = None, device: str = "cpu"
 ) -> FeatureExtractor:
     """Build the extractor that `select.extractor` names.
 
     Args:
         choice: what it says.
-        baseline: bundle of the real-only segmenter.
+        baseline: bundle of the real-only segmenter, for the extractor of that name alone.
         device: to compute on.
 
     Raises:
         BundleError: weights are missing, damaged or do not fit.
     """
     if choice.kind == SEGMENTER:
+        assert baseline is not None
         model, card = load_bundle(baseline)
         return FrozenFeatures(
             SEGMENTER, Trunk(model), sha256=card.weights_sha256, mean=card.mean, std=card.std, device=device

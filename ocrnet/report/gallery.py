@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ocrnet.data.csv_tables import read_csv_table
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.report.charts import Axes, Series, line_chart
@@ -18,7 +19,8 @@ Json = dict[str, Any]
 
 def shown_images(data: Path, shown: Json, classes: ClassTable) -> list[Json]:
     """Return the images that `evaluate` chose, each with truth, both predictions and their errors."""
-    table = pd.read_csv(required(data / "evaluate" / "gallery.csv"), dtype={"id": str})
+    path = required(data / "evaluate" / "gallery.csv")
+    table = read_csv_table(path, text=("id", "why"))
     manifest = read_manifest(data / "prepare", split="test").set_index("id")
     rows = []
     for item in _records(table):
@@ -113,7 +115,7 @@ def _dropped_pair(row: Json, painted: Path, classes: ClassTable, why: str) -> Js
 def _reasons(data: Path) -> dict[str, str]:
     """Return why each dropped pair was dropped."""
     path = required(data / "select" / "rejected.csv")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = read_csv_table(path, text=("id", "why", "original"))
     return dict(zip(table["id"], table["why"], strict=True))
 
 

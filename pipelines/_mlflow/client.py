@@ -30,6 +30,13 @@ SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
+# Of MLflow's errors, those that no later call cures. BAD_REQUEST is not among them: by it MLflow tells of any error of
+# the database.
+FINAL_CODES = frozenset({
+    "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "ENDPOINT_NOT_FOUND",
+    "NOT_IMPLEMENTED", "FEATURE_DISABLED",
+})  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Session:
@@ -122,6 +129,14 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_final(error: Exception) -> bool:
+    """Tell whether a store would refuse the same call for ever: it was asked wrongly, or by who may not ask.
+
+    What a server answers that is away, busy or broken is another matter: the next call may go through.
+    """
+    return getattr(error, "error_code", None) in FINAL_CODES
 
 
 def outages() -> tuple[type[Exception], ...]:

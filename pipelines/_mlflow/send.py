@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, MachineError, StoreError
+from ocrnet.machine import machine_error
+from ocrnet.tracking_names import experiment_fault, model_fault
 
 from .challenger import Challenger, read_challenger
 from .damage import damage_of
@@ -23,7 +25,7 @@ FAILURES = 2  # stages that may fail before the store counts as away
 
 
 def publish() -> int:
-    """Send what was not sent and return the exit code; a store that is away is no error.
+    """Send what was not sent and return the exit code; a store that is away is no error, one that refuses for good is.
 
     Raises:
         OcrnetError: `dvc.lock`, `params.yaml` or `challenger.json` cannot be used.
@@ -40,7 +42,8 @@ def publish() -> int:
         return 0
     sending = Sending(target, experiment, model, lock)
     sending.run(challenger)
-    return sending.tell()
+    sending.tell()
+    return sending.exit_code
 
 
 class Sending:
@@ -57,6 +60,8 @@ class Sending:
         self._unsent: list[str] = []
         self._reasons: list[str] = []
         self._damaged: list[str] = []
+        self._refused: list[str] = []
+        self._machine: MachineError | None = None
 
     def run(self, challenger: Challenger | None) -> None:
         """Send runs and register the challenger as far as the store goes along."""
@@ -75,11 +80,19 @@ class Sending:
             with held(PUBLISH_LOCK, wait_s=LONGEST_WAIT_S):
                 self._send_all(connect(self._target, self._experiment), challenger)
         except outages() as error:
-            self._unsent.append(self._experiment)
-            self._reasons.append(self._reason(error))
+            self._refuse(self._experiment, error)
 
-    def tell(self) -> int:
-        """Print what was sent, and one line on what was not; return the exit code, which is not 0 for damage."""
+    @property
+    def exit_code(self) -> int:
+        """0 also where the store is away; else that of its refusal, of damaged outputs or of a failed machine."""
+        if self._machine is not None:
+            return self._machine.exit_code
+        if self._damaged:
+            return DataError.exit_code
+        return StoreError.exit_code if self._refused else 0
+
+    def tell(self) -> None:
+        """Print what was sent, and one line on what was not."""
         names = ", ".join(self._done) or "nothing new"
         print(f"publish: sent {names} to {self._target.shown}, experiment {self._experiment}")
         if self._unsent:
@@ -88,9 +101,12 @@ class Sending:
                 "Nothing is lost: the next `dvc repro` or `python -m pipelines.publish` sends it.",
                 file=sys.stderr,
             )
+        for line in self._refused:
+            print(f"publish: {line}", file=sys.stderr)
+        if self._machine is not None:
+            print(f"publish: {self._target.redact(str(self._machine))}", file=sys.stderr)
         for line in self._damaged:
             print(f"publish: {line}", file=sys.stderr)
-        return DataError.exit_code if self._damaged else 0
 
     def _send_all(self, session: "Session", challenger: Challenger | None) -> None:
         from pipelines._commit import git_tags
@@ -100,7 +116,7 @@ class Sending:
         git = git_tags()
         self._sent.experiment_id = session.experiment_id
         for entry in self._lock.entries.values():
-            if len(self._reasons) >= FAILURES:
+            if len(self._reasons) + len(self._refused) >= FAILURES:
                 self._unsent.append(entry.name)
                 continue
             stop_follower(entry.name)
@@ -122,7 +138,7 @@ class Sending:
                 run_id = send_stage(session, entry, self._lock, git)
                 self._done.append(entry.name)
         except outages() as error:
-            self._refuse(entry.name, self._reason(error))
+            self._refuse(entry.name, error)
             return
         self._sent.runs[entry.key] = run_id
 
@@ -143,13 +159,25 @@ class Sending:
                 session, challenger, self._lock, run_id=run_id, model=self._model, git=git
             )
         except outages() as error:
-            self._refuse(what, self._reason(error))
+            self._refuse(what, error)
             return
         if done != self._known.challenger:
             self._done.append(f"{self._model} version {done.version} (alias challenger)")
         self._sent.challenger = done
 
-    def _refuse(self, what: str, reason: str) -> None:
+    def _refuse(self, what: str, error: Exception) -> None:
+        """Note what ended a call: a refusal for good, the machine, or a store that is away."""
+        from .client import is_final
+
+        reason = self._reason(error)
+        if is_final(error):
+            self._refused.append(
+                f"{what}: {self._target.shown} refuses it: {reason}. It will not take it later either: set another "
+                "publish.experiment or publish.model_name, or ask for the permission. What was to be sent is kept."
+            )
+            return
+        if self._target.sqlite_file is not None:
+            self._machine = machine_error(error)
         self._unsent.append(what)
         self._reasons.append(reason)
 
@@ -164,15 +192,22 @@ class Sending:
 
 
 def _destination() -> tuple[str, str]:
-    """Return experiment and model name, without pydantic where the file has both (a quarter of a second)."""
+    """Return experiment and model name, without pydantic where the file has good ones (a quarter of a second).
+
+    Raises:
+        ParamsError: the file or a name is wrong.
+    """
     try:
         section = load_plain_yaml(PARAMS_FILE.read_bytes(), PARAMS_FILE)["publish"]
-        return section["experiment"], section["model_name"]
-    except (OSError, DataError, KeyError, TypeError):
-        from ocrnet.params_file import load_params
+        experiment, model = section["experiment"], section["model_name"]
+        if experiment_fault(experiment) is None and model_fault(model) is None:
+            return experiment, model
+    except (OSError, DataError, KeyError, TypeError, AttributeError):
+        pass
+    from ocrnet.params_file import load_params
 
-        params = load_params(PARAMS_FILE).publish
-        return params.experiment, params.model_name
+    params = load_params(PARAMS_FILE).publish
+    return params.experiment, params.model_name
 
 
 def _nothing_to_send(

@@ -38,16 +38,21 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
         check_component_names(wrong)
     lines = str(caught.value).splitlines()
     assert len(lines) == 7
-    assert "train_gan.arch: 'oassis' is unknown. Known: oasis, pix2pix." in lines[3]
-    assert "synthesize.operations: 'paste' is unknown. Known: train, flip, " in lines[4]
-    assert (
-        "retrain.arms: 'gann' is unknown. Known: gan, gan_unselected, copy_paste, real_twice."
-        in lines[5]
-    )
+    for line, key, meant, known in (
+        (lines[0], "train.loss", "ce", "ce, ohem, "),
+        (lines[1], "data.source", "folder", "demo, folder, camvid."),
+        (lines[2], "model.arch", "ocrnet", "ocrnet, object_bank, "),
+        (lines[3], "train_gan.arch", "oasis", "oasis, pix2pix."),
+        (lines[4], "synthesize.operations", "copy_paste", "train, flip, "),
+        (lines[5], "retrain.arms", "gan", "gan, gan_unselected, copy_paste, real_twice."),
+    ):
+        assert f"params.yaml: {key}: " in line
+        assert f"Did you mean '{meant}'?" in line
+        assert f"Known: {known}" in line
     assert "hrnet_w18" in lines[6]
 
 
-@pytest.mark.parametrize("pretrained", [True, "weights.pth"])
+@pytest.mark.parametrize("pretrained", [True, "pyproject.toml"])
 def test_pretrained_weights_need_a_backbone(pretrained: bool | str) -> None:
     with pytest.raises(ParamsError, match=f"pretrained: {pretrained}, but unet has no backbone"):
         check_component_names(params(model={"arch": "unet", "pretrained": pretrained}))
@@ -64,7 +69,7 @@ def test_an_unknown_loss_in_a_sum_is_told_with_the_known_ones() -> None:
     with pytest.raises(ParamsError) as caught:
         check_component_names(params(train={"loss": "ce + 0.5*dise"}))
     assert (
-        str(caught.value) == "params.yaml: train.loss: 'dise' is unknown. "
+        str(caught.value) == "params.yaml: train.loss: 'dise' is unknown. Did you mean 'dice'? "
         "Known: ce, ohem, ohem_official, dice, lovasz, focal."
     )
 
@@ -90,3 +95,44 @@ def test_the_names_read_from_timm_are_those_that_it_registers() -> None:
 
 def test_every_arm_has_a_folder() -> None:
     assert set(ARMS) == {"gan", "gan_unselected", "copy_paste", "real_twice"}
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "meant"),
+    [
+        ("model", {"backbone": "resnet5O"}, "resnet50"),
+        ("model", {"backbone": "hrnet_w18_smal"}, "hrnet_w18_small"),
+        ("model", {"norm": "bach"}, "batch"),
+        ("model", {"form": "oficial"}, "official"),
+        ("model", {"pretrained": "ture"}, "true"),
+        ("train_gan", {"arch": "oasys"}, "oasis"),
+        ("select", {"extractor": "segmentor"}, "segmenter"),
+        ("select", {"extractor": "timm:resnet5O"}, "resnet50"),
+        ("select", {"extractor": "timm:resnet50:pretrianed"}, "pretrained"),
+        ("retrain", {"arms": ["copypaste"]}, "copy_paste"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest(
+    section: str, wrong: dict[str, Any], meant: str
+) -> None:
+    (key,) = wrong
+    with pytest.raises(ParamsError, match=f"{section}.{key}: .*Did you mean '{meant}'") as caught:
+        check_component_names(params(**{section: wrong}))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_of_weights_has_to_be_there() -> None:
+    for section, value in (
+        ("model", {"pretrained": "none.pth"}),
+        ("select", {"extractor": "inception:none.pth"}),
+    ):
+        with pytest.raises(ParamsError, match="'none.pth' is no file"):
+            check_component_names(params(**{section: value}))
+
+
+def test_one_window_of_the_gan_has_more_than_one_value_to_normalise_by() -> None:
+    one = {"batch_size": 1, "preset": "small"}
+    with pytest.raises(ParamsError, match=r"train_gan.batch_size: .* \[32, 32\] .*single value"):
+        check_component_names(params(train_gan={**one, "crop_size": [32, 32]}))
+    check_component_names(params(train_gan={**one, "crop_size": [32, 40]}))
+    check_component_names(params(train_gan={**one, "crop_size": [32, 32], "batch_size": 2}))

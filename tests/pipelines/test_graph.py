@@ -19,7 +19,10 @@ IMPORTS = grimp.build_graph("ocrnet", "pipelines", cache_dir=None)
 
 
 # `validate` reads the names in these tables and loads nothing that they name.
-ONLY_READ = {"validate": {"ocrnet.models", "ocrnet.losses"}}
+ONLY_READ = {
+    "validate": {"ocrnet.losses", "ocrnet.gan.designs", "ocrnet.gan.operations"},
+    "prepare": {"ocrnet.gan.operations"},
+}
 
 
 def code_of(stage: str) -> set[str]:

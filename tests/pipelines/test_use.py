@@ -68,7 +68,9 @@ def test_an_unknown_set_is_named_with_the_known_ones(params: Path, tmp_path: Pat
     sets.mkdir()
     for name in ("mine", "demo"):
         (sets / f"{name}.yaml").write_text("train.lr: 0.5\n")
-    with pytest.raises(ParamsError, match=r"no set 'mein'\. Known: demo, mine\."):
+    with pytest.raises(
+        ParamsError, match=r"no set 'mein'\. Did you mean 'mine'\? Known: demo, mine\."
+    ):
         use_set("mein", params=params, sets=sets)
 
 
@@ -81,7 +83,7 @@ def test_the_command_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -
     for wrong, words in (
         ([], "name one set: python -m pipelines.use SET. Known: "),
         (["demo", "camvid"], "unrecognized arguments: camvid. See: python -m pipelines.use --help"),
-        (["camvidd"], "params: no set 'camvidd'. Known: "),
+        (["camvidd"], "params: no set 'camvidd'. Did you mean 'camvid'? Known: "),
     ):
         assert main(wrong) == 2
         assert capsys.readouterr().err.startswith(f"use: {words}")
@@ -103,3 +105,56 @@ def test_a_set_that_makes_params_invalid_is_refused(params: Path, tmp_path: Path
     with pytest.raises(ParamsError, match=r"train\.lr: found -0\.5"):
         use_set("mine", params=params, sets=tmp_path)
     assert params.read_text() == before
+
+
+def test_a_set_in_blocks_is_merged_key_by_key(params: Path, tmp_path: Path) -> None:
+    before, lines = load_params(params), params.read_text().splitlines()
+    (tmp_path / "mine.yaml").write_text(
+        "train_gan: {steps: 6}\ntrain:\n  lr: 0.125  # mine\ntrain.power: 0.5\ndata: {label_map: {9: ignore}}\n"
+    )
+    changed = use_set("mine", params=params, sets=tmp_path)
+    assert changed == ["train_gan.steps", "train.lr", "train.power", "data.label_map"]
+    after = load_params(params)
+    assert (after.train_gan.steps, after.train.lr, after.train.power) == (6, 0.125, 0.5)
+    assert after.data.label_map == {9: "ignore"}
+    gan = before.train_gan.model_copy(update={"steps": 6})
+    assert after.train_gan == gan
+    differing = [
+        new for old, new in zip(lines, params.read_text().splitlines(), strict=True) if new != old
+    ]
+    assert len(differing) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train:\n\tlr: 0.5\n", "not YAML: .*by spaces"),
+        ("", "is empty. Write keys such as train.steps"),
+        ("# nothing yet\n", "is empty"),
+        ("train:\n", "train: found None, but train is a section"),
+        ("train: 5\n", "train: found 5, but train is a section"),
+        ("train: {lr: 0.5}\ntrain.lr: 0.25\n", "train.lr: stands twice"),
+        ("- train.lr\n", "found no keys"),
+        ("5: 6\n", "5: params.yaml has no such key"),
+        ("train: {epochs: 5}\n", "train.epochs: .*Write train.steps"),
+        ("trian.lr: 0.5\n", "trian.lr: .*Did you mean 'train'"),
+        ("train.lr: 0.5\ntrain.lr: 0.25\n", "not YAML: "),
+    ],
+)
+def test_a_set_that_cannot_be_read_is_one_line_and_changes_nothing(
+    params: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    before = params.read_bytes()
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=words) as caught:
+        use_set("mine", params=params, sets=tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert params.read_bytes() == before
+
+
+def test_a_set_in_another_encoding_is_one_line(params: Path, tmp_path: Path) -> None:
+    before = params.read_bytes()
+    (tmp_path / "mine.yaml").write_bytes("publish.model_name: Prüfling\n".encode("latin-1"))
+    with pytest.raises(ParamsError, match="mine.yaml: not "):
+        use_set("mine", params=params, sets=tmp_path)
+    assert params.read_bytes() == before

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocrnet.config import Params
 from ocrnet.errors import ParamsError
+from ocrnet.near_names import hint
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def load_source(name: str) -> Source:
     """
     if name not in SOURCES:
         raise ParamsError(
-            f"params.yaml: data.source: found {name!r}. Known sources: {', '.join(SOURCES)}."
+            f"params.yaml: data.source: found {name!r}.{hint(name, SOURCES)} Known sources: {', '.join(SOURCES)}."
         )
     module, function = SOURCES[name].split(":")
     source: Source = getattr(importlib.import_module(module), function)

@@ -12,8 +12,9 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.data.decode import read_image
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import Layout, apply_steps, can_compose, compose
-from ocrnet.gan.layouts import OPERATIONS, draw_layout, draw_real_layout, layout_seed
+from ocrnet.gan.layouts import draw_layout, draw_real_layout, layout_seed
 from ocrnet.gan.odds import Odds
+from ocrnet.gan.operations import OPERATIONS
 from ocrnet.gan.operations.base import Base
 from ocrnet.gan.operations.recombine import Erase, similarity
 from ocrnet.gan.operations.scale import Scale

@@ -1,0 +1,46 @@
+"""What the name of a class may be: it becomes a column, a metric and a caption."""
+
+from collections.abc import Sequence
+
+from ocrnet.tracking_names import metric_name
+
+MOST_CLASSES = 255
+LONGEST_NAME = 100  # characters
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuse class names that a later stage cannot use.
+
+    Raises:
+        ValueError: there are too few or too many, one stands twice, or one cannot be used; with the cure.
+    """
+    if len(names) == 1:
+        raise ValueError(
+            f"found one class, {names[0]!r}: what is not {names[0]!r} needs a class too. Add a background class: "
+            f"[background, {names[0]}]."
+        )
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise ValueError(f"found {len(names)} classes, allowed are 2 to {MOST_CLASSES}.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"classes has a name twice: {list(names)}. Make each name unique.")
+    for name in names:
+        if fault := _fault(name):
+            raise ValueError(f"classes has the name {name!r}{fault}")
+    shown: dict[str, str] = {}
+    for name in names:
+        other = shown.setdefault(metric_name(name), name)
+        if other != name:
+            raise ValueError(
+                f"classes has the names {other!r} and {name!r}, which MLflow shows as one, {metric_name(name)!r}. "
+                "Rename one."
+            )
+
+
+def _fault(name: str) -> str | None:
+    if name == "ignore":
+        return ", the word for no class. Rename it."
+    if name != name.strip() or not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        return f". Write 1 to {LONGEST_NAME} printable characters, without a space at the ends."
+    if {".", ".."} & set(name.split("/")):
+        return ", which MLflow takes for a path. Rename it."
+    return None

@@ -1,0 +1,45 @@
+"""Tables as CSV files, read the one way that takes no text for a missing value.
+
+pandas reads None, NA, nan and null as missing, and 007 as a number; an image may have any of these names. So what is
+text stays text as it was written, and only the columns of numbers are numbers, missing where the field is empty.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+
+def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
+    """Read a table.
+
+    Args:
+        path: the file, in UTF-8.
+        text: the columns that hold text; all others hold numbers.
+    """
+    # The writer does not quote a carriage return, which by default ends a line for the reader.
+    table = pd.read_csv(
+        path,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        encoding="utf-8",
+        lineterminator="\n",
+    )
+    for name in table.columns:
+        if name not in text:
+            table[name] = pd.to_numeric(table[name].replace("", None))
+    return table
+
+
+def write_csv_table(path: Path, table: pd.DataFrame, *, float_format: str | None = None) -> None:
+    """Write a table, the same bytes for the same rows; a missing value is an empty field.
+
+    Args:
+        path: the file.
+        table: what to write, without its index.
+        float_format: of numbers with fractions; by default as many digits as they need.
+    """
+    table.to_csv(
+        path, index=False, lineterminator="\n", float_format=float_format, encoding="utf-8"
+    )

@@ -1,0 +1,61 @@
+"""Check `params.yaml` in about a second, before DVC reads it: `python -m pipelines.check`.
+
+`make repro` and the flows run it first. DVC reads `seeds` and `data.path` before any stage can say what is wrong with
+them. What takes longer, such as building a network, `validate` checks.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocrnet.config import Params
+from ocrnet.errors import DataError, OcrnetError
+from ocrnet.names import check_component_names
+from ocrnet.near_names import hint
+from ocrnet.params_file import load_params
+from pipelines._arguments import Parser
+
+PARAMS = Path("params.yaml")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments: none."""
+    words = (__doc__ or "").partition("\n\n")[0]
+    return Parser(prog="python -m pipelines.check", description=words)
+
+
+def check(path: Path) -> Params:
+    """Check a file of params and the names in it, and return the params.
+
+    Raises:
+        ParamsError: a key, a value or a name is wrong; one line each.
+        DataError: `data.path` is not there.
+    """
+    params = load_params(path)
+    check_component_names(params)
+    raw = Path(params.data.path)
+    tracked = raw.with_name(raw.name + ".dvc")  # DVC knows it and may still fetch it
+    if not raw.exists() and not tracked.exists():
+        beside = sorted(item.name for item in raw.parent.glob("*") if item.is_dir())
+        raise DataError(
+            f"E114 params.yaml: data.path: {raw}: no such folder.{hint(raw.name, beside)} "
+            f"In {raw.parent} there is: {', '.join(beside) or 'nothing'}. Put the images there, or change data.path."
+        )
+    return params
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        parser().parse_args(argv)
+        check(PARAMS)
+    except OcrnetError as error:
+        for line in str(error).splitlines():
+            print(f"check: {line}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
