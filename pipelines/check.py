@@ -35,14 +35,21 @@ def check(path: Path) -> Params:
     params = load_params(path)
     check_component_names(params)
     raw = Path(params.data.path)
-    tracked = raw.with_name(raw.name + ".dvc")  # DVC knows it and may still fetch it
-    if not raw.exists() and not tracked.exists():
+    if not raw.exists() and not _is_made_by_dvc(raw, path.with_name("dvc.yaml")):
         beside = sorted(item.name for item in raw.parent.glob("*") if item.is_dir())
         raise DataError(
             f"E114 params.yaml: data.path: {raw}: no such folder.{hint(raw.name, beside)} "
             f"In {raw.parent} there is: {', '.join(beside) or 'nothing'}. Put the images there, or change data.path."
         )
     return params
+
+
+def _is_made_by_dvc(path: Path, pipeline: Path) -> bool:
+    """Tell whether DVC may still bring a path: it tracks it or a folder above, or a stage of one's own makes it."""
+    tracked = (item.with_name(item.name + ".dvc") for item in (path, *path.parents) if item.name)
+    if any(item.exists() for item in tracked):
+        return True
+    return pipeline.exists() and path.as_posix() in pipeline.read_text(encoding="utf-8")
 
 
 def main(argv: Sequence[str]) -> int:

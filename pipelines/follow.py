@@ -1,14 +1,27 @@
 """Send the metrics of a running stage to MLflow: `python -m pipelines.follow OUT TIMES PID`, started by the stage."""
 
+import argparse
 import logging
 import os
 import sys
 from pathlib import Path
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser("python -m pipelines.follow", description=__doc__)
+    found.add_argument("out", type=Path, metavar="OUT", help="the folder of the stage")
+    found.add_argument(
+        "times", type=Path, metavar="TIMES", help="the file with the time of each line"
+    )
+    found.add_argument("pid", type=int, metavar="PID", help="the process of the stage")
+    return found
+
+
 def main(argv: list[str]) -> int:
     """Follow the stage and return the exit code, which nobody waits for."""
-    out, times, pid = Path(argv[0]), Path(argv[1]), int(argv[2])
+    given = parser().parse_args(argv)
+    out, times, pid = given.out, given.times, given.pid
     os.nice(19)
     os.environ["OMP_NUM_THREADS"] = "1"
     from ocrnet.params_file import load_params

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.config import Params
-from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
 from ocrnet.errors import OcrnetError
 from ocrnet.params_file import load_params
 from ocrnet.tracking import RECORD_FILE, flatten
@@ -67,6 +66,8 @@ def gan_train(argv: Sequence[str]) -> str:
 
 def _result(params: Params, out: Path, baseline: Path, pairs: Path, seed: int) -> dict[str, Any]:
     """Return the mIoU on real images with what it stands on, and that of a baseline of the same recipe."""
+    from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
+
     result = {
         "pairs": pairs.as_posix(),
         "pairs_sha256": file_sha256(pairs / MANIFEST_FILE),

@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
-import numpy.typing as npt
-
-from ocrnet.data.decode import Alpha, Exif, ExtraBands
-from ocrnet.data.manifest import ClassTable
+from ocrnet.config import DataParams
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from ocrnet.params_file import load_params
 from pipelines._arguments import Parser
 
 if TYPE_CHECKING:
-    from ocrnet.bundle import Decoding
+    import numpy as np
+    import numpy.typing as npt
 
-LabelMap = npt.NDArray[np.uint8]
+    from ocrnet.bundle import Decoding
+    from ocrnet.data.manifest import ClassTable
+
+    LabelMap = npt.NDArray[np.uint8]
+
 PARAMS = Path("params.yaml")
 
 
@@ -45,15 +46,15 @@ def parser() -> argparse.ArgumentParser:
         help="predicts the label map before the edit where nothing else says it",
     )  # fmt: skip
     found.add_argument(
-        "--exif", choices=get_args(Exif),
+        "--exif", choices=get_args(DataParams.model_fields["exif"].annotation),
         help="by default what the model's card says of a rotation flag, else data.exif of params.yaml",
     )  # fmt: skip
     found.add_argument(
-        "--alpha", choices=get_args(Alpha),
+        "--alpha", choices=get_args(DataParams.model_fields["alpha"].annotation),
         help="what transparent pixels of the image mean; by default as --exif, data.alpha",
     )  # fmt: skip
     found.add_argument(
-        "--extra-bands", choices=get_args(ExtraBands),
+        "--extra-bands", choices=get_args(DataParams.model_fields["extra_bands"].annotation),
         help="what bands beyond red, green, blue and alpha mean; by default as --exif, data.extra_bands",
     )  # fmt: skip
     found.add_argument(
@@ -120,7 +121,7 @@ def _check(given: argparse.Namespace) -> None:
         raise ParamsError(f"--value-range: found {low:g} {high:g}. Give LOW below HIGH.")
 
 
-def _read(given: argparse.Namespace, classes: ClassTable) -> npt.NDArray[np.uint8]:
+def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
     """Read the image, and tell of one that is not at the size of all images that the GAN saw."""
     from ocrnet.data.decode import read_image
 
@@ -139,7 +140,7 @@ def _read(given: argparse.Namespace, classes: ClassTable) -> npt.NDArray[np.uint
     return image
 
 
-def _decoding(given: argparse.Namespace, classes: ClassTable) -> "Decoding":
+def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
     """Return how to read the image: as the options say, else as the model's data was read, else by `params.yaml`."""
     from ocrnet.bundle import MODEL_FILE, Decoding, read_card
 
@@ -172,8 +173,8 @@ def _first_said(option: Any, known: list[Any]) -> Any:
 
 
 def _original(
-    given: argparse.Namespace, classes: ClassTable, image: npt.NDArray[np.uint8]
-) -> tuple[LabelMap, str]:
+    given: argparse.Namespace, classes: "ClassTable", image: "LabelMap"
+) -> "tuple[LabelMap, str]":
     """Return the label map before the edit and where it is from."""
     from ocrnet.gan.edit import find_label_map, read_edit
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.config import EvaluateParams
-from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import OcrnetError, ParamsError
 from pipelines._arguments import Parser
 
@@ -29,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         "bundles", nargs="+", type=Path, metavar="BUNDLE", help="several: an ensemble"
     )
     found.add_argument("--data", type=Path, default=Path("data/prepare"), help="a prepared folder")
-    found.add_argument("--split", choices=SPLITS, default="test")
+    found.add_argument("--split", choices=("train", "val", "test"), default="test")
     found.add_argument(
         "--window", nargs=2, type=int, metavar=("H", "W"), help="of a sliding window"
     )

@@ -1,10 +1,12 @@
 """Print what the last pipeline run found and where to look: `python -m pipelines.show`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.errors import DataError, OcrnetError
 from ocrnet.params_file import load_params
+from pipelines._arguments import Parser
 
 EVALUATED = Path("data/evaluate")
 
@@ -27,9 +29,10 @@ def describe(evaluated: Path, *, model_name: str) -> str:
     ])  # fmt: skip
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     try:
+        Parser(prog="python -m pipelines.show", description=__doc__).parse_args(argv)
         model_name = load_params(Path("params.yaml")).publish.model_name
         print(describe(EVALUATED, model_name=model_name))
     except OcrnetError as error:
@@ -39,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -83,6 +83,19 @@ def run_module(
     return (code if code >= 0 else 128 - code), list(kept)
 
 
+def check_params(clone: Clone) -> None:
+    """Refuse wrong params by the check of the commit itself: DVC, which reads them next, says less.
+
+    Raises:
+        OcrnetError: in the words of the check.
+    """
+    if not (clone.folder / "pipelines" / "check.py").exists():
+        return  # the commit is older than the check
+    code, lines = run_module(clone, "pipelines.check", log=lambda line: None)
+    if code:
+        raise _error(code, "\n".join(line.removeprefix("check: ") for line in lines))
+
+
 def prune(clone: Clone) -> None:
     """Delete old entries of the run cache; that they could not be deleted harms no run."""
     with _started(clone, "pipelines._dvc.lease", "--prune", stderr=subprocess.STDOUT) as process:

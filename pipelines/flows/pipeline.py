@@ -62,6 +62,7 @@ def pipeline(
             made = check_out(clone, commit, overrides or {})
             told = f", with {overrides}" if overrides else ""
             get_run_logger().info("commit %s of %s%s", commit[:10], repository, told)
+            command.check_params(clone)
             runner = Runner(clone, repository, commit, dict(overrides or {}))
             words = _run_stages(runner, targets or [], branch=branch, made=made, retries=retries)
     except OcrnetError as error:

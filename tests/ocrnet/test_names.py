@@ -126,7 +126,7 @@ def test_a_file_of_weights_has_to_be_there() -> None:
         ("model", {"pretrained": "none.pth"}),
         ("select", {"extractor": "inception:none.pth"}),
     ):
-        with pytest.raises(ParamsError, match="'none.pth' is no file"):
+        with pytest.raises(ParamsError, match=r"'none\.pth' is no file"):
             check_component_names(params(**{section: value}))
 
 

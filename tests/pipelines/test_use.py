@@ -155,6 +155,6 @@ def test_a_set_that_cannot_be_read_is_one_line_and_changes_nothing(
 def test_a_set_in_another_encoding_is_one_line(params: Path, tmp_path: Path) -> None:
     before = params.read_bytes()
     (tmp_path / "mine.yaml").write_bytes("publish.model_name: Prüfling\n".encode("latin-1"))
-    with pytest.raises(ParamsError, match="mine.yaml: not "):
+    with pytest.raises(ParamsError, match=r"mine\.yaml: not "):
         use_set("mine", params=params, sets=tmp_path)
     assert params.read_bytes() == before
