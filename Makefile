@@ -55,6 +55,7 @@ repro: setup  ## Run the pipeline on the set in force, or on another: make repro
 	@if [ -n "$(SET)" ]; then $(BIN)/python -m pipelines.use $(SET); fi
 	@told=$$(git rev-parse --git-dir 2>&1) || { echo "make repro: $$told. DVC needs git: clone the repository." >&2; exit 2; }
 	@$(BIN)/python -m pipelines.check
+	@find .dvc/cache/runs -mindepth 2 -type d -empty -delete 2>/dev/null || true  # DVC fails at a key without an entry
 	$(BIN)/python -m pipelines.repro
 	@$(BIN)/python -m pipelines.show
 

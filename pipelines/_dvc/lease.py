@@ -18,7 +18,8 @@ from pipelines._dvc.checkpoints import mirror_checkpoints
 from pipelines._dvc.guard import lease_to
 from pipelines._dvc.outputs import bring, remove_strays
 from pipelines._dvc.process import MACHINE, exit_code_of, open_repo
-from pipelines._dvc.run_cache import has_remote, prune
+from pipelines._dvc.prune import prune
+from pipelines._dvc.run_cache import has_remote
 
 
 def lease(repo: Repo, name: str) -> None:

@@ -1,16 +1,28 @@
-"""DVC's run cache, one stage at a time: DVC itself copies every entry there ever was with each pull and push."""
+"""DVC's run cache, one stage at a time: DVC itself copies every entry there ever was with each pull and push.
 
+An entry is a file `runs/ab/KEY/VALUE`: KEY is of what a stage reads, VALUE of what it wrote. What a run uses is written
+anew, so that the time of an entry is that of its last use. Ages are told by the clock of the store that holds them:
+that of a worker may be wrong. Unfinished files lie outside the folder of their key, where DVC would take them for
+entries.
+"""
+
+import re
 import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
-from dvc.stage.cache import StageCache, _can_hash, _get_stage_hash
+from dvc.stage.cache import StageCache, _can_hash, _get_cache_hash, _get_stage_hash
+from dvc.stage.serialize import to_single_stage_lockfile
 
 HASH = "md5-dos2unix"  # the part of a remote in which DVC keeps the run cache
-KEPT_DAYS = 180.0
+FRESH_DAYS = 1.0  # an entry that was used so short ago is not written anew
+DAY_S = 86400.0
+_ENTRY = re.compile(r"[0-9a-f]{64}")
 
 
 class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc has no types
@@ -23,39 +35,114 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
     def restore(
         self, stage: PipelineStage, run_cache: bool = True, pull: bool = False, dry: bool = False
     ) -> None:
-        """Restore a stage as DVC does, after its entries were fetched."""
+        """Restore a stage as DVC does, after its entries were fetched, and note that its entry was used."""
         if pull and _can_hash_now(stage):
             self.fetch_entries(stage)
         super().restore(stage, run_cache=run_cache, pull=pull, dry=dry)
+        if not dry and _can_hash(stage):
+            self._note_use(_get_stage_hash(stage), pull=pull)
+
+    def save(self, stage: PipelineStage) -> None:
+        """Save an entry as DVC does, once more where another process deleted the empty folder meanwhile."""
+        try:
+            super().save(stage)
+        except FileNotFoundError:
+            super().save(stage)
 
     def fetch_entries(self, stage: PipelineStage) -> None:
         """Copy what the remote has of a stage whose dependencies are there, unless it is here."""
-        remote = self.repo.cloud.get_remote_odb(None, "fetch --run-cache", hash_name=HASH)
+        remote = self._remote("fetch --run-cache")
         key = _get_stage_hash(stage)
         place = remote.fs.join(remote.path, "runs", key[:2], key)
         if not remote.fs.exists(place):
             return
         for source in remote.fs.find(place):
-            target = Path(self._get_cache_path(key, remote.fs.name(source)))
-            if target.exists():
+            name = remote.fs.name(source)
+            target = Path(self._get_cache_path(key, name))
+            if target.exists() or not _ENTRY.fullmatch(name):
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{target.name}.partial")
+            partial = self._partial(name)
             remote.fs.get_file(source, str(partial))
+            target.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(target)
 
     def send_entries(self, stage: PipelineStage) -> None:
         """Copy what is here of a stage to the remote."""
-        remote = self.repo.cloud.get_remote_odb(None, "push --run-cache", hash_name=HASH)
         key = _get_stage_hash(stage)
+        for value in self._values(key):
+            self._send(key, value)
+
+    def keep(self, stage: PipelineStage, *, send: bool) -> str | None:
+        """Note that a run used the entry of a stage, in the remote too where there is one.
+
+        Args:
+            stage: as `dvc.lock` has it.
+            send: whether there is a remote.
+
+        Returns:
+            The key of the stage; None where it has no entry.
+        """
+        known = all(item.hash_info for item in (*stage.deps, *stage.outs))
+        if not known or not _can_hash(stage):  # what `dvc.lock` does not name would be hashed
+            return None
+        key = str(_get_stage_hash(stage))
+        value = _get_cache_hash(to_single_stage_lockfile(stage))
+        if send and not Path(self._get_cache_path(key, value)).exists():
+            self.fetch_entries(stage)
+        self._renew(key, value, send=send)
+        return key
+
+    def _load(self, stage: PipelineStage) -> Any:
+        """Return the newest entry of a stage; None where there is none. DVC's own fails for good at an empty folder."""
+        key = _get_stage_hash(stage)
+        entries = (self._load_cache(key, value) for value in self._values(key))
+        return next((entry for entry in entries if entry), None)
+
+    def _values(self, key: str) -> list[str]:
+        """Return the names of the entries of a key, the newest first."""
+        found = []
+        for path in Path(self._get_cache_dir(key)).glob("*"):
+            if _ENTRY.fullmatch(path.name):
+                with suppress(FileNotFoundError):
+                    found.append((path.stat().st_mtime, path.name))
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def _note_use(self, key: str, *, pull: bool) -> None:
+        values = self._values(key)
+        if values:
+            self._renew(key, values[0], send=pull)
+
+    def _renew(self, key: str, value: str, *, send: bool) -> None:
+        """Write an entry anew, so that its time is now by the clock of its store; what cannot be written stays."""
+        path = Path(self._get_cache_path(key, value))
+        with suppress(PermissionError, FileNotFoundError):
+            if not _is_fresh(path.stat().st_mtime):
+                partial = self._partial(value)
+                partial.write_bytes(path.read_bytes())
+                partial.replace(path)
+        if send and path.exists():
+            self._send(key, value)
+
+    def _send(self, key: str, value: str) -> None:
+        """Copy an entry to the remote, unless it was written there a short time ago."""
+        source = self._get_cache_path(key, value)
+        remote = self._remote("push --run-cache")
         place = remote.fs.join(remote.path, "runs", key[:2], key)
+        target = remote.fs.join(place, value)
+        if remote.fs.exists(target) and _is_fresh(seconds_of(remote.fs.fs.info(target))):
+            return
         remote.fs.makedirs(place, exist_ok=True)
-        for source in sorted(Path(self._get_cache_dir(key)).iterdir()):
-            target = remote.fs.join(place, source.name)
-            if not remote.fs.exists(target):
-                partial = f"{target}.partial"
-                remote.fs.put_file(str(source), partial)
-                remote.fs.mv(partial, target)
+        partial = remote.fs.join(remote.path, f"{value}.{uuid.uuid4().hex}.partial")
+        remote.fs.put_file(source, partial)
+        remote.fs.mv(partial, target)
+
+    def _remote(self, command: str) -> Any:
+        return self.repo.cloud.get_remote_odb(None, command, hash_name=HASH)
+
+    def _partial(self, name: str) -> Path:
+        folder = Path(self.cache_dir).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}.{uuid.uuid4().hex}.partial"
 
 
 def has_remote(repo: Repo) -> bool:
@@ -63,42 +150,16 @@ def has_remote(repo: Repo) -> bool:
     return bool(repo.config["core"].get("remote"))
 
 
-def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
-    """Delete the entries of the run cache that are older, here and in the remote, and return how many.
-
-    The outputs themselves are `dvc gc`'s to delete. An entry that is used again is written anew.
-    """
-    limit = time.time() - days * 86400
-    folders = [repo.stage_cache.cache_dir]
-    count = 0
-    if has_remote(repo):
-        remote = repo.cloud.get_remote_odb(None, "gc", hash_name=HASH)
-        runs = remote.fs.join(remote.path, "runs")
-        if remote.fs.protocol == "local":
-            folders.append(runs)
-        elif remote.fs.exists(runs):
-            count = _prune_store(remote.fs.fs, runs, limit)
-    for path in (path for folder in folders for path in Path(folder).glob("*/*/*")):
-        if path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
-            count += 1
-    return count
-
-
-def _prune_store(fs: Any, runs: str, limit: float) -> int:
-    listed = fs.find(runs, detail=True)  # one listing; DVC's own `find` leaves the times out
-    gone = [path for path, info in listed.items() if _seconds(info) < limit]
-    for path in gone:
-        fs.rm_file(path)
-    return len(gone)
-
-
-def _seconds(info: Any) -> float:
+def seconds_of(info: Any) -> float:
     """Return when a file was written; never where its store does not say."""
     found = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
     if found is None:
         return float("inf")
     return float(found.timestamp() if hasattr(found, "timestamp") else found)
+
+
+def _is_fresh(written: float) -> bool:
+    return abs(time.time() - written) < FRESH_DAYS * DAY_S
 
 
 def _can_hash_now(stage: PipelineStage) -> bool:

@@ -1,9 +1,7 @@
 """Outputs go from clone to clone by the run cache, one stage at a time, with the real DVC and no server."""
 
 import json
-import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from .toy import DIARY, Toy, make_toy
 
 pytestmark = pytest.mark.tools
-DAY_S = 86400
 
 
 @pytest.fixture(scope="module")
@@ -125,18 +122,3 @@ def test_cells_of_another_run_are_removed_before_a_stage_reads_the_folder(toy: T
     plain = toy.clone("plain")
     toy.run("dvc", "repro", "evaluate", cwd=plain)
     assert (plain / "dvc.lock").read_bytes() == (clone / "dvc.lock").read_bytes()
-
-
-def test_entries_are_pruned_by_age_here_and_in_the_remote(toy: Toy) -> None:
-    clone = toy.clone("ninth")
-    toy.advance(clone)
-    caches = (clone / ".dvc" / "cache", toy.remote)
-    kept = {}
-    for cache in caches:
-        first, second, *others = sorted(cache.glob("runs/*/*/*"))
-        for path, days in ((first, 200), (second, 170)):
-            os.utime(path, (time.time() - days * DAY_S,) * 2)
-        kept[cache] = {second, *others}
-    done = toy.lease(clone, "--prune")
-    assert done.stdout.strip() == "pruned 2 old entries of the run cache", done.stderr
-    assert {cache: set(cache.glob("runs/*/*/*")) for cache in caches} == kept
