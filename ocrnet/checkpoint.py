@@ -5,12 +5,12 @@ A checkpoint lies outside the stage's outputs, which DVC deletes before it start
 `load_weights` reads the checkpoints of other programs, and bundles: see `ocrnet.weights`.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ocrnet.files import whole_file
 from ocrnet.weights import LoadReport, load_weights
 
 __all__ = ["CheckpointStore", "LoadReport", "load_weights"]
@@ -31,17 +31,8 @@ class CheckpointStore:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint by `state`: tensors, numbers, strings and containers of them."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._path)
-        except BaseException:
-            partial.unlink(missing_ok=True)  # on a full disk it would keep others from writing
-            raise
+        with whole_file(self._path) as partial, partial.open("wb") as file:
+            torch.save(state, file)
 
     def load(self) -> dict[str, Any] | None:
         """Return the last state, or None where there is none."""

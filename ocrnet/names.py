@@ -3,10 +3,7 @@
 A name of a component is held against its table, a file against the disk. `ocrnet/trial.py` builds what is named.
 """
 
-import re
 from collections.abc import Iterable
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from ocrnet.config import Params
@@ -20,6 +17,7 @@ from ocrnet.losses import LOSSES
 from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
 from ocrnet.models.forms import DEEP_BASE, FORMS
+from ocrnet.models.known import is_known_backbone, timm_models
 from ocrnet.models.norms import NORMS
 from ocrnet.near_names import hint
 from ocrnet.quality import extractor_lines
@@ -47,7 +45,7 @@ def check_component_names(params: Params) -> None:
         if name not in set(table)
     ]
     backbone = params.model.backbone.split(".")[0].removeprefix(DEEP_BASE)
-    if backbone not in timm_models():
+    if not is_known_backbone(params.model.backbone):
         lines.append(
             f"params.yaml: model.backbone: timm has no {params.model.backbone!r}.{hint(backbone, timm_models())} "
             "Take a model of timm that gives features."
@@ -100,17 +98,3 @@ def _window_lines(params: Params) -> list[str]:
         f"params.yaml: train_gan.batch_size: one image of {key} {[height, width]} leaves the batch norm of the preset "
         f"{gan.preset} a single value. Take 2 images or more, or a window above {multiple} pixels."
     ]
-
-
-@cache
-def timm_models() -> frozenset[str]:
-    """Return the names of timm's models, read from its source text: importing timm takes ten seconds."""
-    spec = find_spec("timm")
-    assert spec is not None
-    assert spec.origin is not None
-    pattern = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
-    return frozenset(
-        name
-        for path in (Path(spec.origin).parent / "models").glob("*.py")
-        for name in pattern.findall(path.read_text())
-    )

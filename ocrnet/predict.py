@@ -95,6 +95,7 @@ class Segmenter:
             exif=decoding.exif,
             alpha=decoding.alpha,
             extra_bands=decoding.extra_bands,
+            max_pixels=decoding.max_pixels,
         )
         return self.scores_at_size(image, merger=merger)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import OcrnetError
+from ocrnet.files import write_whole
 from ocrnet.machine import machine_error
 from ocrnet.tracking import Recorder
 
@@ -99,9 +100,7 @@ def _leave_note(folder: Path, rank: int, error: Exception) -> None:
         "message": str(error) if known else "".join(traceback.format_exception(error)),
     }
     path = folder / NOTE_FILE.format(rank=rank)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(note))
-    partial.replace(path)
+    write_whole(path, json.dumps(note))
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ class Trainer:
                 params.data.value_range,
                 params.data.exif,
                 params.prepare.resize,
+                params.data.max_pixels,
                 alpha=params.data.alpha,
                 extra_bands=params.data.extra_bands,
             ),

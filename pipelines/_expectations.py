@@ -58,7 +58,7 @@ def _files(params: Params) -> list[tuple[str, Any]]:
         ("E121", gxe.ExpectColumnValuesToBeNull(column="image_error")),
         ("E121", gxe.ExpectColumnValuesToBeNull(column="label_error")),
         ("E122", gxe.ExpectColumnUniqueValueCountToBeBetween(column="dtype", max_value=1)),
-        ("E124", gxe.ExpectColumnValuesToBeBetween(column="pixels", max_value=limits.max_pixels)),
+        ("E124", gxe.ExpectColumnValuesToBeBetween(column="pixels", max_value=params.data.max_pixels)),
         ("E114", gxe.ExpectColumnValuesToNotBeNull(column="label_map")),
         *(
             ("E107", gxe.ExpectColumnPairValuesToBeEqual(

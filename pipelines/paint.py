@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ocrnet.config import DataParams
+from ocrnet.config.base import MAX_PIXELS
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from ocrnet.params_file import load_params
 from pipelines._arguments import Parser
@@ -128,7 +129,7 @@ def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
     decoding = _decoding(given, classes)
     image = read_image(
         given.image, value_range=decoding.value_range, exif=decoding.exif, alpha=decoding.alpha,
-        extra_bands=decoding.extra_bands,
+        extra_bands=decoding.extra_bands, max_pixels=decoding.max_pixels,
     )  # fmt: skip
     if decoding.resize is not None and image.shape[:2] != decoding.resize:
         sizes = [f"{height} x {width}" for height, width in (image.shape[:2], decoding.resize)]
@@ -152,7 +153,7 @@ def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
         params = load_params(PARAMS)
         known.append(
             Decoding(
-                params.data.value_range, params.data.exif, params.prepare.resize,
+                params.data.value_range, params.data.exif, params.prepare.resize, params.data.max_pixels,
                 alpha=params.data.alpha, extra_bands=params.data.extra_bands,
             )
         )  # fmt: skip
@@ -162,6 +163,7 @@ def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
         value_range=next((tuple(found) for found in ranges if found is not None), None),
         exif=_first_said(given.exif, [one.exif for one in known]),
         resize=known[0].resize if known else None,
+        max_pixels=max((one.max_pixels for one in known), default=MAX_PIXELS),
         alpha=_first_said(given.alpha, [one.alpha for one in known]),
         extra_bands=_first_said(given.extra_bands, [one.extra_bands for one in known]),
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.errors import OcrnetError
+from ocrnet.files import write_whole
 from pipelines._arguments import Parser
 from pipelines._local import check_prefect, set_local_servers
 
@@ -38,9 +39,7 @@ def main(argv: Sequence[str]) -> int:
     except OcrnetError as error:
         print(f"take: {error}", file=sys.stderr)
         return error.exit_code
-    partial = LOCK_FILE.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(LOCK_FILE)
+    write_whole(LOCK_FILE, text)
     print(
         "dvc.lock is that of the run. `dvc pull` brings its outputs, or `dvc checkout` where you share its cache."
     )

@@ -30,6 +30,10 @@ Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 Side = Annotated[int, Number, Field(ge=8, le=65_536)]
 Size = tuple[Side, Side]
 
+MAX_PIXELS = 25_000_000  # of an image that is decoded, where nothing else is said: 5000 x 5000
+PILLOW_PIXELS = 178_956_970  # Pillow refuses what is larger
+PixelLimit = Annotated[int, Field(ge=1, le=PILLOW_PIXELS)]
+
 
 class Section(BaseModel):
     """A frozen section of `params.yaml`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.base import Count, Number, Section, Seed, Share, Size
+from ocrnet.config.base import MAX_PIXELS, Count, Number, PixelLimit, Section, Seed, Share, Size
 from ocrnet.config.class_names import check_class_names
 from ocrnet.near_names import hint
 
@@ -32,6 +32,7 @@ class DataParams(Section):
     extra_bands: Literal["error", "drop"] = "error"  # bands beyond red, green, blue and alpha
     group_by: str | None = None  # regex on the id; its first group keeps images in one split
     allow_duplicates: bool = False
+    max_pixels: PixelLimit = MAX_PIXELS  # of an image; a larger one is refused by its header
     crop_size: Size = (96, 128)
 
     @model_validator(mode="before")
@@ -137,8 +138,17 @@ class ValidateParams(Section):
     """Limits that the raw data must keep."""
 
     min_images: Count = 8
-    max_pixels: Count = 100_000_000
     max_ignored_share: Share = 0.95
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_max_pixels(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "max_pixels" in values:
+            raise ValueError(
+                f"max_pixels is data.max_pixels now, for every stage and the model. Write "
+                f"data.max_pixels: {values['max_pixels']} and remove validate.max_pixels."
+            )
+        return values
 
 
 class PrepareParams(Section):

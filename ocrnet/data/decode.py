@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.data.deep_colour import read_deep_colour
 from ocrnet.data.headers import Header, header_of, opened
 from ocrnet.data.storage import PICTURES
@@ -38,6 +39,7 @@ Alpha = Literal["error", "ignore", "black", "white"]
 ExtraBands = Literal["error", "drop"]
 
 _WHITE = (255, 255, 255)
+_SCALED_AT_ONCE = 1 << 20  # values
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,19 @@ class Picture:
         return 0 if self.opacity is None else int((self.opacity < 255).sum())
 
 
-def read_pixels(path: Path) -> tuple[Header, Array]:
+def read_pixels(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> tuple[Header, Array]:
     """Read header and pixels of a picture as `read_picture` does."""
-    picture = read_picture(path)
+    picture = read_picture(path, max_pixels=max_pixels)
     return picture.header, picture.pixels
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Picture:
     """Read a picture as stored: at its own depth and not rotated.
 
     Raises:
-        DataError: it cannot be read whole, or its colours are not RGB or gray.
+        DataError: it cannot be read whole, its colours are not RGB or gray, or it has more than `max_pixels`.
     """
-    with opened(path) as image:
+    with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
         storage = header.storage
         known = storage.kind in PICTURES[header.format] and image.mode not in {"YCbCr", "CMYK"}
@@ -98,6 +100,7 @@ def read_image(
     exif: Exif = "error",
     alpha: Alpha = "error",
     extra_bands: ExtraBands = "error",
+    max_pixels: int = PILLOW_PIXELS,
 ) -> npt.NDArray[np.uint8]:
     """Read an image as RGB.
 
@@ -109,12 +112,13 @@ def read_image(
         alpha: what to do with transparent pixels: take the colours that they hide (ignore), or put
             the image on black or white.
         extra_bands: what to do with bands that are neither colours nor alpha.
+        max_pixels: an image with more is refused before it is decoded.
 
     Raises:
-        DataError: it cannot be read whole, is deeper than 8 bits without a range, is rotated while
-            `exif` is error, or has transparent pixels or further bands while these are.
+        DataError: it cannot be read whole, is too large, is deeper than 8 bits without a range, is rotated
+            while `exif` is error, or has transparent pixels or further bands while these are.
     """
-    picture = read_picture(path)
+    picture = read_picture(path, max_pixels=max_pixels)
     header, pixels = picture.header, picture.pixels
     check_rotation(path, header, exif)
     if header.storage.extra and extra_bands == "error":
@@ -142,14 +146,16 @@ def read_image(
     return np.ascontiguousarray(colour)
 
 
-def read_raw_label_map(path: Path, *, exif: Exif = "error") -> Array:
+def read_raw_label_map(
+    path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
+) -> Array:
     """Read what a label map stores: ids or palette indexes (H, W), or colours (H, W, 3).
 
     Raises:
-        DataError: it cannot be read whole, is rotated while `exif` is error, is compressed with
+        DataError: it cannot be read whole, is too large, is rotated while `exif` is error, is compressed with
             loss, or holds neither ids nor opaque RGB colours.
     """
-    return checked_label_map(path, exif=exif).values
+    return checked_label_map(path, exif=exif, max_pixels=max_pixels).values
 
 
 def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
@@ -195,8 +201,12 @@ def write_label_map(
 def scale_to_uint8(pixels: Array, value_range: Sequence[int | float]) -> npt.NDArray[np.uint8]:
     """Map `value_range` to 0..255, rounding, and clip what lies outside."""
     low, high = value_range
-    scaled = (pixels.astype(np.float64) - low) * (255.0 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    scaled = np.empty(pixels.shape, dtype=np.uint8)
+    rows = max(1, _SCALED_AT_ONCE * len(pixels) // max(pixels.size, 1))
+    for top in range(0, len(pixels), rows):  # in float64, eight times what goes out
+        part = (pixels[top : top + rows].astype(np.float64) - low) * (255.0 / (high - low))
+        scaled[top : top + rows] = np.clip(np.rint(part), 0, 255)
+    return scaled
 
 
 def _gray_picture(path: Path, image: Image.Image, header: Header) -> Picture:

@@ -234,7 +234,7 @@ def _too_few(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list
 def _too_large(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
     return [
         f"{row['image']}: image {row['width']:.0f}x{row['height']:.0f} is above "
-        f"validate.max_pixels {params.validate_.max_pixels}. Cut it into tiles or raise the limit."
+        f"data.max_pixels {params.data.max_pixels}. Cut it into tiles or raise the limit."
         for row in failing.to_dict("records")
     ]
 

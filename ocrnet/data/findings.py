@@ -21,7 +21,7 @@ folders, so a label map is a mask here.
 | E121 | a file cannot be read whole |
 | E122 | images of different depth in one set |
 | E123 | fewer images than `validate.min_images` |
-| E124 | an image larger than `validate.max_pixels` |
+| E124 | an image larger than `data.max_pixels` |
 | E125 | a label map ignored beyond `validate.max_ignored_share` |
 | E126 | a published split without images |
 """

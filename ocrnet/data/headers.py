@@ -2,20 +2,28 @@
 
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.data.storage import FORMATS, Storage, storage_of
 from ocrnet.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"}
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+# What Pillow's readers raise at damaged files.
+_UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, LookupError, ArithmeticError,
+)  # fmt: skip
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # TIFF tags
 _TURNED = {5, 6, 7, 8}  # orientations that exchange height and width
 
 
@@ -40,15 +48,41 @@ class Header:
     storage: Storage
 
 
+class TooLargeError(DataError):
+    """An image that has more pixels than may be decoded.
+
+    Attributes:
+        height, width: as the file has them.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], limit: int) -> None:
+        self.height, self.width = size
+        super().__init__(
+            f"E124 {path}: {self.width} x {self.height} pixels, allowed are {limit}. Cut it into tiles, or raise "
+            "data.max_pixels; a model takes what it was trained with."
+        )
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image; what goes wrong with the file inside is a `DataError` that names it."""
+def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Image]:
+    """Open an image; what goes wrong with the file inside is a `DataError` that names it.
+
+    Args:
+        path: the file.
+        max_pixels: more than so many are refused by the header, before anything is decoded.
+
+    Raises:
+        DataError: it cannot be read, or is too large.
+    """
     try:
+        _check_size(path, first_size(path), max_pixels)
         with warnings.catch_warnings():
             # Damaged EXIF matters only if it names a rotation; the scan judges large pictures.
             warnings.simplefilter("ignore")
             # By a file object: of a path, Pillow maps uncompressed pixels at the size after rotation.
             with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+                _check_size(path, (image.height, image.width), max_pixels)
+                _check_blocks(path, image, max_pixels)
                 yield image
     except DataError:
         raise
@@ -56,7 +90,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"E121 {path}: no such file.") from None
     except Image.DecompressionBombError as error:
         raise DataError(
-            f"E121 {path} is larger than Pillow opens ({error}). Cut it into tiles."
+            f"E124 {path} is larger than Pillow opens ({error}). Cut it into tiles."
         ) from None
     except UnidentifiedImageError:
         raise DataError(
@@ -65,6 +99,42 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except _UNREADABLE as error:
         reason = " ".join(str(error).replace(str(path), "the file").split())
         raise DataError(f"E121 {path} cannot be read ({reason}). Export it again.") from None
+
+
+def first_size(path: Path) -> tuple[int, int] | None:
+    """Return height and width by the first bytes of a PNG or WebP file; None where it is none.
+
+    Pillow takes memory for a WebP as soon as it opens it. A PNG may have a second header, which Pillow believes and
+    OpenCV does not.
+    """
+    with path.open("rb") as file:
+        head = file.read(30)
+    if head.startswith(_PNG_START) and head[12:16] == b"IHDR" and len(head) >= 24:
+        width, height = struct.unpack(">II", head[16:24])
+        return height, width
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < 30:
+        return None
+    kind = head[12:16]
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+    elif kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = (int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    return height, width
+
+
+def _check_size(path: Path, size: tuple[int, int] | None, max_pixels: int) -> None:
+    if size is not None and size[0] * size[1] > max_pixels:
+        raise TooLargeError(path, size, max_pixels)
+
+
+def _check_blocks(path: Path, image: Image.Image, max_pixels: int) -> None:
+    """Refuse a TIFF whose tiles are larger than any image: a decoder takes memory for a whole tile."""
+    tags: Any = getattr(image, "tag_v2", {})
+    height, width = (tags.get(tag, 0) for tag in (_TILE_HEIGHT, _TILE_WIDTH))
+    _check_size(path, (int(height), int(width)), max_pixels)
 
 
 def header_of(path: Path, image: Image.Image) -> Header:

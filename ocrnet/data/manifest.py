@@ -22,13 +22,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import AfterValidator, Field, TypeAdapter
 
+from ocrnet.cards import STRICT, check_card, read_json
 from ocrnet.data.csv_tables import read_csv_table, write_csv_table
-from ocrnet.errors import DataError
+from ocrnet.errors import BundleError, DataError
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
@@ -44,13 +47,18 @@ MANIFEST_FILE = "manifest.csv"
 CLASSES_FILE = "classes.json"
 
 
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
 @dataclass(frozen=True)
 class ClassTable:
     """Names, colours and the ignored id, in the order of class ids."""
 
-    class_names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
-    ignore_index: int = 255
+    __pydantic_config__ = STRICT
+
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
+    palette: tuple[tuple[Channel, Channel, Channel], ...]
+    ignore_index: Channel = 255
 
     @property
     def num_classes(self) -> int:
@@ -63,11 +71,42 @@ class ClassTable:
 
     @classmethod
     def read(cls, folder: Path) -> "ClassTable":
-        """Read the table from `folder`."""
-        raw = json.loads((folder / CLASSES_FILE).read_text())
-        return cls(
-            tuple(raw["class_names"]), tuple(tuple(c) for c in raw["palette"]), raw["ignore_index"]
-        )
+        """Read the table from `folder`.
+
+        Raises:
+            DataError: it is missing, or is no table of classes.
+        """
+        path, cure = folder / CLASSES_FILE, "Run the stage that writes it again."
+        try:
+            table: ClassTable = check_card(
+                CLASS_TABLE, read_json(path, cure=cure)[0], path, cure=cure
+            )
+        except BundleError as error:
+            raise DataError(str(error)) from None
+        return table
+
+
+def check_classes(table: ClassTable) -> ClassTable:
+    """Return a table whose names, colours and ignored id agree.
+
+    Raises:
+        ValueError: they do not.
+    """
+    names = table.class_names
+    strange = [name for name in names if not name.strip() or not name.isprintable()]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no name of a class")
+    if len(set(names)) != len(names):
+        raise ValueError("a class name stands twice")
+    if len(table.palette) != len(names):
+        raise ValueError(f"{len(table.palette)} colours for {len(names)} classes")
+    if table.ignore_index < len(names):
+        raise ValueError(f"ignore_index {table.ignore_index} is the id of a class")
+    return table
+
+
+CheckedClasses = Annotated[ClassTable, AfterValidator(check_classes)]
+CLASS_TABLE: TypeAdapter[ClassTable] = TypeAdapter(CheckedClasses)
 
 
 def pixel_columns(class_names: Sequence[str]) -> list[str]:
@@ -87,7 +126,8 @@ def count_pixels(
 
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content as hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, table: pd.DataFrame) -> None:

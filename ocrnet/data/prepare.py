@@ -112,9 +112,11 @@ def _decode(
         exif=data.exif,
         alpha=data.alpha,
         extra_bands=data.extra_bands,
+        max_pixels=data.max_pixels,
     )
     rules = label_rules(data)
-    label_map = to_class_ids(read_values(root / raw["label_map"], rules, exif=data.exif), rules)
+    values = read_values(root / raw["label_map"], rules, exif=data.exif, max_pixels=data.max_pixels)
+    label_map = to_class_ids(values, rules)
     if size is None or image.shape[:2] == size:
         return image, label_map
     return resize_image(image, size), resize_label_map(label_map, size)

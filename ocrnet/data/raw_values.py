@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.data.label_maps import LabelRules
 from ocrnet.data.stored_labels import Colour, StoredLabels, checked_label_map
 from ocrnet.data.stored_pixels import Exif
@@ -30,13 +31,15 @@ Array = npt.NDArray[Any]
 _NAME_IDS = "If its values are ids, name them: data.label_map: {0: NAME, 1: NAME, ...}."
 
 
-def read_values(path: Path, rules: LabelRules, *, exif: Exif = "error") -> Array:
+def read_values(
+    path: Path, rules: LabelRules, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
+) -> Array:
     """Read the ids (H, W) or the colours (H, W, 3) of a label map.
 
     Raises:
         DataError: it cannot be read, or may mean two things.
     """
-    return values_by(rules, checked_label_map(path, exif=exif), path)
+    return values_by(rules, checked_label_map(path, exif=exif, max_pixels=max_pixels), path)
 
 
 def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:

@@ -45,7 +45,7 @@ from ocrnet.data.duplicates import (
     gray_of,
     thumbnail,
 )
-from ocrnet.data.headers import Header
+from ocrnet.data.headers import Header, TooLargeError
 from ocrnet.data.label_maps import (
     LabelRules,
     count_values,
@@ -94,11 +94,16 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
         try:
             image_row, thumbnails[item.id] = _scan_image(item.image, data)
             row.update(image_row)
+        except TooLargeError as error:  # a finding of its own
+            row.update(height=error.height, width=error.width, pixels=error.height * error.width)
         except DataError as error:
             _raise_if_of_machine(error)
             row["image_error"] = _without_root(error, root)
         if item.label_map is not None:
             row["label_map"] = item.label_map.relative_to(root).as_posix()
+            if row.get("pixels", 0) > data.max_pixels:
+                rows.append(row)
+                continue
             try:
                 label_row, palettes[item.id] = _scan_label_map(item.label_map, data, rules)
                 row.update(label_row)
@@ -136,7 +141,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float32]]:
-    picture = read_picture(path)
+    picture = read_picture(path, max_pixels=data.max_pixels)
     header, pixels = picture.header, picture.pixels
     if data.exif == "apply":
         pixels = rotate(pixels, header.orientation)
@@ -173,7 +178,7 @@ def kind_of(header: Header) -> str:
 def _scan_label_map(
     path: Path, data: DataParams, rules: LabelRules
 ) -> tuple[Row, dict[int, Colour]]:
-    labels = decode_label_map(path, exif=data.exif)
+    labels = decode_label_map(path, exif=data.exif, max_pixels=data.max_pixels)
     header, raw = labels.header, values_by(rules, labels, path)
     counts = count_values(raw)
     frequent = sorted(counts, key=lambda value: -counts[value])[:MAX_VALUES]

@@ -19,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 Alpha = Literal["none", "channel", "premultiplied", "key"]
 
 # What is opened: by content, whatever the name says.
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # an MPO is a JPEG to Pillow until it is open
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # what else Pillow knows may run a program
 
 _SMALL = ("uint1", "uint2", "uint4", "uint8")
 LABEL_MAPS: dict[str, frozenset[str]] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.data.headers import Header, header_of, opened
 from ocrnet.data.storage import LABEL_MAPS, PICTURES
 from ocrnet.data.stored_pixels import (
@@ -44,16 +45,18 @@ class StoredLabels:
     clear: frozenset[int] = frozenset()
 
 
-def decode_label_map(path: Path, *, exif: Exif = "error") -> StoredLabels:
+def decode_label_map(
+    path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
+) -> StoredLabels:
     """Read a label map as its author stored it, upright if `exif` is apply.
 
     A rotation flag with `exif` error and lossy compression are not refused here: the caller tells
     of them.
 
     Raises:
-        DataError: it cannot be read whole, or holds neither ids nor opaque RGB colours.
+        DataError: it cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
     """
-    with opened(path) as image:
+    with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
         _check_labels(path, header)
         if header.storage.colours == "RGB":
@@ -68,13 +71,15 @@ def decode_label_map(path: Path, *, exif: Exif = "error") -> StoredLabels:
     return labels
 
 
-def checked_label_map(path: Path, *, exif: Exif = "error") -> StoredLabels:
+def checked_label_map(
+    path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
+) -> StoredLabels:
     """Read a label map as `decode_label_map` does, and refuse what it leaves to its caller.
 
     Raises:
         DataError: as `read_raw_label_map`.
     """
-    labels = decode_label_map(path, exif=exif)
+    labels = decode_label_map(path, exif=exif, max_pixels=max_pixels)
     check_rotation(path, labels.header, exif)
     if labels.header.storage.lossy:
         raise DataError(

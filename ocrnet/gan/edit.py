@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrnet.config.base import MAX_PIXELS
 from ocrnet.contact_sheet import fitted
 from ocrnet.data.decode import Exif, read_image, read_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, ClassTable, file_sha256, read_manifest
@@ -38,7 +39,7 @@ def read_edit(
     Raises:
         DataError: it cannot be read, is of another size, holds what is no class, or may mean two things.
     """
-    labels = checked_label_map(path, exif=exif)
+    labels = checked_label_map(path, exif=exif, max_pixels=max(shape[0] * shape[1], MAX_PIXELS))
     raw = labels.values
     if raw.shape[:2] != shape:
         raise DataError(

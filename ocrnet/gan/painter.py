@@ -6,27 +6,28 @@ Nothing in it is pickled. A card from before there were designs names none: it i
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from pydantic import AfterValidator, Field, TypeAdapter
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ocrnet.data.manifest import ClassTable, file_sha256
+from ocrnet.cards import STRICT, check_card, read_json
+from ocrnet.data.manifest import Channel, ClassTable, check_classes, file_sha256
 from ocrnet.errors import BundleError, DataError
+from ocrnet.files import whole_file, write_whole
 from ocrnet.gan.augment import Image, LabelMap
-from ocrnet.gan.designs import design_class
+from ocrnet.gan.designs import DESIGNS, design_class
 from ocrnet.gan.generator import Generator, fold_spectral_norm
 from ocrnet.gan.pairs import to_image
 from ocrnet.gan.presets import Preset
 from ocrnet.gan.styles import (
-    COMPONENT,
     IMAGE,
     Component,
     find_components,
@@ -34,10 +35,69 @@ from ocrnet.gan.styles import (
     noise_of_image,
     trace_components,
 )
+from ocrnet.tensors import kind_differs, read_finite, read_header
 
 WEIGHTS_FILE = "generator.safetensors"
 CARD_FILE = "gan.json"
 SCHEMA_VERSION = 1
+CURE = "Run the stage train_gan again."
+
+
+Channels = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=1 << 13)], ...], Field(min_length=1, max_length=10)
+]
+
+
+@dataclass(frozen=True)
+class CardSizes(Preset):
+    """The sizes of both networks, as a card may have them."""
+
+    __pydantic_config__ = STRICT
+
+    generator: Channels
+    discriminator: Channels
+    embedding: Annotated[int, Field(ge=1, le=1 << 13)]
+    kernel: Annotated[int, Field(ge=1, le=31)]
+    z_dim: Annotated[int, Field(ge=1, le=1 << 13)]
+    grain_dim: Annotated[int, Field(ge=0, le=1 << 13)]
+
+
+def _check_sizes(sizes: CardSizes) -> CardSizes:
+    if sizes.kernel % 2 == 0:
+        raise ValueError(f"kernel {sizes.kernel} is not odd")
+    if sizes.grain_dim > sizes.z_dim:
+        raise ValueError(f"grain_dim {sizes.grain_dim} is above z_dim {sizes.z_dim}")
+    return sizes
+
+
+def _check_design(arch: str) -> str:
+    if arch not in DESIGNS:
+        raise ValueError(f"unknown. Known: {', '.join(DESIGNS)}")
+    return arch
+
+
+def _check_table(card: "GanCard") -> "GanCard":
+    check_classes(ClassTable(card.class_names, card.palette, card.ignore_index))
+    return card
+
+
+@dataclass(frozen=True)
+class GanCard:
+    """What `gan.json` holds."""
+
+    __pydantic_config__ = STRICT
+
+    schema_version: Literal[1]
+    sizes: Annotated[CardSizes, AfterValidator(_check_sizes)]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
+    palette: tuple[tuple[Channel, Channel, Channel], ...]
+    ignore_index: Channel
+    arch: Annotated[str, AfterValidator(_check_design)] = "oasis"
+    style: Literal["image", "component"] = IMAGE
+    preset: str = ""
+
+
+GAN_CARD: TypeAdapter[GanCard] = TypeAdapter(Annotated[GanCard, AfterValidator(_check_table)])
 
 
 class Painter:
@@ -142,12 +202,10 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
         arch: the design of its GAN.
         preset_name: of its sizes, for who reads the card.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     generator = painter.generator
     weights = fold_spectral_norm(generator).state_dict()
-    save_file(
-        {name: value.cpu().contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE
-    )
+    with whole_file(folder / WEIGHTS_FILE) as partial:
+        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, partial)
     card = {
         "schema_version": SCHEMA_VERSION,
         "arch": arch,
@@ -156,7 +214,7 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
         "sizes": asdict(generator.preset),
         **asdict(painter.class_table),
     }
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n")
+    write_whole(folder / CARD_FILE, json.dumps(card, indent=1) + "\n")
 
 
 def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
@@ -165,54 +223,36 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     Raises:
         BundleError: a file is missing, damaged or of another schema.
     """
-    card = _read_card(folder / CARD_FILE)
-    path = folder / WEIGHTS_FILE
+    card_path, path = folder / CARD_FILE, folder / WEIGHTS_FILE
+    card = _read_card(card_path)
+    table = ClassTable(card.class_names, card.palette, card.ignore_index)
+    build = design_class(card.arch).build_generator
     try:
-        sizes = {name: _as_tuple(value) for name, value in card["sizes"].items()}
-        preset = Preset(**{field.name: sizes[field.name] for field in fields(Preset)})
-        palette = tuple((int(r), int(g), int(b)) for r, g, b in card["palette"])
-        table = ClassTable(tuple(card["class_names"]), palette, int(card["ignore_index"]))
-        design, style = design_class(card.get("arch", "oasis")), _style(card)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        found = read_header(path)
+        with torch.device("meta"):
+            wanted = fold_spectral_norm(build(table.num_classes, card.sizes)).state_dict()
+        differs = kind_differs(wanted, found)
+        if differs:
+            raise ValueError(differs)
+        weights = read_finite(path)
+        generator = fold_spectral_norm(build(table.num_classes, card.sizes))
+        generator.load_state_dict(weights)
+    except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(
-            f"{folder / CARD_FILE}: {error!r} is missing or wrong. Run the stage train_gan again."
+            f"{path}: not the weights that {CARD_FILE} describes ({_first_line(error)}). {CURE}"
         ) from error
-    generator = fold_spectral_norm(design.build_generator(table.num_classes, preset))
-    try:
-        generator.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise BundleError(
-            f"{path}: not the weights that {CARD_FILE} describes ({_first_line(error)}). "
-            "Run the stage train_gan again."
-        ) from error
-    return Painter(generator.to(device), table, style=style, sha256=file_sha256(path))
+    return Painter(generator.to(device), table, style=card.style, sha256=file_sha256(path))
 
 
-def _style(card: dict[str, Any]) -> str:
-    style = str(card.get("style", IMAGE))
-    if style not in (IMAGE, COMPONENT):
-        raise ValueError(f"style {style!r}")
-    return style
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        card: Any = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BundleError(
-            f"{path}: cannot be read ({_first_line(error)}). Run the stage train_gan again."
-        ) from error
-    version = card.get("schema_version") if isinstance(card, dict) else None
+def _read_card(path: Path) -> GanCard:
+    text, raw = read_json(path, cure=CURE)
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
         raise BundleError(
-            f"{path}: schema_version is {version!r}, this code reads {SCHEMA_VERSION}. "
-            "Run the stage train_gan again."
+            f"{path}: schema_version is {str(version)[:40]}, this code reads {SCHEMA_VERSION}. {CURE}"
         )
-    return dict(card)
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    card: GanCard = check_card(GAN_CARD, text, path, cure=CURE)
+    return card
 
 
 def _first_line(error: Exception) -> str:

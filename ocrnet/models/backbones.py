@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ocrnet.errors import ParamsError
 from ocrnet.models.forms import DEEP_BASE
 from ocrnet.models.hrnet import SizedFusion
+from ocrnet.models.known import is_known_backbone
 from ocrnet.models.output import resize_features
 
 FINEST_STRIDE = 4
@@ -127,6 +128,10 @@ def build_backbone(name: str, *, align_corners: bool) -> Backbone:
     Raises:
         ParamsError: timm has no such model, or it gives no features.
     """
+    if not is_known_backbone(name):
+        raise ParamsError(
+            f"model.backbone {name[:80]!r}: timm has no such model, and no hub is asked. Take one of timm."
+        )
     if name.startswith("hrnet"):
         return HRNetBackbone(name, align_corners=align_corners)
     try:

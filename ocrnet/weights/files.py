@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ocrnet.bundle import MODEL_FILE, WEIGHTS_FILE, read_card
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError
+from ocrnet.tensors import read_finite, read_header
 
 # Where training programs keep the weights inside a checkpoint; a bare state dict has none of these.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
@@ -48,8 +47,9 @@ def _check_bundle(folder: Path) -> None:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
+        read_header(path)
+        return read_finite(path)
+    except (ValueError, OSError) as error:
         raise BundleError(
             f"{path}: damaged, or not a safetensors file ({_first_line(error)}). Fetch it again."
         ) from None

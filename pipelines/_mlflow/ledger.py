@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocrnet.files import write_whole
+
 from .target import STATE, Target, credentials
 
 LEDGER_FILE = STATE / "published.json"
@@ -63,10 +65,7 @@ def load_sent(target: Target, experiment: str, path: Path = LEDGER_FILE) -> Sent
 def save_sent(target: Target, experiment: str, sent: Sent, path: Path = LEDGER_FILE) -> None:
     """Replace what the ledger says of an experiment."""
     ledger = {**_read(path), _place(target, experiment): asdict(sent)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(ledger, indent=1) + "\n")
-    partial.replace(path)
+    write_whole(path, json.dumps(ledger, indent=1) + "\n")
 
 
 def still_there(target: Target, sent: Sent, runs: Iterable[str]) -> bool | None:

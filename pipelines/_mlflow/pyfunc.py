@@ -6,13 +6,20 @@ is pickled. Input is a column `image` with the bytes of a PNG, JPEG, BMP, TIFF o
 Over HTTP both travel as base64.
 """
 
+import base64
+import binascii
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+BYTES_PER_PIXEL = 9  # four channels of 16 bits that do not compress
+HEAD_BYTES = 4 << 20  # of metadata, such as a colour profile
 
 
 class SegmenterModel(PythonModel):
@@ -31,23 +38,44 @@ class SegmenterModel(PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Return the label map of each row."""
-        with tempfile.TemporaryDirectory() as folder:
-            label_maps = [
-                self._segment(bytes(content), Path(folder, f"image {row}"))
-                for row, content in enumerate(model_input["image"])
-            ]
-        return pd.DataFrame({"label_map": label_maps})
-
-    def _segment(self, content: bytes, path: Path) -> bytes:
-        """Decode as in training, by way of a file: Pillow and OpenCV share no other door."""
         from ocrnet.errors import DataError
 
-        path.write_bytes(content)
-        try:
-            label_map = self._segmenter.label_map_of_file(path)
-        except DataError as error:
-            raise DataError(str(error).replace(str(path), path.name)) from None
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                label_maps = [
+                    self._segment(content, Path(folder, f"image {row}"))
+                    for row, content in enumerate(model_input["image"])
+                ]
+            except DataError as error:
+                # MLflow answers any other error with the code and the paths of the server.
+                words = str(error).replace(f"{folder}/", "")
+                raise MlflowException(words, error_code=INVALID_PARAMETER_VALUE) from None
+        return pd.DataFrame({"label_map": label_maps})
+
+    def _segment(self, content: Any, path: Path) -> bytes:
+        """Decode as in training, by way of a file: Pillow and OpenCV share no other door."""
+        path.write_bytes(self._bytes(content, path.name))
+        label_map = self._segmenter.label_map_of_file(path)
         return self._encode(label_map, path.with_suffix(".png"))
+
+    def _bytes(self, content: Any, name: str) -> bytes:
+        """Return the bytes of a file that is no longer than an image of the allowed size can be."""
+        from ocrnet.errors import DataError
+
+        if not isinstance(content, bytes | bytearray | str):
+            raise DataError(f"{name} is {type(content).__name__}. Send the bytes of an image file.")
+        limit = HEAD_BYTES + BYTES_PER_PIXEL * self._segmenter.decoding.max_pixels
+        longest = limit * 4 // 3 + 4 if isinstance(content, str) else limit
+        if len(content) > longest:
+            raise DataError(
+                f"{name} is {len(content)} bytes long, allowed are {longest}. Send it smaller."
+            )
+        if isinstance(content, str):  # base64 that MLflow did not decode
+            try:
+                return base64.b64decode(content, validate=True)
+            except (binascii.Error, ValueError):
+                raise DataError(f"{name} is text, but no base64. Encode its bytes.") from None
+        return bytes(content)
 
     def _encode(self, label_map: Any, path: Path) -> bytes:
         from ocrnet.data.decode import write_label_map

@@ -23,7 +23,7 @@ def test_a_state_comes_back_equal(tmp_path: Path) -> None:
 def test_a_write_that_was_cut_off_leaves_the_last_state(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
     store.save({"step": 1})
-    (tmp_path / "checkpoint.partial").write_bytes(b"half")
+    (tmp_path / f"{FILE}.partial").write_bytes(b"half")
     assert store.load() == {"step": 1}
 
 

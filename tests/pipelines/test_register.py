@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -147,9 +148,15 @@ def test_mlflow_serve_answers_over_http(workspace: Workspace, segmenter: Segment
         address = f"http://127.0.0.1:{port}"
         wait_until_ready(f"{address}/ping")
         assert_label_maps(post(f"{address}/invocations", request(IMAGES)), segmenter)
-        broken = {"dataframe_records": [{"image": base64.b64encode(b"no image").decode()}]}
-        with pytest.raises(urllib.error.HTTPError, match="400"):
-            post(f"{address}/invocations", broken)
+        large = io.BytesIO()
+        Image.new("1", (7000, 7000)).save(large, format="PNG")
+        for content, code in ((b"no image", "E121"), (large.getvalue(), "E124")):
+            broken = {"dataframe_records": [{"image": base64.b64encode(content).decode()}]}
+            with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+                post(f"{address}/invocations", broken)
+            told = refused.value.read().decode()
+            assert code in told
+            assert not re.search(r"Traceback|stack_trace|/tmp|\.py\b|site-packages", told)
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=30)

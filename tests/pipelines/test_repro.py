@@ -38,6 +38,7 @@ TINY = {
     },
     "synthesize.count": 6, "select.max_rejected": 1.0, "evaluate.bootstrap": 100, "publish.live": False,
 }  # fmt: skip
+UMASK = 0o002  # of a team whose members share a group
 STAGES = [
     "validate",
     "prepare",
@@ -87,8 +88,8 @@ class Workspace:
     def run(self, *command: str) -> str:
         """Run a command to its end and return what it printed."""
         done = subprocess.run(
-            command, cwd=self.root, env=self.env, capture_output=True, text=True, check=False
-        )
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, check=False, umask=UMASK,
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         self.told = done.stderr
         return done.stdout
@@ -136,6 +137,23 @@ def test_images_keep_their_sizes_through_the_pipeline(workspace: Workspace) -> N
         assert len(sizes) > 1, folder
     summary = (workspace.root / "data/validate/summary.txt").read_text()
     assert "gray and colour images are mixed" in summary
+
+
+def test_all_that_a_run_writes_may_be_read_by_others(workspace: Workspace) -> None:
+    """A colleague of the group, a server under another user, a container."""
+    folders = [workspace.root / name for name in ("data", ".state", "mlartifacts", ".dvc/cache")]
+    paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    paths += [workspace.root / name for name in ("mlflow.db", "dvc.lock")]
+    assert {".safetensors", ".json", ".csv", ".png", ".yaml"} <= {path.suffix for path in paths}
+    closed = {
+        path.relative_to(workspace.root).as_posix(): oct(path.stat().st_mode)
+        for path in paths
+        if path.stat().st_mode & 0o044 != 0o044
+        or (path.is_dir() and path.stat().st_mode & 0o011 != 0o011)
+    }
+    assert closed == {}
+    written = [path for path in (workspace.root / "data/train").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o664}
 
 
 def test_a_second_run_recomputes_nothing(workspace: Workspace) -> None:

@@ -217,7 +217,7 @@ def test_kinds_that_can_be_told_apart_are_no_findings(workspace: Path) -> None:
 
 
 def test_limits_come_from_the_params(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_validate(validate={"min_images": 9, "max_pixels": 191}) == 3
+    assert run_validate(validate={"min_images": 9}, data={"max_pixels": 191}) == 3
     printed = capsys.readouterr().err
     assert "E123 found 8 images, validate.min_images is 9" in printed
     # Five by name on the screen, all in the summary.

@@ -76,6 +76,9 @@ def test_damaged_bundles_are_refused(folder: Path) -> None:
     (folder / "generator.safetensors").write_bytes(weights)
 
     _set(folder, "class_names", ["a", "b", "c"])
+    with pytest.raises(BundleError, match=r"gan.json: 2 colours for 3 classes"):
+        load_painter(folder)
+    _set(folder, "palette", [[0, 0, 0]] * 3)
     with pytest.raises(BundleError, match=r"generator.safetensors: not the weights"):
         load_painter(folder)
     _set(folder, "sizes", {"generator": [8]})

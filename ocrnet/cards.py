@@ -1,0 +1,129 @@
+"""JSON files that come with weights, read as data of a stranger: bounded, strict, and told in one line.
+
+A key that is unknown or stands twice, a number that is not finite or out of its range, and a text that is nested or
+long beyond all need are refused before anything is built of them.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from ocrnet.errors import BundleError
+
+MAX_BYTES = 4 << 20  # a card of 255 classes has 30 KB
+MAX_DEPTH = 32
+MAX_DIGITS = 300  # more digits than any float has before its point
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
+    """Read a bounded JSON file and return its text with what it holds.
+
+    Args:
+        path: the file.
+        cure: what the user does where it cannot be used, a sentence.
+
+    Raises:
+        BundleError: it cannot be read, or is no sane JSON.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {MAX_BYTES}")
+        text = path.read_text(encoding="utf-8")
+        return text, parse_json(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BundleError(f"{path}: cannot be read ({_short(reason)}). {cure}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON of which no key stands twice, no number is infinite or endless, and no nesting is deep.
+
+    Raises:
+        ValueError: it is no such JSON.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
+        )
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+    if _depth(value) > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def check_card(kind: Any, text: str, path: Path, *, cure: str) -> Any:
+    """Return the card that a JSON text is.
+
+    Args:
+        kind: a `TypeAdapter` of what a card holds.
+        text: JSON that `parse_json` took.
+        path: of the file, for messages.
+        cure: what the user does where it is wrong, a sentence.
+
+    Raises:
+        BundleError: a value is missing, unknown or out of its range.
+    """
+    try:
+        return kind.validate_json(text)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {words_of(error)}. {cure}") from None
+
+
+def words_of(error: ValidationError) -> str:
+    """Return in one line what is wrong with a card."""
+    found = [_words(one) for one in error.errors(include_url=False)]
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"{'; '.join(found[:3])}{more}"
+
+
+def _words(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    words = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    if error["type"] == "missing":
+        return f"{_short(place)} is missing"
+    if not place:
+        return _short(words)
+    return f"{_short(place)} is {_short(repr(error['input']))}: {_short(words)}"
+
+
+def _short(text: str, length: int = 120) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 3]}..."
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {twice!r} stands twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [inner for outer in level for inner in _parts(outer)]
+    return depth
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        return iter(value.values())
+    return iter(value if isinstance(value, list) else ())
