@@ -29,6 +29,8 @@ from pipelines._access import (
     write_access,
 )
 from pipelines._arguments import Parser
+from pipelines._mlflow.place import check_store
+from pipelines._mlflow.target import Target
 from pipelines._ports import holder_of
 from pipelines._supervisor import Server, Supervisor, tell
 from pipelines._terminal import handle_stop
@@ -180,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(argv)
         servers = servers_of(given)
         check_ports(servers)
+        check_store(Target("sqlite:///mlflow.db", "mlflow.db"))
         with _alone():
             handle_stop(_stop)
             with Supervisor(_prepare(given), LOG) as supervisor:

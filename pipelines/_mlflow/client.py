@@ -11,12 +11,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from .place import ARTIFACTS, check_place
 from .target import STATE, Target, credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ARTIFACTS = Path("mlartifacts")  # of a local store
 STORE_LOCK = STATE / "mlflow.lock"
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -75,6 +75,7 @@ def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session
 
     Raises:
         TimeoutError: where it takes longer.
+        StoreError: the artifacts of the experiment lie in another checkout.
     """
     configure(target)
     import mlflow
@@ -88,6 +89,7 @@ def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session
         client = MlflowClient(tracking_uri=target.uri)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
+            check_place(target, found.artifact_location)
             return Session(client, found.experiment_id, target)
         location = None if target.is_http else ARTIFACTS.resolve().as_uri()
         try:

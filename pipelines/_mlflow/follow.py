@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrnet.errors import StoreError
 from ocrnet.tracking import RECORD_FILE
 
 from .points import Point, StageRecord, is_complete, live_points, read_record, read_times
@@ -100,7 +101,7 @@ class _Follower:
 
         try:
             step()
-        except outages() as error:
+        except (*outages(), StoreError) as error:
             # Whether the call took effect is unknown: look at the run again before sending more.
             self._run_id, self._known = None, {}
             logger.info("%s: %s", self._target.shown, self._target.redact(str(error))[:300])

@@ -102,10 +102,13 @@ def read_origin(target: Target, model: str, version: str) -> Origin:
 
     Raises:
         RebuildError: the version is not there, says too little, or no run holds its files any more.
+        StoreError: the checkout was moved or copied, and its store names the old place.
     """
     from .client import configure, outages
+    from .place import check_store
 
     _refuse_absent(target)
+    check_store(target)
     configure(target)
     from mlflow import MlflowClient
 

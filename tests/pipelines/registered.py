@@ -111,6 +111,7 @@ def copy_registry(published: Path, folder: Path) -> Registry:
     for name in ("mlflow.db", "params.yaml"):
         shutil.copy(published / name, folder / name)
     shutil.copytree(published / "data/prepare", folder / "data/prepare")
+    (folder / "mlartifacts").symlink_to(published / "mlartifacts")
     return Registry(workspace)
 
 
