@@ -1,0 +1,92 @@
+"""A tag of git per registered version, which holds its `dvc.lock`: `dvc gc --all-tags` keeps what such a tag names."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from ocrnet.errors import RebuildError
+
+PREFIX = "registered/"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_WHO = {
+    f"GIT_{who}_{what}": text
+    for who in ("AUTHOR", "COMMITTER")
+    for what, text in (("NAME", "ocrnet"), ("EMAIL", "ocrnet@localhost"))
+}
+
+
+def tag_name(model: str, version: str) -> str:
+    """Return the tag of a version.
+
+    >>> tag_name("a.b", "3")
+    'registered/a%2Eb/3'
+    """
+    return f"{PREFIX}{quote(model, safe='').replace('.', '%2E')}/{int(version)}"
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Tell whether a repository has a commit; what is no commit's name is no commit."""
+    if not _COMMIT.fullmatch(commit):
+        return False
+    done = subprocess.run(
+        ["git", "-C", str(root), "cat-file", "-e", f"{commit}^{{commit}}"],
+        capture_output=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.returncode == 0
+
+
+def keep_version(root: Path, tag: str, base: str, files: Mapping[str, bytes]) -> None:
+    """Make a tag at a commit with the files put in; the same tag where nothing changed.
+
+    Args:
+        root: of the repository.
+        tag: from `tag_name`.
+        base: the commit that the version was made at.
+        files: `dvc.lock` and `params.yaml` of the version.
+
+    Raises:
+        RebuildError: git cannot, or has no such commit.
+    """
+    if not has_commit(root, base):
+        raise RebuildError(f"{tag}: this repository has no commit {base[:64]}. Fetch it first.")
+    when = _git(root, "log", "-1", "--format=%cI", base)
+    dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    with TemporaryDirectory() as folder:
+        own = {**_WHO, **dates, "GIT_INDEX_FILE": str(Path(folder, "index"))}
+        _git(root, "read-tree", base, env=own)
+        for name, content in files.items():
+            blob = _git(root, "hash-object", "-w", "--stdin", given=content, env=own)
+            _git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=own)
+        tree = _git(root, "write-tree", env=own)
+        words = f"What {tag.removeprefix(PREFIX)} was made of"
+        commit = _git(root, "commit-tree", tree, "-p", base, "-m", words, env=own)
+    _git(root, "update-ref", f"refs/tags/{tag}", commit)
+
+
+def drop_others(root: Path, tags: set[str]) -> list[str]:
+    """Delete the tags of versions that are gone, and return them."""
+    found = _git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
+    gone = [name for name in found if name.removeprefix("refs/tags/") not in tags]
+    for name in gone:
+        _git(root, "update-ref", "-d", name)
+    return [name.removeprefix("refs/tags/") for name in gone]
+
+
+def _git(
+    root: Path, *arguments: str, given: bytes = b"", env: Mapping[str, str] | None = None
+) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], env={**os.environ, **(env or {})}, input=given,
+            capture_output=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise RebuildError("git: no such command. Install git.") from None
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
+        raise RebuildError(f"git {arguments[0]}: {reason}")
+    return done.stdout.decode().strip()

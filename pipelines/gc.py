@@ -1,0 +1,105 @@
+"""Delete from DVC's cache what neither this checkout, its branches and tags, nor a registered version needs.
+
+`python -m pipelines.gc` makes a tag of git for each registered version, which holds the version's `dvc.lock`, and then
+runs `dvc gc --workspace --all-branches --all-tags`. `dvc gc --workspace` alone deletes what `rebuild` and `promote`
+need.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrnet.errors import OcrnetError, RebuildError
+from ocrnet.params_file import load_params
+from pipelines._keep import drop_others, has_commit, keep_version, tag_name
+from pipelines._mlflow.target import Target, find_target
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+PARAMS = Path("params.yaml")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m pipelines.gc", description=__doc__)
+    made.add_argument("--cloud", action="store_true", help="delete in the remote, too")
+    made.add_argument("--dry", action="store_true", help="tell what would be deleted")
+    made.add_argument("--force", "-f", action="store_true", help="do not ask")
+    return made
+
+
+def keep_versions(target: Target, own: str) -> list[str]:
+    """Make the tags of all registered versions that this repository made, and return their names.
+
+    Args:
+        target: the store of the registry.
+        own: the model of this checkout, none of whose versions may be left out.
+
+    Raises:
+        RebuildError: a version cannot be kept.
+        StoreError: the store names another checkout.
+    """
+    from pipelines._mlflow.origin import REQUIRED, read_origin
+
+    tags = []
+    for version in _versions(target):
+        known = all(name in version.tags for name in REQUIRED)
+        base = version.tags.get("git.sha", "")
+        if not known or (version.name != own and not has_commit(Path(), base)):
+            print(
+                f"gc: {version.name} {version.version}: made elsewhere, not kept by this checkout"
+            )
+            continue
+        origin = read_origin(target, version.name, str(version.version))
+        held = {"dvc.lock": origin.provenance.lock, "params.yaml": origin.provenance.params}
+        tags.append(tag_name(version.name, str(version.version)))
+        keep_version(Path(), tags[-1], base, held)
+    return tags
+
+
+def _versions(target: Target) -> "Iterator[ModelVersion]":
+    from pipelines._mlflow.client import configure, outages
+
+    file, refusal = target.sqlite_file, target.refusal()
+    if refusal is not None:
+        raise RebuildError(f"{target.shown}: {refusal}. Nothing was deleted.")
+    if file is not None and not file.is_file():
+        return
+    configure(target)
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=target.uri)
+        token = None
+        while True:
+            page = client.search_model_versions(page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+    except outages() as error:
+        words = target.redact(str(error))[:300]
+        raise RebuildError(f"{target.shown}: {words}. Nothing was deleted.") from None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    given = parser().parse_args(argv)
+    try:
+        tags = keep_versions(find_target(), load_params(PARAMS).publish.model_name)
+        drop_others(Path(), set(tags))
+    except OcrnetError as error:
+        print(f"gc: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"gc: {len(tags)} registered versions are kept by tags", flush=True)
+    options = [f"--{name}" for name in ("cloud", "dry", "force") if getattr(given, name)]
+    command = ["dvc", "gc", "--workspace", "--all-branches", "--all-tags", *options]
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
