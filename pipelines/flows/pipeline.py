@@ -28,6 +28,7 @@ from pipelines._workspace import (
 )
 from pipelines.flows import command, summary
 from pipelines.flows.deleted import ended_if_deleted
+from pipelines.flows.quiet import tell_in_one_line
 from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
 from pipelines.flows.stage import EXIT, HANDED_BACK
 from pipelines.flows.start import start_run
@@ -56,6 +57,7 @@ def pipeline(
         branch: of the origin that gets dvc.lock; none: it is only an artifact of this run.
         retries: how often a stage is started again that its machine failed.
     """
+    tell_in_one_line()
     try:
         with ended_if_deleted(), hold_clone(repository) as clone:
             commit = resolve_revision(clone, revision)

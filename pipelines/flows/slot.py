@@ -20,6 +20,7 @@ from prefect.workers.process import ProcessWorker
 
 from pipelines._terminal import Terminal
 from pipelines.flows.patience import be_patient
+from pipelines.flows.quiet import tell_in_one_line
 
 DRAIN_POLL_S = 0.5
 
@@ -103,6 +104,7 @@ def main() -> int:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # drains when `pipelines.work` is gone
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     be_patient()
+    tell_in_one_line()
     asyncio.run(serve(pool, name, int(limit)))
     return 0
 

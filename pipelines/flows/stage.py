@@ -15,6 +15,7 @@ from pipelines._commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, check_out, hold_clone
 from pipelines.flows.command import run_stage
 from pipelines.flows.deleted import ended_if_deleted
+from pipelines.flows.quiet import tell_in_one_line
 
 HANDED_BACK = "HandedBack"
 EXIT = "Exit"  # the name of a failed state begins with it, and ends with the exit code
@@ -40,6 +41,7 @@ def stage(
         lock: the entries of dvc.lock that say what the stage reads.
         avoid: workers that hand the stage back, since it was lost on them before.
     """
+    tell_in_one_line()
     logger = get_run_logger()
     worker = os.environ.get("PREFECT__WORKER_NAME", "")
     if worker in (avoid or []):

@@ -92,26 +92,20 @@ def status(address: str, *, user: str = "", **headers: str) -> int:
         user: `name:password`, or nothing.
         headers: more of them.
     """
-    return answer(address, user=user, **headers)[0]
+    return answer(Request(address, headers=headers), user=user)[0]
 
 
-def answer(
-    address: str, *, method: str = "GET", body: bytes | None = None, user: str = "", **headers: str
-) -> tuple[int, Mapping[str, str]]:
+def answer(request: Request, *, user: str = "") -> tuple[int, Mapping[str, str]]:
     """Return the HTTP status and the headers of an answer; 0 and none where nothing answers.
 
     Args:
-        address: address of the request.
-        method: its HTTP method.
-        body: what is sent.
+        request: what is asked.
         user: `name:password`, or nothing.
-        headers: more of them; a `_` in a name is a `-`.
     """
     if user:
-        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
-    named = {name.replace("_", "-"): text for name, text in headers.items()}
+        request.add_header("Authorization", f"Basic {b64encode(user.encode()).decode()}")
     try:
-        with urlopen(Request(address, body, named, method=method), timeout=20) as found:
+        with urlopen(request, timeout=20) as found:
             return int(found.status), {key.lower(): text for key, text in found.headers.items()}
     except HTTPError as error:
         return error.code, {key.lower(): text for key, text in error.headers.items()}

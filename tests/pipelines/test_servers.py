@@ -1,5 +1,6 @@
 """The servers of one machine: closed to pages and strangers, and neither left behind nor taken along."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -79,40 +81,44 @@ def access(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, st
     return found
 
 
+def code(address: str, body: bytes | None = None, *, user: str = "", **headers: str) -> int:
+    """Return the status of a GET, or of a POST of JSON."""
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    return answer(Request(address, body, headers), user=user)[0]
+
+
 def test_no_page_of_another_origin_reaches_prefect(servers: Servers) -> None:
     filters = f"{servers.prefect}/api/deployments/filter"
     asked = {
-        "Access_Control_Request_Method": "POST",
-        "Access_Control_Request_Headers": "content-type",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
     }
-    code, headers = answer(filters, method="OPTIONS", Origin=EVIL, **asked)
-    assert code == 403
+    found, headers = answer(Request(filters, headers={"Origin": EVIL, **asked}, method="OPTIONS"))
+    assert found == 403
     assert "access-control-allow-origin" not in headers
-    assert answer(filters, method="POST", body=b"{}", Origin=EVIL)[0] == 403
+    assert code(filters, b"{}", Origin=EVIL) == 403
     own = {"Origin": servers.prefect.replace(HOST, "localhost"), **asked}
-    assert answer(filters, method="OPTIONS", **own)[0] == 200
+    assert answer(Request(filters, headers=own, method="OPTIONS"))[0] == 200
 
 
 def test_prefect_answers_to_its_own_name_alone(servers: Servers, access: Mapping[str, str]) -> None:
     user = access["PREFECT_API_AUTH_STRING"]
     version = f"{servers.prefect}/api/admin/version"
-    assert answer(version, user=user)[0] == 200
-    assert answer(version, user=user, Host="evil.example:4200")[0] == 400
+    assert code(version, user=user) == 200
+    assert code(version, user=user, Host="evil.example:4200") == 400
 
 
 def test_prefect_tells_a_stranger_nothing_and_its_page_asks_for_the_password(
     servers: Servers, access: Mapping[str, str]
 ) -> None:
     filters = f"{servers.prefect}/api/flow_runs/filter"
-    sent = {"method": "POST", "body": b"{}", "Content_Type": "application/json"}
-    assert answer(filters, **sent)[0] == 401
-    assert answer(filters, user="ocrnet:guess", **sent)[0] == 401
-    assert answer(filters, user=access["PREFECT_API_AUTH_STRING"], **sent)[0] == 200
-    assert answer(f"{servers.prefect}/")[0] == 200
-    settings = subprocess.run(
-        ["curl", "-s", f"{servers.prefect}/ui-settings"], capture_output=True, text=True, check=True
-    )
-    assert '"auth":"BASIC"' in settings.stdout
+    assert code(filters, b"{}") == 401
+    assert code(filters, b"{}", user="ocrnet:guess") == 401
+    assert code(filters, b"{}", user=access["PREFECT_API_AUTH_STRING"]) == 200
+    assert code(f"{servers.prefect}/") == 200
+    with urlopen(f"{servers.prefect}/ui-settings", timeout=20) as settings:
+        assert json.load(settings)["auth"] == "BASIC"
 
 
 def test_mlflow_asks_for_a_password_and_refuses_other_origins_and_hosts(
@@ -120,12 +126,11 @@ def test_mlflow_asks_for_a_password_and_refuses_other_origins_and_hosts(
 ) -> None:
     user = f"{access['MLFLOW_TRACKING_USERNAME']}:{access['MLFLOW_TRACKING_PASSWORD']}"
     address = f"{servers.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
-    assert answer(address)[0] == 401
-    assert answer(address, user=user)[0] == 200
-    assert answer(address, user=user, Host="evil.example:5000")[0] == 403
+    assert code(address) == 401
+    assert code(address, user=user) == 200
+    assert code(address, user=user, Host="evil.example:5000") == 403
     made = f"{servers.mlflow}/api/2.0/mlflow/experiments/create"
-    sent = {"method": "POST", "body": b'{"name": "x"}', "Content_Type": "application/json"}
-    assert answer(made, user=user, Origin=EVIL, **sent)[0] == 403
+    assert code(made, b'{"name": "x"}', user=user, Origin=EVIL) == 403
 
 
 def test_the_passwords_are_in_a_file_of_the_owner_and_nowhere_else(
@@ -170,7 +175,7 @@ def test_a_port_that_is_taken_is_told_with_its_holder_and_the_option(servers: Se
 
 
 def test_killed_it_takes_both_servers_with_it(tmp_path: Path) -> None:
-    code = (
+    script = (
         "import sys, pipelines.servers as s, pipelines._supervisor as v\n"
         "with v.Supervisor(dict(s.os.environ), s.Path('log')) as found:\n"
         "    found.start([v.Server('A', [sys.executable, '-m', 'http.server', sys.argv[1], '--bind', '127.0.0.1'],"
@@ -180,7 +185,7 @@ def test_killed_it_takes_both_servers_with_it(tmp_path: Path) -> None:
     )
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(port)],
+        [sys.executable, "-c", script, str(port)],
         cwd=tmp_path,
         env=clean(),
         stdout=subprocess.PIPE,
@@ -190,9 +195,9 @@ def test_killed_it_takes_both_servers_with_it(tmp_path: Path) -> None:
     with process, process.stdout:
         assert process.stdout.readline() == "ready\n"
         address = f"http://{HOST}:{port}"
-        assert answer(address)[0] == 200
+        assert code(address) == 200
         process.send_signal(signal.SIGKILL)
     ends = time.monotonic() + 30
-    while answer(address)[0]:
+    while code(address):
         assert time.monotonic() < ends
         time.sleep(0.1)

@@ -133,3 +133,11 @@ def test_no_line_of_the_log_is_lost(stack: Stack, outage: Outage) -> None:
     assert set(runs) == {"short", "long", "due"}
     messages = {line["message"] for line in stack.api.log(runs["short"])}
     assert {f"step {step}/30" for step in range(1, 31)} <= messages
+
+
+def test_the_terminal_of_a_worker_tells_the_outage_in_lines_and_no_traceback(
+    stack: Stack, outage: Outage
+) -> None:
+    logs = [stack.host(name).log for name in ("parent", "outage-a", "outage-b", "outage-c")]
+    assert any("the Prefect server is away" in log for log in logs)
+    assert [log.count("Traceback") for log in logs] == [0, 0, 0, 0], logs

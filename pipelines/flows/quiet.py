@@ -1,0 +1,47 @@
+"""A Prefect server that is away is told in one line in place of a traceback for each loop that asks it."""
+
+import asyncio
+import logging
+import time
+
+import httpx
+from websockets.exceptions import WebSocketException
+
+AGAIN_S = 60.0  # so often at most
+AWAY = (httpx.TransportError, ConnectionError, TimeoutError, WebSocketException, OSError)
+
+
+class OneLine(logging.Filter):
+    """Shortens what the loggers of Prefect and asyncio say of a connection that is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = -AGAIN_S
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is shown, after its traceback was taken off where a server is away."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError) and record.name == "asyncio":
+            return False  # a loop that was still asking when its run ended
+        if not isinstance(error, AWAY) or not record.name.startswith(("prefect", "asyncio")):
+            return True
+        now = time.monotonic()
+        if now - self._told < AGAIN_S:
+            return False
+        self._told = now
+        told = " ".join(str(error).split()) or type(error).__name__
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = (
+            "the Prefect server is away (%s); it is asked again",
+            (told[:200],),
+        )
+        record.exc_info = record.exc_text = None
+        return True
+
+
+def tell_in_one_line() -> None:
+    """Put the filter in force in this process, for all handlers of now."""
+    only = OneLine()
+    known = [logging.getLogger(name) for name in ("", *logging.root.manager.loggerDict)]
+    for handler in {handler for logger in known for handler in logger.handlers}:
+        handler.addFilter(only)
