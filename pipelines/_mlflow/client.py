@@ -143,8 +143,9 @@ def is_final(error: Exception) -> bool:
 
 def outages() -> tuple[type[Exception], ...]:
     """Return the errors that a store which is away, refuses or is busy ends a call with."""
+    from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return MlflowException, RequestException, SQLAlchemyError, OSError
+    return MlflowException, RequestException, SQLAlchemyError, CommandError, OSError

@@ -35,10 +35,11 @@ from .tickets import (
 from .versions import find_version
 
 __all__ = ["Outcome", "PromoteOptions", "history", "promote", "rollback"]
+SQLITE = b"SQLite format 3\0"  # as each of its files begins
 CURES = {  # of a local store, by what is in its error, in lower case
     "out-of-date database schema": "An older MLflow made it. Copy the file, then run: mlflow db upgrade {uri}",
     "can't locate revision": "A newer MLflow made it. Run `make setup`, or use the environment that made it.",
-    "file is not a database": "The file is damaged. Put a copy of before in its place, or move it away: the next "
+    "not a database": "The file is damaged. Put a copy of before in its place, or move it away: the next "
     "`dvc repro` or `python -m pipelines.publish` sends all again, without the promotions.",
     "malformed": "The file is damaged. Put a copy of before in its place, or move it away: the next `dvc repro` or "
     "`python -m pipelines.publish` sends all again, without the promotions.",
@@ -172,12 +173,22 @@ def opened(params: Params, *, changes: bool = True) -> Iterator[Session]:
     refusal = target.refusal()
     if refusal is not None:
         raise StoreError(f"{target.shown}: {refusal}. Nothing was changed.")
+    if _is_foreign(target.sqlite_file):  # MLflow would try again and again for a minute
+        raise StoreError(f"{target.shown}: file is not a database. {CURES['not a database']}")
     try:
         yield connect(target, params.publish.experiment)
     except TimeoutError as error:
         raise StoreError(f"{target.shown}: {target.redact(str(error))}") from None
     except outages() as error:
         raise StoreError(_store_words(target, error, changes=changes)) from error
+
+
+def _is_foreign(file: Path | None) -> bool:
+    """Tell whether a file is there and holds something that SQLite did not write."""
+    if file is None or not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open("rb") as content:
+        return content.read(len(SQLITE)) != SQLITE
 
 
 def _store_words(target: Target, error: Exception, *, changes: bool) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from pipelines._access import read_access
@@ -174,30 +175,78 @@ def test_a_port_that_is_taken_is_told_with_its_holder_and_the_option(servers: Se
     assert not done.stdout
 
 
-def test_killed_it_takes_both_servers_with_it(tmp_path: Path) -> None:
-    script = (
-        "import sys, pipelines.servers as s, pipelines._supervisor as v\n"
-        "with v.Supervisor(dict(s.os.environ), s.Path('log')) as found:\n"
-        "    found.start([v.Server('A', [sys.executable, '-m', 'http.server', sys.argv[1], '--bind', '127.0.0.1'],"
-        " int(sys.argv[1]), '/', '--a')])\n"
-        "    print('ready', flush=True)\n"
-        "    found.watch()\n"
-    )
-    port = free_port()
+SUPERVISED = """
+import sys
+from pathlib import Path
+from pipelines import _supervisor
+
+_supervisor.RESTARTS = 2
+names = dict(zip("AB", sys.argv[1:]))
+command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
+servers = [_supervisor.Server(name, [*command, port], int(port), "/", f"--{name}") for name, port in names.items()]
+import os
+with _supervisor.Supervisor(dict(os.environ), Path("log")) as supervisor:
+    supervisor.start(servers)
+    print("ready", flush=True)
+    supervisor.watch()
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", list[int]]]:
+    """Run two small servers, and return their supervisor with their ports."""
+    ports = [free_port(), free_port()]
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(port)],
-        cwd=tmp_path,
-        env=clean(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+        [sys.executable, "-c", SUPERVISED, *map(str, ports)], cwd=tmp_path, env=clean(),
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stdout is not None
     with process, process.stdout:
         assert process.stdout.readline() == "ready\n"
-        address = f"http://{HOST}:{port}"
-        assert code(address) == 200
-        process.send_signal(signal.SIGKILL)
-    ends = time.monotonic() + 30
-    while code(address):
+        yield process, ports
+        process.kill()
+
+
+def listener(port: int) -> int:
+    """Return the process that listens on a port, waiting for one."""
+    ends = time.monotonic() + 60
+    while True:
+        for one in psutil.net_connections("tcp"):
+            if one.status == "LISTEN" and one.laddr.port == port and one.pid:
+                return int(one.pid)
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def test_killed_it_takes_its_servers_with_it(
+    supervised: tuple["subprocess.Popen[str]", list[int]],
+) -> None:
+    process, ports = supervised
+    process.send_signal(signal.SIGKILL)
+    ends = time.monotonic() + 60
+    while any(code(f"http://{HOST}:{port}") for port in ports):
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def test_a_server_that_dies_is_started_again_within_limits_and_takes_none_along(
+    supervised: tuple["subprocess.Popen[str]", list[int]],
+) -> None:
+    process, (port, other) = supervised
+    assert process.stdout is not None
+    beside = listener(other)
+    for _ in range(2):
+        os.kill(listener(port), signal.SIGKILL)
+        assert "A died and is started again" in process.stdout.readline()
+        wait_answer(port)
+    os.kill(listener(port), signal.SIGKILL)
+    assert "A died 3 times and stays away" in process.stdout.readline()
+    assert process.poll() is None
+    assert listener(other) == beside
+
+
+def wait_answer(port: int) -> None:
+    ends = time.monotonic() + 60
+    while not code(f"http://{HOST}:{port}"):
         assert time.monotonic() < ends
         time.sleep(0.1)
