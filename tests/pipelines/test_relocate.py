@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,14 @@ from .store import Store, copy_empty_store
 from .workspace import Workspace
 
 pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore")]
-URI = "sqlite:///mlflow.db"
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> str:
+    """Work in a checkout with its own store; its address is absolute, since MLflow keeps stores open by address."""
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    patch.chdir(folder)
+    patch.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +33,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first") / "checkout"
     folder.mkdir()
     copy_empty_store(tmp_path_factory, folder / "mlflow.db")
-    workspace = Workspace(folder, URI)
-    workspace.finish_stage("validate", files={"summary.txt": "All is well."})
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        workspace = Workspace(folder, enter(folder, patch))
+        workspace.finish_stage("validate", files={"summary.txt": "All is well."})
         assert send.publish() == 0
     return folder
 
 
 @pytest.fixture
-def original(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def original(made: Path, tmp_path: Path) -> Iterator[Path]:
     """The checkout as it was made, put back afterwards."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copytree(made, tmp_path / "kept")
-    yield made  # type: ignore[misc]
+    yield made
     shutil.rmtree(made, ignore_errors=True)
     shutil.move(tmp_path / "kept", made)
 
@@ -65,7 +70,7 @@ def test_a_moved_checkout_is_told_and_does_not_make_the_old_place_again(
 ) -> None:
     moved = tmp_path / "moved"
     shutil.move(original, moved)
-    monkeypatch.chdir(moved)
+    enter(moved, monkeypatch)
     (moved / ".state/published.json").unlink()
     for act in (send.publish, lambda: read_origin(find_target(), "toy-segmenter", "1")):
         with pytest.raises(StoreError, match=r"moved or copied.*pipelines\.relocate"):
@@ -84,8 +89,7 @@ def test_a_copy_never_writes_into_the_original(
     before = files_of(original)
     copy = tmp_path / "copy"
     shutil.copytree(original, copy)
-    monkeypatch.chdir(copy)
-    workspace = Workspace(copy, URI)
+    workspace = Workspace(copy, enter(copy, monkeypatch))
     workspace.finish_stage("prepare", files={"preview.txt": "of the copy"})
     with pytest.raises(StoreError, match=r"pipelines\.relocate"):
         send.publish()
@@ -103,7 +107,7 @@ def test_a_store_without_its_artifacts_is_left_as_it_is(
 ) -> None:  # fmt: skip
     (tmp_path / "half").mkdir()
     shutil.copy(original / "mlflow.db", tmp_path / "half/mlflow.db")
-    monkeypatch.chdir(tmp_path / "half")
+    enter(tmp_path / "half", monkeypatch)
     assert relocate.main([]) == 1
     assert "Move or copy that folder here" in capsys.readouterr().err
     rows = Store(tmp_path / "half/mlflow.db").query("SELECT artifact_location FROM experiments")
