@@ -28,6 +28,7 @@ WORDS = re.compile(
         [
             *(re.escape(os.strerror(number)) for number in sorted(FAILED - {errno.ENXIO})),
             r"unexpected pos \d+ vs \d+", "PytorchStreamWriter failed", "iostream error",
+            r"\d+ requested and \d+ written", r"encoder error -\d+ when writing",
             "database or disk is full", "disk I/O error", "readonly database", "unable to open database file",
             "out of memory", "insufficient memory", "can't allocate memory", "not enough memory", "bad_alloc",
             "STATUS_ALLOC_FAILED", "cuDNN error", "NCCL error", "CUDA error",
