@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ocrnet.errors import ParamsError
 from pipelines._mlflow import send
 from pipelines._mlflow.client import connect
 from pipelines._mlflow.ledger import LEDGER_FILE
@@ -250,3 +251,33 @@ def change(workspace: Workspace, statement: str, value: str) -> None:
     with closing(sqlite3.connect(workspace.folder / "mlflow.db", timeout=30)) as connection:
         connection.execute(statement, (value,))
         connection.commit()
+
+
+def test_a_store_that_refuses_for_good_is_an_error_and_no_comfort(
+    copy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A deleted experiment takes no runs, however often they are sent."""
+    copy.finish_stage("train@1", fingerprint="f1")
+    change(copy, "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = ?", "toy")
+    assert send.publish() == 1
+    told = capsys.readouterr().err
+    assert "refuses it" in told
+    assert "Nothing is lost" not in told
+
+
+def test_a_name_that_mlflow_never_takes_is_refused_with_2(copy: Workspace) -> None:
+    path = copy.folder / "params.yaml"
+    path.write_text(path.read_text().replace("toy-segmenter", "team/toy.1"))
+    with pytest.raises(ParamsError, match=r"publish\.model_name: found 'team/toy\.1'"):
+        send.publish()
+
+
+def test_a_full_disk_under_the_store_is_the_machine(
+    copy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sending = send.Sending(find_target(), "toy", "toy-segmenter", send.read_lock())
+    full = sqlite3.OperationalError("database or disk is full")
+    sending._refuse("train@1", full)
+    assert sending.exit_code == 75
+    sending.tell()
+    assert "the machine failed: database or disk is full" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_failing_machine_is_one_line(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
 
     monkeypatch.setattr(dataset, "read_label_map", fail)
-    with pytest.raises(MachineError, match="the machine failed: .*Too many open files") as caught:
+    with pytest.raises(MachineError, match=r"the machine failed: .*Too many open files") as caught:
         draw_all(folder, workers=workers)
     assert len(str(caught.value).splitlines()) == 1
 
