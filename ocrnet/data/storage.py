@@ -162,7 +162,9 @@ def _tiff(path: Path, image: Image.Image) -> Storage:
     sample = _SAMPLE_FORMATS.get(max(tags.get(339, (1,))), "unknown")
     bands = tags.get(277, 1)
     beyond = tags.get(338, ())
-    alpha = next((_ALPHA_SAMPLES[value] for value in beyond if value in _ALPHA_SAMPLES), "none")
+    alpha: Alpha = next(
+        (_ALPHA_SAMPLES[value] for value in beyond if value in _ALPHA_SAMPLES), "none"
+    )
     own = _OWN_BANDS.get(colours, 1)
     # libtiff gives samples in the order of the machine, Pillow takes these as the file's.
     swapped = tags.prefix == b"MM" and tags.get(259, 1) != 1 and sys.byteorder == "little"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ocrnet.bundle import Decoding, ModelCard, build_model, load_bundle, save_bundle
 from ocrnet.data.decode import read_image, resize_image
-from ocrnet.errors import BundleError
+from ocrnet.errors import BundleError, DataError
 from ocrnet.predict import load_segmenter
 from tests.ocrnet.conftest import CLASSES
 
@@ -61,6 +61,30 @@ def test_a_raw_file_is_decoded_and_resized_as_in_training(bundle: Path, tmp_path
     seen = resize_image(read_image(path, value_range=(0, 4095)), (64, 96))
     nearest = segmenter.label_map(seen).repeat(2, 0).repeat(2, 1)
     assert (label_map == nearest).mean() > 0.9
+
+
+def test_transparent_pixels_and_bands_are_read_as_in_training(bundle: Path, tmp_path: Path) -> None:
+    model, card = load_bundle(bundle)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 4), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="E111"):
+        load_segmenter(bundle).label_map_of_file(tmp_path / "a.png")
+    decoding = Decoding(alpha="white", extra_bands="drop")
+    save_bundle(tmp_path / "white", replace(card, decoding=decoding), model.state_dict())
+    segmenter = load_segmenter(tmp_path / "white")
+    assert segmenter.decoding == decoding
+    seen = read_image(tmp_path / "a.png", alpha="white")
+    expected = segmenter.label_map(seen)
+    assert (segmenter.label_map_of_file(tmp_path / "a.png") == expected).all()
+
+
+def test_a_card_from_before_alpha_was_looked_at_reads_as_then(bundle: Path) -> None:
+    path = bundle / "model.json"
+    card = json.loads(path.read_text())
+    del card["decoding"]["alpha"], card["decoding"]["extra_bands"]
+    path.write_text(json.dumps(card))
+    decoding = load_bundle(bundle)[1].decoding
+    assert (decoding.alpha, decoding.extra_bands) == ("ignore", "drop")
 
 
 def test_damaged_weights_are_refused(bundle: Path) -> None:

@@ -92,6 +92,31 @@ def test_colours_and_ids_say_the_same(root: Path, tmp_path: Path) -> None:
     assert made[0] == made[1] == made[2]
 
 
+def test_a_palette_that_a_painting_program_sorted_says_the_same_or_is_refused(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited, mask, out = read_label_map(root / "edited.png"), tmp_path / "m.png", tmp_path / "o.png"
+    assert run(root, root / "edited.png", "-o", str(out)) == 0
+    right = out.read_bytes()
+    colours = {0: CLASSES.palette[0], 1: CLASSES.palette[1], 2: CLASSES.palette[2], 255: (255,) * 3}
+
+    def sort_palette(order: dict[int, int]) -> None:
+        indexes, palette = np.zeros(edited.shape, np.uint8), np.zeros((256, 3), np.uint8)
+        for class_id, index in order.items():
+            indexes[edited == class_id] = index
+            palette[index] = colours[class_id]
+        picture = Image.fromarray(indexes)
+        picture.putpalette(palette.reshape(-1).tolist())
+        picture.save(mask)
+
+    sort_palette({0: 102, 1: 100, 2: 101, 255: 103})
+    assert run(root, mask, "-o", str(out)) == 0
+    assert out.read_bytes() == right
+    sort_palette({0: 2, 1: 0, 2: 1, 255: 255})
+    told = refused(root, mask, "-o", str(out), capsys=capsys)
+    assert "ids of other classes than its colours" in told
+
+
 def test_a_foreign_image_needs_its_label_map_or_a_model(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from tests.ocrnet.data.raw_files import write_tiff
 from tests.ocrnet.data.raw_sets import CLASSES, noise, save, stripes, write_lists, write_pairs
 
 pytestmark = [
@@ -98,12 +99,48 @@ def no_masks(raw: Path) -> None:
     (raw / "masks").mkdir()
 
 
+def sorted_palettes(raw: Path) -> None:
+    """An optimiser put white first in one of the black and white palettes."""
+    for path in (raw / "masks").iterdir():
+        swapped = path.stem == "a3"
+        image_ = Image.fromarray((stripes() > 0) ^ np.bool_(swapped)).convert("L").point(bool)
+        image_.putpalette([255] * 3 + [0] * 3 if swapped else [0] * 3 + [255] * 3)
+        image_.save(path)
+
+
+def turned_mask(raw: Path) -> None:
+    flag = Image.Exif()
+    flag[0x0112] = 3
+    (raw / "masks" / "a2.png").unlink()
+    save(raw / "masks" / "a2.tif", stripes(), exif=flag)
+
+
+def negative_void(raw: Path) -> None:
+    (raw / "masks" / "a3.png").unlink()
+    save(raw / "masks" / "a3.tif", np.where(changed(34) == 34, -1, changed(34)).astype(np.int32))
+
+
+def half_transparent(raw: Path) -> None:
+    alpha = np.full((12, 16, 1), 255, np.uint8)
+    alpha[:, :4] = 0
+    save(raw / "images" / "a4.png", np.concatenate([noise(4), alpha], axis=2))
+
+
+def four_bands(raw: Path) -> None:
+    (raw / "images" / "a4.png").unlink()
+    samples = np.concatenate([noise(4), noise(9)[..., :1]], axis=2)
+    write_tiff(raw / "images" / "a4.tif", samples, bits=8, photometric=2, tags={338: [0]})
+
+
 # What breaks the set, the params besides, the code, and its line.
 BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     "an id of no class": (
         mask("a3", changed(34)), {}, "E101",
         r"masks/a3.png has value 34 \(2 px, first at x=14 y=3\) but data.classes has 3 entries \(0-2\) and "
         r"ignore_index is 255. Add it to data.label_map or data.classes.",
+    ),
+    "a negative id": (
+        negative_void, {}, "E101", r"masks/a3.tif has value -1 \(2 px, first at x=14 y=3\)"
     ),
     "an id that the label map leaves out": (
         lambda raw: None, {"label_map": {1: "plate", 2: "scratch"}}, "E101",
@@ -124,6 +161,13 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
         masks_as_jpeg, {}, "E105",
         r"8 masks are JPEG; compression changes class ids \(found \d+ values\). Re-export as PNG: masks/a0.jpg, ",
     ),
+    "gray ids beside a palette": (
+        lambda raw: None, {"palette": [[0, 0, 0], [200, 0, 0], [0, 200, 0]]}, "E104",
+        r"masks/a0.png is a gray file.*\(1,1,1\) is in no palette entry.*If 1 is an id, .*data.label_map",
+    ),
+    "sorted palettes": (
+        sorted_palettes, {}, "E106", r"1 masks are palette files .*: masks/a3.png. Name the colours in data.label_map"
+    ),
     "another size": (
         mask("a4", stripes((12, 15))), {}, "E107", r"a4: image 16x12, mask 15x12\. "
     ),
@@ -135,6 +179,15 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
         turned, {}, "E108",
         r"1 images have a rotation flag \(EXIF orientation 6\): images/a2.jpg. Set data.exif to apply or ignore. "
         r"1 masks have the rotated size",
+    ),
+    "a rotation flag of a mask": (
+        turned_mask, {}, "E108", r"1 masks have a rotation flag \(EXIF orientation 3\): masks/a2.tif."
+    ),
+    "four bands": (
+        four_bands, {}, "E110", r"1 images have 4 bands.*: images/a4.tif. Set data.extra_bands to drop"
+    ),
+    "transparent pixels": (
+        half_transparent, {}, "E111", r"1 images have transparent pixels \(25.0%.*: images/a4.png. Set data.alpha"
     ),
     "16 bits": (
         sixteen_bits, {}, "E109",
@@ -214,6 +267,30 @@ def test_kinds_that_can_be_told_apart_are_no_findings(workspace: Path) -> None:
     save(raw / "images" / "a7.png", noise(2))
     assert run_validate(data={"allow_duplicates": True}) == 0
     assert "gray and colour images are mixed" in Path("data/validate/summary.txt").read_text()
+
+
+def test_what_is_left_out_of_images_is_named_in_the_summary(workspace: Path) -> None:
+    half_transparent(workspace / "raw")
+    (workspace / "raw" / "images" / "a5.png").unlink()
+    samples = np.concatenate([noise(5), noise(9)[..., :1]], axis=2)
+    path = workspace / "raw" / "images" / "a5.tif"
+    write_tiff(path, samples, bits=8, photometric=2, tags={338: [0]})
+    opaque = np.concatenate([noise(6), np.full((12, 16, 1), 255, np.uint8)], axis=2)
+    save(workspace / "raw" / "images" / "a6.png", opaque)
+    assert run_validate(data={"alpha": "black", "extra_bands": "drop"}) == 0
+    summary = Path("data/validate/summary.txt").read_text()
+    assert "Images with 4 bands: 1; 3 of them are used" in summary
+    assert "Images with transparent pixels: 1; data.alpha is black" in summary
+    assert "Images with alpha that is opaque everywhere: 1" in summary
+
+
+def test_ids_that_count_from_1_are_told_on_the_screen(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in (workspace / "raw" / "masks").iterdir():
+        save(path, 1 + stripes() % 2)
+    assert run_validate() == 0
+    assert "data.label_map: {1: plate, 2: scratch, 3: pit}" in caplog.text
 
 
 def test_limits_come_from_the_params(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

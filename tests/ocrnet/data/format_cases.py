@@ -141,8 +141,8 @@ def _webp_cases() -> Iterator[Case]:
     for stored in (values(8, 3), opaque(8)):
         image = Image.fromarray(stored.astype(np.uint8))
 
-        def write(path: Path, image: Image.Image = image) -> object:
-            return image.save(path, lossless=True, exact=True)
+        def write(path: Path, image: Image.Image = image) -> None:
+            image.save(path, lossless=True, exact=True)
 
         yield f"WebP {image.mode}", "webp", write, stored[..., :3]
 

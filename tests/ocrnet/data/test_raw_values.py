@@ -20,7 +20,8 @@ Written = dict[str, Any]
 
 def class_ids(path: Path, **data: Any) -> list[list[int]]:
     rules = label_rules(make_params(**data).data)
-    return to_class_ids(read_values(path, rules), rules).tolist()
+    ids: list[list[int]] = to_class_ids(read_values(path, rules), rules).tolist()
+    return ids
 
 
 def palette_file(path: Path, indexes: Any, *colours: int, **options: Any) -> Path:
@@ -92,7 +93,8 @@ def test_indexes_that_contradict_their_colours_are_refused(tmp_path: Path) -> No
 
 
 def test_a_value_that_is_an_id_and_a_colour_of_two_classes_is_refused(tmp_path: Path) -> None:
-    for number, keys in enumerate([{255: "pit"}, {" 255,255, 255": "pit"}]):
+    more: list[dict[Any, str]] = [{255: "pit"}, {" 255,255, 255": "pit"}]
+    for number, keys in enumerate(more):
         with pytest.raises(ParamsError, match=r"data.label_map: .*255"):
             class_ids(tmp_path / f"{number}.png", label_map={**BLACK_WHITE, **keys})
     with pytest.raises(DataError, match=r"E121 .*value 1 "):
@@ -115,8 +117,7 @@ def test_what_has_no_colour_is_refused_where_colours_are_written(tmp_path: Path)
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_a_negative_id_is_mapped_as_any_other(dtype: type, tmp_path: Path) -> None:
-    stored = np.array([[-1, 0, 1]], dtype=dtype)
-    path = save(tmp_path / "a.tif", stored)
+    path = save(tmp_path / "a.tif", np.array([[-1, 0, 1]]).astype(dtype))
     with pytest.raises(DataError, match=r"E101 .* -1"):
         class_ids(path)
     for key in (-1, "-1"):
