@@ -42,6 +42,12 @@ if __name__ == "__main__":
         run_stage(
             prepare,
             "prepare",
-            uses=("data", "prepare", "select.calibrate_on", "synthesize.operations"),
+            uses=(
+                "data",
+                "prepare",
+                "validate.allow_unlearned",
+                "select.calibrate_on",
+                "synthesize.operations",
+            ),
         )
     )

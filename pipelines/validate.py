@@ -38,10 +38,12 @@ def validate(stage: Stage) -> None:
     """
     params = stage.params
     check_component_names(params)
-    from ocrnet.data.findings import cap_lines
+    from ocrnet.data.duplicates import contradiction_lines
+    from ocrnet.data.findings import Finding, cap_lines
     from ocrnet.data.label_maps import label_rules
     from ocrnet.data.scan import scan, write_table
     from ocrnet.data.sources import load_source, raw_root
+    from ocrnet.data.splits import plan_splits
     from ocrnet.data.summary import first_class_note, summarize
 
     label_rules(params.data)  # wrong keys are told before any file is read
@@ -56,13 +58,23 @@ def validate(stage: Stage) -> None:
 
     table = scan(items, params.data, root=raw_root(params, work))
     outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
+    plan = plan_splits(table, params)
     findings = _findings(outcomes, table, stage)
+    findings += [Finding(line.split()[0], line) for line in plan.refusals]
+    notes = [*plan.notes, *contradiction_lines(table), *_group_note(table, stage)]
     write_table(stage.out / "table.csv", table)
-    (stage.out / "summary.txt").write_text(summarize(table, findings, params))
+    (stage.out / "summary.txt").write_text(
+        summarize(table, findings, params, plan=plan, notes=notes)
+    )
     _write_outcomes(stage.out / "validation.json", outcomes, findings)
     if note := first_class_note(table, params):
         logger.warning("validate: %s", note)
     logger.info("validate: %d images, %d findings", len(table), len(findings))
+    for note in notes[:SHOWN]:
+        logger.warning("validate: %s", note)
+    if len(notes) > SHOWN:
+        place = (stage.out / "summary.txt").as_posix()
+        logger.warning("validate: %d more notes in %s", len(notes) - SHOWN, place)
     if findings:
         place = (stage.out / "summary.txt").as_posix()
         raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
@@ -93,6 +105,22 @@ def _findings(outcomes: "list[Outcome]", table: "pd.DataFrame", stage: Stage) ->
     return findings
 
 
+def _group_note(table: "pd.DataFrame", stage: Stage) -> list[str]:
+    """Return a note where names tell of images that belong together and no params do."""
+    if stage.params.data.group_by is not None or list(table["group"]) != list(table["id"]):
+        return []
+    from ocrnet.data.group_names import suggest_group_by
+
+    found = suggest_group_by(list(table["id"]))
+    if found is None:
+        return []
+    one, other = found.examples
+    return [
+        f"Warning: by their names {one} and {other} show one object or scene, and images of one object in two splits "
+        f"make scores too good. Set data.group_by: '{found.pattern}' if it is so."
+    ]
+
+
 def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: "list[Finding]") -> None:
     content = {
         "success": not findings,
@@ -112,6 +140,9 @@ if __name__ == "__main__":
                 "demo",
                 "validate",
                 "prepare.resize",
+                "prepare.val_share",
+                "prepare.test_share",
+                "prepare.split_seed",
                 "model",
                 "train.loss",
                 "train.scale_range",

@@ -96,8 +96,27 @@ def leak_lines(table: pd.DataFrame) -> list[str]:
         lines.append(
             f"E113 {len(both)} images are in both {one} and {other} "
             f"(e.g. {both['image'].iloc[0]} = {twin['image']}). "
-            "Split by group or set data.allow_duplicates."
+            f"Take one of each out of {one} or {other}, or set data.allow_duplicates: true to keep both."
         )
+    return lines
+
+
+def contradiction_lines(table: pd.DataFrame) -> list[str]:
+    """Return a line for each picture that stands twice and is labelled in two ways.
+
+    Args:
+        table: rows with image, label_map, copy_of and label_pixels_sha256.
+    """
+    lines = []
+    for _, rows in table[table["copy_of"] != ""].groupby("copy_of", sort=True):
+        known = rows[rows["label_pixels_sha256"].notna()]
+        unlike = known.drop_duplicates("label_pixels_sha256")
+        if len(unlike) > 1:
+            one, other = unlike.iloc[0], unlike.iloc[1]
+            lines.append(
+                f"Warning: {one['image']} and {other['image']} are the same picture, but their label maps differ "
+                f"({one['label_map']}, {other['label_map']}). Remove the wrong one."
+            )
     return lines
 
 

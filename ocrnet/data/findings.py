@@ -16,14 +16,15 @@ folders, so a label map is a mask here.
 | E109 | images are deeper than 8 bits and no range is set |
 | E110 | images have bands beyond red, green, blue and alpha |
 | E111 | images have transparent pixels |
-| E113 | a picture or a group is in two splits |
+| E113 | a picture or a group is in two published splits |
 | E114 | images without label maps |
 | E121 | a file cannot be read whole |
 | E122 | images of different depth in one set |
 | E123 | fewer images than `validate.min_images` |
 | E124 | an image larger than `data.max_pixels` |
 | E125 | a label map ignored beyond `validate.max_ignored_share` |
-| E126 | a published split without images |
+| E126 | a split without images, published or drawn |
+| E127 | a class that no training pixel shows, though other splits do |
 """
 
 from collections.abc import Sequence

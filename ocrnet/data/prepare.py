@@ -19,7 +19,7 @@ from ocrnet.data.decode import (
 from ocrnet.data.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.data.raw_values import read_values
-from ocrnet.data.splits import assign_splits, keep_fraction
+from ocrnet.data.splits import keep_fraction, plan_splits
 from ocrnet.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -60,12 +60,17 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
         out: the folder to write.
 
     Raises:
-        DataError: a split stays empty, a picture stands in two, or a file changed since the scan.
+        DataError: a split stays empty, no training pixel shows a class, or a file changed since the scan.
     """
     data = params.data
     classes = ClassTable(data.classes, palette_of(data), data.ignore_index)
-    table = table.assign(split=assign_splits(table, params)).sort_values("id")
+    plan = plan_splits(table, params)
+    if plan.refusals:
+        raise DataError("\n".join(plan.refusals))
+    # A fraction keeps a stretch of each group of the names; equal pictures are joined after that.
+    table = table.assign(split=plan.splits, joined=plan.groups).sort_values("id")
     table, left_out = _reduce(table, params)
+    table = table.assign(group=table["joined"])
     for name in ("images", "label_maps"):
         (out / name).mkdir(parents=True, exist_ok=True)
     statistics = ChannelStatistics()

@@ -14,6 +14,7 @@
 | image_sha256, dhash | of the file; of the picture |
 | copy_of | id of the first row with the same picture, empty where no other row has it |
 | label_format, label_kind, label_height, label_width, label_sha256 | of the label map |
+| label_pixels_sha256 | of its raw values, whatever the file's format |
 | palette_apart | 1 if a colour of its palette stands at another index than in most files |
 | values, num_values | pixels of the most frequent raw values as JSON; how many values there are |
 | unknown_ids, unknown_colours | how many raw values no rule knows; one is empty, both for JPEG |
@@ -63,8 +64,8 @@ from ocrnet.machine import machine_error
 MAX_VALUES = 256  # raw values listed per file
 TEXT = (
     "id", "split", "group", "image", "label_map", "image_error", "label_error", "image_format",
-    "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_kind", "label_sha256", "values",
-    "unknown_value",
+    "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_kind", "label_sha256",
+    "label_pixels_sha256", "values", "unknown_value",
 )  # fmt: skip
 NUMBERS = (
     "height", "width", "pixels", "orientation", "image_min", "image_max", "bands", "extra_bands",
@@ -189,6 +190,9 @@ def _scan_label_map(
         "label_height": raw.shape[0],
         "label_width": raw.shape[1],
         "label_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "label_pixels_sha256": hashlib.sha256(
+            f"{raw.shape}".encode() + raw.astype(np.int64).tobytes()
+        ).hexdigest(),
         "values": json.dumps({format_value(value): counts[value] for value in sorted(frequent)}),
         "num_values": len(counts),
     }

@@ -9,13 +9,30 @@ import pandas as pd
 from ocrnet.config import Params
 from ocrnet.data.findings import Finding
 from ocrnet.data.label_maps import LabelRules, label_rules, parse_raw_value
-from ocrnet.data.manifest import pixel_columns
+from ocrnet.data.manifest import SPLITS, pixel_columns
+from ocrnet.data.splits import SplitPlan, plan_splits
 
 MAX_ROWS = 40  # raw values listed
 
 
-def summarize(table: pd.DataFrame, findings: Sequence[Finding], params: Params) -> str:
-    """Return the summary: verdict and findings first, then what is in the set."""
+def summarize(
+    table: pd.DataFrame,
+    findings: Sequence[Finding],
+    params: Params,
+    *,
+    plan: SplitPlan | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Return the summary: verdict, findings and notes first, then what is in the set.
+
+    Args:
+        table: the scan.
+        findings: what is wrong.
+        params: what the data was held against.
+        plan: who is in which split; by default that of `plan_splits`.
+        notes: what a user should know, a line each.
+    """
+    plan = plan or plan_splits(table, params)
     verdict = "passed" if not findings else f"refused, {len(findings)} findings"
     lines = [
         f"Raw data of source {params.data.source}: {len(table)} images, {verdict}.",
@@ -24,10 +41,15 @@ def summarize(table: pd.DataFrame, findings: Sequence[Finding], params: Params) 
     ]
     for finding in findings:
         lines.append(finding.message)
-    if findings:
+    lines += notes
+    if findings or notes:
         lines.append("")
-    for section in (_contents, _splits, _values, _classes):
-        lines += [*section(table, params), ""]
+    told = table.assign(split=plan.splits, group=plan.groups)
+    sections = (
+        _contents(table, params), _splits(told, table), _values(table, params), _classes(told, params),
+    )  # fmt: skip
+    for section in sections:
+        lines += [*section, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -83,15 +105,16 @@ def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
     return lines
 
 
-def _splits(table: pd.DataFrame, params: Params) -> list[str]:
+def _splits(told: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    head = "Published splits:"
     if table["split"].isna().all():
-        groups = table["group"].nunique()
-        return [f"Splits: none published; prepare divides {groups} groups by prepare.split_seed."]
+        groups = told["group"].nunique()
+        head = f"Splits: none published; prepare divides {groups} groups by prepare.split_seed."
     rows = [
         f"  {name:<6} {len(rows):>6} images {rows['group'].nunique():>6} groups"
-        for name, rows in table.groupby("split")
+        for name, rows in told.groupby("split")
     ]
-    return ["Published splits:", *rows]
+    return [head, *rows]
 
 
 def _values(table: pd.DataFrame, params: Params) -> list[str]:
@@ -110,11 +133,15 @@ def _values(table: pd.DataFrame, params: Params) -> list[str]:
 def _classes(table: pd.DataFrame, params: Params) -> list[str]:
     columns = pixel_columns(params.data.classes)
     total = max(float(table[columns].to_numpy(na_value=0).sum()), 1.0)
-    lines = ["Class, share of labelled pixels, images that have it:"]
+    splits = [name for name in SPLITS if name in set(table["split"])]
+    each = ", ".join(f"of {name}" for name in splits)
+    lines = [f"Class, share of labelled pixels, images that have it{f' ({each})' if each else ''}:"]
     for name, column in zip(params.data.classes, columns, strict=True):
         share, images = table[column].sum() / total, int((table[column] > 0).sum())
         note = "   Note: no pixel in the whole set" if images == 0 else ""
-        lines.append(f"  {name:<20} {share:8.4f} {images:>7}{note}")
+        found = [int((table.loc[table["split"] == split, column] > 0).sum()) for split in splits]
+        by_split = f" ({', '.join(map(str, found))})" if found else ""
+        lines.append(f"  {name:<20} {share:8.4f} {images:>7}{by_split}{note}")
     return lines
 
 

@@ -35,7 +35,7 @@ SMALL = {
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a raw set of two drives and params."""
     folder = tmp_path_factory.mktemp("study")
-    raw = write_toy_set(folder / "raw", counts={"train": 8, "val": 4, "test": 4}, size=(64, 64))
+    raw = write_toy_set(folder / "raw", counts={"train": 8, "val": 4, "test": 8}, size=(64, 64))
     (raw / "label_maps").rename(raw / "masks")
     table = read_manifest(raw)
     for split, rows in table.groupby("split"):
@@ -97,7 +97,7 @@ def test_the_table_says_what_the_cells_hold(whole: Path) -> None:
             (file,) = folder.glob("test-*.npz")
             with np.load(file) as test:
                 each.append(100 * miou(test["confusions"].sum(axis=0)))
-                assert test["ids"].tolist() == [f"test_{i:02d}" for i in range(4)]
+                assert test["ids"].tolist() == [f"test_{i:02d}" for i in range(8)]
         assert row[2:4] == [f"{value:.2f}" for value in each]
         assert row[1] == f"{sum(each) / 2:.2f}"
     gap = re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", rows["gan"][4])
@@ -106,7 +106,9 @@ def test_the_table_says_what_the_cells_hold(whole: Path) -> None:
     assert float(gap[2]) <= float(gap[1]) <= float(gap[3])
     assert rows["train"][4] == rows["copy_paste"][5] == "-"
     assert re.search(r"^The GAN pairs (help|are not shown to help|do harm): ", table, re.MULTILINE)
-    assert "paired bootstrap over the seeds and over 4 images, 100 resamples" in table
+    assert (
+        "paired bootstrap over 8 images, 100 resamples, widened by the spread of the seeds" in table
+    )
 
 
 @pytest.mark.slow
@@ -117,7 +119,7 @@ def test_the_curve_holds_the_same_means_and_is_a_page_of_its_own(whole: Path) ->
     assert curve["fractions"] == [0.5]
     assert list(curve["arms"]) == list(ARMS)
     assert curve["settings"] == {"dataset": "set.yaml"}
-    assert curve["test_sha256"] == hash_ids([f"test_{i:02d}" for i in range(4)])
+    assert curve["test_sha256"] == hash_ids([f"test_{i:02d}" for i in range(8)])
     for arm, (point,) in curve["arms"].items():
         assert point["images"] == 4
         assert point["miou"] == pytest.approx(sum(point["seeds"].values()) / 2)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ocrnet.data.duplicates import (
     MAX_BITS,
+    contradiction_lines,
     copies_across,
     difference_hash,
     find_copies,
@@ -98,5 +99,20 @@ def test_only_copies_in_another_split_are_leaks() -> None:
     assert copies_across(table)["id"].tolist() == ["a", "b", "c"]
     assert leak_lines(table) == [
         "E113 2 images are in both train and test (e.g. a.png = c.png). "
-        "Split by group or set data.allow_duplicates."
+        "Take one of each out of train or test, or set data.allow_duplicates: true to keep both."
     ]
+
+
+def test_a_picture_that_is_labelled_in_two_ways_is_named_with_both_files() -> None:
+    table = pd.DataFrame(
+        {
+            "id": ["a", "b", "c", "d", "e"],
+            "image": ["a.png", "b.png", "c.png", "d.png", "e.png"],
+            "label_map": ["m/a.png", "m/b.png", "m/c.png", "m/d.png", "m/e.png"],
+            "copy_of": ["a", "a", "c", "c", ""],
+            "label_pixels_sha256": ["1", "2", "3", "3", "4"],
+        }
+    )
+    (line,) = contradiction_lines(table)
+    for name in ("a.png", "b.png", "m/a.png", "m/b.png"):
+        assert name in line

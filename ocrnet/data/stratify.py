@@ -1,0 +1,194 @@
+"""Divide groups of images into training, validation and test split so that each class is in each.
+
+1. Groups stand in the order of a hash of their name, and are cut where the shares of images are reached. A new group
+   moves at most one other group over each of the two borders.
+2. Where groups are so unequal that a share is missed by more than a usual group, and where a split would stay
+   empty, groups are moved and exchanged until none of that brings the shares nearer.
+3. A class in three groups or more is to be in all splits, one in two groups in training and test, one in a single
+   group in training. Where a split misses one, a group that shows the class moves there, and another moves back for it
+   where one of about that size can be spared.
+
+Nothing is kept between runs: the outcome is a function of names, sizes, classes, shares and seed.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrnet.data.manifest import SPLITS
+
+TRAIN, VAL, TEST = (SPLITS.index(name) for name in ("train", "val", "test"))
+WANTED = {1: (TRAIN,), 2: (TRAIN, TEST)}  # splits of a class by the number of its groups; else all
+ROUNDS = 20  # tries for each class that a split misses, before what is left is told
+
+WEIGHTS = np.array(
+    [100.0, 1.0, 3.0]
+)  # of a class that train, val and test miss: what is not learned harms most
+REST = 3  # turns in which a group that moved stays
+PARTNERS = 8  # groups that are tried in exchange for another
+
+Move = tuple[tuple[int, int], ...]  # groups and the splits that they go to
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What is divided.
+
+    Args:
+        names: of the groups.
+        sizes: images of each.
+        shows: whether each group shows each class.
+    """
+
+    names: Sequence[str]
+    sizes: NDArray[np.int64]
+    shows: NDArray[np.bool_]
+
+
+def hash_place(name: str, seed: int, *purpose: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but a name, the seed and what it is for."""
+    digest = hashlib.sha256("\0".join([str(seed), *purpose, name]).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def divide(groups: Groups, *, val_share: float, test_share: float, seed: int) -> list[str]:
+    """Return the split of each group.
+
+    Args:
+        groups: three or more.
+        val_share: of the images, above 0.
+        test_share: of the images, above 0; the sum of both is below 1.
+        seed: decides, with the names, who is where.
+    """
+    places = np.array([hash_place(name, seed) for name in groups.names])
+    order = np.lexsort((np.array(groups.names), places))
+    ends = np.cumsum(groups.sizes[order])
+    centres = (ends - groups.sizes[order] / 2) / ends[-1]
+    split = np.empty(len(order), dtype=np.int64)
+    split[order] = np.where(
+        centres < test_share, TEST, np.where(centres < test_share + val_share, VAL, TRAIN)
+    )
+    targets = np.zeros(len(SPLITS))
+    targets[[TRAIN, VAL, TEST]] = (1 - val_share - test_share, val_share, test_share)
+    division = _Division(groups, split, order, targets * ends[-1])
+    division.meet_shares()
+    division.spread_classes()
+    return [SPLITS[index] for index in division.split]
+
+
+class _Division:
+    """A division that is under way."""
+
+    def __init__(
+        self,
+        groups: Groups,
+        split: NDArray[np.int64],
+        order: NDArray[np.int64],
+        targets: NDArray[np.float64],
+    ) -> None:
+        self.groups, self.split, self.targets = groups, split, targets
+        self.rank = np.argsort(order)
+        self.wanted = np.zeros((len(SPLITS), groups.shows.shape[1]), dtype=bool)
+        for name, count in enumerate(groups.shows.sum(axis=0).tolist()):
+            if count:
+                self.wanted[list(WANTED.get(count, range(len(SPLITS)))), name] = True
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the images of each split."""
+        return np.bincount(self.split, weights=self.groups.sizes, minlength=len(SPLITS))
+
+    def gap(self) -> float:
+        """Return how far the sizes are from the shares; an empty split is farther than anything else."""
+        sizes = self.sizes()
+        return float(np.abs(sizes - self.targets).sum() + (sizes == 0).sum() * 2 * sizes.sum())
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which splits miss which class."""
+        shows = self.groups.shows
+        there = [shows[self.split == one].any(axis=0) for one in range(len(SPLITS))]
+        return self.wanted & ~np.stack(there)
+
+    def cost(self) -> float:
+        """Return the classes that splits miss and, between equals, the distance from the shares."""
+        misses = float((WEIGHTS[:, None] * self.missing()).sum())
+        return misses + self.gap() / (10 * float(self.groups.sizes.sum()))
+
+    def meet_shares(self) -> None:
+        """Move or exchange groups while that brings the shares nearer."""
+        tolerance = float(np.median(self.groups.sizes))  # rounding alone stays below it
+        for _ in range(len(self.split)):
+            sizes = self.sizes()
+            if np.abs(sizes - self.targets).max() <= tolerance and (sizes > 0).all():
+                return
+            full = np.flatnonzero(np.isin(self.split, np.flatnonzero(sizes > self.targets)))
+            moves = [
+                move
+                for group in full.tolist()
+                for there in np.flatnonzero(sizes < self.targets).tolist()
+                for move in self._moves(group, there)
+            ]
+            best = self._best(moves, self.gap)
+            if best is None or self._after(best, self.gap) >= self.gap():
+                return
+            self._make(best)
+
+    def spread_classes(self) -> None:
+        """Move groups until every class is wherever it is wanted, or no more is gained."""
+        best, least = self.split.copy(), self.cost()
+        moved: dict[
+            int, int
+        ] = {}  # the turn of each group's last move, so that none goes to and fro
+        for turn in range(ROUNDS * int(self.missing().sum())):
+            missing = np.argwhere(self.missing()).tolist()
+            if not missing:
+                break
+            there, name = missing[turn % len(missing)]
+            holders = np.flatnonzero(self.groups.shows[:, name] & (self.split != there))
+            free = [one for one in holders.tolist() if turn - moved.get(one, -REST) >= REST]
+            move = self._best(
+                [move for group in free for move in self._moves(group, there)], self.cost
+            )
+            if move is None:  # all that show the class rest
+                continue
+            self._make(move)
+            moved.update(dict.fromkeys([group for group, _ in move], turn))
+            if self.cost() < least:
+                best, least = self.split.copy(), self.cost()
+        self.split = best
+
+    def _moves(self, group: int, there: int) -> list[Move]:
+        """Return the move of a group alone, and in exchange for one of about its size or for several smaller ones."""
+        here, size = int(self.split[group]), self.groups.sizes
+        own = np.flatnonzero(self.split == there)
+        apart = np.abs(self.rank[own] - self.rank[group])
+        alone: Move = ((group, there),)
+        moves = [alone]
+        for other in own[np.lexsort((apart, np.abs(size[own] - size[group])))][:PARTNERS].tolist():
+            moves.append((*alone, (other, here)))
+        smaller = own[np.argsort(apart, kind="stable")]
+        smaller = smaller[size[smaller] < size[group]]
+        for count in range(2, 1 + int((np.cumsum(size[smaller]) <= size[group]).sum())):
+            moves.append((*alone, *((other, here) for other in smaller[:count].tolist())))
+        return moves
+
+    def _best(self, moves: Sequence[Move], cost: Callable[[], float]) -> Move | None:
+        """Return the cheapest of some moves; of equal ones that of the group that stands first."""
+        found = [
+            (round(self._after(move, cost), 9), len(move), self.rank[move[0][0]], move)
+            for move in moves
+        ]
+        return min(found)[-1] if found else None
+
+    def _after(self, move: Move, cost: Callable[[], float]) -> float:
+        before = self.split.copy()
+        self._make(move)
+        found = cost()
+        self.split = before
+        return found
+
+    def _make(self, move: Move) -> None:
+        for group, there in move:
+            self.split[group] = there
