@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def _prepare(cell: "Cell", _: "CheckpointStore") -> None:
+    from ocrnet.data.inventory import Inventory
     from ocrnet.data.prepare import prepare
     from ocrnet.data.scan import scan
-    from ocrnet.data.sources import load_source, raw_root
+    from ocrnet.data.sources import find_items, raw_root
 
     work = cell.folder / "raw"
-    items = load_source(cell.params.data.source)(cell.params, work)
+    inventory = Inventory(Path(cell.params.data.path))
+    items = find_items(cell.params, work, inventory)
+    inventory.raise_findings()
     root = raw_root(cell.params, work)
     prepare(scan(items, cell.params.data, root=root), cell.params, root=root, out=cell.folder)
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ocrnet.config import Params
 from ocrnet.data.decode import write_label_map
+from ocrnet.data.inventory import Inventory
 from ocrnet.data.label_maps import palette_of
 from ocrnet.data.manifest import SPLITS
 from ocrnet.data.sources import RawItem
@@ -28,7 +29,7 @@ BLOCK = 8  # images over which the shares of DEFECTS hold exactly
 _PLATE, _DEFECTS, _CAMERA, _PLAN = range(4)  # what a generator is for, the last part of its seed
 
 
-def find(params: Params, work: Path) -> list[RawItem]:
+def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     """Render the set into `work` and return its items with their published split.
 
     Raises:
@@ -39,6 +40,7 @@ def find(params: Params, work: Path) -> list[RawItem]:
             f"params.yaml: data.classes: found {list(params.data.classes)}, but data.source demo draws "
             f"{list(CLASS_NAMES)}. Write these, or use another source."
         )
+    inventory.leave_rest("the source demo draws its images and reads none")
     demo = params.demo
     items: list[RawItem] = []
     for split, count in zip(SPLITS, (demo.train, demo.val, demo.test), strict=True):

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ocrnet.config import Params
+from ocrnet.data.inventory import Inventory
+from ocrnet.data.sources import RawItem, find_items
 from ocrnet.params_file import parse_params
 
 CLASSES = ("plate", "scratch", "pit")
@@ -18,6 +20,14 @@ def make_params(**data: Any) -> Params:
     sections = {name: data.pop(name) for name in ("prepare", "validate") if name in data}
     values = {"source": "folder", "path": "raw", "classes": list(CLASSES), **data}
     return parse_params({"data": values, "validate": {"min_images": 2}, **sections})
+
+
+def find_set(params: Params) -> list[RawItem]:
+    """Return the items of a set in which nothing is wrong; a `DataError` has all that is."""
+    inventory = Inventory(Path(params.data.path))
+    items = find_items(params, Path(params.data.path) / "work", inventory)
+    inventory.raise_findings()
+    return items
 
 
 def noise(seed: int, size: tuple[int, ...] = (12, 16, 3)) -> npt.NDArray[np.uint8]:

@@ -15,14 +15,21 @@ from ocrnet.data.manifest import ClassTable, file_sha256, read_manifest
 from ocrnet.data.prepare import ChannelStatistics, prepare
 from ocrnet.data.preview import overlay, write_preview
 from ocrnet.data.scan import scan
-from ocrnet.data.sources import load_source
 from ocrnet.errors import DataError
-from tests.ocrnet.data.raw_sets import make_params, noise, save, stripes, write_lists, write_pairs
+from tests.ocrnet.data.raw_sets import (
+    find_set,
+    make_params,
+    noise,
+    save,
+    stripes,
+    write_lists,
+    write_pairs,
+)
 
 
 def prepare_folder(root: Path, out: Path, **data: Any) -> tuple[pd.DataFrame, Params]:
     params = make_params(path=str(root), **data)
-    table = scan(load_source("folder")(params, root / "work"), params.data, root=root)
+    table = scan(find_set(params), params.data, root=root)
     return prepare(table, params, root=root, out=out), params
 
 
@@ -90,7 +97,7 @@ def test_image_and_label_map_shrink_onto_each_other(tmp_path: Path) -> None:
 
 def test_a_file_that_changed_since_the_scan_is_refused(raw: Path, tmp_path: Path) -> None:
     params = make_params(path=str(raw), label_map={7: "ignore"}, value_range=[0, 4080])
-    table = scan(load_source("folder")(params, raw / "work"), params.data, root=raw)
+    table = scan(find_set(params), params.data, root=raw)
     save(raw / "images" / "a0.png", noise(9))
     with pytest.raises(DataError, match=r"images/a0\.png: changed since it was scanned"):
         prepare(table, params, root=raw, out=tmp_path / "out")

@@ -9,14 +9,21 @@ import pandas as pd
 from PIL import Image
 
 from ocrnet.data.scan import read_table, scan, write_table
-from ocrnet.data.sources import load_source
 from ocrnet.data.summary import summarize
-from tests.ocrnet.data.raw_sets import make_params, noise, save, stripes, write_lists, write_pairs
+from tests.ocrnet.data.raw_sets import (
+    find_set,
+    make_params,
+    noise,
+    save,
+    stripes,
+    write_lists,
+    write_pairs,
+)
 
 
 def scan_folder(root: Path, **data: Any) -> pd.DataFrame:
     params = make_params(path=str(root), **data)
-    return scan(load_source("folder")(params, root / "work"), params.data, root=root)
+    return scan(find_set(params), params.data, root=root)
 
 
 def test_a_good_row_holds_hand_counted_values(tmp_path: Path) -> None:

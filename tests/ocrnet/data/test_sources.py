@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from ocrnet.config import Params
 from ocrnet.data.sources import SOURCES, RawItem, load_source
 from ocrnet.errors import DataError, ParamsError
-from tests.ocrnet.data.raw_sets import make_params, noise, save, stripes, write_lists, write_pairs
+from tests.ocrnet.data.raw_sets import (
+    find_set,
+    make_params,
+    noise,
+    save,
+    stripes,
+    write_lists,
+    write_pairs,
+)
 
 
 def find(root: Path, source: str = "folder", **data: object) -> list[RawItem]:
-    params: Params = make_params(source=source, path=str(root), **data)
-    return load_source(source)(params, root / "work")
+    return find_set(make_params(source=source, path=str(root), **data))
 
 
 def test_the_table_names_functions_that_exist() -> None:

@@ -8,12 +8,18 @@ from PIL import Image
 from scipy import ndimage
 
 from ocrnet.config import Params
-from ocrnet.data.sources.demo import CLASS_NAMES, find, planned_defects, render
+from ocrnet.data.inventory import Inventory
+from ocrnet.data.sources import RawItem, find_items
+from ocrnet.data.sources.demo import CLASS_NAMES, planned_defects, render
 from ocrnet.errors import ParamsError
 from ocrnet.params_file import parse_params
 
 SIZE = (96, 128)
 BLUR_REACH = 3  # pixels: the camera's kernel is cut at four deviations, of 0.75 at most
+
+
+def draw(params: Params, work: Path) -> list[RawItem]:
+    return find_items(params, work, Inventory(Path(params.data.path)))
 
 
 def params(**demo: int) -> Params:
@@ -27,7 +33,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        find(params(seed=seed), tmp_path / name)
+        draw(params(seed=seed), tmp_path / name)
     first, second, other = (files(tmp_path / name) for name in "abc")
     assert len(first) == 10
     assert first == second
@@ -35,15 +41,15 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path: Path
 
 
 def test_more_images_change_none_that_were_there(tmp_path: Path) -> None:
-    find(params(), tmp_path / "few")
-    find(params(train=5, val=2), tmp_path / "more")
+    draw(params(), tmp_path / "few")
+    draw(params(train=5, val=2), tmp_path / "more")
     few, more = files(tmp_path / "few"), files(tmp_path / "more")
     assert len(more) == len(few) + 6
     assert few.items() <= more.items()
 
 
 def test_items_carry_the_published_split_and_readable_files(tmp_path: Path) -> None:
-    items = find(params(), tmp_path)
+    items = draw(params(), tmp_path)
     assert [item.split for item in items] == ["train", "train", "train", "val", "test"]
     assert len({item.group for item in items}) == len(items)
     for item in items:
@@ -106,4 +112,4 @@ def test_a_larger_image_shows_defects_of_the_same_relative_size() -> None:
 def test_other_classes_are_refused_with_the_cure(tmp_path: Path) -> None:
     data = {"source": "demo", "path": "x", "classes": ["plate", "dent"]}
     with pytest.raises(ParamsError, match=r"data.classes: found \['plate', 'dent'\].*'crack'"):
-        find(parse_params({"data": data}), tmp_path)
+        draw(parse_params({"data": data}), tmp_path)

@@ -1,0 +1,41 @@
+"""What the splits of a published set are called.
+
+A name that means one split is taken as it. One that only looks like the name of a split is refused by those who read
+it: were it overlooked, the split would be drawn anew, and images that were published for testing would train.
+"""
+
+import re
+
+SPELLINGS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_WORD = re.compile(
+    r"(?:train(?:ing|aug)?|(?:mini)?val(?:id(?:ation)?)?|test(?:ing)?|dev|holdout|eval(?:uation)?)+"
+)
+_TABLE = re.compile(r"(?:splits?|folds?|partitions?)")
+_BESIDE = re.compile(
+    r"(?:(?:sub)?sets?|splits?|data(?:set)?|images?|imgs?|lists?|ids?|files?|names?|parts?|folds?|the|of|and|for|[a-z])"
+)
+
+
+def split_named(name: str) -> str | None:
+    """Return the split that a name means, in any case, or None where it means none for certain."""
+    word = name.casefold()
+    return next((split for split, words in SPELLINGS.items() if word in words), None)
+
+
+def looks_like_split(name: str) -> bool:
+    """Say whether a name speaks of a split: `train2017` and `trainval` do, `train_station` does not."""
+    words = re.findall(r"[^\W\d_]+", name.casefold())
+    spoken = [word for word in words if _WORD.fullmatch(word)]
+    return bool(spoken) and all(_WORD.fullmatch(word) or _BESIDE.fullmatch(word) for word in words)
+
+
+def looks_like_table(name: str) -> bool:
+    """Say whether a name speaks of one table of all splits: `splits`, `fold_ids`, `eval_partition`."""
+    words = re.findall(r"[^\W\d_]+", name.casefold())
+    return any(_TABLE.fullmatch(word) for word in words) and all(
+        _TABLE.fullmatch(word) or _BESIDE.fullmatch(word) or _WORD.fullmatch(word) for word in words
+    )
