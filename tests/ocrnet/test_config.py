@@ -60,6 +60,14 @@ def test_params_are_frozen() -> None:
         ({"group_by": "("}, "is no regular expression"),
         ({"value_range": [5, 5]}, r"is not \[low, high\]"),
         ({"palette": [[0, 0, 0]]}, "1 colours for 2 classes"),
+        ({"palette": [[0, 0, 9], [0, 0, 9]]}, r"palette: has the colour \[0, 0, 9\] twice"),
+        ({"palette": [[0, 0, 0], [0, 0, 256]]}, "palette"),
+        ({"classes": ["crack"]}, r"found 1 names .*\['background', 'crack'\]"),
+        ({"classes": [0, 1]}, r"classes: \[0, 1\] are no names"),
+        ({"classes": ["floor", "two\nlines"]}, "are no names"),
+        ({"label_map": {1.5: "crack"}}, r"keys \[1\.5\] are neither"),
+        ({"label_map": {True: "crack"}}, r"keys \[True\] are neither"),
+        ({"ignore_index": -1}, r"data.label_map: \{-1: ignore\}"),
     ],
 )
 def test_contradictions_in_data(data: dict[str, Any], message: str) -> None:

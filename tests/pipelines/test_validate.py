@@ -117,7 +117,9 @@ def turned_mask(raw: Path) -> None:
 
 def negative_void(raw: Path) -> None:
     (raw / "masks" / "a3.png").unlink()
-    save(raw / "masks" / "a3.tif", np.where(changed(34) == 34, -1, changed(34)).astype(np.int32))
+    pixels = changed(34).astype(np.int32)
+    pixels[pixels == 34] = -1
+    save(raw / "masks" / "a3.tif", pixels)
 
 
 def half_transparent(raw: Path) -> None:
