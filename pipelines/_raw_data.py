@@ -19,7 +19,7 @@ from ocrnet.data.inventory import Inventory
 from ocrnet.data.label_maps import label_rules
 from ocrnet.data.scan import scan, write_table
 from ocrnet.data.sources import RawItem, find_items, raw_root
-from ocrnet.data.splits import SplitPlan, plan_splits
+from ocrnet.data.splits import UNLEARNED, plan_splits
 from ocrnet.data.summary import first_class_note, summarize
 from ocrnet.errors import DataError
 from pipelines._stage import STATE, Stage
@@ -50,9 +50,12 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
     plan = plan_splits(table, params)
     findings = [*_named(inventory.findings), *_failed(outcomes, table, params)]
-    findings += _named(plan.refusals)
+    notes = _notes(() if findings else plan.notes, table, params)
+    # What classes a split shows is not known while label maps are wrong.
+    findings += _named(
+        [line for line in plan.refusals if not (findings and line.startswith(UNLEARNED))]
+    )
     findings.sort(key=lambda finding: finding.code)  # stable: those of one code stay in their order
-    notes = _notes(plan, table, params)
     write_table(stage.out / "table.csv", table)
     text = summarize(table, findings, params, plan=plan, notes=notes)
     account = "\n".join(inventory.lines())
@@ -113,12 +116,12 @@ def _failed(outcomes: "list[Outcome]", table: pd.DataFrame, params: Params) -> l
     return findings
 
 
-def _notes(plan: SplitPlan, table: pd.DataFrame, params: Params) -> list[str]:
+def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> list[str]:
     """Return what a user should know though nothing is refused."""
     first = first_class_note(table, params)
     return [
         *([first] if first else []),
-        *plan.notes,
+        *of_splits,
         *contradiction_lines(table),
         *_group_note(table, params),
     ]

@@ -38,7 +38,7 @@ def run_validate(**sections: Any) -> int:
     data = {"source": "folder", "path": "raw", "classes": list(CLASSES), **sections.pop("data", {})}
     with Path("params.yaml").open("w") as file:
         YAML().dump({"data": data, **sections}, file)
-    return run_stage(validate, "validate", uses=("data", "demo", "validate"), argv=[])
+    return run_stage(validate, "validate", uses=("data", "demo", "validate", "prepare"), argv=[])
 
 
 def mask(name: str, pixels: Any) -> Break:
@@ -134,6 +134,11 @@ def four_bands(raw: Path) -> None:
     write_tiff(raw / "images" / "a4.tif", samples, bits=8, photometric=2, tags={338: [0]})
 
 
+def without_pits(raw: Path) -> None:
+    for name in (raw / "splits" / "train.txt").read_text().split():
+        save(raw / "masks" / f"{name}.png", np.minimum(stripes(), 1))
+
+
 # What breaks the set, the params besides, the code, and its line.
 BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     "an id of no class": (
@@ -197,8 +202,17 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     ),
     "a picture in two splits": (
         image("a7", noise(2)), {}, "E113",
-        r"1 images are in both train and test \(e.g. images/a2.png = images/a7.png\). Split by group or set "
-        r"data.allow_duplicates.",
+        r"1 images are in both train and test \(e.g. images/a2.png = images/a7.png\). Take one of each out of train or "
+        r"test, or set data.allow_duplicates: true to keep both.",
+    ),
+    "a class that no training image shows": (
+        without_pits, {}, "E127",
+        r"train has no pixel of class 'pit' \(it is in 2 images of 2 groups\), so no model can learn it .*"
+        r"validate.allow_unlearned: true to go on.",
+    ),
+    "one group and no published split": (
+        lambda raw: shutil.rmtree(raw / "splits"), {"group_by": "^(a)"}, "E126",
+        r"1 groups cannot fill train, val and test: .*data.group_by.* splits/train.txt",
     ),
     "a group in two splits": (
         lambda raw: None, {"group_by": "^(a)"}, "E113",
@@ -311,6 +325,56 @@ def test_an_empty_published_split_is_refused(
     (workspace / "raw" / "splits" / "val.txt").write_text("")
     assert run_validate() == 3
     assert "E126 the published split has no images in val" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        ({"val_share": 0.6, "test_share": 0.6}, "sum to 1.2, which leaves nothing for train"),
+        ({"test_share": 0.0}, "prepare.test_share is 0"),
+    ],
+)
+def test_what_prepare_would_refuse_of_a_drawn_split_is_told(
+    workspace: Path, capsys: pytest.CaptureFixture[str], prepare: dict[str, float], words: str
+) -> None:
+    shutil.rmtree(workspace / "raw" / "splits")
+    assert run_validate(prepare=prepare) == 3
+    assert re.search(f"validate: E126 .*{words}", capsys.readouterr().err)
+
+
+def test_eight_images_and_an_equal_picture_pass_and_are_told(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The picture that stands twice goes to one split, and its second label map is named."""
+    raw = workspace / "raw"
+    shutil.rmtree(raw / "splits")
+    save(raw / "images" / "a7.png", noise(2))
+    save(raw / "masks" / "a7.png", stripes()[:, ::-1])
+    assert run_validate() == 0
+    said = caplog.text
+    summary = Path("data/validate/summary.txt").read_text()
+    for text in (said, summary):
+        assert "images/a2.png and images/a7.png are the same picture" in text
+        assert "masks/a2.png, masks/a7.png" in text
+    assert "prepare divides 7 groups" in summary
+
+
+def test_names_of_one_object_are_told_with_a_group_by_that_works(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = workspace / "raw"
+    shutil.rmtree(raw)
+    for i, name in enumerate(f"part_{part}_{side}" for part in range(8, 13) for side in "ab"):
+        save(raw / "images" / f"{name}.png", noise(i))
+        save(raw / "masks" / f"{name}.png", stripes())
+    assert run_validate() == 0
+    found = re.search(r"data.group_by: '(.+)' if", caplog.text)
+    assert found
+    assert found[0] in Path("data/validate/summary.txt").read_text()
+    caplog.clear()
+    assert run_validate(data={"group_by": found[1]}) == 0
+    assert "group_by" not in caplog.text
+    assert "divides 5 groups" in Path("data/validate/summary.txt").read_text()
 
 
 def test_a_set_of_unreadable_files_is_told_as_such(
