@@ -54,7 +54,7 @@ def summarize(
 
 
 def _contents(table: pd.DataFrame, params: Params) -> list[str]:
-    readable = table[table["height"].notna()]
+    readable = table[table["kind"].notna()]
     sizes = Counter(
         f"{height:.0f} x {width:.0f}"
         for height, width in zip(readable["height"], readable["width"], strict=True)
