@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -36,6 +36,7 @@ from pipelines.flows.start import start_run
 POLL_INTERVAL_S = 1.0
 SERVER_AWAY_S = 1800.0  # a server that comes back later finds the stages' outputs in the run cache
 WORKER_LABEL = "prefect.worker.name"
+Found = TypeVar("Found")
 
 
 @flow(name="pipeline", flow_run_name="pipeline {revision}")
@@ -124,15 +125,14 @@ class Runner:
         """
         if node["small"]:
             return self._run_here(node["name"])
-        with get_client(sync_client=True) as client:
-            avoid = sorted(avoid) if others_online(client, node["pool"], avoid) else []
+        avoid = _once_there(lambda: self._still_avoided(node["pool"], avoid))
         parameters = {
             "stage": node["name"], "repository": self.repository, "commit": self.commit,
             "overrides": self.overrides, "lock": self._lock_of(node["upstream"]), "avoid": avoid,
         }  # fmt: skip
         name = f"stage/{node['pool']}"
         try:
-            run = start_run(name, parameters, name=node["name"])
+            run = _once_there(lambda: start_run(name, parameters, name=node["name"]))
         except ObjectNotFound:
             raise ParamsError(
                 f"dvc.yaml: {node['name']}: meta.pool is {node['pool']!r}, for which there is no deployment "
@@ -141,6 +141,11 @@ class Runner:
         self.flow_runs[node["name"]] = str(run.id)
         get_run_logger().info("%s: waits for a worker of pool %s", node["name"], node["pool"])
         return StageRun(run.id)
+
+    def _still_avoided(self, pool: str, avoid: Sequence[str]) -> list[str]:
+        """Return the workers that a stage shall not run on: none, where no other one answers."""
+        with get_client(sync_client=True) as client:
+            return sorted(avoid) if others_online(client, pool, avoid) else []
 
     def _run_here(self, name: str) -> Run:
         logger = get_run_logger()
@@ -225,6 +230,19 @@ class StageRun:
             Exception
         ) as error:  # Prefect cancels the runs of a cancelled parent itself, if later
             get_run_logger().warning("%s could not be cancelled: %s", self._id, error)
+
+
+def _once_there(ask: Callable[[], Found]) -> Found:
+    """Ask the server, waiting for it where nothing could be sent."""
+    ends = time.monotonic() + SERVER_AWAY_S
+    while True:
+        try:
+            return ask()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if time.monotonic() > ends:
+                raise
+            get_run_logger().warning("the Prefect server does not answer (%s); waiting", error)
+            time.sleep(POLL_INTERVAL_S)
 
 
 def ended_of(run: FlowRun) -> Ended | None:
