@@ -35,8 +35,10 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
         text = path.read_text(encoding="utf-8")
         return text, parse_json(text)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BundleError(f"{path}: cannot be read ({_short(reason)}). {cure}") from None
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise BundleError(
+            f"{path}: cannot be read ({_short(reason or str(error))}). {cure}"
+        ) from None
 
 
 def parse_json(text: str) -> Any:
@@ -99,8 +101,8 @@ def _short(text: str, length: int = 120) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        names = [key for key, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice!r} stands twice")
     return found
 

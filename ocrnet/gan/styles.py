@@ -8,7 +8,7 @@ All of it is drawn on the CPU, so that a seed means the same image on every devi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +19,9 @@ from torch import Tensor
 from ocrnet.gan.presets import Preset
 from ocrnet.runtime import keyed_generator
 
-IMAGE, COMPONENT = "image", "component"  # what has a style of its own
+# What has a style of its own.
+IMAGE: Final = "image"
+COMPONENT: Final = "component"
 NO_CLASS = -1  # the class of the component of the ignored pixels
 
 

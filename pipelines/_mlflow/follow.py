@@ -101,7 +101,7 @@ class _Follower:
 
         try:
             step()
-        except (*outages(), StoreError) as error:
+        except (StoreError, *outages()) as error:
             # Whether the call took effect is unknown: look at the run again before sending more.
             self._run_id, self._known = None, {}
             logger.info("%s: %s", self._target.shown, self._target.redact(str(error))[:300])

@@ -12,7 +12,8 @@ from ocrnet.data.sources import SOURCES
 from ocrnet.errors import ParamsError
 from ocrnet.losses import LOSSES
 from ocrnet.models import ARCHS
-from ocrnet.names import check_component_names, timm_models
+from ocrnet.models.known import timm_models
+from ocrnet.names import check_component_names
 from ocrnet.params_file import parse_params
 
 
