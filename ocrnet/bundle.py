@@ -112,9 +112,8 @@ class Decoding:
     exif: Exif = "error"
     resize: tuple[Width, Width] | None = None
     max_pixels: PixelLimit = MAX_PIXELS
-    # Cards without these are of models that were trained on whatever was there.
-    alpha: Alpha = "ignore"
-    extra_bands: ExtraBands = "drop"
+    alpha: Alpha = "error"
+    extra_bands: ExtraBands = "error"
 
 
 def _check_decoding(decoding: Decoding) -> Decoding:
@@ -192,6 +191,9 @@ def read_card(folder: Path) -> ModelCard:
     missing = {"schema_version", "weights_sha256", "decoding"} - keys
     if missing:
         raise BundleError(f"{path}: not a model card: {min(missing)} is missing. {CURE}")
+    if isinstance(raw["decoding"], dict):  # a card without these is of a model trained on whatever was there
+        raw["decoding"] = {"alpha": "ignore", "extra_bands": "drop", **raw["decoding"]}
+        text = json.dumps(raw)
     card: ModelCard = check_card(CARD, text, path, cure=CURE)
     return card
 

@@ -114,11 +114,6 @@ def _refusals(groups: int, params: Params) -> list[str]:
     """Return why no split can be drawn."""
     val, test = params.prepare.val_share, params.prepare.test_share
     place = "params.yaml: prepare"
-    if val + test >= 1:
-        return [
-            f"E126 {place}.val_share {val:g} and test_share {test:g} sum to {val + test:g}, which leaves nothing for "
-            "train. Write shares that sum to less than 1, such as 0.15 and 0.25."
-        ]
     empty = [name for name, share in (("val", val), ("test", test)) if share == 0]
     if empty:
         return [

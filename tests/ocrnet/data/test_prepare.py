@@ -83,12 +83,12 @@ def test_image_and_label_map_shrink_onto_each_other(tmp_path: Path) -> None:
     """A bright square stays under its label after halving, to the pixel."""
     root = tmp_path / "raw"
     stems = write_pairs(root)
-    square = np.zeros((12, 16), dtype=np.uint8)
-    square[4:8, 6:12] = 1
+    square = np.zeros((24, 32), dtype=np.uint8)
+    square[8:16, 12:24] = 1
     save(root / "images" / "a0.png", square * 255)
     save(root / "masks" / "a0.png", square)
     write_lists(root, stems)
-    prepare_folder(root, tmp_path, prepare={"resize": [6, 8]})
+    prepare_folder(root, tmp_path, prepare={"resize": [12, 16]})
     label_map = read_label_map(tmp_path / "label_maps" / "a0.png")
     assert label_map.tolist() == square[::2, ::2].tolist()
     image = read_image(tmp_path / "images" / "a0.png")[..., 0]
