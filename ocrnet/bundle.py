@@ -80,7 +80,7 @@ def _check_arch(arch: str) -> str:
     return arch
 
 
-def _check_finite(value: JsonValue) -> JsonValue:
+def _check_finite(value: Any) -> Any:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in inner:
         _check_finite(part)
