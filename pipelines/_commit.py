@@ -4,20 +4,40 @@ It lies in a side file, since the output must not change with a commit that chan
 """
 
 import json
+import logging
 import os
 import subprocess
 from pathlib import Path
 
 BASE_VARIABLE = "OCRNET_BASE_COMMIT"  # what a flow was asked to run, before overrides of params
 COMMITS = Path(".state", "commits")
+NO_COMMIT = "none"  # the tag git.sha where git names none
+REFUSAL_TAG = "git.refusal"
+TIMEOUT_S = 20
+
+logger = logging.getLogger(__name__)
 
 
 def git_tags() -> dict[str, str]:
-    """Return the commit, and whether anything but `dvc.lock` differs from it (`dvc.lock_md5` names that)."""
-    sha = _git("rev-parse", "--verify", "HEAD")
-    if sha is None:
-        return {"git.sha": "none", "git.dirty": "true"}
-    changed = _git("status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
+    """Return the commit, and whether anything but `dvc.lock` differs from it (`dvc.lock_md5` names that).
+
+    Where git gives no commit, `git.refusal` has its words, and a warning tells them: no version made from this can be
+    rebuilt.
+    """
+    try:
+        sha = _git("rev-parse", "--verify", "HEAD")
+    except GitRefusalError as refusal:
+        logger.warning(
+            "git names no commit, so what runs here cannot be traced or rebuilt: %s", refusal
+        )
+        return {"git.sha": NO_COMMIT, "git.dirty": "true", REFUSAL_TAG: str(refusal)}
+    try:
+        changed = _git("status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
+    except GitRefusalError as refusal:
+        logger.warning(
+            "git does not say what differs from the commit, so it counts as changed: %s", refusal
+        )
+        changed = str(refusal)
     tags = {"git.sha": sha, "git.dirty": str(changed != "").lower()}
     if (base := os.environ.get(BASE_VARIABLE)) and base != sha:
         # What a flow puts on top holds other params alone, and lies in its clone: the run keeps params.yaml itself.
@@ -43,11 +63,25 @@ def commit_tags(stage: str, fingerprint: str, *, now: dict[str, str]) -> dict[st
     return {**now, "git.at": "publish"}
 
 
-def _git(*arguments: str) -> str | None:
+class GitRefusalError(Exception):
+    """Git did not answer, or with an error; the message has its own words."""
+
+
+def _git(*arguments: str) -> str:
+    """Return what git prints.
+
+    Raises:
+        GitRefusalError: it ends with an error, is not there or takes too long.
+    """
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
+            ["git", *arguments], capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=True
+        )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        words = " ".join(error.stderr.split())
+        raise GitRefusalError(words or f"git ended with {error.returncode}") from None
+    except subprocess.TimeoutExpired:
+        raise GitRefusalError(f"git gave no answer within {TIMEOUT_S} s") from None
+    except OSError as error:
+        raise GitRefusalError(f"git cannot be started ({error.strerror})") from None
     return done.stdout.strip()

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
 from pipelines._arguments import Parser
+from pipelines._commit import NO_COMMIT, REFUSAL_TAG
 from pipelines._mlflow.lock import load_plain_yaml
 from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
 from pipelines._mlflow.target import find_target, hide_userinfo
@@ -92,9 +93,15 @@ def _check_out(origin: Origin, root: Path, repository: str) -> tuple[list[str], 
     Returns:
         What to tell of it, and the files that are not what ran.
     """
+    sha = origin.tags["git.sha"]
+    if sha == NO_COMMIT:
+        reason = origin.tags.get(REFUSAL_TAG, "the version does not say why")
+        raise RebuildError(
+            f"{origin.model} version {origin.version}: git named no commit when it was made: {reason}. So nothing says "
+            "which code made it; let git answer in the repository, and publish a version anew."
+        )
     clone(repository, root)
     entries = origin.provenance.stages
-    sha = origin.tags["git.sha"]
     check_out(root, sha, repository)
     later = origin.evaluated.get("git.sha", sha)
     if later == sha or not has_commit(root, later):

@@ -18,7 +18,9 @@ def find_repository(folder: Path) -> str:
     """
     root = _git(folder, "rev-parse", "--show-toplevel")
     if root.returncode != 0:
-        raise RebuildError(f"{folder.resolve()}: not a git repository. Give --repository URL.")
+        raise RebuildError(
+            f"{folder.resolve()}: git gives no repository: {_reason(root)}. Mend that, or give --repository URL."
+        )
     origin = _git(folder, "remote", "get-url", "origin")
     url = origin.stdout.strip()
     if origin.returncode != 0 or not url:

@@ -1,5 +1,7 @@
 """A run is traced to the commit at which it ran, not to the one at which it was sent."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,3 +66,37 @@ def test_a_change_of_dvc_lock_alone_is_not_dirty(repository: Path) -> None:
     assert git_tags()["git.dirty"] == "false"
     (repository / "code.py").write_text("three")
     assert git_tags()["git.dirty"] == "true"
+
+
+def test_the_words_of_a_git_that_refuses_reach_the_log_and_the_tags(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container that mounts the repository of another user."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    note_commit("train@0", "f1")
+    (told,) = caplog.messages
+    assert "dubious ownership" in told
+    assert "\n" not in told
+    tags = commit_tags("train@0", "f1", now={})
+    assert (tags["git.sha"], tags["git.dirty"]) == ("none", "true")
+    assert "dubious ownership" in tags["git.refusal"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("", "cannot be started"), ("exec sleep 60", "no answer within"), ("exit 3", "ended with 3")],
+)
+def test_a_git_that_is_not_there_or_never_answers_is_told(
+    script: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    sleep = Path(shutil.which("sleep") or "").parent
+    if script:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\nPATH={sleep}\n{script}\n")
+        (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr("pipelines._commit.TIMEOUT_S", 0.5)
+    assert git_tags()["git.sha"] == "none"
+    assert words in caplog.text
