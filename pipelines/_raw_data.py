@@ -94,7 +94,7 @@ def _find_items(stage: Stage, work: Path, inventory: Inventory) -> list[RawItem]
         return find_items(stage.params, work, inventory)
     except DataError as error:
         inventory.leave_rest("not looked at, for the set was refused before")
-        findings = [*_named(inventory.findings), *_named(str(error).splitlines())]
+        findings = _named(str(error).splitlines())
         told = [finding.message for finding in findings]
         text = "\n".join(["Raw data refused.", "", *told, "", *inventory.lines()])
         (stage.out / "summary.txt").write_text(text + "\n")

@@ -70,8 +70,16 @@ def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem
         inventory: of `data.path`; tells of every file there what became of it, and what is wrong.
 
     Raises:
-        DataError: there is no set that could be looked at. The inventory then lacks what was not reached.
+        DataError: there is no set that could be looked at; what was found before stands first. The inventory then lacks
+            what was not reached.
     """
+    try:
+        return _find_items(params, work, inventory)
+    except DataError as error:
+        raise DataError("\n".join([*inventory.findings, str(error)])) from None
+
+
+def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     found = load_source(params.data.source)(params, work, inventory)
     items = [item for item in (_with_files(item, inventory) for item in found) if item is not None]
     kept = _with_own_ids(items, inventory)

@@ -83,8 +83,12 @@ def _text(path: Path, name: str) -> str:
     except OSError as error:
         raise DataError(f"E121 {name} cannot be read ({error.strerror}).") from None
     encoding = next((found for mark, found in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content:
+        raise DataError(
+            f"E114 {name}: holds zero bytes; it looks like UTF-16 without a byte order mark. Save the list as UTF-8."
+        )
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         kind = "Latin-1 or Windows-1252" if encoding == "utf-8" else f"broken {encoding.upper()}"
@@ -92,11 +96,6 @@ def _text(path: Path, name: str) -> str:
             f"E114 {name} line {line}: found byte 0x{content[error.start]:02X}, which is not {encoding.upper()}; it "
             f"looks like {kind}. Save the list as UTF-8."
         ) from None
-    if "\0" in text:
-        raise DataError(
-            f"E114 {name}: holds zero bytes; it looks like UTF-16 without a byte order mark. Save the list as UTF-8."
-        )
-    return text
 
 
 def _speaks_of_split(inventory: Inventory, entry: Entry, images: set[tuple[str, ...]]) -> bool:
