@@ -67,7 +67,7 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     origin = read_origin(find_target(), given.model or _default_model(), given.version)
     notes = list(origin.notes)
     with _scratch(given.into) as root:
-        told, changed = _check_out(origin, root, repository)
+        told, changed = check_out_version(origin, root, repository)
         notes += told
         scratch = ScratchClone(root, origin.provenance, origin.stage, changed)
         checkout = find_checkout(".", repository)
@@ -84,7 +84,7 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     return _describe(origin, to_text(rows), notes, given, is_equal=is_equal), is_equal
 
 
-def _check_out(origin: Origin, root: Path, repository: str) -> tuple[list[str], list[str]]:
+def check_out_version(origin: Origin, root: Path, repository: str) -> tuple[list[str], list[str]]:
     """Check out the commit at which both stages stand as in `dvc.lock`.
 
     A later evaluation of the same weights may have run at a later commit; DVC would have trained anew there, had the

@@ -239,15 +239,6 @@ def test_a_commit_that_is_nowhere_is_told_in_one_line(
     assert f"has no commit {'1' * 40}. Was it never pushed?" in one_line(capsys)
 
 
-def test_a_version_without_a_commit_says_why_it_has_none(
-    published: Published, empty: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = "fatal: detected dubious ownership in repository at '/mnt'"
-    with published.tag("git.sha", "none"), published.tag("git.refusal", words):
-        assert run(published) == 3
-    assert words in one_line(capsys)
-
-
 def test_uncommitted_changes_are_restored_and_not_rerun(
     published: Published, empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,15 +1,20 @@
 """The parts of `rebuild`: scores compared, and settings of DVC carried over to the scratch clone."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ocrnet.errors import RebuildError
+from pipelines._mlflow.origin import Origin, Provenance
+from pipelines._rebuild.clone import find_repository
 from pipelines._rebuild.comparison import compare_scores
 from pipelines._rebuild.config import carry_over
 from pipelines._rebuild.stages import needed_stages
+from pipelines.rebuild import check_out_version
 
 
 def test_scores_are_compared_by_name_and_within_the_tolerance() -> None:
@@ -95,3 +100,22 @@ def test_a_rerun_fetches_what_its_stages_read_and_no_sibling() -> None:
         "publish": entry("sent", "data/evaluate"),
     }
     assert needed_stages(entries, ("train@0", "evaluate")) == {"prepare", "train@1"}
+
+
+def test_a_version_without_a_commit_says_why_it_has_none(tmp_path: Path) -> None:
+    words = "fatal: detected dubious ownership in repository at '/mnt'"
+    tags = {"git.sha": "none", "git.refusal": words, "stage": "train@0"}
+    origin = Origin("m", "1", tags, Provenance("r", b"", b""), {})
+    with pytest.raises(RebuildError, match=re.escape(words)):
+        check_out_version(origin, tmp_path / "clone", str(tmp_path))
+    assert not (tmp_path / "clone").exists()
+
+
+def test_a_checkout_that_git_refuses_is_told_in_the_words_of_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    with pytest.raises(RebuildError, match="dubious ownership"):
+        find_repository(tmp_path)
