@@ -5,6 +5,7 @@ import logging
 import time
 
 import httpx
+from prefect.exceptions import FailedRun
 from websockets.exceptions import WebSocketException
 
 AGAIN_S = 60.0  # so often at most
@@ -23,6 +24,8 @@ class OneLine(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, asyncio.CancelledError) and record.name == "asyncio":
             return False  # a loop that was still asking when its run ended
+        if isinstance(error, FailedRun) and record.name.startswith("prefect"):
+            return False  # the state of the run, which is shown, says why it failed
         if not isinstance(error, AWAY) or not record.name.startswith(("prefect", "asyncio")):
             return True
         now = time.monotonic()

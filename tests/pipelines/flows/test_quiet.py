@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from prefect.exceptions import FailedRun
 
 from pipelines.flows.quiet import OneLine
 
@@ -31,6 +32,10 @@ def test_a_bug_keeps_its_traceback(name: str) -> None:
     record = say(OneLine(), KeyError("bug"), name)
     assert record is not None
     assert record.exc_info
+
+
+def test_a_run_that_failed_has_said_why_and_needs_no_traceback_of_prefect() -> None:
+    assert say(OneLine(), FailedRun("exit code 3"), "prefect.flow_runs") is None
 
 
 def test_what_others_log_of_their_connections_is_theirs() -> None:
