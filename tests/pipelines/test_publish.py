@@ -15,7 +15,7 @@ from ocrnet.errors import ParamsError
 from pipelines._mlflow import send
 from pipelines._mlflow.client import connect
 from pipelines._mlflow.ledger import LEDGER_FILE
-from pipelines._mlflow.lock import folder_md5
+from pipelines._mlflow.lock import folder_md5, read_lock
 from pipelines._mlflow.points import Point
 from pipelines._mlflow.runs import create_run, log_points
 from pipelines._mlflow.target import find_target
@@ -275,7 +275,7 @@ def test_a_name_that_mlflow_never_takes_is_refused_with_2(copy: Workspace) -> No
 def test_a_full_disk_under_the_store_is_the_machine(
     copy: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sending = send.Sending(find_target(), "toy", "toy-segmenter", send.read_lock())
+    sending = send.Sending(find_target(), "toy", "toy-segmenter", read_lock())
     full = sqlite3.OperationalError("database or disk is full")
     sending._refuse("train@1", full)
     assert sending.exit_code == 75

@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
     file: str
     function: str  # empty: the whole file or folder
-    count: int
+    number: int
     kind: str  # empty: of any class of errors
     told: str
     what: tuple[str, ...]
@@ -97,7 +97,7 @@ def test_every_refusal_has_its_line() -> None:
     lines: Counter[tuple[str, str]] = Counter()
     for entry in table:
         if entry.function:
-            lines[entry.file, entry.function] += entry.count
+            lines[entry.file, entry.function] += entry.number
     assert {key: n for key, n in by_function.items() if lines[key] != n} == {}
     assert set(lines) - set(by_function) == set(), "lines without a refusal"
 

@@ -165,8 +165,8 @@ def test_a_second_run_recomputes_nothing(workspace: Workspace) -> None:
     [
         ("train.lr", 0.5, {"train@0", "retrain@gan-0"}),
         ("retrain.real_fraction", 0.25, {"retrain@gan-0"}),
-        ("train_gan.preset", "small", {"train_gan"}),
-        ("prepare.resize", [32, 32], {"prepare", "train@0", "retrain@gan-0"}),
+        ("train_gan.preset", "small", {"train_gan", "validate"}),
+        ("prepare.resize", [32, 32], {"validate", "prepare", "train@0", "retrain@gan-0"}),
         ("retrain.arms", ["gan", "copy_paste"], {"retrain@copy_paste-0", "evaluate", "validate"}),
         ("train.workers", 2, set()),
         ("publish.live", True, set()),
