@@ -12,7 +12,7 @@ from torch import nn
 
 from ocrnet.config import Params
 from ocrnet.errors import ParamsError
-from ocrnet.models import build_segmenter
+from ocrnet.models import NO_BACKBONE, build_segmenter
 from ocrnet.models.forms import DEEP_BASE
 from ocrnet.models.output import SegmentationModel
 from ocrnet.pretrained import load_backbone_weights
@@ -106,9 +106,11 @@ def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
         with torch.inference_mode():
             model.eval()(torch.zeros(1, 3, *size, device=device))
     except REFUSALS as error:
+        own = params.model.arch in NO_BACKBONE
+        key, name = ("arch", params.model.arch) if own else ("backbone", params.model.backbone)
         raise ParamsError(
-            f"params.yaml: model.backbone: {params.model.backbone} cannot take images of {list(size)}: "
-            f"{_one_line(error)}. Take one that takes any size, such as hrnet_w18 or resnet50, or change "
+            f"params.yaml: model.{key}: {name} cannot take images of {list(size)}: "
+            f"{_one_line(error)}. Take one that does, such as the backbones hrnet_w18 or resnet50, or change "
             "data.crop_size and prepare.resize."
         ) from None
 

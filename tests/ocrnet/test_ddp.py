@@ -35,7 +35,8 @@ WRITTEN = ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json",
 
 def params_of(*, norm: str = "batch", dropout: float = 0.3, **train: object) -> Params:
     """Return params of a training that takes seconds; dropout makes a wrong seed show."""
-    values = toy_params(**train).model_dump(mode="json", by_alias=True)
+    values = toy_params().model_dump(mode="json", by_alias=True)
+    values["train"] |= train
     values["model"] |= {"backbone": "resnet18", "norm": norm, "dropout": dropout}
     return parse_params(values)
 
@@ -282,11 +283,12 @@ def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
 
 
 def test_too_few_devices_and_lone_images_are_refused_in_one_line() -> None:
-    params = params_of(processes=4)
+    params = params_of(norm="sync", processes=4)
     with pytest.raises(ParamsError, match="found 4, but there are 2 CUDA devices") as error:
         check_processes(params, devices=2)
     assert "\n" not in str(error.value)
     with pytest.raises(ParamsError, match="4 processes share 4 images, one each"):
-        check_processes(params, devices=0)
-    check_processes(params_of(norm="sync", processes=4), devices=4)
+        params_of(processes=4)
+    check_processes(params, devices=0)
+    check_processes(params, devices=4)
     check_processes(params_of(processes=1), devices=0)
