@@ -191,7 +191,9 @@ def read_card(folder: Path) -> ModelCard:
     missing = {"schema_version", "weights_sha256", "decoding"} - keys
     if missing:
         raise BundleError(f"{path}: not a model card: {min(missing)} is missing. {CURE}")
-    if isinstance(raw["decoding"], dict):  # a card without these is of a model trained on whatever was there
+    if isinstance(
+        raw["decoding"], dict
+    ):  # a card without these is of a model trained on whatever was there
         raw["decoding"] = {"alpha": "ignore", "extra_bands": "drop", **raw["decoding"]}
         text = json.dumps(raw)
     card: ModelCard = check_card(CARD, text, path, cure=CURE)

@@ -18,8 +18,9 @@ from pipelines._access import (
     is_local,
     read_access,
 )
-from pipelines._mlflow.target import hide_userinfo
-from pipelines._workspace import CACHE_VARIABLE, git
+from pipelines._git import git
+from pipelines._secrets import hide_secrets
+from pipelines._workspace import CACHE_VARIABLE
 
 DEFAULTS = {
     PREFECT_API: f"http://{HOST}:{PREFECT_PORT}/api",
@@ -55,7 +56,7 @@ def check_prefect() -> None:
         ServerError: it gives none.
     """
     address = os.environ[PREFECT_API]
-    shown = f"{PREFECT_API}={hide_userinfo(address)}"
+    shown = f"{PREFECT_API}={hide_secrets(address)}"
     try:
         urllib.request.urlopen(f"{address}/health", timeout=10).close()
     except urllib.error.HTTPError as error:

@@ -1,5 +1,6 @@
 """Writing values into `params.yaml` by dotted keys, with its comments kept."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -100,12 +101,17 @@ def _put_all(document: Any, values: Any, place: str) -> list[str]:
 
 
 def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
+    if not _can_be_written(key, value):
+        raise ParamsError(
+            f"{place}: {key!a}: found {value!a}. Give text, numbers and lists of them."
+        )
     *sections, leaf = key.split(".")
     node = document
     for section in sections:
         node = node.get(section) if isinstance(node, dict) else None
     if not isinstance(node, dict) or leaf not in node:
-        raise ParamsError(f"{place}: {key}: params.yaml has no such key.{_meant(document, key)}")
+        shown = key if key.isprintable() else ascii(key)
+        raise ParamsError(f"{place}: {shown}: params.yaml has no such key.{_meant(document, key)}")
     if node[leaf] == value:
         return False
     node[leaf] = value
@@ -122,6 +128,14 @@ def _meant(document: Any, key: str) -> str:
     if section not in known:
         return hint(section, known) or " Add it there first."
     return hint_for_key(section, leaf, known) or " Add it there first."
+
+
+def _can_be_written(*values: Any) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _plain(node: Any) -> Any:

@@ -7,7 +7,9 @@ every clone, so that all machines have the same commit without one of them havin
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ocrnet.errors import DataError, ParamsError
+from pipelines import _outside
 from pipelines._dvc_config import put, read_settings, write_local
+from pipelines._git import git, try_git
 from pipelines._params import write_values
+from pipelines._secrets import hide_secrets
 
 CLONES_VARIABLE = "OCRNET_CLONES"
 CACHE_VARIABLE = "OCRNET_DVC_CACHE"
@@ -26,7 +31,23 @@ SLOTS = 64
 LOCK_FILE = "dvc.lock"
 PARAMS_FILE = "params.yaml"
 AUTHOR = {"NAME": "ocrnet", "EMAIL": "ocrnet@localhost"}
-TIMEOUT_S = 600
+READER = "ocrnet/params_file.py"  # of a commit of this project: it reads the params of its own time
+READ = """
+import sys
+from pathlib import Path
+from ocrnet.errors import OcrnetError
+from ocrnet.params_file import load_params
+try:
+    load_params(Path("params.yaml"))
+except OcrnetError as error:
+    sys.exit(str(error))
+"""
+WRITTEN = (
+    PARAMS_FILE,
+    LOCK_FILE,
+    ".dvc/config.local",
+    ".dvc/tmp/rwlock",
+)  # by this project in a clone
 
 
 @dataclass(frozen=True)
@@ -47,12 +68,13 @@ def hold_clone(repository: str, *, root: Path | None = None) -> Iterator[Clone]:
     """Take the first clone of a repository that no other process uses, making one where all are in use.
 
     Raises:
+        ParamsError: the address is none of a repository, or holds a password.
         DataError: the repository cannot be cloned.
     """
+    _outside.stored_repository(repository)
     place = (root or Path(os.environ.get(CLONES_VARIABLE) or DEFAULT_CLONES)).expanduser()
-    name = (
-        f"{Path(repository.rstrip('/')).stem}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
-    )
+    stem = re.sub(r"[^\w.-]", "_", Path(repository.rstrip("/")).stem)[:40]
+    name = f"{stem}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
     place.mkdir(parents=True, exist_ok=True)
     for slot in range(SLOTS):
         folder = place / f"{name}-{slot}"
@@ -62,7 +84,7 @@ def hold_clone(repository: str, *, root: Path | None = None) -> Iterator[Clone]:
             except BlockingIOError:
                 continue
             if not (folder / ".git" / "HEAD").exists():
-                git(place, "clone", "--quiet", "--no-checkout", repository, str(folder))
+                git(place, "clone", "--quiet", "--no-checkout", "--", repository, str(folder))
             yield Clone(folder, lock)
             return
     raise DataError(f"{place}: all {SLOTS} clones of {repository} are in use. Stop a worker.")
@@ -72,15 +94,16 @@ def resolve_revision(clone: Clone, revision: str) -> str:
     """Return the full hash of a branch, tag or commit of the origin, after a fetch.
 
     Raises:
-        ParamsError: the origin does not have it.
+        ParamsError: it is no name of a commit, or the origin does not have it.
     """
+    _outside.revision(revision)
     heads = "+refs/heads/*:refs/remotes/origin/*"
     git(clone.folder, "fetch", "--quiet", "--prune", "--force", "--tags", "origin", heads)
-    for name in (f"refs/remotes/origin/{revision}", f"refs/tags/{revision}", revision):
-        found = _try(clone.folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    for name in (f"refs/remotes/origin/{revision}", f"refs/tags/{revision}", *_hashes(revision)):
+        found = try_git(clone.folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if found and _published(clone.folder, found):
             return found
-    origin = _try(clone.folder, "config", "remote.origin.url")
+    origin = hide_secrets(try_git(clone.folder, "config", "remote.origin.url") or "the origin")
     raise ParamsError(f"revision {revision!r}: {origin} has no such commit. Push it first.")
 
 
@@ -90,33 +113,51 @@ def check_out(clone: Clone, commit: str, overrides: Mapping[str, Any]) -> str:
     What DVC or a stage left is kept, so that data and checkpoints need not travel again; `dvc.lock` is the commit's.
 
     Raises:
-        ParamsError: the commit is not there, or a key of the overrides is not in its `params.yaml`.
+        ParamsError: the commit is not there, its `params.yaml` has no such key, or its params are wrong.
     """
     folder = clone.folder
-    if _try(folder, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    _outside.commit_id(commit, "commit")
+    if try_git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         resolve_revision(clone, commit)
     (folder / LOCK_FILE).unlink(missing_ok=True)
     git(folder, "checkout", "--quiet", "--force", "--detach", commit)
     git(folder, "clean", "-d", "--force", "--quiet")
+    for name in WRITTEN:
+        _outside.own_file(folder, name)
     # Whoever held the clone is gone; a process that has its number by now would seem to hold DVC's lock.
     (folder / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
     share_cache(folder)
+    if overrides:
+        write_values(folder / PARAMS_FILE, overrides, place="overrides")
+    check_params(folder)
     if not overrides:
         return commit
-    write_values(folder / PARAMS_FILE, overrides, place="overrides")
-    return _commit_all(folder, [PARAMS_FILE], "Override params of one run\n")
+    return commit_files(folder, [PARAMS_FILE], "Override params of one run\n")
 
 
-def push_lock(clone: Clone, branch: str) -> str:
-    """Commit `dvc.lock` on top of what is checked out, push it as a branch of the origin and return its hash."""
-    commit = _commit_all(clone.folder, [LOCK_FILE], "Record a run of the pipeline in dvc.lock\n")
-    git(clone.folder, "push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
-    return commit
+def check_params(folder: Path) -> None:
+    """Have the code of a clone read the params in it, before DVC or a shell sees them.
+
+    It is the code of the commit, since another one may know other params.
+
+    Raises:
+        ParamsError: a key or a value is wrong.
+    """
+    if not (folder / READER).is_file() or not (folder / PARAMS_FILE).is_file():
+        return
+    done = subprocess.run(
+        [sys.executable, "-c", READ], cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{PARAMS_FILE}: cannot be read"]
+        told = lines[-1:] if lines[0].startswith("Traceback") else lines
+        raise ParamsError(hide_secrets("\n".join(told)))
 
 
 def share_cache(folder: Path) -> None:
     """Let a clone of a checkout on this machine, or one told to, use a cache that all share."""
-    origin = _try(folder, "config", "remote.origin.url") or ""
+    origin = try_git(folder, "config", "remote.origin.url") or ""
     checkout = Path(origin.removeprefix("file://")) / ".dvc"
     cache = os.environ.get(CACHE_VARIABLE) or (checkout / "cache" if checkout.is_dir() else None)
     if cache is None:
@@ -127,38 +168,20 @@ def share_cache(folder: Path) -> None:
     write_local(settings, folder)
 
 
-def git(folder: Path, *arguments: str, **environment: str) -> str:
-    """Run git and return what it prints.
-
-    Raises:
-        DataError: git failed, with its last line.
-    """
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **environment},
-    )  # fmt: skip
-    if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise DataError(f"git {arguments[0]} in {folder}: {told}")
-    return done.stdout.strip()
-
-
-def _try(folder: Path, *arguments: str) -> str | None:
-    try:
-        return git(folder, *arguments)
-    except DataError:
-        return None
+def _hashes(revision: str) -> list[str]:
+    """Return a revision where it may be a hash: any other word would be an expression of git's."""
+    return [revision] if re.fullmatch("[0-9a-f]{7,64}", revision) else []
 
 
 def _published(folder: Path, commit: str) -> bool:
     """Tell whether a branch or a tag of the origin holds the commit: other clones must find it too."""
     return bool(
-        _try(folder, "branch", "--remotes", "--contains", commit)
-        or _try(folder, "tag", "--contains", commit)
+        try_git(folder, "branch", "--remotes", "--contains", commit)
+        or try_git(folder, "tag", "--contains", commit)
     )
 
 
-def _commit_all(folder: Path, paths: list[str], message: str) -> str:
+def commit_files(folder: Path, paths: list[str], message: str) -> str:
     """Commit files on top of HEAD and check the commit out; the same files on the same commit give the same hash."""
     git(folder, "add", "--force", "--", *paths)
     tree, parent = git(folder, "write-tree"), git(folder, "rev-parse", "HEAD")

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.errors import OcrnetError, ParamsError
+from pipelines import _outside
 from pipelines._arguments import Parser
+from pipelines._git import git
 from pipelines._local import check_prefect, repository_of, set_local_servers
-from pipelines._workspace import git
+from pipelines._secrets import hide_secrets, without_credentials
+
+GIVE_CREDENTIALS = "Workers need their own to clone it: docs/flows.md, Credentials."
 
 PARENT_POOL = "pipelines"  # of flows that wait for others
 
@@ -103,18 +107,25 @@ def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[
 
 def unpushed(repository: str, revision: str) -> str | None:
     """Return what runs would not see: commits that the repository lacks, changes that are not committed."""
-    if repository == str(Path.cwd().resolve()):
+    if Path(repository).is_dir() and Path(repository).resolve() == Path.cwd().resolve():
         changed = git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
         return "changes that are not committed are not run" if changed else None
     head = git(Path.cwd(), "rev-parse", "HEAD")
-    listed = git(Path.cwd(), "ls-remote", repository, f"refs/heads/{revision}")
+    arguments = ("ls-remote", "--", without_credentials(repository), f"refs/heads/{revision}")
+    listed = git(Path.cwd(), *arguments, address=repository)
     found = listed.partition("\t")[0]
     if found == head:
         return None
     return (
-        f"{repository} has {revision} at {found[:10] or 'no commit'}, this checkout is at {head[:10]}: "
-        f"push it first, or the other is run"
+        f"{without_credentials(repository)} has {revision} at {found[:10] or 'no commit'}, this checkout is at "
+        f"{head[:10]}: push it first, or the other is run"
     )
+
+
+def _revision_of(folder: Path) -> str:
+    """Return the branch that is checked out, or the commit where none is."""
+    branch = git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    return git(folder, "rev-parse", "HEAD") if branch == "HEAD" else branch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,6 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     local = set_local_servers()
     try:
         given = _parser().parse_args(argv)
+        for check, name in ((_outside.repository, "repository"), (_outside.revision, "revision")):
+            if (value := getattr(given, name)) is not None:
+                check(value, f"--{name}")
         if given.timezone and not given.nightly:
             raise ParamsError("--timezone: it is that of --nightly, which is not given.")
         from pipelines.flows.bootstrap import make_all
@@ -134,17 +148,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_prefect()
         check_password()
         here = Path.cwd()
-        repository = given.repository or repository_of(here, local=local)
-        revision = given.revision or git(here, "rev-parse", "--abbrev-ref", "HEAD")
-        warning = unpushed(repository, revision)
+        address = given.repository or repository_of(here, local=local)
+        revision = given.revision or _revision_of(here)
+        notes = [*filter(None, [unpushed(address, revision)])]
+        repository = without_credentials(address)
+        if repository != address:
+            notes.append(f"the credentials of {repository} are stored nowhere. {GIVE_CREDENTIALS}")
         with asking():
             lines = make_all(pools, repository, revision=revision, needs=needs, schedules=schedules)
     except OcrnetError as error:
-        print(f"deploy: {error}", file=sys.stderr)
+        print(f"deploy: {hide_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     print("\n".join(lines))
-    if warning:
-        print(f"deploy: note: {warning}", file=sys.stderr)
+    for note in notes:
+        print(f"deploy: note: {hide_secrets(note)}", file=sys.stderr)
     print(f"repository {repository} at {revision}. Start workers: python -m pipelines.work")
     return 0
 

@@ -15,7 +15,7 @@ from ocrnet.config import DataParams
 from ocrnet.config.base import MAX_PIXELS
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from ocrnet.params_file import load_params
-from pipelines._arguments import Parser
+from pipelines._arguments import Parser, path_argument
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,18 +32,23 @@ PARAMS = Path("params.yaml")
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     found = Parser(prog="python -m pipelines.paint", description="Repaint an edited image.")
-    found.add_argument("image", type=Path, metavar="IMAGE")
+    found.add_argument("image", type=path_argument, metavar="IMAGE")
     found.add_argument(
-        "mask", type=Path, metavar="MASK", help="the edited label map: ids, or the class colours"
+        "mask",
+        type=path_argument,
+        metavar="MASK",
+        help="the edited label map: ids, or the class colours",
     )
-    found.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.png")
-    found.add_argument("--gan", type=Path, default=Path("data/train_gan"), metavar="FOLDER")
+    found.add_argument("-o", "--out", type=path_argument, required=True, metavar="OUT.png")
     found.add_argument(
-        "--original-mask", type=Path, metavar="MASK", help="the label map before the edit"
+        "--gan", type=path_argument, default=Path("data/train_gan"), metavar="FOLDER"
     )
-    found.add_argument("--data", type=Path, default=Path("data/prepare"), metavar="FOLDER")
     found.add_argument(
-        "--model", type=Path, default=Path("data/train/0"), metavar="BUNDLE",
+        "--original-mask", type=path_argument, metavar="MASK", help="the label map before the edit"
+    )
+    found.add_argument("--data", type=path_argument, default=Path("data/prepare"), metavar="FOLDER")
+    found.add_argument(
+        "--model", type=path_argument, default=Path("data/train/0"), metavar="BUNDLE",
         help="predicts the label map before the edit where nothing else says it",
     )  # fmt: skip
     found.add_argument(
@@ -67,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "--style", nargs=3, type=int, action="append", default=[], metavar=("ROW", "COLUMN", "SEED"),
         help="a style of its own for the edited component at this pixel; for a GAN of train_gan.style component",
     )  # fmt: skip
-    found.add_argument("--sheet", type=Path, metavar="SHEET.png", help="before and after")
+    found.add_argument("--sheet", type=path_argument, metavar="SHEET.png", help="before and after")
     return found
 
 

@@ -16,15 +16,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
-from pipelines._arguments import Parser
+from pipelines._arguments import Parser, path_argument
 from pipelines._commit import NO_COMMIT, REFUSAL_TAG
 from pipelines._mlflow.lock import load_plain_yaml
 from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
-from pipelines._mlflow.target import find_target, hide_userinfo
+from pipelines._mlflow.target import find_target
+from pipelines._outside import registry_name, version_or_alias
 from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
 from pipelines._rebuild.comparison import compare, to_text
 from pipelines._rebuild.config import carry_over, find_checkout
-from pipelines._rebuild.stages import ScratchClone, changed_code
+from pipelines._rebuild.stages import ScratchClone, changed_code, check_stages
+from pipelines._secrets import hide_secrets
 
 DIFFERENT = 5
 GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit
@@ -45,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--anyway", action="store_true", help="rerun though the commit is not what ran"
     )
-    found.add_argument("--into", type=Path, metavar="DIR", help="an empty folder, which is kept")
+    found.add_argument(
+        "--into", type=path_argument, metavar="DIR", help="an empty folder, which is kept"
+    )
     found.add_argument("--repository", metavar="URL", help="by default the origin of this checkout")
     found.add_argument(
         "--tolerance", type=float, metavar="T",
@@ -64,7 +68,9 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     given = parser().parse_args(argv)
     tolerance = _tolerance(given.tolerance, rerun=given.rerun)
     repository = given.repository or find_repository(Path())
-    origin = read_origin(find_target(), given.model or _default_model(), given.version)
+    version = version_or_alias(given.version, "VERSION")
+    model = registry_name(given.model or _default_model(), "--model")
+    origin = read_origin(find_target(), model, version)
     notes = list(origin.notes)
     with _scratch(given.into) as root:
         told, changed = check_out_version(origin, root, repository)
@@ -101,14 +107,16 @@ def check_out_version(origin: Origin, root: Path, repository: str) -> tuple[list
             "which code made it; let git answer in the repository, and publish a version anew."
         )
     clone(repository, root)
-    entries = origin.provenance.stages
+    entries, stages = origin.provenance.stages, (origin.stage, EVALUATE)
     check_out(root, sha, repository)
     later = origin.evaluated.get("git.sha", sha)
-    if later == sha or not has_commit(root, later):
-        return [], changed_code(root, entries, (origin.stage, EVALUATE))
+    if later == sha or not has_commit(root, later, repository):
+        changed = check_stages(root, origin, stages)
+        return [], sorted({*changed, *changed_code(root, entries, stages)})
     changed = changed_code(root, entries, (origin.stage,))
     check_out(root, later, repository)
-    changed += changed_code(root, entries, (origin.stage, EVALUATE))
+    changed += check_stages(root, origin, stages)
+    changed += changed_code(root, entries, stages)
     return [f"the evaluation ran at commit {later}, the training at {sha}"], sorted({*changed})
 
 
@@ -182,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         text, is_equal = rebuild(argv)
     except OcrnetError as error:
-        print(f"rebuild: {hide_userinfo(str(error))}", file=sys.stderr)
+        print(f"rebuild: {hide_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     print(text)
     return 0 if is_equal else DIFFERENT

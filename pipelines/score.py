@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocrnet.config import EvaluateParams
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines._arguments import Parser
+from pipelines._arguments import Parser, path_argument
 
 MOST_PROCESSES = 8  # by default: each holds a copy of the model
 
@@ -25,9 +25,11 @@ def parser() -> argparse.ArgumentParser:
     known = getattr(modes, "__args__", ())
     found = Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
     found.add_argument(
-        "bundles", nargs="+", type=Path, metavar="BUNDLE", help="several: an ensemble"
+        "bundles", nargs="+", type=path_argument, metavar="BUNDLE", help="several: an ensemble"
     )
-    found.add_argument("--data", type=Path, default=Path("data/prepare"), help="a prepared folder")
+    found.add_argument(
+        "--data", type=path_argument, default=Path("data/prepare"), help="a prepared folder"
+    )
     found.add_argument("--split", choices=("train", "val", "test"), default="test")
     found.add_argument(
         "--window", nargs=2, type=int, metavar=("H", "W"), help="of a sliding window"
@@ -37,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--flip", action="store_true", help="score the mirrored image too")
     found.add_argument("--merge", choices=known, default=default.merge)
     found.add_argument("--processes", type=int, help="by default one per core, on CUDA one")
-    found.add_argument("--out", type=Path, metavar="FILE.json")
+    found.add_argument("--out", type=path_argument, metavar="FILE.json")
     found.add_argument("--device", help="cpu, cuda or cuda:N; by default CUDA where there is one")
     return found
 

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrnet.errors import OcrnetError
+from ocrnet.errors import DataError, OcrnetError
 from ocrnet.files import write_whole
 from pipelines._arguments import Parser
 from pipelines._local import check_prefect, set_local_servers
+from pipelines._lock_text import check_lock
+from pipelines._outside import flow_run_id
+from pipelines._secrets import hide_secrets
 
 LOCK_FILE = Path("dvc.lock")
 
@@ -29,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     try:
         given = parser().parse_args(argv)
+        flow_run_id(given.run, "RUN")
         set_local_servers()
         check_prefect()
         from pipelines.flows.pools import asking, check_password, read_lock
@@ -36,8 +40,9 @@ def main(argv: Sequence[str]) -> int:
         check_password()
         with asking():
             text = read_lock(given.run)
+        check_lock(text, f"dvc.lock of run {given.run}", DataError)
     except OcrnetError as error:
-        print(f"take: {error}", file=sys.stderr)
+        print(f"take: {hide_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     write_whole(LOCK_FILE, text)
     print(

@@ -95,7 +95,10 @@ class TrainParams(Section):
 class RetrainParams(Section):
     """How extra data joins the real data."""
 
-    arms: Annotated[tuple[str, ...], Field(min_length=1)] = ("gan",)
+    # A word each: dvc.yaml puts it into a command and a path.
+    arms: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...], Field(min_length=1)
+    ] = ("gan",)
     real_fraction: Share = 0.5  # of each batch
     # Of an extra pixel in the loss; a real one has 1.
     synthetic_weight: Annotated[float, Number, Field(gt=0, le=1000)] = 1.0

@@ -14,6 +14,8 @@ from typing import Any
 import fsspec
 from ruamel.yaml import YAML
 
+from pipelines._secrets import hide_secrets
+
 VARIABLE = "OCRNET_CHECKPOINTS"
 FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage`
 INTERVAL_S = 2.0
@@ -80,7 +82,7 @@ def mirror_checkpoints(root: Path, stage: str) -> Iterator[None]:
     mirror = Mirror(root / FOLDER / stage, f"{store.rstrip('/')}/{stage}")
     found = _quietly(mirror.fetch, stage, "fetched from")
     if found:
-        print(f"{stage}: goes on from a checkpoint of {store}", flush=True)
+        print(f"{stage}: goes on from a checkpoint of {hide_secrets(store)}", flush=True)
     ended = threading.Event()
     sender = threading.Thread(target=_send_until, args=(mirror, stage, ended), daemon=True)
     sender.start()
@@ -103,7 +105,7 @@ def _quietly(action: Any, stage: str, what: str) -> Any:
     try:
         return action()
     except Exception as error:  # a store may raise anything
-        words = " ".join(str(error).split())
+        words = hide_secrets(" ".join(str(error).split()))
         print(f"{stage}: a checkpoint could not be {what} the store: {words}", flush=True)
         return None
 

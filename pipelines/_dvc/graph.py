@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -14,6 +15,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from ocrnet.errors import OcrnetError, ParamsError
+from pipelines._lock_text import GRAPH_FILE, Templates
+from pipelines._outside import pool_name, shown, stage_name
 
 DEFAULT_POOL = "cpu"
 
@@ -45,10 +48,12 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
     """Return the targets and all that they read, each after what it reads; without targets, all.
 
     Raises:
-        ParamsError: a target is not in `dvc.yaml`, or that file is wrong.
+        ParamsError: a target is not in `dvc.yaml`, that file is wrong, or a param puts more than a word into a command.
     """
     try:
         graph = repo.index.graph
+        for stage in graph.nodes:
+            check_stage(repo, stage)
         wanted = [stage for target in targets for stage in repo.stage.collect(target)]
     except DvcException as error:
         raise ParamsError(f"dvc.yaml: {' '.join(str(error).split())}") from None
@@ -59,13 +64,34 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
     return [_node(stage, graph) for stage in order]
 
 
+def check_stage(repo: Repo, stage: Any) -> None:
+    """Hold a stage, with the params in it, against what `dvc.yaml` says with none: before any shell sees its command.
+
+    Raises:
+        ParamsError: its command, its name or where it writes is not what `dvc.yaml` says.
+    """
+    if not stage.cmd:
+        return  # raw data, which a `.dvc` file tracks
+    root = Path(repo.root_dir).resolve()
+    stage_name(stage.name or stage.addressing, GRAPH_FILE)
+    Templates.read(Path(stage.path)).check_command(stage.name, stage.cmd)
+    for out in stage.outs:
+        path = Path(out.fs_path).resolve()
+        if out.protocol != "local" or root not in path.parents:
+            raise ParamsError(
+                f"{GRAPH_FILE}: {stage.name}: writes {shown(str(out))}, which is not within the repository."
+            )
+
+
 def _node(stage: Any, graph: "nx.DiGraph[Any]") -> Node:
     meta = stage.meta if isinstance(stage.meta, Mapping) else {}
     command = stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd or [])
     return Node(
         name=stage.addressing,
         upstream=tuple(sorted(other.addressing for other in graph.successors(stage))),
-        pool=str(meta.get("pool", DEFAULT_POOL)),
+        pool=pool_name(
+            meta.get("pool", DEFAULT_POOL), f"{GRAPH_FILE}: {stage.addressing}: meta.pool"
+        ),
         small=bool(meta.get("small", False)),
         always=bool(stage.always_changed),
         command=command,

@@ -13,18 +13,21 @@ from types import FrameType
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from ocrnet.errors import OcrnetError
+from ocrnet.errors import OcrnetError, ParamsError
 from pipelines._dvc.checkpoints import mirror_checkpoints
+from pipelines._dvc.graph import check_stage
 from pipelines._dvc.guard import lease_to
 from pipelines._dvc.outputs import bring, remove_strays
 from pipelines._dvc.process import MACHINE, exit_code_of, open_repo
 from pipelines._dvc.prune import prune
 from pipelines._dvc.run_cache import has_remote
+from pipelines._outside import stage_name
 
 
 def lease(repo: Repo, name: str) -> None:
     """Run a stage unless the run cache knows it, and send its outputs."""
-    (stage,) = repo.stage.collect(name)
+    (stage,) = repo.stage.collect(stage_name(name, "stage"))
+    check_stage(repo, stage)
     graph = repo.index.graph
     bring(repo, (other.addressing for other in graph.successors(stage)))
     remove_strays(repo, stage)
@@ -67,6 +70,9 @@ def main() -> int:
                 print(f"pruned {prune(repo)} old entries of the run cache")
                 return 0
             lease(repo, name)
+    except ParamsError as error:  # the same on every machine
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
     except OcrnetError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return MACHINE

@@ -10,10 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ocrnet.errors import RebuildError
+from pipelines import _outside
+from pipelines._lock_text import check_lock
 
-from .lock import key_of, load_plain_yaml
+from .lock import key_of
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
 from .target import Target
@@ -40,16 +43,20 @@ class Provenance:
 
     @property
     def stages(self) -> dict[str, Any]:
-        """The stages of `dvc.lock`, every scalar as text."""
-        return load_plain_yaml(self.lock, Path(self.run_id, "dvc.lock")).get("stages") or {}
+        """The stages of `dvc.lock`, every scalar as text.
+
+        Raises:
+            RebuildError: it is not what DVC writes.
+        """
+        return check_lock(self.lock, f"dvc.lock of run {self.run_id}", RebuildError)
 
     def unlike(self, tags: Mapping[str, str]) -> str | None:
         """Return how the entries of the version's stages differ from what its tags say, or None."""
         wanted = {tags["stage"]: tags[KEY_TAG], EVALUATE: tags[EVALUATION_TAG]}
         stages = self.stages
         for stage, key in wanted.items():
-            if stage not in stages:
-                return f"its dvc.lock has no {stage}"
+            if stage not in stages or not stages[stage].get("outs"):
+                return f"its dvc.lock has no {stage} with an output"
             if key_of(stage, stages[stage]) != key:
                 return f"its dvc.lock has another {stage} than the version"
         return None
@@ -139,11 +146,51 @@ def _read(client: "MlflowClient", model: str, version: str) -> Origin:
             f"{place}: has no tag {', '.join(missing)}, so nothing says how it was made. "
             "Only versions that `publish` registered can be rebuilt."
         )
+    check_tags(found.tags, place)
     evaluation = _find_evaluation(client, found.tags[EVALUATION_TAG])
     provenance, notes = _choose(client, found, evaluation, place=place)
     _check_params(provenance, found.tags["stage"], place=place)
     tags = {} if evaluation is None else dict(evaluation.data.tags)
+    if "git.sha" in tags:
+        where = f"run {evaluation.info.run_id if evaluation else ''}: tag git.sha"
+        _commit_or_none(tags["git.sha"], where)
     return Origin(model, str(found.version), dict(found.tags), provenance, tags, notes)
+
+
+def check_tags(tags: Mapping[str, str], place: str) -> None:
+    """Check the tags of a version before one of them reaches git, DVC or a query.
+
+    Raises:
+        RebuildError: a tag is not what `publish` writes.
+    """
+    for name, value in tags.items():
+        where = f"{place}: tag {name}"
+        if name == "git.sha":
+            _commit_or_none(value, where)
+        elif name == "stage":
+            _outside.stage_name(value, where, RebuildError)
+        elif name in (KEY_TAG, EVALUATION_TAG, WEIGHTS_TAG, "dvc.lock_md5"):
+            _outside.digest(value, where, RebuildError)
+        elif name == "metrics":
+            _check_metrics(value, where)
+
+
+def _commit_or_none(value: str, where: str) -> None:
+    """Take what `publish` writes where there was no commit, too: that such a version has none is told later."""
+    if value != "none":
+        _outside.commit_id(value, where, RebuildError)
+
+
+def _check_metrics(text: str, where: str) -> None:
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
+        loaded = None
+    if not isinstance(loaded, dict) or not all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        for value in loaded.values()
+    ):
+        raise RebuildError(f"{where}: found {_outside.shown(text)}. It is a JSON object of scores.")
 
 
 def _find_version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
@@ -180,7 +227,7 @@ def _choose(
     They lie under the run of the training. Where a later evaluation chose the same weights, the version's `dvc.lock` is
     a newer one, and lies under the run of that evaluation.
     """
-    runs = [str(version.run_id or "")]
+    runs = [str(version.run_id)] if version.run_id else []
     if evaluation is not None:
         runs.append(str(evaluation.info.run_id))
     reasons: list[str] = []
@@ -212,6 +259,7 @@ def _held(client: "MlflowClient", runs: list[str], reasons: list[str]) -> Iterat
 
     for run_id in runs:
         try:
+            _outside.run_id(run_id, "run", RebuildError)
             if client.get_run(run_id).info.lifecycle_stage == "deleted":
                 reasons.append(f"run {run_id} was deleted")
                 continue
@@ -233,8 +281,12 @@ def _check_params(provenance: Provenance, stage: str, *, place: str) -> None:
         RebuildError: a value differs.
     """
     yaml = YAML(typ="safe")
-    params = yaml.load(BytesIO(provenance.params))
-    stages = yaml.load(BytesIO(provenance.lock))["stages"]
+    try:
+        params = yaml.load(BytesIO(provenance.params))
+        stages = yaml.load(BytesIO(provenance.lock))["stages"]
+    except (YAMLError, RecursionError, ValueError) as error:
+        told = _outside.shown(" ".join(str(error).split()))
+        raise RebuildError(f"{place}: params.yaml of run {provenance.run_id}: not YAML: {told}") from None  # fmt: skip
     for name in (stage, EVALUATE):
         for key, locked in (stages[name].get("params") or {}).get("params.yaml", {}).items():
             found = _look_up(params, key)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.tracking import METRICS_FILE, METRICS_LINES, RECORD_FILE
-
-from .target import HIDDEN, hide_userinfo, is_secret_name
+from pipelines._secrets import HIDDEN, hide_secrets, is_secret_name
 
 LONGEST_PARAM = 500
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")  # what MLflow takes on every system
@@ -140,7 +139,7 @@ def _finals(folder: Path) -> dict[str, float]:
 def _param_text(name: str, value: Any) -> str:
     if is_secret_name(name):
         return HIDDEN
-    text = hide_userinfo(value if isinstance(value, str) else json.dumps(value))
+    text = hide_secrets(value if isinstance(value, str) else json.dumps(value))
     if len(text) > LONGEST_PARAM:
         return f"{text[:LONGEST_PARAM]} ... (cut: {len(text)} characters, whole in {RECORD_FILE})"
     return text

@@ -9,6 +9,7 @@ from ocrnet.config import Params
 from ocrnet.errors import DataError, GateError, StoreError
 from ocrnet.params_file import load_params
 from pipelines._commit import git_tags
+from pipelines._outside import device_name, registry_name, text_line, version_or_alias
 
 from .aliases import PREVIOUS, read_aliases
 from .client import Session, connect, outages
@@ -63,6 +64,10 @@ def promote(options: PromoteOptions) -> Outcome:
         StoreError: MLflow is away.
     """
     params = load_params(options.params)
+    registry_name(options.model or params.publish.model_name, "--model")
+    version_or_alias(options.version, "--version")
+    text_line(options.reason, "--reason")
+    device_name(options.device, "--device")
     with opened(params) as session:
         return settle(session, propose(session, options, params), options, params)
 
@@ -79,7 +84,8 @@ def rollback(
         StoreError: MLflow is away.
     """
     loaded = load_params(params)
-    name = model or loaded.publish.model_name
+    name = registry_name(model or loaded.publish.model_name, "--model")
+    text_line(reason, "--reason")
     patience_s = 60 * loaded.promote.abandoned_minutes
     with opened(loaded) as session:
         notes = repair_unfinished(session, name, patience_s=patience_s)

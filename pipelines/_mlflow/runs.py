@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipelines._commit import commit_tags
+from pipelines._secrets import hide_secrets
 
 from .client import Session
 from .lock import LOCK_FILE, Entry, Lock
@@ -31,6 +33,7 @@ METRICS_PER_CALL = 1000
 PARAMS_PER_CALL = 100
 LARGEST_ARTIFACT = 100 * 2**20
 FLOW_RUNS = "OCRNET_FLOW_RUNS"  # stage: flow run, as JSON, of a flow that runs `publish`
+TEXTS = {".csv", ".html", ".json", ".lock", ".md", ".txt", ".yaml"}
 WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx"}  # reach MLflow as a registered model alone
 PREFECT = {
     "prefect.flow_run_id": ("PREFECT__FLOW_RUN_ID", "PREFECT_FLOW_RUN_ID"),
@@ -131,10 +134,23 @@ def log_artifacts(session: Session, run_id: str, out: Path) -> None:
                 "%s: larger than %d MiB, not sent to MLflow", path, LARGEST_ARTIFACT >> 20
             )
             continue
-        session.client.log_artifact(run_id, str(path))
+        _log_file(session, run_id, path)
     for path in (LOCK_FILE, Path("params.yaml")):
         if path.is_file():
-            session.client.log_artifact(run_id, str(path), "provenance")
+            _log_file(session, run_id, path, "provenance")
+
+
+def _log_file(session: Session, run_id: str, path: Path, folder: str | None = None) -> None:
+    """Send a file; one that holds a secret, such as a store's address in `params.yaml`, is sent without it."""
+    content = path.read_bytes() if path.suffix in TEXTS else b""
+    shown = hide_secrets(content.decode(errors="surrogateescape"))
+    if shown.encode(errors="surrogateescape") == content:
+        session.client.log_artifact(run_id, str(path), folder)
+        return
+    with TemporaryDirectory() as place:
+        copy = Path(place, path.name)
+        copy.write_bytes(shown.encode(errors="surrogateescape"))
+        session.client.log_artifact(run_id, str(copy), folder)
 
 
 def lineage(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ocrnet.errors import DataError, MachineError, StoreError
 from ocrnet.machine import machine_error
 from ocrnet.tracking_names import experiment_fault, model_fault
+from pipelines._outside import registry_name
 
 from .challenger import Challenger, read_challenger
 from .damage import damage_of
@@ -32,6 +33,8 @@ def publish() -> int:
     """
     target = find_target()
     experiment, model = _destination()
+    for key, name in (("experiment", experiment), ("model_name", model)):
+        registry_name(name, f"{PARAMS_FILE}: publish.{key}")
     lock = read_lock()
     challenger = read_challenger(lock)
     sent = load_sent(target, experiment)

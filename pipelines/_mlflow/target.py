@@ -10,18 +10,14 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ocrnet.errors import ParamsError
 from pipelines._access import credentials_for, read_access
+from pipelines._secrets import HIDDEN, hide_secrets, secrets_of
 
 STATE = Path(".state")
 DEFAULT_URI = "sqlite:///mlflow.db"
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-HIDDEN = "***"
-_USERINFO = re.compile(r"://[^/\s]*@")
-_QUERY_SECRET = re.compile(
-    r"([?&][^=&\s]*(?:token|secret|password|signature|key)[^=&\s]*=)[^&\s'\"]+", re.I
-)
-_SECRET_NAME = re.compile(r"(?:password|secret|credential|api_?key|token)$", re.I)
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Target:
         """Return `text` without this target's secrets, in one line."""
         for secret in self.secrets:
             text = text.replace(secret, HIDDEN)
-        return " ".join(hide_userinfo(text).split())
+        return " ".join(hide_secrets(text).split())
 
     def refusal(self, timeout_s: float = 4.0) -> str | None:
         """Return why nothing can be sent there now, or None; a few milliseconds where a server answers.
@@ -94,17 +90,28 @@ def _health(uri: str, timeout_s: float) -> int:
 
 
 def find_target(environment: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that `MLFLOW_TRACKING_URI` names, or the local file of the repository."""
+    """Return the target that `MLFLOW_TRACKING_URI` names, or the local file of the repository.
+
+    Raises:
+        ParamsError: it is no address.
+    """
     raw = environment.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
-    parts = urlsplit(raw)
-    secrets = {environment.get(name, "") for name in SECRETS}
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port
+    except ValueError as error:
+        raise ParamsError(
+            f"MLFLOW_TRACKING_URI: {hide_secrets(raw)}: {error}. Give the address of a server, such as "
+            "http://127.0.0.1:5000, or of a database."
+        ) from None
+    secrets = {environment.get(name, "") for name in SECRETS} | secrets_of(raw)
     secrets.add(credentials(environment).get("MLFLOW_TRACKING_PASSWORD", ""))
     if parts.password:
         secrets |= {parts.password, unquote(parts.password)}
     uri = raw
     if parts.scheme in ("http", "https"):  # user and password travel by environment (`credentials`)
         uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
-    shown = hide_userinfo(uri)
+    shown = hide_secrets(uri)
     return Target(uri, shown, tuple(sorted(secrets - {""}, key=len, reverse=True)))
 
 
@@ -123,21 +130,3 @@ def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         "MLFLOW_TRACKING_USERNAME": unquote(parts.username),
         "MLFLOW_TRACKING_PASSWORD": unquote(parts.password or ""),
     }
-
-
-def hide_userinfo(text: str) -> str:
-    """Return `text` with the user, password and signed query of every address in it hidden.
-
-    >>> hide_userinfo("https://ann:pw@host/a?token=1")
-    'https://***@host/a?token=***'
-    """
-    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _USERINFO.sub(f"://{HIDDEN}@", text))
-
-
-def is_secret_name(name: str) -> bool:
-    """Tell whether a parameter of this name is never sent.
-
-    >>> is_secret_name("data.api_key"), is_secret_name("model.key_channels")
-    (True, False)
-    """
-    return bool(_SECRET_NAME.search(name))

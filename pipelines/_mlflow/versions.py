@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ocrnet.errors import BundleError, DataError
+from pipelines._outside import digest, registry_name, run_id, version_number, version_or_alias
 
 from .client import Session
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
@@ -45,10 +46,13 @@ def find_version(session: Session, model: str, wanted: str) -> Version:
     """Return a version by its number or by an alias.
 
     Raises:
+        ParamsError: the name of the model or of the version is none.
         DataError: there is none.
     """
     from mlflow.exceptions import MlflowException
 
+    registry_name(model, "--model")
+    version_or_alias(wanted, "--version")
     client = session.client
     by_number = wanted.isdecimal()
     try:
@@ -63,7 +67,8 @@ def find_version(session: Session, model: str, wanted: str) -> Version:
         raise DataError(
             f"{model}: {what} in {session.target.shown}. `python -m pipelines.publish` registers one."
         ) from None
-    return Version(model, str(found.version), str(found.run_id or ""), dict(found.tags))
+    number = version_number(str(found.version), f"{model}: version", DataError)
+    return Version(model, number, str(found.run_id or ""), dict(found.tags))
 
 
 def fetch_bundle(version: Version, folder: Path) -> Path:
@@ -96,12 +101,12 @@ def stored_scores(
     session: Session, version: Version, split: "TestSplit", protocol: "Protocol"
 ) -> "Candidate | None":
     """Return what `evaluate` counted of a version, where that was on this very split and by this protocol."""
-    run_id = _evaluation_run(session, version)
-    if run_id is None:
+    run = _evaluation_run(session, version)
+    if run is None:
         return None
     with TemporaryDirectory() as folder:
         for name in (SCORES, CONFUSIONS):
-            if not _fetch(session, run_id, name, Path(folder)):
+            if not _fetch(session, run, name, Path(folder)):
                 return None
         return _read_scores(Path(folder), version, split, protocol)
 
@@ -110,15 +115,18 @@ def _evaluation_run(session: Session, version: Version) -> str | None:
     key = version.tags.get(EVALUATION_TAG)
     if not key or not version.run_id:
         return None
+    place = f"{version.model} {version.name}"
+    digest(key, f"{place}: tag {EVALUATION_TAG}", DataError)
+    run_id(version.run_id, f"{place}: run", DataError)
     experiment = session.client.get_run(version.run_id).info.experiment_id
     found = session.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
     return str(found[0].info.run_id) if found else None
 
 
-def _fetch(session: Session, run_id: str, name: str, folder: Path) -> bool:
-    if name not in {item.path for item in session.client.list_artifacts(run_id)}:
+def _fetch(session: Session, run: str, name: str, folder: Path) -> bool:
+    if name not in {item.path for item in session.client.list_artifacts(run)}:
         return False
-    session.client.download_artifacts(run_id, name, str(folder))
+    session.client.download_artifacts(run, name, str(folder))
     return True
 
 

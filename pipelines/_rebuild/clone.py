@@ -1,13 +1,12 @@
 """A scratch clone at the commit of a version; the repository it comes from is only read."""
 
-import os
 import subprocess
 from pathlib import Path
 
-from ocrnet.errors import RebuildError
-from pipelines._mlflow.target import hide_userinfo
-
-HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+from ocrnet.errors import DataError, RebuildError
+from pipelines._git import run_git
+from pipelines._outside import commit_id, repository
+from pipelines._secrets import hide_secrets, without_credentials
 
 
 def find_repository(folder: Path) -> str:
@@ -29,27 +28,36 @@ def find_repository(folder: Path) -> str:
     return str((Path(root.stdout.strip()) / url).resolve()) if is_relative else url
 
 
-def clone(repository: str, into: Path) -> None:
-    """Clone a repository, nothing checked out.
+def clone(address: str, into: Path) -> None:
+    """Clone a repository, nothing checked out; the clone's settings hold no credentials.
 
     Raises:
+        ParamsError: the address is none of a repository.
         RebuildError: git cannot.
     """
-    if Path(repository).is_dir():
-        repository = str(Path(repository).resolve())
-    done = _git(Path(), "clone", "--quiet", "--no-checkout", "--", repository, str(into.resolve()))
+    repository(address, "--repository")
+    if Path(address).is_dir():
+        address = str(Path(address).resolve())
+    arguments = (
+        "--quiet",
+        "--no-checkout",
+        "--",
+        without_credentials(address),
+        str(into.resolve()),
+    )
+    done = _git(Path(), "clone", *arguments, address=address)
     if done.returncode != 0:
-        raise RebuildError(f"{hide_userinfo(repository)}: cannot be cloned: {_reason(done)}")
+        raise RebuildError(f"{hide_secrets(address)}: cannot be cloned: {_reason(done)}")
 
 
-def check_out(into: Path, sha: str, repository: str) -> None:
+def check_out(into: Path, sha: str, address: str) -> None:
     """Check out a commit, which may be on no branch any more.
 
     Raises:
         RebuildError: the repository does not have it.
     """
-    if not has_commit(into, sha):
-        shown = hide_userinfo(repository)
+    if not has_commit(into, sha, address):
+        shown = hide_secrets(address)
         here = _git(Path(), "cat-file", "-e", f"{sha}^{{commit}}").returncode == 0
         cure = "It is in the present checkout: push it, or give `--repository .`." if here else \
             "Was it never pushed? Give --repository with one that has it."  # fmt: skip
@@ -59,26 +67,26 @@ def check_out(into: Path, sha: str, repository: str) -> None:
         raise RebuildError(f"{into}: commit {sha} cannot be checked out: {_reason(done)}")
 
 
-def has_commit(into: Path, sha: str) -> bool:
-    """Tell whether the clone, or else its origin, has a commit."""
-    place = f"{sha}^{{commit}}"
+def has_commit(into: Path, sha: str, address: str) -> bool:
+    """Tell whether the clone, or else its origin, has a commit.
+
+    Raises:
+        RebuildError: it is not the hash of a commit.
+    """
+    place = f"{commit_id(sha, 'git.sha', RebuildError)}^{{commit}}"
     if _git(into, "cat-file", "-e", place).returncode == 0:
         return True
-    _git(into, "fetch", "--quiet", "origin", sha)  # a server may give out what no branch reaches
+    # A server may give out what no branch reaches.
+    _git(into, "fetch", "--quiet", "--end-of-options", "origin", sha, address=address)
     return _git(into, "cat-file", "-e", place).returncode == 0
 
 
-def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    # Neither a question on the terminal nor the variables of a hook that this may run in.
-    kept = {name: text for name, text in os.environ.items() if name not in HOOK}
+def _git(folder: Path, *arguments: str, address: str = "") -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments], env={**kept, "GIT_TERMINAL_PROMPT": "0"},
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise RebuildError("git: no such command. Install git.") from None
+        return run_git(folder, *arguments, address=address)
+    except DataError as error:
+        raise RebuildError(str(error)) from None
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    return hide_userinfo(" ".join(done.stderr.split()))[:300]
+    return " ".join(done.stderr.split())[:300]

@@ -10,12 +10,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ocrnet.errors import RebuildError
+from ocrnet.errors import ParamsError, RebuildError
+from pipelines._lock_text import GRAPH_FILE, Templates
 from pipelines._mlflow.lock import file_hash, folder_md5
-from pipelines._mlflow.origin import EVALUATE, Provenance
-from pipelines._mlflow.target import hide_userinfo
+from pipelines._mlflow.origin import EVALUATE, UNTRUSTED, Origin, Provenance
+from pipelines._outside import own_file, relative_path
+from pipelines._secrets import hide_secrets
+from pipelines._workspace import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 
 FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")
+CODE = Path(__file__).parents[2]
 STDERR = 2  # what DVC tells while it runs; standard output is for the table
 
 
@@ -38,8 +42,14 @@ class ScratchClone:
         if not (root / ".dvc").is_dir():
             raise RebuildError(f"{root}: the commit has no .dvc, so DVC knows nothing there.")
         self.changed_code = changed_code
-        (root / "dvc.lock").write_bytes(provenance.lock)
-        (root / "params.yaml").write_bytes(provenance.params)
+        for name in WRITTEN:
+            own_file(root, name, RebuildError)
+        (root / LOCK_FILE).write_bytes(provenance.lock)
+        (root / PARAMS_FILE).write_bytes(provenance.params)
+        try:
+            check_params(root)
+        except ParamsError as error:
+            raise RebuildError(f"params.yaml of run {provenance.run_id}: {error}") from None
 
     @property
     def out(self) -> Path:
@@ -65,6 +75,7 @@ class ScratchClone:
         Raises:
             RebuildError: the remote does not have it, or a stage failed.
         """
+        self._check_commands()
         known = set(self._dvc("stage", "list", "--name-only", "--all").stdout.split())
         self._pull(sorted(known & needed_stages(self._entries, self._stages)))
         self._stop_following()
@@ -76,6 +87,18 @@ class ScratchClone:
             raise RebuildError(
                 f"{' '.join(self._stages)}: `dvc repro` ended with {code}; the lines above say why."
             )
+
+    def _check_commands(self) -> None:
+        """Look at the commands that the params make, before DVC gives one to a shell."""
+        paths = [str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "pipelines._dvc.graph"], cwd=self.root,
+            env=self._environment() | {"PYTHONPATH": os.pathsep.join(paths)},
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode:
+            told = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise RebuildError(f"params of the version: {hide_secrets(told)}")
 
     def _pull(self, stages: Sequence[str]) -> None:
         # Without a remote, everything is in the shared cache or nowhere.
@@ -116,6 +139,30 @@ class ScratchClone:
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
         }
+
+
+def check_stages(root: Path, origin: Origin, stages: Sequence[str]) -> list[str]:
+    """Hold what `dvc.lock` says of stages against `dvc.yaml` of the commit, and return the dependencies it lacks.
+
+    Raises:
+        RebuildError: `dvc.yaml` has no such stage, or another command or output.
+    """
+    templates = Templates.read(own_file(root, GRAPH_FILE, RebuildError), RebuildError)
+    missing: list[str] = []
+    for name in stages:
+        entry = origin.provenance.stages[name]
+        try:
+            templates.check_outs(name, [out["path"] for out in entry["outs"]], RebuildError)
+            if not origin.is_dirty:
+                templates.check_command(name, entry["cmd"], RebuildError)
+        except RebuildError as error:
+            raise RebuildError(
+                f"dvc.lock of run {origin.provenance.run_id}: {error} {UNTRUSTED}"
+            ) from None
+        place = f"dvc.lock of run {origin.provenance.run_id}: {name}: deps"
+        deps = [relative_path(dep["path"], place, RebuildError) for dep in entry.get("deps", [])]
+        missing += templates.foreign_deps(name, deps, RebuildError)
+    return missing
 
 
 def changed_code(root: Path, entries: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
@@ -178,4 +225,4 @@ def _missing(done: "subprocess.CompletedProcess[str]", *, has_remote: bool) -> s
     errors = (
         re.findall(r"^ERROR: (.*)$", done.stderr, re.M) or done.stderr.strip().splitlines()[-1:]
     )
-    return f"dvc: {hide_userinfo(' '.join(errors))[:400] or f'ended with {done.returncode}'}"
+    return f"dvc: {hide_secrets(' '.join(errors))[:400] or f'ended with {done.returncode}'}"

@@ -10,6 +10,7 @@
 | `gate` | promotion and rollback as flows |
 | `watch` | the flow that looks for new raw data |
 | `bootstrap` | pools, deployments and automations |
+| `jobs` | the process that a worker starts for a run |
 | `slot` | a worker that drains |
 | `patience` | that outlasts a server that is away |
 """

@@ -23,6 +23,7 @@ from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from pipelines.flows.gate import promote, rollback
+from pipelines.flows.jobs import ENGINE
 from pipelines.flows.pipeline import pipeline
 from pipelines.flows.stage import stage
 from pipelines.flows.times import next_run, nightly_schedule, watch_schedule
@@ -34,8 +35,6 @@ HEARTBEAT_S = 30  # the shortest that Prefect allows
 LOST_AFTER_S = 180  # two heartbeats, and two minutes in which the server may be away itself
 PENDING_LIMIT_S = 300
 ENDED = ("Completed", "Failed", "Cancelled", "Crashed")
-# Without a command, the worker starts one interpreter to look for the flow and then another to run it.
-ENGINE = "python -m prefect.engine"
 
 
 def make_all(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
+from pipelines._secrets import hide_secrets
 from pipelines._workspace import Clone
 
 GRACE_S = 12.0  # from SIGTERM to SIGKILL: a cancelled run leaves the GPU well within half a minute
@@ -42,7 +43,9 @@ def advance(clone: Clone, targets: Sequence[str], done: Sequence[str]) -> list[d
         if line["state"] == "error":
             raise _error(line["code"], line["message"])
     if process.returncode:
-        raise MachineError(f"pipelines._dvc.advance: exit code {process.returncode}: {told[-500:]}")
+        raise MachineError(
+            f"pipelines._dvc.advance: exit code {process.returncode}: {hide_secrets(told)[-500:]}"
+        )
     return lines
 
 
@@ -104,7 +107,7 @@ def prune(clone: Clone) -> None:
 
 def _lines(stream: IO[str] | None) -> Iterator[str]:
     for line in stream or ():
-        text = line.rstrip()
+        text = hide_secrets(line.rstrip())
         if text:
             yield text
 
@@ -143,6 +146,8 @@ def _started(
         yield process
     finally:
         _end_group(process)
+        for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
+            stream.close()
 
 
 def _end_group(process: "subprocess.Popen[str]") -> None:
@@ -159,4 +164,4 @@ def _end_group(process: "subprocess.Popen[str]") -> None:
 
 def _error(code: int, message: str) -> OcrnetError:
     kinds: dict[int, type[OcrnetError]] = {2: ParamsError, 3: DataError, 70: MachineError}
-    return kinds.get(code, OcrnetError)(message)
+    return kinds.get(code, OcrnetError)(hide_secrets(message))

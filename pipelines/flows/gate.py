@@ -3,7 +3,7 @@
 They run the commands of the same names in a clone of the commit, with what `prepare` and `evaluate` wrote restored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -12,9 +12,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ocrnet.errors import DataError, GateError, OcrnetError
+from pipelines import _outside
 from pipelines._workspace import Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows.command import advance, run_module
-from pipelines.flows.stage import EXIT
+from pipelines.flows.stage import EXIT, refuse
 
 REFUSED = "Refused"
 TEST_DATA = ("prepare", "evaluate")
@@ -39,13 +40,9 @@ def promote(
         first: there is no champion yet, and minimum scores will do.
         dry_run: decide and move nothing.
     """
-    arguments = [
-        *(["--version", version] if version else []),
-        *(["--model", model] if model else []),
-        *(["--first"] if first else []),
-        *(["--dry-run"] if dry_run else []),
-    ]
-    return _run(repository, revision, "promote", arguments, before=_restore_test_data)
+    given = {"version": version, "model": model}
+    flags = [*(["--first"] if first else []), *(["--dry-run"] if dry_run else [])]
+    return _run(repository, revision, "promote", given, flags, before=_restore_test_data)
 
 
 @flow(name="rollback", flow_run_name="rollback")
@@ -60,18 +57,16 @@ def rollback(
         model: the registered model; none: that of params.yaml.
         reason: that the ledger keeps.
     """
-    arguments = [
-        *(["--model", model] if model else []),
-        *(["--reason", reason] if reason else []),
-    ]
-    return _run(repository, revision, "rollback", arguments)
+    return _run(repository, revision, "rollback", {"model": model, "reason": reason})
 
 
 def _run(
     repository: str,
     revision: str,
     name: str,
-    arguments: list[str],
+    given: Mapping[str, str],
+    flags: Sequence[str] = (),
+    *,
     before: Callable[[Clone], None] = lambda clone: None,
 ) -> State[Any]:
     logger = get_run_logger()
@@ -82,12 +77,13 @@ def _run(
         lines.append(line)
 
     try:
+        arguments = [*options(given), *flags]
         with hold_clone(repository) as clone:
             check_out(clone, resolve_revision(clone, revision), {})
             before(clone)
             code, _ = run_module(clone, f"pipelines.{name}", *arguments, log=tell)
     except OcrnetError as error:
-        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+        return refuse(error)
     create_markdown_artifact("```\n" + "\n".join(lines) + "\n```\n", key=name)
     words = lines[-1] if lines else ""
     if code == GateError.exit_code:
@@ -95,6 +91,20 @@ def _run(
     if code:
         return Failed(name=f"{EXIT}{code}", message=words)
     return Completed(message=words)
+
+
+def options(given: Mapping[str, str]) -> list[str]:
+    """Return the options of a command, each in one word with its value, which is then no option itself.
+
+    Raises:
+        ParamsError: a value is not what the option takes.
+    """
+    parsers = {
+        "version": _outside.version_or_alias,
+        "model": _outside.registry_name,
+        "reason": _outside.text_line,
+    }
+    return [f"--{name}={parsers[name](value, name)}" for name, value in given.items() if value]
 
 
 def _restore_test_data(clone: Clone) -> None:

@@ -13,24 +13,20 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, WorkerStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as current
-from prefect.states import Cancelling, Completed, Failed
+from prefect.states import Cancelling, Completed
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
+from pipelines import _outside
+from pipelines._branch import Lease, check_branch, push_lock
 from pipelines._commit import BASE_VARIABLE
-from pipelines._workspace import (
-    LOCK_FILE,
-    Clone,
-    check_out,
-    hold_clone,
-    push_lock,
-    resolve_revision,
-)
+from pipelines._secrets import has_secret, hide_secrets
+from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows import command, summary
 from pipelines.flows.deleted import ended_if_deleted
 from pipelines.flows.quiet import tell_in_one_line
 from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
-from pipelines.flows.stage import EXIT, HANDED_BACK
+from pipelines.flows.stage import EXIT, HANDED_BACK, refuse
 from pipelines.flows.start import start_run
 
 POLL_INTERVAL_S = 1.0
@@ -55,26 +51,44 @@ def pipeline(
         revision: a branch, tag or commit of it.
         targets: stages to run, with all that they read; none: all.
         overrides: params by dotted keys, such as train.steps.
-        branch: of the origin that gets dvc.lock; none: it is only an artifact of this run.
+        branch: the branch of the origin that gets dvc.lock, a new one or one of earlier runs; none: dvc.lock is only an
+            artifact of this run.
         retries: how often a stage is started again that its machine failed.
     """
     tell_in_one_line()
     try:
+        _check(targets or [], overrides or {})
         with ended_if_deleted(), hold_clone(repository) as clone:
             commit = resolve_revision(clone, revision)
+            lease = check_branch(clone, branch, commit) if branch else None
             made = check_out(clone, commit, overrides or {})
             told = f", with {overrides}" if overrides else ""
             get_run_logger().info("commit %s of %s%s", commit[:10], repository, told)
             command.check_params(clone)
             runner = Runner(clone, repository, commit, dict(overrides or {}))
-            words = _run_stages(runner, targets or [], branch=branch, made=made, retries=retries)
+            words = _run_stages(runner, targets or [], lease=lease, made=made, retries=retries)
     except OcrnetError as error:
-        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+        return refuse(error)
     return Completed(message=words)
 
 
+def _check(targets: Sequence[str], overrides: Mapping[str, Any]) -> None:
+    """Check what the run was asked.
+
+    Raises:
+        ParamsError: a target is no name of a stage, or a parameter holds a secret, which Prefect would hand on.
+    """
+    for target in targets:
+        _outside.stage_name(target, "targets")
+    if has_secret(overrides):
+        raise ParamsError(
+            f"overrides: {hide_secrets(str(dict(overrides)))}: a value holds a password or a token, which Prefect "
+            "stores and shows. Change that password and give it to the workers: docs/flows.md, Credentials."
+        )
+
+
 def _run_stages(
-    runner: "Runner", targets: Sequence[str], *, branch: str, made: str, retries: int
+    runner: "Runner", targets: Sequence[str], *, lease: Lease | None, made: str, retries: int
 ) -> str:
     logger = get_run_logger()
     clone = runner.clone
@@ -82,15 +96,16 @@ def _run_stages(
         advance=lambda done: command.advance(clone, targets, done),
         start=runner.start, logger=logger, retries=retries,
     )  # fmt: skip
-    failure = ""
+    failure = branch = ""
     try:
         schedule.run()
-        if branch:
-            pushed = push_lock(clone, branch)
+        if lease is not None:
+            pushed = push_lock(clone, lease)
+            branch = lease.branch
             logger.info("dvc.lock is on branch %s, commit %s", branch, pushed[:10])
         command.prune(clone)
     except OcrnetError as error:
-        failure = str(error)
+        failure = hide_secrets(str(error))
         raise
     finally:
         facts = summary.Facts(runner.commit, made, branch, runner.flow_runs, failure)

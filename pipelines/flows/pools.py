@@ -1,5 +1,6 @@
 """The pools of the server, for `pipelines.work`, and the dvc.lock of a run, for `pipelines.take`."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from prefect.variables import Variable
 
 from ocrnet.errors import DataError, ParamsError, ServerError
 from pipelines._access import FILE, PREFECT_API, PREFECT_PASSWORD
-from pipelines._mlflow.target import hide_userinfo
+from pipelines._outside import pool_name, shown
+from pipelines._secrets import hide_secrets
 from pipelines.flows.bootstrap import needs_variable
+from pipelines.flows.needs import KEYS
 from pipelines.flows.summary import LOCK_KEY
 
 
@@ -30,7 +33,7 @@ def asking() -> Iterator[None]:
         ParamsError: it wants another password.
         ServerError: it does not answer, or with an error of its own.
     """
-    place = f"{PREFECT_API}={hide_userinfo(os.environ.get(PREFECT_API, ''))}"
+    place = f"{PREFECT_API}={hide_secrets(os.environ.get(PREFECT_API, ''))}"
     try:
         yield
     except httpx.HTTPStatusError as error:
@@ -64,7 +67,26 @@ def read_needs() -> dict[str, dict[str, Any]]:
     with get_client(sync_client=True) as client:
         names = [pool.name for pool in client.read_work_pools()]
     found: dict[str, Any] = {name: Variable.get(needs_variable(name)) for name in names}
-    return {name: value for name, value in found.items() if isinstance(value, dict)}
+    return {name: _checked(name, value) for name, value in found.items() if isinstance(value, dict)}
+
+
+def _checked(pool: str, needs: dict[str, Any]) -> dict[str, float]:
+    """Return what a pool promises, which anyone may have changed on the server.
+
+    Raises:
+        DataError: the pool has another name than `deploy` gives, or a promise is no number.
+    """
+    pool_name(pool, "pool", DataError)
+    try:
+        values = {str(key): float(value) for key, value in needs.items()}
+    except (TypeError, ValueError):
+        values = {"": math.nan}
+    if not all(key in KEYS and 0 <= value < math.inf for key, value in values.items()):
+        raise DataError(
+            f"pool {pool}: promises {shown(needs)}. It is numbers of {', '.join(KEYS)}. "
+            "Run `python -m pipelines.deploy` again."
+        )
+    return values
 
 
 def read_lock(run: str) -> str:

@@ -19,6 +19,7 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from pipelines._terminal import Terminal
+from pipelines.flows.jobs import FixedJob
 from pipelines.flows.patience import be_patient
 from pipelines.flows.quiet import tell_in_one_line
 
@@ -30,6 +31,7 @@ async def serve(pool: str, name: str, limit: int) -> None:
     worker = ProcessWorker(
         work_pool_name=pool, name=name, limit=limit, create_pool_if_not_found=False
     )
+    worker.job_configuration = FixedJob
     stopping, ended = asyncio.Event(), asyncio.Event()
     take = worker.get_and_submit_flow_runs
 

@@ -11,8 +11,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ocrnet.errors import OcrnetError
+from pipelines import _outside
 from pipelines._commit import BASE_VARIABLE
-from pipelines._workspace import LOCK_FILE, check_out, hold_clone
+from pipelines._lock_text import GRAPH_FILE, Templates, check_lock
+from pipelines._secrets import hide_secrets
+from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines.flows.command import run_stage
 from pipelines.flows.deleted import ended_if_deleted
 from pipelines.flows.quiet import tell_in_one_line
@@ -49,10 +52,10 @@ def stage(
             name=HANDED_BACK, message=f"{worker} lost this stage before; another worker takes it"
         )
     try:
+        _outside.stage_name(stage, "stage")
         with ended_if_deleted(), hold_clone(repository) as clone:
             check_out(clone, commit, overrides or {})
-            if lock:
-                (clone.folder / LOCK_FILE).write_text(json.dumps(json.loads(lock)))
+            put_lock(clone, stage, lock)
             logger.info("%s: on %s in %s", stage, worker or "this machine", clone.folder.name)
             code, lines = run_stage(
                 clone,
@@ -62,10 +65,28 @@ def stage(
                 environment={BASE_VARIABLE: commit},
             )
     except OcrnetError as error:
-        return Failed(name=f"{EXIT}{error.exit_code}", message=str(error))
+        return refuse(error)
     if code:
         return Failed(name=f"{EXIT}{code}", message=f"exit code {code}: {' | '.join(lines[-4:])}")
     return Completed(message=f"{stage}: outputs are in the run cache")
+
+
+def refuse(error: OcrnetError) -> State[Any]:
+    """Return the state of a run that ended with an error of the user's."""
+    return Failed(name=f"{EXIT}{error.exit_code}", message=hide_secrets(str(error)))
+
+
+def put_lock(clone: Clone, stage: str, lock: str) -> None:
+    """Write the entries of dvc.lock that a run was given, once they are those of the commit's dvc.yaml.
+
+    Raises:
+        ParamsError: they are not, or dvc.yaml has no such stage.
+    """
+    templates = Templates.read(clone.folder / GRAPH_FILE)
+    templates.check_stage(stage)
+    if lock:
+        templates.check_entries(check_lock(lock, "lock"))
+        (clone.folder / LOCK_FILE).write_text(json.dumps(json.loads(lock)))
 
 
 class Progress:

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run as current
 from prefect.utilities.urls import url_for
 
 from pipelines._mlflow.lock import key_of, load_plain_yaml
+from pipelines._secrets import hide_secrets
 from pipelines._workspace import LOCK_FILE
 from pipelines.flows.schedule import Told
 
@@ -46,13 +47,14 @@ def publish(root: Path, told: Mapping[str, Told], facts: Facts) -> None:
     try:
         lock = root / LOCK_FILE
         if lock.exists():
-            text = f"```yaml\n{lock.read_text()}```\n"
+            text = f"```yaml\n{hide_secrets(lock.read_text())}```\n"
             create_markdown_artifact(
                 text, key=LOCK_KEY, description=f"dvc.lock of commit {facts.made}"
             )
-        create_markdown_artifact(page(root, told, facts), key=SUMMARY_KEY)
+        create_markdown_artifact(hide_secrets(page(root, told, facts)), key=SUMMARY_KEY)
     except Exception as error:
-        get_run_logger().warning("the summary could not be sent: %s", error)
+        told_error = hide_secrets(str(error))
+        get_run_logger().warning("the summary could not be sent: %s", told_error)
 
 
 def page(root: Path, told: Mapping[str, Told], facts: Facts) -> str:

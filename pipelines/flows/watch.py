@@ -8,7 +8,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from prefect.variables import Variable
 
-from pipelines._workspace import Clone, git, hold_clone, resolve_revision
+from ocrnet.errors import OcrnetError
+from pipelines._git import git
+from pipelines._workspace import Clone, hold_clone, resolve_revision
+from pipelines.flows.stage import refuse
 from pipelines.flows.start import start_run
 
 PIPELINE = "pipeline/main"
@@ -24,9 +27,12 @@ def watch(repository: str, revision: str = "main") -> State[Any]:
         revision: the branch.
     """
     logger = get_run_logger()
-    with hold_clone(repository) as clone:
-        commit = resolve_revision(clone, revision)
-        found = raw_digest(clone, commit)
+    try:
+        with hold_clone(repository) as clone:
+            commit = resolve_revision(clone, revision)
+            found = raw_digest(clone, commit)
+    except OcrnetError as error:
+        return refuse(error)
     name = f"ocrnet_raw_{hashlib.sha256(f'{repository} {revision}'.encode()).hexdigest()[:12]}"
     known = Variable.get(name, default="")
     if found == known:

@@ -56,5 +56,5 @@ def test_a_refusal_is_an_answer_and_no_failure(stack: Stack) -> None:
     toy = stack.toy
     toy.run("dvc", "repro", "-q")
     toy.run("dvc", "push", "-q", "--run-cache")
-    assert promote(stack, version="3") == "Completed asked for --version 3"
+    assert promote(stack, version="3") == "Completed asked for --version=3"
     assert promote(stack, first=True) == "Refused asked for --first"

@@ -7,15 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ocrnet.errors import DataError, ParamsError
-from pipelines._workspace import (
-    LOCK_FILE,
-    Clone,
-    check_out,
-    git,
-    hold_clone,
-    push_lock,
-    resolve_revision,
-)
+from pipelines._git import git
+from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 
 from .toy import Toy, make_toy
 
@@ -157,18 +150,6 @@ def test_branches_tags_and_commits_are_found_after_they_were_pushed(
         toy.run("git", "commit", "-q", "--amend", "--allow-empty", "-m", "forced")
         toy.run("git", "push", "-q", "--force", "origin", "feature/x")
         assert resolve_revision(clone, "feature/x") == toy.run("git", "rev-parse", "HEAD").strip()
-
-
-def test_the_lock_goes_to_a_branch_as_one_commit_on_top(toy: Toy, tmp_path: Path) -> None:
-    with hold_clone(str(toy.origin), root=tmp_path) as clone:
-        commit = resolve_revision(clone, "main")
-        made = check_out(clone, commit, {"train.nap": 3})
-        (clone.folder / LOCK_FILE).write_text("schema: '2.0'\n")
-        pushed = push_lock(clone, "locks/a")
-        assert resolve_revision(clone, "locks/a") == pushed
-        assert git(clone.folder, "rev-list", f"{commit}..{pushed}").split() == [pushed, made]
-        assert git(clone.folder, "show", f"{pushed}:{LOCK_FILE}") == "schema: '2.0'"
-        assert git(clone.folder, "rev-parse", "refs/remotes/origin/main") == commit
 
 
 def test_an_origin_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""How git is run: without questions, without the variables of a hook, by known transports, its words without secrets.
+
+A word from outside stands behind `--` or `--end-of-options` and was parsed by `_outside` before.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from ocrnet.errors import DataError
+from pipelines._secrets import hide_secrets, without_credentials
+
+TRANSPORTS = ("file", "git", "http", "https", "ssh")  # none of which runs a command of the address
+TIMEOUT_S = 600
+HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+
+
+def run_git(
+    folder: Path, *arguments: str, address: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run git and return how it ended; its output holds no secret.
+
+    Args:
+        folder: the folder to run it in.
+        arguments: the arguments of git.
+        address: the address with credentials of a repository that the arguments name without.
+        environment: more variables.
+
+    Raises:
+        DataError: there is no git, or it did not end in time.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+            timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, env=_environment(address) | environment,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise DataError("git: no such command. Install git.") from None
+    except subprocess.TimeoutExpired:
+        raise DataError(f"git {arguments[0]} in {folder}: no answer within {TIMEOUT_S} s") from None
+    done.stderr = hide_secrets(done.stderr, address)
+    return done
+
+
+def git(folder: Path, *arguments: str, address: str = "", **environment: str) -> str:
+    """Run git and return what it prints.
+
+    Raises:
+        DataError: git failed, with its last line.
+    """
+    done = run_git(folder, *arguments, address=address, **environment)
+    if done.returncode:
+        told = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise DataError(f"git {arguments[0]} in {folder}: {hide_secrets(told, address)}")
+    return done.stdout.strip()
+
+
+def try_git(folder: Path, *arguments: str, address: str = "") -> str | None:
+    """Run git and return what it prints; None where it failed."""
+    try:
+        return git(folder, *arguments, address=address)
+    except DataError:
+        return None
+
+
+def _environment(address: str) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if name not in HOOK_VARIABLES}
+    allowed = kept.get("GIT_ALLOW_PROTOCOL")
+    names = [name for name in TRANSPORTS if allowed is None or name in allowed.split(":")]
+    kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": ":".join(names)}
+    clean = without_credentials(address)
+    if clean == address:
+        return kept
+    # By the environment: an argument would be kept in the clone's settings.
+    number = int(kept.get("GIT_CONFIG_COUNT") or 0)
+    return kept | {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": f"url.{address}.insteadOf",
+        f"GIT_CONFIG_VALUE_{number}": clean,
+    }

@@ -1,0 +1,57 @@
+"""The process that a worker starts for a run: always the same command, whatever the server says.
+
+A run, its deployment and its pool may each name a command, a folder, variables and steps to take before, and all three
+can be changed on the server. A worker starts this project's flows alone, with its own environment.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from prefect.workers.process import ProcessJobConfiguration
+
+from ocrnet.errors import ParamsError
+from pipelines._outside import shown
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+# Without a command, the worker starts one interpreter to look for the flow and then another to run it.
+ENGINE = "python -m prefect.engine"
+ENTRYPOINTS = frozenset(
+    {
+        "pipelines.flows.pipeline.pipeline", "pipelines.flows.stage.stage", "pipelines.flows.watch.watch",
+        "pipelines.flows.gate.promote", "pipelines.flows.gate.rollback",
+    }
+)  # fmt: skip
+CURE = "Run `python -m pipelines.deploy` again, and start the run without job variables."
+
+
+class FixedJob(ProcessJobConfiguration):
+    """A job whose command is this project's."""
+
+    def prepare_for_flow_run(
+        self,
+        flow_run: Any,
+        deployment: "DeploymentResponse | None" = None,
+        *rest: Any,
+        **named: Any,
+    ) -> None:
+        """Refuse what the server adds, then prepare the job as Prefect does.
+
+        Raises:
+            ParamsError: the run, its deployment or its pool asks for more than one of this project's flows.
+        """
+        given = {
+            "command": self.command not in (None, ENGINE) and self.command,
+            "working_dir": self.working_dir,
+            "env": self.env,
+            "pull_steps": deployment is not None and deployment.pull_steps,
+        }
+        for name, value in given.items():
+            if value:
+                raise ParamsError(
+                    f"job variables: {name}: found {shown(value)}, allowed is none. {CURE}"
+                )
+        entrypoint = None if deployment is None else deployment.entrypoint
+        if entrypoint not in ENTRYPOINTS:
+            raise ParamsError(f"deployment: found entrypoint {shown(entrypoint)}. {CURE}")
+        super().prepare_for_flow_run(flow_run, deployment, *rest, **named)
