@@ -122,7 +122,8 @@ def compare(
         resampled = _scores(sums[0], drawn) - _scores(sums[1], drawn)
         ends = bootstrap_ends(resampled, _holders(sums[0]), confidence=confidence)
         swaps = draw_swaps(units, draws=resamples, rng=rng)
-        swapped = _mixed_scores(*sums, swaps) - _mixed_scores(*sums[::-1], swaps)
+        first, second = sums
+        swapped = _mixed_scores(first, second, swaps) - _mixed_scores(second, first, swaps)
         ends = hold_zero_unless_swaps_deny_it(ends, swapped, confidence=confidence)
         if covers_seeds:
             ends = add_spread_of_seeds(ends, value, by_seed, confidence=confidence)
