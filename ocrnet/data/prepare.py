@@ -68,7 +68,7 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     if plan.refusals:
         raise DataError("\n".join(plan.refusals))
     # A fraction keeps a stretch of each group of the names; equal pictures are joined after that.
-    table = table.assign(split=plan.splits, joined=plan.groups).sort_values("id")
+    table = table.assign(split=plan.split_column(table), joined=plan.groups).sort_values("id")
     table, left_out = _reduce(table, params)
     table = table.assign(group=table["joined"])
     for name in ("images", "label_maps"):

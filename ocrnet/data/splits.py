@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,10 @@ class SplitPlan:
     refusals: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def split_column(self, table: pd.DataFrame) -> "pd.Series[Any]":
+        """Return the splits as a column of the table that was planned."""
+        return pd.Series(self.splits, index=table.index, dtype=object)
+
 
 def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
     """Return the split of each row, the published one or one drawn by group; `validate` and `prepare` both call it.
@@ -67,7 +72,7 @@ def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
         refusals = _refusals(len(set(groups)), params)
         if not refusals:
             splits = list(_draw(table, groups, params))
-    told = table.assign(split=splits, group=groups)
+    told = table.assign(split=pd.Series(splits, index=table.index, dtype=object), group=groups)
     notes = [] if refusals else class_lines(told, params, published=published)
     if not params.validate_.allow_unlearned:
         refusals += [line for line in notes if line.startswith(UNLEARNED)]

@@ -98,7 +98,8 @@ class _Division:
 
     def sizes(self) -> NDArray[np.float64]:
         """Return the images of each split."""
-        return np.bincount(self.split, weights=self.groups.sizes, minlength=len(SPLITS))
+        counts = np.bincount(self.split, weights=self.groups.sizes, minlength=len(SPLITS))
+        return counts.astype(np.float64)
 
     def gap(self) -> float:
         """Return how far the sizes are from the shares; an empty split is farther than anything else."""
@@ -109,7 +110,7 @@ class _Division:
         """Return which splits miss which class."""
         shows = self.groups.shows
         there = [shows[self.split == one].any(axis=0) for one in range(len(SPLITS))]
-        return self.wanted & ~np.stack(there)
+        return np.asarray(self.wanted & ~np.stack(there))
 
     def cost(self) -> float:
         """Return the classes that splits miss and, between equals, the distance from the shares."""

@@ -44,7 +44,7 @@ def summarize(
     lines += notes
     if findings or notes:
         lines.append("")
-    told = table.assign(split=plan.splits, group=plan.groups)
+    told = table.assign(split=plan.split_column(table), group=plan.groups)
     sections = (
         _contents(table, params), _splits(told, table), _values(table, params), _classes(told, params),
     )  # fmt: skip

@@ -150,7 +150,8 @@ def test_equal_pictures_are_one_group_of_a_drawn_split_unless_allowed() -> None:
 def published(**shown: list[float]) -> pd.DataFrame:
     splits = ["train"] * 4 + ["val"] * 3 + ["test"] * 3
     plain = [1.0] * 10
-    table = table_of([str(i) for i in range(10)], **{"plate": plain, "scratch": plain, **shown})
+    ids = [str(i) for i in range(10)]
+    table = table_of(ids, None, plate=plain, scratch=plain, **shown)
     return table.assign(split=splits)
 
 
