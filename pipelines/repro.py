@@ -3,6 +3,7 @@
 DVC itself waits for a lock that is held for moments, and refuses while a stage runs.
 """
 
+import argparse
 import fcntl
 import json
 import os
@@ -13,9 +14,23 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
+from pipelines._arguments import Parser
+
 LOCK = Path(".state/repro.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
 POLL_S = 1.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments: those of `dvc repro`."""
+    found = Parser(
+        prog="python -m pipelines.repro",
+        description="Run `dvc repro` once nobody else does in this checkout.",
+    )
+    found.add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="argument of `dvc repro`, such as a stage"
+    )
+    return found
 
 
 def busy_processes() -> list[int]:
@@ -39,6 +54,9 @@ def _runs_dvc(pid: int) -> bool:
 
 def main(argv: Sequence[str]) -> None:
     """Wait until nobody else runs stages here, and become `dvc repro`."""
+    if {"-h", "--help"} & set(argv):
+        parser().print_help()
+        return
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     told = False

@@ -99,9 +99,10 @@ class _Follower:
             return False
         from .client import outages
 
+        ends: tuple[type[Exception], ...] = (*outages(), StoreError)
         try:
             step()
-        except (StoreError, *outages()) as error:
+        except ends as error:
             # Whether the call took effect is unknown: look at the run again before sending more.
             self._run_id, self._known = None, {}
             logger.info("%s: %s", self._target.shown, self._target.redact(str(error))[:300])
