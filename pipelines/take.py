@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     try:
         given = parser().parse_args(argv)
-        flow_run_id(given.run, "RUN")
+        flow_run_id(given.run, "RUN", DataError)
         set_local_servers()
         check_prefect()
         from pipelines.flows.pools import asking, check_password, read_lock
