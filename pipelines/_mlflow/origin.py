@@ -19,6 +19,7 @@ from pipelines._lock_text import check_lock
 from .lock import key_of
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
+from .tags import check_tags, commit_or_none
 from .target import Target
 
 if TYPE_CHECKING:
@@ -153,44 +154,8 @@ def _read(client: "MlflowClient", model: str, version: str) -> Origin:
     tags = {} if evaluation is None else dict(evaluation.data.tags)
     if "git.sha" in tags:
         where = f"run {evaluation.info.run_id if evaluation else ''}: tag git.sha"
-        _commit_or_none(tags["git.sha"], where)
+        commit_or_none(tags["git.sha"], where)
     return Origin(model, str(found.version), dict(found.tags), provenance, tags, notes)
-
-
-def check_tags(tags: Mapping[str, str], place: str) -> None:
-    """Check the tags of a version before one of them reaches git, DVC or a query.
-
-    Raises:
-        RebuildError: a tag is not what `publish` writes.
-    """
-    for name, value in tags.items():
-        where = f"{place}: tag {name}"
-        if name == "git.sha":
-            _commit_or_none(value, where)
-        elif name == "stage":
-            _outside.stage_name(value, where, RebuildError)
-        elif name in (KEY_TAG, EVALUATION_TAG, WEIGHTS_TAG, "dvc.lock_md5"):
-            _outside.digest(value, where, RebuildError)
-        elif name == "metrics":
-            _check_metrics(value, where)
-
-
-def _commit_or_none(value: str, where: str) -> None:
-    """Take what `publish` writes where there was no commit, too: that such a version has none is told later."""
-    if value != "none":
-        _outside.commit_id(value, where, RebuildError)
-
-
-def _check_metrics(text: str, where: str) -> None:
-    try:
-        loaded = json.loads(text)
-    except (ValueError, RecursionError):
-        loaded = None
-    if not isinstance(loaded, dict) or not all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        for value in loaded.values()
-    ):
-        raise RebuildError(f"{where}: found {_outside.shown(text)}. It is a JSON object of scores.")
 
 
 def _find_version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":

@@ -241,13 +241,12 @@ def test_too_few_test_images_say_nothing_anywhere(tmp_path: Path, test: int) -> 
     assert not re.search(r"\bnan\b", page)
 
 
-@pytest.mark.parametrize("seeds", [[0, 0], [0, 1]])
-def test_one_training_counted_twice_is_one_seed(tmp_path: Path, seeds: list[int]) -> None:
-    write_world(tmp_path, seeds=sorted(set(seeds)))
+def test_one_training_counted_twice_is_one_seed(tmp_path: Path) -> None:
+    write_world(tmp_path, seeds=(0, 1))
     for arm in ("train/{}", "retrain/gan-{}"):
         first = (tmp_path / arm.format(0) / "colours.json").read_bytes()
-        (tmp_path / arm.format(seeds[1]) / "colours.json").write_bytes(first)
-    run(tmp_path, params_of(seeds=seeds))
+        (tmp_path / arm.format(1) / "colours.json").write_bytes(first)
+    run(tmp_path, params_of(seeds=[0, 1]))
     told = str(read(tmp_path, "challenger.json")["verdict"])
     assert "2 seeds" not in told
     assert "With one seed" in told

@@ -102,7 +102,7 @@ class TestSum:
             ("1e-*ce", "'1e-\\*ce' in"),
             ("0*ce", "the weight of '0\\*ce' is 0"),
             ("1" + "0" * 400 + "*ce", "is inf"),
-            ("ce + dise", "'dise' is unknown\\. Known: ce, ohem, ohem_official, dice"),
+            ("ce + dise", "'dise' is unknown\\..* Known: ce, ohem, ohem_official, dice"),
         ],
     )
     def test_what_is_no_sum_is_refused_in_one_line(self, text: str, said: str) -> None:

@@ -243,7 +243,8 @@ def test_no_name_in_the_params_reaches_a_query_of_the_registry(
     assume(not fullmatch(r"\w[\w. -]*", word))
     for name in ("experiment", "model_name"):
         publishing = {"experiment": "a", "model_name": "a", name: word}
-        (place / "params.yaml").write_text(json.dumps({"publish": publishing}))
+        data = {"source": "folder", "path": "raw", "classes": ["a", "b"]}
+        (place / "params.yaml").write_text(json.dumps({"data": data, "publish": publishing}))
         (place / "dvc.lock").write_text(json.dumps(LOCK))
         capsys.readouterr()
         assert publish.main() == 2

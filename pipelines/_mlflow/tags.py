@@ -1,0 +1,46 @@
+"""The tags of a version, which anyone who may edit it may have changed: each is what `publish` writes, or refused."""
+
+import json
+from collections.abc import Mapping
+
+from ocrnet.errors import RebuildError
+from pipelines import _outside
+
+from .registry import EVALUATION_TAG, WEIGHTS_TAG
+from .runs import KEY_TAG
+
+
+def check_tags(tags: Mapping[str, str], place: str) -> None:
+    """Check the tags of a version before one of them reaches git, DVC or a query.
+
+    Raises:
+        RebuildError: a tag is not what `publish` writes.
+    """
+    for name, value in tags.items():
+        where = f"{place}: tag {name}"
+        if name == "git.sha":
+            commit_or_none(value, where)
+        elif name == "stage":
+            _outside.stage_name(value, where, RebuildError)
+        elif name in (KEY_TAG, EVALUATION_TAG, WEIGHTS_TAG, "dvc.lock_md5"):
+            _outside.digest(value, where, RebuildError)
+        elif name == "metrics":
+            _check_metrics(value, where)
+
+
+def commit_or_none(value: str, where: str) -> None:
+    """Take what `publish` writes where there was no commit, too: that such a version has none is told later."""
+    if value != "none":
+        _outside.commit_id(value, where, RebuildError)
+
+
+def _check_metrics(text: str, where: str) -> None:
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
+        loaded = None
+    if not isinstance(loaded, dict) or not all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        for value in loaded.values()
+    ):
+        raise RebuildError(f"{where}: found {_outside.shown(text)}. It is a JSON object of scores.")
