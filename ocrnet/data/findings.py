@@ -16,15 +16,17 @@ folders, so a label map is a mask here.
 | E109 | images are deeper than 8 bits and no range is set |
 | E110 | images have bands beyond red, green, blue and alpha |
 | E111 | images have transparent pixels |
-| E113 | a picture or a group is in two published splits |
-| E114 | images without label maps |
-| E121 | a file cannot be read whole |
+| E113 | a picture or a group is in two published splits; an image is listed twice |
+| E114 | images without label maps; no images; a file that is lost or that DVC cannot keep |
+| E121 | a file cannot be read whole, or is of a kind that is refused |
 | E122 | images of different depth in one set |
 | E123 | fewer images than `validate.min_images` |
 | E124 | an image larger than `data.max_pixels` |
 | E125 | a label map ignored beyond `validate.max_ignored_share` |
-| E126 | a split without images, published or drawn |
+| E126 | a split without images, published or drawn, or one whose publication is unclear |
 | E127 | a class that no training pixel shows, though other splits do |
+
+Lines about files that are no rows of the table, and about splits, come from the sources, the inventory and `splits.py`.
 """
 
 from collections.abc import Sequence
