@@ -69,7 +69,7 @@ def test_what_is_no_commit_of_this_repository_is_refused(toy: Toy, base: str) ->
 
 
 def test_a_gc_without_tags_deletes_it(toy: Toy, tmp_path: Path) -> None:
-    """As docs/models.md warns."""
+    """As docs/flows.md warns."""
     toy.run("dvc", "gc", "-q", "--workspace", "--force")
     late, cache = tmp_path / "late", str(toy.checkout / ".dvc/cache")
     toy.run("git", "clone", "-q", "-b", tag_name("toy", "1"), str(toy.checkout), str(late))
