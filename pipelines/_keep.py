@@ -67,13 +67,27 @@ def keep_version(root: Path, tag: str, base: str, files: Mapping[str, bytes]) ->
     _git(root, "update-ref", f"refs/tags/{tag}", commit)
 
 
+def kept_tags(root: Path) -> list[str]:
+    """Return the tags of versions that a repository has."""
+    found = _git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
+    return [name.removeprefix("refs/tags/") for name in found]
+
+
+def model_of(tag: str) -> str:
+    """Return the model of a tag, quoted as in the tag.
+
+    >>> model_of("registered/a%2Eb/3")
+    'a%2Eb'
+    """
+    return tag.removeprefix(PREFIX).rpartition("/")[0]
+
+
 def drop_others(root: Path, tags: set[str]) -> list[str]:
     """Delete the tags of versions that are gone, and return them."""
-    found = _git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
-    gone = [name for name in found if name.removeprefix("refs/tags/") not in tags]
-    for name in gone:
-        _git(root, "update-ref", "-d", name)
-    return [name.removeprefix("refs/tags/") for name in gone]
+    gone = [tag for tag in kept_tags(root) if tag not in tags]
+    for tag in gone:
+        _git(root, "update-ref", "-d", f"refs/tags/{tag}")
+    return gone
 
 
 def _git(

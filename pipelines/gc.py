@@ -8,13 +8,21 @@ need.
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrnet.errors import OcrnetError, RebuildError
 from ocrnet.params_file import load_params
-from pipelines._keep import drop_others, has_commit, keep_version, tag_name
+from pipelines._keep import (
+    PREFIX,
+    drop_others,
+    has_commit,
+    keep_version,
+    kept_tags,
+    model_of,
+    tag_name,
+)
 from pipelines._mlflow.target import Target, find_target
 
 if TYPE_CHECKING:
@@ -27,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m pipelines.gc", description=__doc__)
     made.add_argument("--cloud", action="store_true", help="delete in the remote, too")
-    made.add_argument("--dry", action="store_true", help="tell what would be deleted")
+    made.add_argument(
+        "--dry", action="store_true", help="tell what would be deleted, and delete nothing"
+    )
     made.add_argument("--force", "-f", action="store_true", help="do not ask")
     return made
 
@@ -61,6 +71,26 @@ def keep_versions(target: Target, own: str) -> list[str]:
     return tags
 
 
+def check_registry(target: Target, tags: Collection[str], kept: Collection[str]) -> None:
+    """Refuse a registry that does not hold the models that were kept before: it is probably another one.
+
+    Args:
+        target: the store of the registry.
+        tags: those of the versions that it holds.
+        kept: those that the repository has.
+
+    Raises:
+        RebuildError: a model has tags, and the registry has no version of it.
+    """
+    gone = sorted({model_of(tag) for tag in kept} - {model_of(tag) for tag in tags})
+    if gone:
+        raise RebuildError(
+            f"{target.shown}: holds no version of {', '.join(gone)}, which tags of this repository keep. Nothing was "
+            "deleted. Set MLFLOW_TRACKING_URI to the registry that has them, or delete the tags: "
+            f"git tag -d $(git tag -l '{PREFIX}{gone[0]}/*')"
+        )
+
+
 def _versions(target: Target) -> "Iterator[ModelVersion]":
     from pipelines._mlflow.client import configure, outages
 
@@ -90,8 +120,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     given = parser().parse_args(argv)
     try:
-        tags = keep_versions(find_target(), load_params(PARAMS).publish.model_name)
-        drop_others(Path(), set(tags))
+        target = find_target()
+        tags = keep_versions(target, load_params(PARAMS).publish.model_name)
+        check_registry(target, tags, kept_tags(Path()))
+        if not given.dry:
+            drop_others(Path(), set(tags))
     except OcrnetError as error:
         print(f"gc: {error}", file=sys.stderr)
         return error.exit_code

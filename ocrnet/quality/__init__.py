@@ -58,7 +58,8 @@ def parse_extractor(text: str) -> ExtractorChoice:
             "params.yaml: select.extractor: 'inception' names no weights, and none are downloaded. "
             "Write inception:FILE with a file of torchvision's inception_v3, or take segmenter."
         )
-    meant = hint(kind, (SEGMENTER, TIMM, INCEPTION, RANDOM_CONV))
+    kinds = (SEGMENTER, TIMM, INCEPTION, RANDOM_CONV)
+    meant = "" if kind in kinds else hint(kind, kinds)
     raise ParamsError(f"params.yaml: select.extractor: {text!r} is unknown.{meant} Known: {KNOWN}.")
 
 
