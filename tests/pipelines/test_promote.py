@@ -187,7 +187,10 @@ def test_what_is_not_there_is_one_line(
         ("--version", "9"): (3, "no version 9 in sqlite:///"),
         ("--version", "nobody"): (3, "no version with the alias 'nobody'"),
         ("--model", "none"): (3, "none: no version with the alias 'challenger'"),
-        ("--version", BASE, "--first", "--device", "gpu"): (2, "This machine has: auto, cpu"),
+        ("--version", BASE, "--first", "--device", "gpu"): (
+            2,
+            "--device: found 'gpu'. Give auto, cpu, cuda",
+        ),
         ("--quick",): (2, "unrecognized arguments: --quick. See: python -m pipelines.promote"),
     }
     for argv, (code, words) in cases.items():

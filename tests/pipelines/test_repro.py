@@ -27,7 +27,7 @@ COPIED = (
     "data/curve", "data/raw/demo",
 )  # fmt: skip
 TINY = {
-    "data.source": "folder", "data.path": "data/raw/mixed", "data.crop_size": [64, 64],
+    "data.source": "folder", "data.path": "data/raw/mixed", "data.palette": "auto", "data.crop_size": [64, 64],
     "model.mid_channels": 16, "model.key_channels": 8,
     "train.steps": 12, "train.lr": 0.002, "train.batch_size": 4, "train.val_interval": 12,
     "train.checkpoint_interval": 3, "train.log_interval": 3, "train.warmup_steps": 2,

@@ -171,7 +171,15 @@ def test_two_machines_run_one_pipeline_and_share_nothing_but_servers_git_and_rem
             "PREFECT_API_AUTH_STRING": team.prefect_auth, "PREFECT_HOME": str(tmp_path / "user"),
         }  # fmt: skip
         (tmp_path / "diary").mkdir()
-        deploy = [sys.executable, "-m", "pipelines.deploy", "--needs", "gpu:gpus=0"]
+        deploy = [
+            sys.executable,
+            "-m",
+            "pipelines.deploy",
+            "--repository",
+            str(toy.origin),
+            "--needs",
+            "gpu:gpus=0",
+        ]
         toy.run(*deploy, cwd=toy.checkout, **env)
         for name in ("one", "two"):
             own = {

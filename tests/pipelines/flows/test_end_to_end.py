@@ -31,7 +31,8 @@ def stack(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Two machines for the pool gpu and one for the pipelines, by the commands of the README."""
     toy = make_toy(tmp_path_factory.mktemp("toy"), params=SLOWER)
     with stack_of(toy, server) as found:
-        done = found.command(sys.executable, "-m", "pipelines.deploy", "--needs", "gpu:gpus=0")
+        deploy = (sys.executable, "-m", "pipelines.deploy", "--repository", str(toy.origin))
+        done = found.command(*deploy, "--needs", "gpu:gpus=0")
         assert done.returncode == 0, done.stderr
         found.host("parent").work("--pool", "pipelines")
         for name in ("one", "two"):
@@ -227,8 +228,8 @@ def test_an_idle_machine_stops_at_an_interrupt_that_its_shell_has_it_ignore(
 def test_a_machine_that_lacks_what_the_pool_promises_is_refused(
     stack: Stack, later: dict[str, str]
 ) -> None:
-    deploy = (sys.executable, "-m", "pipelines.deploy", "--needs", "gpu:gpus=0,memory_gib=1000000")
-    assert stack.command(*deploy).returncode == 0
+    deploy = (sys.executable, "-m", "pipelines.deploy", "--repository", str(stack.toy.origin))
+    assert stack.command(*deploy, "--needs", "gpu:gpus=0,memory_gib=1000000").returncode == 0
     done = stack.command(sys.executable, "-m", "pipelines.work", "--pool", "gpu")
     words = r"work: pool gpu: this machine is not taken: found [\d.]+ GiB of memory, the pool promises 1e\+06\n"
     assert re.fullmatch(words, done.stderr), done.stderr
