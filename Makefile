@@ -63,8 +63,8 @@ use: setup  ## Put a set of params/ in force: make use SET=camvid
 	@$(BIN)/python -m pipelines.use $(SET)
 
 # One torch thread per process: two processes of two threads on two cores stand in each other's way.
-test: setup  ## Run all tests, three processes at a time: some wait for servers while others compute
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile
+test: setup  ## Run all tests, two processes at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup  ## Run the tests of the library alone, about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ocrnet -m "not slow"

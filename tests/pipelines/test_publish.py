@@ -16,6 +16,7 @@ from pipelines._mlflow import send
 from pipelines._mlflow.client import connect
 from pipelines._mlflow.ledger import LEDGER_FILE
 from pipelines._mlflow.lock import folder_md5, read_lock
+from pipelines._mlflow.place import relocate
 from pipelines._mlflow.points import Point
 from pipelines._mlflow.runs import create_run, log_points
 from pipelines._mlflow.target import find_target
@@ -84,6 +85,7 @@ def copy(first: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     workspace.write_lock()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
+    relocate(tmp_path / "mlflow.db", tmp_path / "mlartifacts")
     return workspace
 
 
