@@ -171,6 +171,8 @@ def test_params_are_replaced_by_dotted_keys(workspace: Path) -> None:
 def test_a_wrong_name_is_told_before_anything_runs(
     workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert study(workspace, tmp_path / "out", "--set", "model.pretrained=weights.pth") == 2
+    weights = tmp_path / "weights.pth"
+    weights.touch()
+    assert study(workspace, tmp_path / "out", "--set", f"model.pretrained={weights}") == 2
     assert "unet has no backbone" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
