@@ -6,6 +6,8 @@ import pytest
 
 from ocrnet.errors import RebuildError
 from pipelines._keep import PREFIX, drop_others, keep_version, tag_name
+from pipelines._mlflow.target import Target
+from pipelines.gc import check_registry
 
 from .flows.toy import CELLS, PARAMS, Toy, make_toy
 
@@ -75,3 +77,14 @@ def test_a_gc_without_tags_deletes_it(toy: Toy, tmp_path: Path) -> None:
     toy.run("git", "clone", "-q", "-b", tag_name("toy", "1"), str(toy.checkout), str(late))
     toy.run("dvc", "cache", "dir", "-q", "--local", cache, cwd=late)
     assert toy.attempt("dvc", "checkout", "-q", cwd=late).returncode != 0
+
+
+def test_a_registry_without_a_model_that_tags_keep_is_refused() -> None:
+    """It is probably another registry, such as the local file where a server was meant."""
+    other = Target("sqlite:///none.db", "none.db")
+    kept = [tag_name("toy", "1"), tag_name("toy", "2")]
+    for held in ([], [tag_name("another", "1")]):
+        with pytest.raises(RebuildError, match=r"none\.db: .*toy.*MLFLOW_TRACKING_URI"):
+            check_registry(other, held, kept)
+    check_registry(other, kept[:1], kept)  # a version that was deleted there
+    check_registry(other, [], [])
