@@ -95,7 +95,11 @@ def _ids(path: Path, labels: StoredLabels, classes: ClassTable) -> LabelMap:
     unknown = [i for i in ids if i != classes.ignore_index and not 0 <= i < classes.num_classes]
     shown = {i: table.get((labels.colours or {}).get(i, (-1, -1, -1))) for i in ids}
     by_colour = {i: class_id for i, class_id in shown.items() if class_id is not None}
-    if len(by_colour) == len(ids) and (unknown or by_colour != {i: i for i in ids}):
+    # A palette that begins with the classes in their order is of ids, and often padded with black, a class's colour.
+    in_order = [(labels.colours or {}).get(i) for i in range(classes.num_classes)]
+    if in_order != list(classes.palette) and (
+        len(by_colour) == len(ids) and (unknown or by_colour != {i: i for i in ids})
+    ):
         if not unknown:
             raise DataError(
                 f"{path}: its values are ids of other classes than its colours are the colours of. Save it as gray "

@@ -261,6 +261,7 @@ def test_bad_params_stop_the_first_stage_with_one_line(workspace: Workspace) -> 
         ["dvc", "repro"], cwd=workspace.root, env=workspace.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0
-    assert "train.loss: 'cee' is unknown. Known: ce, ohem, " in done.stderr + done.stdout
+    told = "train.loss: 'cee' is unknown. Did you mean 'ce'? Known: ce, ohem, "
+    assert told in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
     workspace.set({"train.loss": "ce"})

@@ -21,7 +21,7 @@ publish: {experiment: toy, model_name: toy-segmenter, live: true}
 
 @dataclass
 class Workspace:
-    """A folder that holds `params.yaml`, `dvc.lock` and stages.
+    """A git repository that holds `params.yaml`, `dvc.lock` and stages.
 
     Args:
         folder: the repository root.
@@ -33,6 +33,13 @@ class Workspace:
 
     def __post_init__(self) -> None:
         (self.folder / "params.yaml").write_text(PARAMS)
+        if not (self.folder / ".git").exists():
+            author = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+            for command in (
+                ("init", "--quiet"),
+                (*author, "commit", "-q", "--allow-empty", "-m", "empty"),
+            ):
+                subprocess.run(["git", *command], cwd=self.folder, check=True)
         self.stages: dict[str, dict[str, Any]] = {}
         self.write_lock()
 
