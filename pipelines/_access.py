@@ -43,13 +43,22 @@ def read_access(folder: Path = Path()) -> dict[str, str]:
     return {name: value for name, _, value in pairs if not name.startswith("#")}
 
 
-def write_access(prefect_port: int, mlflow_port: int) -> dict[str, str]:
-    """Write the file for servers on two ports and return what it says; passwords that it holds already stay."""
+def write_access(prefect_port: int | None, mlflow_port: int | None) -> dict[str, str]:
+    """Write the file for servers on two ports and return what it says.
+
+    What it holds already stays: passwords, and the address of a server that is not started.
+
+    Args:
+        prefect_port: port of the Prefect server; None where it is not started.
+        mlflow_port: port of the MLflow server; None where it is not started.
+    """
     known = read_access()
+    prefect = f"http://{HOST}:{prefect_port or PREFECT_PORT}/api"
+    mlflow = f"http://{HOST}:{mlflow_port or MLFLOW_PORT}"
     found = {
-        PREFECT_API: f"http://{HOST}:{prefect_port}/api",
+        PREFECT_API: prefect if prefect_port else known.get(PREFECT_API, prefect),
         PREFECT_PASSWORD: known.get(PREFECT_PASSWORD) or f"ocrnet:{secrets.token_urlsafe(24)}",
-        MLFLOW: f"http://{HOST}:{mlflow_port}",
+        MLFLOW: mlflow if mlflow_port else known.get(MLFLOW, mlflow),
         MLFLOW_USER: known.get(MLFLOW_USER) or _user(),
         MLFLOW_PASSWORD: known.get(MLFLOW_PASSWORD) or secrets.token_urlsafe(24),
     }

@@ -171,7 +171,10 @@ def _prepare(given: argparse.Namespace) -> dict[str, str]:
             f"{USERS_DATABASE.name}*"
         ):  # its users have passwords that nobody knows
             path.unlink()
-    access = write_access(given.prefect_port, given.mlflow_port)
+    access = write_access(
+        None if given.only == "mlflow" else given.prefect_port,
+        None if given.only == "prefect" else given.mlflow_port,
+    )
     USERS_CONFIG.write_text(USERS)
     return environment(given.prefect_port, access)
 

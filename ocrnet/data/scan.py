@@ -108,6 +108,8 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
             try:
                 label_row, palettes[item.id] = _scan_label_map(item.label_map, data, rules)
                 row.update(label_row)
+            except TooLargeError as error:  # its image is smaller, which is the finding
+                row.update(label_height=error.height, label_width=error.width)
             except DataError as error:
                 _raise_if_of_machine(error)
                 row["label_error"] = _without_root(error, root)

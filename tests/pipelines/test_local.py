@@ -65,6 +65,15 @@ def test_a_password_goes_to_the_address_that_it_is_of_and_to_no_other(
     assert os.environ[PREFECT_PASSWORD] == written[PREFECT_PASSWORD]
 
 
+def test_one_server_alone_keeps_the_address_of_the_other(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    write_access(4301, 5301)
+    assert write_access(None, 5302)[PREFECT_API] == "http://127.0.0.1:4301/api"
+    assert write_access(4302, None)[MLFLOW] == "http://127.0.0.1:5302"
+
+
 def test_a_server_that_is_not_there_is_told_with_the_cure(checkout: Path) -> None:
     os.environ[PREFECT_API] = f"http://{HOST}:{free_port()}/api"
     with pytest.raises(ServerError, match=r"refused\. Start `python -m pipelines\.servers`"):

@@ -327,6 +327,17 @@ def test_limits_come_from_the_params(workspace: Path, capsys: pytest.CaptureFixt
     assert Path("data/validate/summary.txt").read_text().count("E124 images/a") == 8
 
 
+def test_a_large_label_map_beside_a_smaller_image_is_told_by_its_size(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((40, 30), np.uint8)).save(workspace / "raw" / "masks" / "a5.png")
+    assert run_validate(data={"max_pixels": 1000}) == 3
+    printed = capsys.readouterr().err
+    assert "40x30" in printed or "30x40" in printed
+    assert "E124" not in printed
+    assert "E121" not in printed
+
+
 def test_an_empty_published_split_is_refused(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
