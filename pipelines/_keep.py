@@ -1,14 +1,13 @@
 """A tag of git per registered version, which holds its `dvc.lock`: `dvc gc --all-tags` keeps what such a tag names."""
 
-import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from ocrnet.errors import RebuildError
+from pipelines._git import git, run_git
 
 PREFIX = "registered/"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -32,10 +31,7 @@ def has_commit(root: Path, commit: str) -> bool:
     """Tell whether a repository has a commit; what is no commit's name is no commit."""
     if not _COMMIT.fullmatch(commit):
         return False
-    done = subprocess.run(
-        ["git", "-C", str(root), "cat-file", "-e", f"{commit}^{{commit}}"],
-        capture_output=True, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = run_git(root, "cat-file", "-e", f"{commit}^{{commit}}")
     return done.returncode == 0
 
 
@@ -49,27 +45,30 @@ def keep_version(root: Path, tag: str, base: str, files: Mapping[str, bytes]) ->
         files: `dvc.lock` and `params.yaml` of the version.
 
     Raises:
-        RebuildError: git cannot, or has no such commit.
+        RebuildError: the repository has no such commit.
+        DataError: git failed.
     """
     if not has_commit(root, base):
         raise RebuildError(f"{tag}: this repository has no commit {base[:64]}. Fetch it first.")
-    when = _git(root, "log", "-1", "--format=%cI", base)
+    when = git(root, "log", "-1", "--format=%cI", base)
     dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
     with TemporaryDirectory() as folder:
         own = {**_WHO, **dates, "GIT_INDEX_FILE": str(Path(folder, "index"))}
-        _git(root, "read-tree", base, env=own)
+        git(root, "read-tree", base, **own)
         for name, content in files.items():
-            blob = _git(root, "hash-object", "-w", "--stdin", given=content, env=own)
-            _git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=own)
-        tree = _git(root, "write-tree", env=own)
+            file = Path(folder, "file")
+            file.write_bytes(content)
+            blob = git(root, "hash-object", "-w", "--no-filters", "--", str(file), **own)
+            git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", **own)
+        tree = git(root, "write-tree", **own)
         words = f"What {tag.removeprefix(PREFIX)} was made of"
-        commit = _git(root, "commit-tree", tree, "-p", base, "-m", words, env=own)
-    _git(root, "update-ref", f"refs/tags/{tag}", commit)
+        commit = git(root, "commit-tree", tree, "-p", base, "-m", words, **own)
+    git(root, "update-ref", f"refs/tags/{tag}", commit)
 
 
 def kept_tags(root: Path) -> list[str]:
     """Return the tags of versions that a repository has."""
-    found = _git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
+    found = git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
     return [name.removeprefix("refs/tags/") for name in found]
 
 
@@ -86,21 +85,5 @@ def drop_others(root: Path, tags: set[str]) -> list[str]:
     """Delete the tags of versions that are gone, and return them."""
     gone = [tag for tag in kept_tags(root) if tag not in tags]
     for tag in gone:
-        _git(root, "update-ref", "-d", f"refs/tags/{tag}")
+        git(root, "update-ref", "-d", f"refs/tags/{tag}")
     return gone
-
-
-def _git(
-    root: Path, *arguments: str, given: bytes = b"", env: Mapping[str, str] | None = None
-) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], env={**os.environ, **(env or {})}, input=given,
-            capture_output=True, check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise RebuildError("git: no such command. Install git.") from None
-    if done.returncode:
-        reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
-        raise RebuildError(f"git {arguments[0]}: {reason}")
-    return done.stdout.decode().strip()

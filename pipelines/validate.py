@@ -1,8 +1,8 @@
-"""Scan the raw images and label maps into one table and hold it against the expectations.
+"""Scan the raw images and label maps into one table and check it against the expectations.
 
-Also checks all component names of the params, builds the networks that they name, and holds the crops against the
-images, so that no stage fails for a typing error an hour later. Data Docs lie in `.state/validate/docs`: their pages
-hold times.
+It also checks all component names of the params, builds the segmenter, reads the files of weights, and compares the
+crops with the images, so that no stage fails for a typing error an hour later. The pages of Data Docs are written to
+`.state/validate/docs` and not to the output, because they hold times.
 """
 
 import sys
