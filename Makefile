@@ -46,7 +46,7 @@ $(VENV)/.ready: requirements.lock
 	mkdir -p $(VENV); ls -di $(VENV) > $(VENV).making; \
 	$(PYTHON) -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
-	$(BIN)/python -m uv pip sync --quiet --require-hashes requirements.lock; \
+	$(BIN)/python -m uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock; \
 	cp requirements.lock $(VENV)/.lock; \
 	echo "$(CURDIR)/$(VENV)" > $@; \
 	rm $(VENV).making

@@ -1,4 +1,7 @@
-"""A function run by the processes of one gloo group, two by default."""
+"""A function run by the processes of one gloo group, two by default.
+
+A rank is forked from a process that has imported the networks once: to import them costs more than most tests compute.
+"""
 
 import multiprocessing
 from collections.abc import Callable
@@ -9,6 +12,8 @@ import torch
 import torch.distributed as dist
 
 WORLD = 2
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["torch.distributed", "torch._dynamo", "timm", "ocrnet.trainer"])
 
 
 def over_ranks(
@@ -23,9 +28,8 @@ def over_ranks(
         world: how many processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
     ranks = [
-        context.Process(target=_run, args=(rank, world, folder, function, arguments))
+        CONTEXT.Process(target=_run, args=(rank, world, folder, function, arguments))
         for rank in range(world)
     ]
     for process in ranks:
