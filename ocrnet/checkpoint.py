@@ -1,8 +1,6 @@
 """Checkpoints of a training that may be killed: written whole or not at all, read by torch's `weights_only` reader.
 
 A checkpoint lies outside the stage's outputs, which DVC deletes before it starts a stage again.
-
-`load_weights` reads the checkpoints of other programs, and bundles: see `ocrnet.weights`.
 """
 
 from pathlib import Path
@@ -11,9 +9,6 @@ from typing import Any
 import torch
 
 from ocrnet.files import whole_file
-from ocrnet.weights import LoadReport, load_weights
-
-__all__ = ["CheckpointStore", "LoadReport", "load_weights"]
 
 FILE = "checkpoint.pt"
 

@@ -2,10 +2,8 @@
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from ocrnet.criterion import Criterion
-from ocrnet.distributed import is_distributed
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
 
@@ -41,15 +39,3 @@ class Objective(nn.Module):
             sample_weights=sample_weights,
         )
         return loss
-
-
-def over_ranks(objective: nn.Module) -> nn.Module:
-    """Average the gradients over the ranks, where there are several.
-
-    Before each forward DDP copies the buffers of rank 0: running statistics that are not synchronised are rank 0's.
-    `find_unused_parameters`: an auxiliary head whose loss weighs nothing gets no gradient. It also keeps DDP from
-    forming other buckets after the first step, which would add gradients up in another order than after a restart.
-    """
-    if not is_distributed():
-        return objective
-    return DistributedDataParallel(objective, find_unused_parameters=True)

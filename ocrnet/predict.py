@@ -12,7 +12,7 @@ from ocrnet.bundle import ModelCard, load_bundle
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.merging import Merger
-from ocrnet.models.output import SegmentationModel
+from ocrnet.models.output import SegmentationModel, normalise
 from ocrnet.protocol import Protocol
 
 
@@ -116,16 +116,6 @@ def labels(scores: Float[Tensor, "1 K H W"]) -> UInt8[np.ndarray, "H W"]:
     """Return the class with the greatest score at each pixel."""
     ids: npt.NDArray[np.uint8] = scores[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return ids
-
-
-def normalise(
-    images: UInt8[Tensor, "B 3 H W"],
-    *,
-    mean: Float[Tensor, "1 3 1 1"],
-    std: Float[Tensor, "1 3 1 1"],
-) -> Float[Tensor, "B 3 H W"]:
-    """Return images as the model wants them: RGB in [0, 1] less its mean, in units of its deviation."""
-    return (images.float() / 255.0 - mean) / std
 
 
 def load_segmenter(

@@ -18,11 +18,7 @@ from torch.nn import functional as F
 from ocrnet.config import EvaluateParams
 from ocrnet.errors import ParamsError
 from ocrnet.merging import LOGIT_MEAN, MERGERS, Merger
-from ocrnet.models.output import SegmentationModel, resize_logits
-
-LEAST_SIDE = (
-    64  # a smaller image is padded: the deepest feature map would be less than two pixels wide
-)
+from ocrnet.models.output import LEAST_SIDE, SegmentationModel, full_size_logits
 
 
 @dataclass(frozen=True)
@@ -173,23 +169,3 @@ def _resize_image(
     if tuple(image.shape[-2:]) == size:
         return image
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def full_size_logits(
-    model: SegmentationModel,
-    images: Float[Tensor, "B 3 H W"],
-    *,
-    least: tuple[int, int] = (0, 0),
-) -> Float[Tensor, "B K H W"]:
-    """Return logits at the size of normalised images of any size.
-
-    Args:
-        model: sees them padded at the right and the bottom where they are smaller than it takes.
-        images: all of one size.
-        least: (height, width) to pad to.
-    """
-    height, width = images.shape[-2:]
-    tall, wide = max(LEAST_SIDE, least[0], height), max(LEAST_SIDE, least[1], width)
-    padded = F.pad(images, (0, wide - width, 0, tall - height))
-    logits = resize_logits(model(padded).logits, (tall, wide), align_corners=model.align_corners)
-    return logits[:, :, :height, :width]

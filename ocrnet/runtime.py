@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+import numpy as np
 import torch
 
 
@@ -26,6 +27,11 @@ def key_seed(*key: int | str) -> int:
 def keyed_generator(*key: int | str) -> torch.Generator:
     """Return a CPU generator that is a function of the key alone."""
     return torch.Generator().manual_seed(key_seed(*key))
+
+
+def layout_seed(seed: int, index: int) -> int:
+    """Return the seed of one layout: a function of the set's seed and the layout's index."""
+    return int(np.random.SeedSequence([seed % 2**64, index]).generate_state(1)[0])
 
 
 @contextlib.contextmanager

@@ -39,7 +39,8 @@ def train_segmenter(
     """
     if params.train.processes > 1 and not is_distributed():
         # What starts processes is seldom needed, and it imports this module's neighbours.
-        from ocrnet.launch import Job, launch
+        from ocrnet.job import Job
+        from ocrnet.launch import launch
 
         job = Job(
             params, data, seed=seed, out=out, record=recorder.folder, times=recorder.times,

@@ -17,6 +17,7 @@ from ocrnet.criterion import Criterion
 from ocrnet.data.dataset import ImageFolder, TrainBatch, train_batches
 from ocrnet.data.manifest import ClassTable
 from ocrnet.data.transforms import TrainTransform
+from ocrnet.ddp import over_ranks
 from ocrnet.distributed import (
     copy_from_first,
     gather_names,
@@ -27,10 +28,9 @@ from ocrnet.distributed import (
 )
 from ocrnet.errors import ParamsError, TrainError
 from ocrnet.metrics import miou
-from ocrnet.models.output import SegmentationModel
-from ocrnet.objective import Objective, over_ranks
+from ocrnet.models.output import SegmentationModel, normalise
+from ocrnet.objective import Objective
 from ocrnet.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
-from ocrnet.predict import normalise
 from ocrnet.pretrained import load_backbone_weights
 from ocrnet.runtime import key_seed, pick_device, seeded
 from ocrnet.tracking import Recorder

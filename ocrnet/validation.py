@@ -9,9 +9,7 @@ from torch import Tensor
 from ocrnet.data.dataset import ImageFolder
 from ocrnet.distributed import rank, sum_over_ranks, world_size
 from ocrnet.metrics import confusion_matrix
-from ocrnet.models.output import SegmentationModel
-from ocrnet.predict import normalise
-from ocrnet.protocol import full_size_logits
+from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
 
 
 @torch.inference_mode()

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ocrnet.config import TrainGanParams
 from ocrnet.gan.augment import Framing, draw_framing, jitter_colors
 from ocrnet.gan.draws import BatchDraws
-from ocrnet.gan.generator import Generator
 from ocrnet.gan.pairs import Batch
 from ocrnet.gan.presets import Preset
 
@@ -59,11 +58,6 @@ class Design(ABC):
     def __init__(self, num_classes: int, params: TrainGanParams) -> None:
         self.num_classes = num_classes
         self.params = params
-
-    @classmethod
-    def build_generator(cls, num_classes: int, preset: Preset) -> Generator:
-        """Return an untrained generator."""
-        return Generator(num_classes, preset)
 
     @abstractmethod
     def build_discriminator(self, preset: Preset) -> nn.Module:

@@ -15,9 +15,9 @@ from jaxtyping import UInt8
 
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
-from ocrnet.gan.layouts import layout_seed
 from ocrnet.gan.synthesize import LayoutPainter, check_classes
 from ocrnet.metrics import confusion_matrix, miou, per_class_iou
+from ocrnet.runtime import layout_seed
 
 
 @runtime_checkable

@@ -39,11 +39,6 @@ def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
         )
 
 
-def layout_seed(seed: int, index: int) -> int:
-    """Return the seed of one layout: a function of the set's seed and the layout's index."""
-    return int(np.random.SeedSequence([seed % 2**64, index]).generate_state(1)[0])
-
-
 def draw_layout(plan: Plan, *, seed: int) -> Layout:
     """Draw the layout of a seed."""
     return _draw(np.random.default_rng(seed), plan, plan.params.operations, seed)

@@ -23,7 +23,7 @@ from ocrnet.data.manifest import Channel, ClassTable, check_classes, file_sha256
 from ocrnet.errors import BundleError, DataError
 from ocrnet.files import whole_file, write_whole
 from ocrnet.gan.augment import Image, LabelMap
-from ocrnet.gan.designs import DESIGNS, design_class
+from ocrnet.gan.designs import DESIGNS
 from ocrnet.gan.generator import Generator, fold_spectral_norm
 from ocrnet.gan.pairs import to_image
 from ocrnet.gan.presets import Preset
@@ -226,16 +226,15 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     card_path, path = folder / CARD_FILE, folder / WEIGHTS_FILE
     card = _read_card(card_path)
     table = ClassTable(card.class_names, card.palette, card.ignore_index)
-    build = design_class(card.arch).build_generator
     try:
         found = read_header(path)
         with torch.device("meta"):
-            wanted = fold_spectral_norm(build(table.num_classes, card.sizes)).state_dict()
+            wanted = fold_spectral_norm(Generator(table.num_classes, card.sizes)).state_dict()
         differs = kind_differs(wanted, found)
         if differs:
             raise ValueError(differs)
         weights = read_finite(path)
-        generator = fold_spectral_norm(build(table.num_classes, card.sizes))
+        generator = fold_spectral_norm(Generator(table.num_classes, card.sizes))
         generator.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(

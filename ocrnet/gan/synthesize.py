@@ -20,11 +20,12 @@ from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import DataError
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import can_compose, compose
-from ocrnet.gan.layouts import check_operations, draw_layout, draw_real_layout, layout_seed
+from ocrnet.gan.layouts import check_operations, draw_layout, draw_real_layout
 from ocrnet.gan.odds import SCORES_FILE, Odds, ValScores
 from ocrnet.gan.pair_folder import PairFolder
 from ocrnet.gan.plan import Plan
 from ocrnet.gan.tally import Tally
+from ocrnet.runtime import layout_seed
 from ocrnet.tracking import Recorder
 
 logger = logging.getLogger(__name__)

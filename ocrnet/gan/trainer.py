@@ -10,17 +10,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ocrnet.config import TrainGanParams
+from ocrnet.ddp import over_ranks
 from ocrnet.distributed import gather_names, is_distributed, world_size
 from ocrnet.errors import TrainError
 from ocrnet.gan.design import Scene
 from ocrnet.gan.designs import design_class
 from ocrnet.gan.draws import BatchDraws
 from ocrnet.gan.ema import Ema
+from ocrnet.gan.generator import Generator
 from ocrnet.gan.pairs import Batch
 from ocrnet.gan.presets import PRESETS
 from ocrnet.gan.styles import draw_noise
 from ocrnet.models.norm_layers import synchronise_norms
-from ocrnet.objective import over_ranks
 from ocrnet.runtime import autocast, seeded
 
 
@@ -51,7 +52,7 @@ class GanTrainer:
         self.preset = PRESETS[params.preset]
         self.design = design_class(params.arch)(num_classes, params)
         with seeded("gan-weights", params.seed):
-            self.generator = self.design.build_generator(num_classes, self.preset).to(device)
+            self.generator = Generator(num_classes, self.preset).to(device)
             self.discriminator = self.design.build_discriminator(self.preset).to(device)
         if is_distributed():
             synchronise_norms(self.generator)

@@ -1,10 +1,14 @@
-"""What every segmenter is: images in, logits at feature resolution out."""
+"""What every segmenter is: normalised images in, logits at feature resolution out."""
 
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+LEAST_SIDE = (
+    64  # a smaller image is padded: the deepest feature map would be less than two pixels wide
+)
 
 
 class SegmenterOutput(NamedTuple):
@@ -42,3 +46,33 @@ def resize_features(
 ) -> Float[Tensor, "B C H W"]:
     """Resize feature maps bilinearly to `size`, in their own precision."""
     return F.interpolate(feats, size=size, mode="bilinear", align_corners=align_corners)
+
+
+def normalise(
+    images: UInt8[Tensor, "B 3 H W"],
+    *,
+    mean: Float[Tensor, "1 3 1 1"],
+    std: Float[Tensor, "1 3 1 1"],
+) -> Float[Tensor, "B 3 H W"]:
+    """Return images as the model wants them: RGB in [0, 1] less its mean, in units of its deviation."""
+    return (images.float() / 255.0 - mean) / std
+
+
+def full_size_logits(
+    model: SegmentationModel,
+    images: Float[Tensor, "B 3 H W"],
+    *,
+    least: tuple[int, int] = (0, 0),
+) -> Float[Tensor, "B K H W"]:
+    """Return logits at the size of normalised images of any size.
+
+    Args:
+        model: sees them padded at the right and the bottom where they are smaller than it takes.
+        images: all of one size.
+        least: (height, width) to pad to.
+    """
+    height, width = images.shape[-2:]
+    tall, wide = max(LEAST_SIDE, least[0], height), max(LEAST_SIDE, least[1], width)
+    padded = F.pad(images, (0, wide - width, 0, tall - height))
+    logits = resize_logits(model(padded).logits, (tall, wide), align_corners=model.align_corners)
+    return logits[:, :, :height, :width]

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from ocrnet.bundle import IMAGENET_MEAN, IMAGENET_STD, load_bundle
 from ocrnet.errors import BundleError
-from ocrnet.predict import normalise
+from ocrnet.models.output import normalise
 from ocrnet.quality import DOWNLOAD, INCEPTION, RANDOM_CONV, SEGMENTER, TIMM, ExtractorChoice
 from ocrnet.quality.networks import RandomConv, Trunk
 from ocrnet.runtime import seeded

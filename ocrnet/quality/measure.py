@@ -22,7 +22,6 @@ from jaxtyping import Float
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
 from ocrnet.gan.judge import HeldOut, paint_held_out
-from ocrnet.gan.layouts import layout_seed
 from ocrnet.gan.synthesize import LayoutPainter
 from ocrnet.quality.distances import fid, kid
 from ocrnet.quality.features import FeatureBank, FeatureSet
@@ -30,7 +29,7 @@ from ocrnet.quality.manifold import LEAST_VECTORS, precision_recall_density_cove
 from ocrnet.quality.neighbours import ALARM_AUC, ALARM_P, mean_pairwise, memory
 from ocrnet.quality.pictures import psnr, ssim
 from ocrnet.quality.record import Measure, write_quality
-from ocrnet.runtime import key_seed
+from ocrnet.runtime import key_seed, layout_seed
 
 logger = logging.getLogger(__name__)
 SPLIT = "val"

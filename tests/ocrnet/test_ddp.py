@@ -20,7 +20,8 @@ from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
 from ocrnet.data.dataset import ImageFolder
 from ocrnet.errors import DataError, ParamsError
-from ocrnet.launch import Job, check_processes
+from ocrnet.job import Job
+from ocrnet.launch import check_devices
 from ocrnet.params_file import parse_params
 from ocrnet.rank import NoRecorder
 from ocrnet.tracking import Recorder
@@ -285,10 +286,10 @@ def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
 def test_too_few_devices_and_lone_images_are_refused_in_one_line() -> None:
     params = params_of(norm="sync", processes=4)
     with pytest.raises(ParamsError, match="found 4, but there are 2 CUDA devices") as error:
-        check_processes(params, devices=2)
+        check_devices("train", params.train.processes, devices=2)
     assert "\n" not in str(error.value)
     with pytest.raises(ParamsError, match="4 processes share 4 images, one each"):
         params_of(processes=4)
-    check_processes(params, devices=0)
-    check_processes(params, devices=4)
-    check_processes(params_of(processes=1), devices=0)
+    check_devices("train", params.train.processes, devices=0)
+    check_devices("train", params.train.processes, devices=4)
+    check_devices("train", 1, devices=0)

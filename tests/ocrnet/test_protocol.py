@@ -16,7 +16,8 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import ParamsError
 from ocrnet.merging import MERGERS
 from ocrnet.metrics import confusion_matrix
-from ocrnet.protocol import LEAST_SIDE, Protocol, scaled_size, window_starts
+from ocrnet.models.output import LEAST_SIDE
+from ocrnet.protocol import Protocol, scaled_size, window_starts
 from tests.ocrnet.toy_models import ColourNet, ColumnNet, PaddingNet, segmenter_of
 
 TWO = ClassTable(("left", "right"), ((0, 0, 0), (255, 255, 255)))

@@ -11,13 +11,14 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.errors import ParamsError
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import Layout, apply_steps, compose
-from ocrnet.gan.layouts import check_operations, draw_layout, layout_seed
+from ocrnet.gan.layouts import check_operations, draw_layout
 from ocrnet.gan.odds import Odds
 from ocrnet.gan.operations.base import Base
 from ocrnet.gan.operations.paste import Paste, place, turn
 from ocrnet.gan.plan import Plan
 from ocrnet.gan.plausible import is_plausible
 from ocrnet.gan.regions import adjacent_classes, components
+from ocrnet.runtime import layout_seed
 from tests.ocrnet.gan.street import BIRD, CAR, COLOURS, GROUND, SHAPE, SKY, write_street
 
 PASTING = SynthesizeParams(operations={"copy_paste": 1.0}, pastes=(1, 3))

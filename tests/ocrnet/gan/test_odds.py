@@ -9,9 +9,10 @@ import pytest
 from ocrnet.config import SynthesizeParams
 from ocrnet.errors import DataError
 from ocrnet.gan.catalog import Catalog
-from ocrnet.gan.layouts import draw_layout, layout_seed
+from ocrnet.gan.layouts import draw_layout
 from ocrnet.gan.odds import LEAST_HARDNESS, Odds, ValScores
 from ocrnet.gan.plan import Plan
+from ocrnet.runtime import layout_seed
 from tests.ocrnet.gan.street import BIRD, CAR, CLASSES, GROUND, SKY, write_street
 
 EVEN = np.zeros((4, 4))

@@ -12,7 +12,7 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.data.decode import read_image
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import Layout, apply_steps, can_compose, compose
-from ocrnet.gan.layouts import draw_layout, draw_real_layout, layout_seed
+from ocrnet.gan.layouts import draw_layout, draw_real_layout
 from ocrnet.gan.odds import Odds
 from ocrnet.gan.operations import OPERATIONS
 from ocrnet.gan.operations.base import Base
@@ -21,6 +21,7 @@ from ocrnet.gan.operations.scale import Scale
 from ocrnet.gan.operations.warp import KNOTS, Warp
 from ocrnet.gan.plan import Plan
 from ocrnet.gan.regions import fill_nearest
+from ocrnet.runtime import layout_seed
 from tests.ocrnet.gan.plates import write_plates
 from tests.ocrnet.gan.street import BIRD, CAR, COLOURS, GROUND, HORIZON, SHAPE, SKY, write_street
 

@@ -10,10 +10,11 @@ from scipy import ndimage
 from ocrnet.config import SynthesizeParams
 from ocrnet.gan.catalog import Catalog
 from ocrnet.gan.compose import Layout, apply_steps
-from ocrnet.gan.layouts import draw_layout, layout_seed
+from ocrnet.gan.layouts import draw_layout
 from ocrnet.gan.odds import Odds
 from ocrnet.gan.plan import Plan
 from ocrnet.gan.plausible import is_plausible, specks_of
+from ocrnet.runtime import layout_seed
 from tests.ocrnet.gan.street import BIRD, CAR, GROUND, HORIZON, SHAPE, SKY, write_street
 
 LEAST, MOST = 12, 30  # of a car: 3 x 4 and 5 x 6 pixels

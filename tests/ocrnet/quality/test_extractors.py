@@ -20,7 +20,7 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError, ParamsError
 from ocrnet.models import ARCHS
 from ocrnet.models.backbones import JoinedBackbone
-from ocrnet.predict import normalise
+from ocrnet.models.output import normalise
 from ocrnet.quality import extractor_lines, parse_extractor
 from ocrnet.quality.extractors import FeatureExtractor, build_extractor
 from ocrnet.runtime import seeded

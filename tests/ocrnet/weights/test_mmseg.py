@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from ocrnet.checkpoint import load_weights
+from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, assert_outputs, small_ocrnet
 from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
 

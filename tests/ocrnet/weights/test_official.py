@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ocrnet.checkpoint import load_weights
 from ocrnet.models import build_segmenter
 from ocrnet.models.output import SegmentationModel
+from ocrnet.weights import load_weights
 from tests.ocrnet.models.official import fill_value
 from tests.ocrnet.weights.models import assert_outputs, copied
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ocrnet.checkpoint import load_weights
 from ocrnet.models.backbones import JoinedBackbone, join_levels
+from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, assert_outputs, small_ocrnet
 from tests.ocrnet.weights.released import (
     InPlaceAbn,
