@@ -28,10 +28,10 @@ from ruamel.yaml.error import YAMLError
 from benchmarks.heads_cells import Cell, measure_cost, run_cell
 from benchmarks.heads_table import COST_FILE, REFERENCE, TABLE_FILE, make_table
 from ocrnet.config import Params
+from ocrnet.config.params_file import load_params, parse_params
 from ocrnet.errors import OcrnetError, ParamsError
 from ocrnet.models import ARCHS
-from ocrnet.names import check_component_names
-from ocrnet.params_file import load_params, parse_params
+from ocrnet.preflight.names import check_component_names
 
 COST_ROUNDS = 10
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study and return the exit code."""
-    # As the stages do it, see `pipelines._stage`; read when torch is first imported.
+    # As the stages do it, see `pipelines._stage.run`; read when torch is first imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("ocrnet").setLevel(logging.WARNING)  # each cell's metrics are in its folder

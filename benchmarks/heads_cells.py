@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.heads_table import CELL_FILE, TEST_FILE
-from ocrnet.compare import arm_scores
 from ocrnet.config import Params
 from ocrnet.data.manifest import CLASSES_FILE, MANIFEST_FILE, file_sha256
-from ocrnet.tracking import METRICS_FILE, RECORD_FILE, Recorder, flatten, write_record
+from ocrnet.evaluation.bootstrap import arm_scores
+from ocrnet.record import METRICS_FILE, RECORD_FILE, Recorder, flatten, write_record
 
 if TYPE_CHECKING:
-    from ocrnet.scoring import TestSplit
+    from ocrnet.evaluation.scoring import TestSplit
 
 logger = logging.getLogger("benchmarks.heads")
 USES = ("data.crop_size", "data.value_range", "data.exif", "prepare.resize", "model", "train")
@@ -109,8 +109,8 @@ def changed_params(cell: Cell) -> list[str]:
 
 
 def _train(cell: Cell, checkpoints: Any) -> None:
-    from ocrnet.train import train_segmenter
-    from ocrnet.trainer import TrainingData
+    from ocrnet.training.train import train_segmenter
+    from ocrnet.training.trainer import TrainingData
 
     write_record(cell.folder, stage=cell.name, fingerprint="", params=cell.record)
     train_segmenter(
@@ -125,11 +125,11 @@ def _train(cell: Cell, checkpoints: Any) -> None:
 
 def _score(cell: Cell) -> float:
     """Score a trained cell on the test split, write it, and return its mIoU."""
-    from ocrnet import scoring
-    from ocrnet.bundle import load_bundle
-    from ocrnet.evaluate import read_val_miou
-    from ocrnet.predict import Segmenter
-    from ocrnet.protocol import Protocol
+    from ocrnet.bundles.bundle import load_bundle
+    from ocrnet.evaluation import scoring
+    from ocrnet.evaluation.evaluate import read_val_miou
+    from ocrnet.inference.predict import Segmenter
+    from ocrnet.inference.views import Protocol
     from ocrnet.runtime import pick_device
 
     split = scoring.read_test_split(cell.data)
@@ -178,7 +178,7 @@ def measure_cost(cells: Sequence[Cell], path: Path, *, rounds: int) -> None:
     """
     from benchmarks.measure import compare
     from ocrnet.runtime import pick_device
-    from ocrnet.trainer import Trainer, TrainingData
+    from ocrnet.training.trainer import Trainer, TrainingData
 
     ways = {}
     with TemporaryDirectory() as folder:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.markdown import markdown_table
-from ocrnet.compare import Comparison, compare, resampling_units
 from ocrnet.errors import DataError
-from ocrnet.intervals import least_units, shortage_words
-from ocrnet.tracking import RECORD_FILE
+from ocrnet.evaluation.bootstrap import Comparison, compare, resampling_units
+from ocrnet.evaluation.intervals import least_units, shortage_words
+from ocrnet.record import RECORD_FILE
 
 REFERENCE = "ocrnet"
 CELL_FILE = "cell.json"

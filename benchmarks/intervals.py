@@ -2,7 +2,7 @@
 
 Both arms are equal by construction: recalls per image and class come from one distribution, correlated between the
 arms, with rare classes that most images do not show. A good interval is above zero in no more than 2.5 % of the cases
-and holds zero in about 95 %. `chosen` is what `ocrnet.compare` does, the others are what it could do instead.
+and holds zero in about 95 %. `chosen` is what `ocrnet.evaluation.bootstrap` does; the others are candidates.
 
 With `--seeds`, several trainings of each arm are drawn, whose luck is shared by all images.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
 from benchmarks.markdown import markdown_table
-from ocrnet.compare import compare, estimate
+from ocrnet.evaluation.bootstrap import compare, estimate
 
 SHARES = np.array([0.7, 0.2, 0.08, 0.015, 0.005])  # of the pixels, by class
 SHOWN = np.array([1.0, 0.9, 0.6, 0.2, 0.1])  # share of the images that show the class

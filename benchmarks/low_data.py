@@ -36,10 +36,10 @@ from benchmarks.low_data_variants import (
     words_of,
 )
 from ocrnet.config import Params
-from ocrnet.data.arms import ARMS, BASELINE
+from ocrnet.config.arms import ARMS, BASELINE
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, OcrnetError
-from ocrnet.names import check_component_names
-from ocrnet.params_file import load_params
+from ocrnet.preflight.names import check_component_names
 
 TABLE_FILE, CURVE_FILE, PAGE_FILE = "table.md", "curve.json", "curve.html"
 
@@ -171,7 +171,7 @@ def _write(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study and return the exit code."""
-    # As the stages do it, see `pipelines._stage`; read when torch is first imported.
+    # As the stages do it, see `pipelines._stage.run`; read when torch is first imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("ocrnet").setLevel(logging.WARNING)  # each cell's metrics are in its folder

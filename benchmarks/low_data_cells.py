@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.low_data_stages import BODIES
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
-from ocrnet.tracking import flatten, write_record
+from ocrnet.record import flatten, write_record
 
 logger = logging.getLogger("benchmarks.low_data")
 DONE_FILE = "done.json"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.low_data_groups import Group
-from ocrnet.compare import estimate
-from ocrnet.decision import finite
+from ocrnet.evaluation.bootstrap import estimate
+from ocrnet.evaluation.wording import answer
+from ocrnet.gate.decision import finite
 from ocrnet.report.curve import hash_ids
-from ocrnet.verdict_words import answer
 
 
 def curve_of(fractions: Mapping[float, Group], settings: Mapping[str, Any]) -> dict[str, Any]:

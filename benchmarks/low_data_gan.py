@@ -12,8 +12,8 @@ from typing import NamedTuple
 from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
 from ocrnet.errors import DataError
-from ocrnet.quality.record import Measure, compare_quality, read_quality
-from ocrnet.tracking import METRICS_FILE
+from ocrnet.gan.quality.record import Measure, compare_quality, read_quality
+from ocrnet.record import METRICS_FILE
 
 NUMBERS = {
     "gan_test/mIoU": "GAN-test mIoU",

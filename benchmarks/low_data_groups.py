@@ -8,12 +8,12 @@ import numpy as np
 
 from benchmarks.low_data_cells import DONE_FILE, Cell, commits_of
 from benchmarks.low_data_scores import Scored, read_scores
-from ocrnet.compare import Comparison, compare
-from ocrnet.data.arms import BASELINE
+from ocrnet.config.arms import BASELINE
 from ocrnet.data.manifest import read_manifest
 from ocrnet.errors import DataError
+from ocrnet.evaluation.bootstrap import Comparison, compare
+from ocrnet.evaluation.study import Outcome, compare_arms
 from ocrnet.metrics import miou
-from ocrnet.verdict import Outcome, compare_arms
 
 
 @dataclass(frozen=True)

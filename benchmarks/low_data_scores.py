@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.low_data_cells import Cell, locked, read_commit
-from ocrnet.data.arms import BASELINE
+from ocrnet.config.arms import BASELINE
 
 logger = logging.getLogger("benchmarks.low_data")
 PROTOCOL = {"window", "overlap", "scales", "flip", "merge"}  # keys of `evaluate`
@@ -52,10 +52,10 @@ def score_cell(cell: Cell) -> None:
 
 
 def _score(cell: Cell) -> None:
-    from ocrnet import scoring
-    from ocrnet.ensemble import load_segmenters
-    from ocrnet.evaluate import read_val_miou
-    from ocrnet.protocol import Protocol
+    from ocrnet.evaluation import scoring
+    from ocrnet.evaluation.evaluate import read_val_miou
+    from ocrnet.inference.ensemble import load_segmenters
+    from ocrnet.inference.views import Protocol
     from ocrnet.runtime import pick_device
 
     split = scoring.read_test_split(cell.read("prepare"))

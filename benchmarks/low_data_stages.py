@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrnet.data.arms import extra_folder
-from ocrnet.tracking import Recorder
+from ocrnet.config.arms import extra_folder
+from ocrnet.record import Recorder
 
 if TYPE_CHECKING:
     from benchmarks.low_data_cells import Cell
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def _prepare(cell: "Cell", _: "CheckpointStore") -> None:
-    from ocrnet.data.inventory import Inventory
-    from ocrnet.data.prepare import prepare
-    from ocrnet.data.scan import scan
-    from ocrnet.data.sources import find_items, raw_root
+    from ocrnet.raw.inventory import Inventory
+    from ocrnet.raw.prepare import prepare
+    from ocrnet.raw.scan import scan
+    from ocrnet.raw.sources import find_items, raw_root
 
     work = cell.folder / "raw"
     inventory = Inventory(Path(cell.params.data.path))
@@ -30,8 +30,8 @@ def _prepare(cell: "Cell", _: "CheckpointStore") -> None:
 
 
 def _train(cell: "Cell", checkpoints: "CheckpointStore") -> None:
-    from ocrnet.train import train_segmenter
-    from ocrnet.trainer import TrainingData
+    from ocrnet.training.train import train_segmenter
+    from ocrnet.training.trainer import TrainingData
 
     extra = None
     if cell.stage == "retrain":
@@ -47,7 +47,7 @@ def _train(cell: "Cell", checkpoints: "CheckpointStore") -> None:
 
 
 def _train_gan(cell: "Cell", checkpoints: "CheckpointStore") -> None:
-    from ocrnet.gan.train import train_gan
+    from ocrnet.gan.training.train import train_gan
 
     train_gan(
         cell.read("prepare"),
@@ -60,8 +60,8 @@ def _train_gan(cell: "Cell", checkpoints: "CheckpointStore") -> None:
 
 
 def _synthesize(cell: "Cell", _: "CheckpointStore") -> None:
-    from ocrnet.gan.painter import load_painter
-    from ocrnet.gan.synthesize import synthesize_pairs
+    from ocrnet.gan.generator.painter import load_painter
+    from ocrnet.gan.layouts.synthesize import synthesize_pairs
     from ocrnet.runtime import pick_device
 
     synthesize_pairs(
@@ -76,15 +76,15 @@ def _synthesize(cell: "Cell", _: "CheckpointStore") -> None:
 
 
 def _select(cell: "Cell", _: "CheckpointStore") -> None:
-    from ocrnet.gan.judge import gan_test
-    from ocrnet.gan.painter import load_painter
-    from ocrnet.gan.select import select_pairs
-    from ocrnet.gan.sheet import write_neighbours, write_sheet
-    from ocrnet.predict import load_segmenter
-    from ocrnet.quality import parse_extractor
-    from ocrnet.quality.extractors import build_extractor
-    from ocrnet.quality.features import FeatureBank
-    from ocrnet.quality.measure import GanTest, measure_quality
+    from ocrnet.gan.generator.painter import load_painter
+    from ocrnet.gan.quality import parse_extractor
+    from ocrnet.gan.quality.extractors import build_extractor
+    from ocrnet.gan.quality.features import FeatureBank
+    from ocrnet.gan.quality.gan_test import gan_test
+    from ocrnet.gan.quality.measure import GanTest, measure_quality
+    from ocrnet.gan.selection.select import select_pairs
+    from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
+    from ocrnet.inference.predict import load_segmenter
     from ocrnet.runtime import pick_device
 
     device, params, out = str(pick_device()), cell.params.select, cell.folder

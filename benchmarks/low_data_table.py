@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
-from ocrnet.compare import resampling_units
-from ocrnet.data.arms import BASELINE
+from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
-from ocrnet.intervals import least_units, shortage_words
-from ocrnet.verdict_words import answer, difference
+from ocrnet.evaluation.bootstrap import resampling_units
+from ocrnet.evaluation.intervals import least_units, shortage_words
+from ocrnet.evaluation.wording import answer, difference
 
 COPY_PASTE = "copy_paste"
 

@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ocrnet.config import Params
+from ocrnet.config.params_file import parse_params
 from ocrnet.errors import ParamsError
-from ocrnet.gan.operations import OPERATIONS
-from ocrnet.params_file import parse_params
+from ocrnet.gan.layouts.operations import OPERATIONS
 
 Values = Mapping[str, Any]
 BASE = "base"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ocrnet.files import whole_file
+from ocrnet.data.files import whole_file
 
 FILE = "checkpoint.pt"
 

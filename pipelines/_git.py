@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from ocrnet.errors import DataError
-from pipelines._secrets import hide_secrets, without_credentials
+from pipelines._command.secrets import hide_secrets, without_credentials
 
 TRANSPORTS = ("file", "git", "http", "https", "ssh")  # none of which runs a command of the address
 TIMEOUT_S = 600

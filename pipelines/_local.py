@@ -18,8 +18,8 @@ from pipelines._access import (
     is_local,
     read_access,
 )
+from pipelines._command.secrets import hide_secrets
 from pipelines._git import git
-from pipelines._secrets import hide_secrets
 from pipelines._workspace import CACHE_VARIABLE
 
 DEFAULTS = {

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines._secrets import has_credentials, hide_secrets
+from pipelines._command.secrets import has_credentials, hide_secrets
 
 Kind = type[OcrnetError]
 LONGEST_NAME = 200

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrnet.errors import ParamsError
-from ocrnet.gan.painter import Painter
-from ocrnet.gan.styles import Component, find_components, trace_components
+from ocrnet.gan.generator.painter import Painter
+from ocrnet.gan.generator.styles import Component, find_components, trace_components
 
 LabelMap = npt.NDArray[np.uint8]
 Pick = tuple[int, int, int]

@@ -7,9 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ocrnet.config.params_file import known_keys
 from ocrnet.errors import ParamsError
-from ocrnet.near_names import hint, hint_for_key
-from ocrnet.params_file import known_keys
+from ocrnet.errors.near_names import hint, hint_for_key
 
 
 def leaves_of(values: Any, *, place: str) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from typing import IO, Any
 
 from ocrnet.errors import DataError, ParamsError
 from pipelines import _outside
+from pipelines._command.secrets import hide_secrets
 from pipelines._dvc_config import put, read_settings, write_local
 from pipelines._git import git, try_git
 from pipelines._params import write_values
-from pipelines._secrets import hide_secrets
 
 CLONES_VARIABLE = "OCRNET_CLONES"
 CACHE_VARIABLE = "OCRNET_DVC_CACHE"
@@ -31,12 +31,12 @@ SLOTS = 64
 LOCK_FILE = "dvc.lock"
 PARAMS_FILE = "params.yaml"
 AUTHOR = {"NAME": "ocrnet", "EMAIL": "ocrnet@localhost"}
-READER = "ocrnet/params_file.py"  # of a commit of this project: it reads the params of its own time
+READER = "ocrnet/config/params_file.py"  # of a commit of this project: it reads the params of its own time
 READ = """
 import sys
 from pathlib import Path
 from ocrnet.errors import OcrnetError
-from ocrnet.params_file import load_params
+from ocrnet.config.params_file import load_params
 try:
     load_params(Path("params.yaml"))
 except OcrnetError as error:

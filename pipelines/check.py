@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.config import Params
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, OcrnetError
-from ocrnet.names import check_component_names
-from ocrnet.near_names import hint
-from ocrnet.params_file import load_params
-from pipelines._arguments import Parser
+from ocrnet.errors.near_names import hint
+from ocrnet.preflight.names import check_component_names
+from pipelines._command.arguments import Parser
 
 PARAMS = Path("params.yaml")
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ocrnet.errors import OcrnetError, ParamsError
 from pipelines import _outside
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
+from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._git import git
 from pipelines._local import check_prefect, repository_of, set_local_servers
-from pipelines._secrets import hide_secrets, without_credentials
 
 GIVE_CREDENTIALS = "Workers need their own to clone it: docs/flows.md, Credentials."
 

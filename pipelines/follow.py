@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     out, times, pid = given.out, given.times, given.pid
     os.nice(19)
     os.environ["OMP_NUM_THREADS"] = "1"
-    from ocrnet.params_file import load_params
+    from ocrnet.config.params_file import load_params
     from pipelines._mlflow.follow import follow, watch
     from pipelines._mlflow.target import find_target
 

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.config import Params
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import OcrnetError
-from ocrnet.params_file import load_params
-from ocrnet.tracking import RECORD_FILE, flatten
-from pipelines._arguments import Parser
-from pipelines._stage import STATE, code_fingerprint, fingerprint_of, set_up_logging
+from ocrnet.record import RECORD_FILE, flatten
+from pipelines._command.arguments import Parser
+from pipelines._stage.graph import read_node
+from pipelines._stage.run import checkpoint_folder, fingerprint_of, recorded_params, set_up_logging
 
 PREPARED = Path("data/prepare")
 OUT = Path("data/gan_train")
 RESULT_FILE = "gan_train.json"
-USES = ("data.crop_size", "data.value_range", "data.exif", "prepare.resize", "model", "train")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,13 +47,15 @@ def gan_train(argv: Sequence[str]) -> str:
     params = load_params(Path("params.yaml"))
     seed = params.seeds[0] if given.seed is None else given.seed
     from ocrnet.checkpoint import CheckpointStore
-    from ocrnet.quality.gan_train import train_on_pairs, with_steps
-    from ocrnet.tracking import Recorder
+    from ocrnet.gan.quality.gan_train import train_on_pairs, with_steps
+    from ocrnet.record import Recorder
 
     params = with_steps(params, given.steps)
     cell = ("gan_train", str(seed))
-    fingerprint = fingerprint_of(params, USES, [PREPARED, given.pairs], cell)
-    checkpoints = STATE / "checkpoints" / "gan_train" / f"{fingerprint}-{code_fingerprint()}"
+    node = read_node("train")  # the same recipe
+    inputs = [PREPARED, given.pairs]
+    fingerprint = fingerprint_of(recorded_params(params, node), inputs, cell)
+    checkpoints = checkpoint_folder("gan_train", fingerprint, node)
     out = OUT / str(seed)
     train_on_pairs(
         params, PREPARED, given.pairs,

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import OcrnetError, RebuildError
-from ocrnet.params_file import load_params
 from pipelines._keep import (
     PREFIX,
     drop_others,

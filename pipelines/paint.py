@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ocrnet.config import DataParams
 from ocrnet.config.base import MAX_PIXELS
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, OcrnetError, ParamsError
-from ocrnet.params_file import load_params
-from pipelines._arguments import Parser, path_argument
+from pipelines._command.arguments import Parser, path_argument
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ocrnet.bundle import Decoding
+    from ocrnet.bundles.bundle import Decoding
     from ocrnet.data.manifest import ClassTable
 
     LabelMap = npt.NDArray[np.uint8]
@@ -87,9 +87,9 @@ def paint(argv: Sequence[str]) -> str:
     given = parser().parse_args(argv)
     _check(given)
     from ocrnet.data.decode import write_image
-    from ocrnet.gan.edit import read_edit, write_edit_sheet
-    from ocrnet.gan.painter import load_painter
-    from ocrnet.gan.repaint import edited_region, paint_weight, repaint
+    from ocrnet.gan.editing.edit import read_edit, write_edit_sheet
+    from ocrnet.gan.editing.repaint import edited_region, paint_weight, repaint
+    from ocrnet.gan.generator.painter import load_painter
     from ocrnet.runtime import pick_device
     from pipelines._paint_styles import StyledPainter
 
@@ -148,7 +148,7 @@ def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
 
 def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
     """Return how to read the image: as the options say, else as the model's data was read, else by `params.yaml`."""
-    from ocrnet.bundle import MODEL_FILE, Decoding, read_card
+    from ocrnet.bundles.bundle import MODEL_FILE, Decoding, read_card
 
     known = []
     if (given.model / MODEL_FILE).exists():
@@ -183,7 +183,7 @@ def _original(
     given: argparse.Namespace, classes: "ClassTable", image: "LabelMap"
 ) -> "tuple[LabelMap, str]":
     """Return the label map before the edit and where it is from."""
-    from ocrnet.gan.edit import find_label_map, read_edit
+    from ocrnet.gan.editing.edit import find_label_map, read_edit
 
     if given.original_mask is not None:
         shape = (image.shape[0], image.shape[1])
@@ -198,7 +198,7 @@ def _original(
             f"{given.image}: its label map before the edit is unknown: it is not in {given.data}, and there is no "
             f"model {given.model} to predict it. Give --original-mask or --model."
         )
-    from ocrnet.predict import labels, load_segmenter
+    from ocrnet.inference.predict import labels, load_segmenter
     from ocrnet.runtime import pick_device
 
     segmenter = load_segmenter(given.model, device=str(pick_device()))

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipelines._stage import Stage, run_stage
+from pipelines._stage.run import Stage, run_stage
 
 logger = logging.getLogger(__name__)
 VALIDATED = Path("data/validate")
@@ -19,11 +19,11 @@ def prepare(stage: Stage) -> None:
         ParamsError: the params do not fit them.
     """
     from ocrnet.data.manifest import ClassTable
-    from ocrnet.data.prepare import prepare as prepare_files
-    from ocrnet.data.preview import write_preview
-    from ocrnet.data.scan import read_table
-    from ocrnet.data.sources import raw_root
-    from ocrnet.outlook import check_outlook
+    from ocrnet.preflight.later_stages import check_outlook
+    from ocrnet.raw.prepare import prepare as prepare_files
+    from ocrnet.raw.preview import write_preview
+    from ocrnet.raw.scan import read_table
+    from ocrnet.raw.sources import raw_root
 
     params = stage.params
     table = read_table(VALIDATED / "table.csv", params.data)
@@ -38,16 +38,4 @@ def prepare(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            prepare,
-            "prepare",
-            uses=(
-                "data",
-                "prepare",
-                "validate.allow_unlearned",
-                "select.calibrate_on",
-                "synthesize.operations",
-            ),
-        )
-    )
+    sys.exit(run_stage(prepare, "prepare"))

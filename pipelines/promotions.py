@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ocrnet.errors import OcrnetError
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 
 if TYPE_CHECKING:
     from pipelines._mlflow.promotions import Entry

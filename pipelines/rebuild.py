@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
-from pipelines._arguments import Parser, path_argument
-from pipelines._commit import NO_COMMIT, REFUSAL_TAG
+from pipelines._command.arguments import Parser, path_argument
+from pipelines._command.secrets import hide_secrets
 from pipelines._mlflow.lock import load_plain_yaml
 from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
 from pipelines._mlflow.target import find_target
@@ -26,7 +26,7 @@ from pipelines._rebuild.clone import check_out, clone, find_repository, has_comm
 from pipelines._rebuild.comparison import compare, to_text
 from pipelines._rebuild.config import carry_over, find_checkout
 from pipelines._rebuild.stages import ScratchClone, changed_code, check_stages
-from pipelines._secrets import hide_secrets
+from pipelines._stage.commit import NO_COMMIT, REFUSAL_TAG
 
 DIFFERENT = 5
 GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 
 LOCK = Path(".state/repro.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")

@@ -3,17 +3,16 @@
 import sys
 from pathlib import Path
 
-from ocrnet.config import Params
-from ocrnet.data.arms import extra_folder
-from pipelines._stage import Stage, run_stage
+from ocrnet.config.arms import extra_folder
+from pipelines._stage.run import Stage, run_stage
 
 
 def retrain(stage: Stage) -> None:
     """Train one seed of one arm."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
-    from ocrnet.train import train_segmenter
-    from ocrnet.trainer import TrainingData
+    from ocrnet.training.train import train_segmenter
+    from ocrnet.training.trainer import TrainingData
 
     arm, seed = stage.cell
     data = TrainingData.read(Path("data/prepare"), extra=extra_folder(arm, Path("data")))
@@ -27,27 +26,5 @@ def retrain(stage: Stage) -> None:
     )
 
 
-def _inputs(params: Params, cell: tuple[str, ...]) -> list[Path]:
-    return [Path("data/prepare"), extra_folder(cell[0], Path("data"))]
-
-
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            retrain,
-            "retrain",
-            cell=("arm", "seed"),
-            uses=(
-                "data.crop_size",
-                "data.value_range",
-                "data.exif",
-                "prepare.resize",
-                "model",
-                "train",
-                "retrain.real_fraction",
-                "retrain.synthetic_weight",
-                "retrain.real_tail",
-            ),
-            inputs=_inputs,
-        )
-    )
+    sys.exit(run_stage(retrain, "retrain"))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ocrnet.errors import OcrnetError
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocrnet.config import EvaluateParams
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines._arguments import Parser, path_argument
+from pipelines._command.arguments import Parser, path_argument
 
 MOST_PROCESSES = 8  # by default: each holds a copy of the model
 
@@ -53,8 +53,8 @@ def score(argv: Sequence[str]) -> str:
         DataError: the data cannot be.
     """
     given = parser().parse_args(argv)
-    from ocrnet.protocol import Protocol
-    from ocrnet.score_bundles import score_bundles
+    from ocrnet.evaluation.bundles import score_bundles
+    from ocrnet.inference.views import Protocol
 
     protocol = Protocol(
         window=None if given.window is None else tuple(given.window),

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ocrnet.config import Params
-from pipelines._stage import Stage, run_stage
+from pipelines._stage.run import Stage, run_stage
 
 logger = logging.getLogger(__name__)
 LEAST_RATIO = 0.7  # of the judge on paintings to the judge on real images
@@ -15,15 +15,15 @@ PREPARED, PAINTER, PAIRS = Path("data/prepare"), Path("data/train_gan"), Path("d
 def select(stage: Stage) -> None:
     """Select the pairs by the baseline of the first seed."""
     recorder = stage.start_record()
-    from ocrnet.gan.judge import gan_test
-    from ocrnet.gan.painter import load_painter
-    from ocrnet.gan.select import select_pairs
-    from ocrnet.gan.sheet import write_neighbours, write_sheet
-    from ocrnet.predict import load_segmenter
-    from ocrnet.quality import parse_extractor
-    from ocrnet.quality.extractors import build_extractor
-    from ocrnet.quality.features import FeatureBank
-    from ocrnet.quality.measure import GanTest, measure_quality
+    from ocrnet.gan.generator.painter import load_painter
+    from ocrnet.gan.quality import parse_extractor
+    from ocrnet.gan.quality.extractors import build_extractor
+    from ocrnet.gan.quality.features import FeatureBank
+    from ocrnet.gan.quality.gan_test import gan_test
+    from ocrnet.gan.quality.measure import GanTest, measure_quality
+    from ocrnet.gan.selection.select import select_pairs
+    from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
+    from ocrnet.inference.predict import load_segmenter
     from ocrnet.runtime import pick_device
 
     device = str(pick_device())
@@ -66,11 +66,4 @@ def baseline(params: Params) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            select,
-            "select",
-            uses=("select",),
-            inputs=lambda params, cell: [PREPARED, PAINTER, PAIRS, baseline(params)],
-        )
-    )
+    sys.exit(run_stage(select, "select"))

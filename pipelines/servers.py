@@ -28,7 +28,7 @@ from pipelines._access import (
     read_access,
     write_access,
 )
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 from pipelines._mlflow.place import check_store
 from pipelines._mlflow.target import Target
 from pipelines._ports import holder_of

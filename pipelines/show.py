@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, OcrnetError
-from ocrnet.params_file import load_params
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 
 EVALUATED = Path("data/evaluate")
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ocrnet.config import Params
-from pipelines._stage import Stage, run_stage
+from pipelines._stage.run import Stage, run_stage
 
 PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
 
@@ -16,8 +16,8 @@ def synthesize(stage: Stage) -> None:
     are trained on and so train them all again.
     """
     recorder = stage.start_record()
-    from ocrnet.gan.painter import load_painter
-    from ocrnet.gan.synthesize import synthesize_pairs
+    from ocrnet.gan.generator.painter import load_painter
+    from ocrnet.gan.layouts.synthesize import synthesize_pairs
     from ocrnet.runtime import pick_device
 
     synthesize_pairs(
@@ -37,11 +37,4 @@ def baseline(params: Params) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            synthesize,
-            "synthesize",
-            uses=("synthesize",),
-            inputs=lambda params, cell: [PREPARED, PAINTER, baseline(params)],
-        )
-    )
+    sys.exit(run_stage(synthesize, "synthesize"))

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocrnet.data.files import write_whole
 from ocrnet.errors import DataError, OcrnetError
-from ocrnet.files import write_whole
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
+from pipelines._command.secrets import hide_secrets
 from pipelines._local import check_prefect, set_local_servers
 from pipelines._lock_text import check_lock
 from pipelines._outside import flow_run_id
-from pipelines._secrets import hide_secrets
 
 LOCK_FILE = Path("dvc.lock")
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipelines._stage import Stage, run_stage
+from pipelines._stage.run import Stage, run_stage
 
 PREPARED = Path("data/prepare")
 
@@ -12,7 +12,7 @@ def train_gan(stage: Stage) -> None:
     """Train the GAN and write the painter, its samples and its metrics."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
-    from ocrnet.gan import train
+    from ocrnet.gan.training import train
 
     train.train_gan(
         PREPARED,
@@ -25,11 +25,4 @@ def train_gan(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            train_gan,
-            "train_gan",
-            uses=("data.crop_size", "train_gan"),
-            inputs=lambda params, cell: [PREPARED],
-        )
-    )
+    sys.exit(run_stage(train_gan, "train_gan"))

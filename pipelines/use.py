@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from ocrnet.config.params_file import parse_params, read_yaml
 from ocrnet.errors import OcrnetError, ParamsError
-from ocrnet.near_names import hint
-from ocrnet.params_file import parse_params, read_yaml
-from pipelines._arguments import Parser
+from ocrnet.errors.near_names import hint
+from pipelines._command.arguments import Parser
 from pipelines._params import put_values, write_values
 
 SETS = Path("params")

@@ -7,8 +7,8 @@ crops with the images, so that no stage fails for a typing error an hour later. 
 
 import sys
 
-from ocrnet.names import check_component_names
-from pipelines._stage import Stage, run_stage
+from ocrnet.preflight.names import check_component_names
+from pipelines._stage.run import Stage, run_stage
 
 
 def validate(stage: Stage) -> None:
@@ -20,35 +20,11 @@ def validate(stage: Stage) -> None:
         BundleError: a file of weights that they name cannot be used.
     """
     check_component_names(stage.params)
-    from pipelines._raw_data import check_raw_data, try_params  # not for `--help`
+    from pipelines._raw.check import check_raw_data, try_params  # not for `--help`
 
     table = check_raw_data(stage)
     try_params(table, stage.params)
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_stage(
-            validate,
-            "validate",
-            uses=(
-                "data",
-                "demo",
-                "validate",
-                "prepare.resize",
-                "prepare.val_share",
-                "prepare.test_share",
-                "prepare.split_seed",
-                "model",
-                "train.loss",
-                "train.scale_range",
-                "train_gan.arch",
-                "train_gan.preset",
-                "train_gan.batch_size",
-                "train_gan.crop_size",
-                "synthesize.operations",
-                "select.extractor",
-                "retrain.arms",
-            ),
-        )
-    )
+    sys.exit(run_stage(validate, "validate"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
-from pipelines._arguments import Parser
+from pipelines._command.arguments import Parser
 from pipelines._local import check_prefect, set_local_servers, share_cache_of
 from pipelines._terminal import Terminal, handle_stop
 from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES

@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
+from ocrnet.config.evaluation import CheckpointsParams, EvaluateParams, PromoteParams, PublishParams
 from ocrnet.config.gan import SelectParams, SynthesizeParams, TrainGanParams
-from ocrnet.config.results import CheckpointsParams, EvaluateParams, PromoteParams, PublishParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
 
 __all__ = [

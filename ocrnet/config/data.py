@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ocrnet.config.base import MAX_PIXELS, Count, Number, PixelLimit, Section, Seed, Share, Size
 from ocrnet.config.class_names import check_class_names
-from ocrnet.near_names import hint
+from ocrnet.errors.near_names import hint
 
 Images = Annotated[int, Number, Field(ge=1, le=10**6)]
 
@@ -17,7 +17,7 @@ Level = Annotated[int, Field(ge=0, le=255)]
 class DataParams(Section):
     """What the images and their label maps are."""
 
-    source: str  # a name in ocrnet/data/sources
+    source: str  # a name in ocrnet/raw/sources
     path: Annotated[str, Field(min_length=1)]
     classes: tuple[str, ...]
     num_classes: int | None = None  # a cross-check only

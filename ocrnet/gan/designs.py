@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ocrnet.gan.design import Design
+    from ocrnet.gan.training.objective import Design
 
 DESIGNS = {
-    "oasis": "ocrnet.gan.oasis:Oasis",
-    "pix2pix": "ocrnet.gan.pix2pix:Pix2Pix",
+    "oasis": "ocrnet.gan.training.oasis:Oasis",
+    "pix2pix": "ocrnet.gan.training.pix2pix:Pix2Pix",
 }
 
 

@@ -3,7 +3,7 @@
 Every loss is a module called with full-size logits and label maps, and a weight per image where images do not
 count alike. Ignored pixels change nothing; a batch without one valid pixel gives zero with finite gradients; a label
 that is neither a class nor ignored is refused before any kernel runs. Under DDP each rank gets the loss of the whole
-batch (`ocrnet.distributed`).
+batch (`ocrnet.distributed.ranks`).
 """
 
 import inspect

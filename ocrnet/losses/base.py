@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.distributed import sum_over_ranks
+from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.losses.labels import check_labels
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ocrnet.distributed import sum_over_ranks
+from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.losses.base import Loss
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from ocrnet.errors import ParamsError
-from ocrnet.near_names import hint
+from ocrnet.errors.near_names import hint
 
 TERM = re.compile(
     r"(?:(?P<weight>(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)\s*\*\s*)?(?P<name>[a-z]\w*)", re.ASCII

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ocrnet.distributed import gather_over_ranks, is_distributed, sum_over_ranks
+from ocrnet.distributed.ranks import gather_over_ranks, is_distributed, sum_over_ranks
 from ocrnet.losses.base import PixelLoss, ratio_over_ranks
 
 

@@ -15,7 +15,7 @@ Differs from `ohem`, and from that code, as follows:
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ocrnet.distributed import sum_over_ranks
+from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.losses.base import Loss, PixelLoss, ratio_over_ranks
 from ocrnet.losses.ohem import OhemCrossEntropy
 

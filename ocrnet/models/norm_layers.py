@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.distributed import is_distributed, sum_over_ranks
+from ocrnet.distributed.ranks import is_distributed, sum_over_ranks
 from ocrnet.errors import ParamsError
 
 logger = logging.getLogger(__name__)

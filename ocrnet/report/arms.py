@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ocrnet.data.arms import BASELINE, data_words_of, words_of
+from ocrnet.config.arms import BASELINE, data_words_of, words_of
 from ocrnet.data.manifest import ClassTable
-from ocrnet.intervals import shortage_words
+from ocrnet.evaluation.intervals import shortage_words
+from ocrnet.evaluation.wording import difference
 from ocrnet.report.values import css_colour, interval_of, percent_of
-from ocrnet.verdict_words import difference
 
 Json = dict[str, Any]
 

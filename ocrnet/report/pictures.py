@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from ocrnet.data.label_maps import resize_label_map
 from ocrnet.data.manifest import ClassTable
+from ocrnet.raw.label_maps import resize_label_map
 
 LONGEST_SIDE = 480  # pixels; more would be seen by nobody and make the page heavy
 JPEG_QUALITY = 85

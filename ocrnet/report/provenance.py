@@ -11,10 +11,10 @@ from ocrnet.data.manifest import (
     pixel_columns,
     read_manifest,
 )
+from ocrnet.evaluation.scoring import Cell
+from ocrnet.evaluation.wording import percent
+from ocrnet.record import RECORD_FILE
 from ocrnet.report.files import read_json, required
-from ocrnet.scoring import Cell
-from ocrnet.tracking import RECORD_FILE
-from ocrnet.verdict_words import percent
 
 STATISTICS_FILE = "statistics.json"
 Json = dict[str, Any]

@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ocrnet.data.arms import BASELINE
+from ocrnet.config.arms import BASELINE
 from ocrnet.data.manifest import ClassTable
+from ocrnet.evaluation.scoring import Cell
+from ocrnet.evaluation.wording import difference, percent
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart
 from ocrnet.report.files import curve, read_json, read_lines
 from ocrnet.report.values import css_colour, interval_of, percent_of
-from ocrnet.scoring import Cell
-from ocrnet.verdict_words import difference, percent
 
 BEFORE, AFTER = "var(--before)", "var(--after)"
 Json = dict[str, Any]

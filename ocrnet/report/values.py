@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from ocrnet.compare import Interval
-from ocrnet.verdict_words import percent
+from ocrnet.evaluation.bootstrap import Interval
+from ocrnet.evaluation.wording import percent
 
 
 def interval_of(raw: dict[str, Any]) -> Interval:

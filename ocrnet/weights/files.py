@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ocrnet.bundle import MODEL_FILE, WEIGHTS_FILE, read_card
+from ocrnet.bundles.bundle import MODEL_FILE, WEIGHTS_FILE, read_card
+from ocrnet.bundles.tensors import read_finite, read_header
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError
-from ocrnet.tensors import read_finite, read_header
 
 # Where training programs keep the weights inside a checkpoint; a bare state dict has none of these.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")

@@ -14,10 +14,10 @@ from typing import Any
 import fsspec
 from ruamel.yaml import YAML
 
-from pipelines._secrets import hide_secrets
+from pipelines._command.secrets import hide_secrets
 
 VARIABLE = "OCRNET_CHECKPOINTS"
-FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage`
+FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage.run`
 INTERVAL_S = 2.0
 UNFINISHED = ".partial"
 

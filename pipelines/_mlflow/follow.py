@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrnet.errors import StoreError
-from ocrnet.tracking import RECORD_FILE
+from ocrnet.record import RECORD_FILE
 
 from .points import Point, StageRecord, is_complete, live_points, read_record, read_times
 from .target import STATE, Target

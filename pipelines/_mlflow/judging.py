@@ -13,10 +13,10 @@ from .client import Session
 from .versions import Version, fetch_bundle, stored_scores
 
 if TYPE_CHECKING:
-    from ocrnet.decision import Decision
-    from ocrnet.promote import Candidate
-    from ocrnet.protocol import Protocol
-    from ocrnet.scoring import TestSplit
+    from ocrnet.evaluation.scoring import TestSplit
+    from ocrnet.gate.decision import Decision
+    from ocrnet.gate.gate import Candidate
+    from ocrnet.inference.views import Protocol
 
 TIMED_IMAGES = 4
 
@@ -57,9 +57,9 @@ def judge(
         DataError: there is no test split, or the champion knows other classes.
         BundleError: a bundle cannot be had or used.
     """
-    from ocrnet.promote import decide
-    from ocrnet.protocol import Protocol
-    from ocrnet.scoring import read_test_split
+    from ocrnet.evaluation.scoring import read_test_split
+    from ocrnet.gate.gate import decide
+    from ocrnet.inference.views import Protocol
 
     devices = devices_of(device)
     split = read_test_split(prepared)
@@ -103,7 +103,7 @@ def devices_of(name: str) -> tuple[str, ...]:
 
 def _comparable(bench: Bench, champion: Version, *, first: bool) -> Version | None:
     """Return the champion where it can be scored; None where it cannot and a first model was asked for."""
-    from ocrnet.bundle import read_card
+    from ocrnet.bundles.bundle import read_card
 
     theirs = read_card(_bundle(bench, champion)).classes.class_names
     wanted = bench.split.classes.class_names
@@ -127,11 +127,11 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
     stored = stored_scores(bench.session, version, bench.split, bench.protocol)
     if stored is not None:
         return stored, "by evaluate, on this test split"
-    from ocrnet.counting import add_up
-    from ocrnet.ensemble import load_segmenters
+    from ocrnet.evaluation.counting import add_up
+    from ocrnet.evaluation.scoring import count_split
+    from ocrnet.gate.gate import Candidate
+    from ocrnet.inference.ensemble import load_segmenters
     from ocrnet.metrics import calibration_error
-    from ocrnet.promote import Candidate
-    from ocrnet.scoring import count_split
 
     segmenter = load_segmenters(
         _bundle(bench, version), device=bench.devices[-1], protocol=bench.protocol
@@ -156,8 +156,8 @@ def _time(
 
     A first model has none beside it, but it is loaded: what cannot be is not promoted.
     """
-    from ocrnet.latency import compare_latency
-    from ocrnet.predict import load_segmenter
+    from ocrnet.gate.latency import compare_latency
+    from ocrnet.inference.predict import load_segmenter
 
     if champion is None:
         load_segmenter(_bundle(bench, challenger))

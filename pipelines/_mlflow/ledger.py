@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocrnet.files import write_whole
+from ocrnet.data.files import write_whole
 
 from .target import STATE, Target, credentials
 

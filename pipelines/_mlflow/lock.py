@@ -10,7 +10,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped, unused-ignore]  # mlflow and DVC need it anyway
 
 from ocrnet.errors import DataError
-from ocrnet.tracking import RECORD_FILE
+from ocrnet.record import RECORD_FILE
 
 LOCK_FILE = Path("dvc.lock")
 DATA_STAGE = "prepare"  # its output is "the data" of a run's lineage

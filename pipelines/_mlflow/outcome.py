@@ -9,7 +9,7 @@ from ocrnet.errors import GateError
 from .ledger import ALIAS as CHALLENGER
 
 if TYPE_CHECKING:
-    from ocrnet.decision import Decision
+    from ocrnet.gate.decision import Decision
 
     from .versions import Version
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrnet.tracking import METRICS_FILE, METRICS_LINES, RECORD_FILE
-from pipelines._secrets import HIDDEN, hide_secrets, is_secret_name
+from ocrnet.record import METRICS_FILE, METRICS_LINES, RECORD_FILE
+from pipelines._command.secrets import HIDDEN, hide_secrets, is_secret_name
 
 LONGEST_PARAM = 500
 _NOT_IN_NAMES = re.compile(r"[^/\w.\- ]")  # what MLflow takes on every system

@@ -6,10 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from ocrnet.config import Params
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, GateError, StoreError
-from ocrnet.params_file import load_params
-from pipelines._commit import git_tags
 from pipelines._outside import device_name, registry_name, text_line, version_or_alias
+from pipelines._stage.commit import git_tags
 
 from .aliases import PREVIOUS, read_aliases
 from .client import Session, connect, outages
@@ -222,7 +222,7 @@ def _check_prepared(folder: Path) -> None:
 
 def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
     """Return what the ledger keeps: everything that the decision rests on."""
-    from ocrnet.decision import basis_words
+    from ocrnet.gate.decision import basis_words
 
     decision = proposal.decision
     assert decision is not None

@@ -27,7 +27,7 @@ class SegmenterModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle; its files lie in one folder."""
-        from ocrnet.predict import load_segmenter
+        from ocrnet.inference.predict import load_segmenter
 
         self._segmenter = load_segmenter(Path(context.artifacts["weights"]).parent)
 

@@ -26,7 +26,7 @@ LIBRARY = Path(__file__).parents[2] / "ocrnet"
 CARD = "model.json"
 WEIGHTS_TAG = "weights_sha256"
 EVALUATION_TAG = "evaluate.stage_key"
-# What `ocrnet.predict` and `pyfunc.py` import; a test compares it with what they do import.
+# What `ocrnet.inference.predict` and `pyfunc.py` import; a test compares it with what they do import.
 REQUIREMENTS = (
     "jaxtyping", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "pydantic", "ruamel.yaml",
     "safetensors", "timm", "torch", "torchvision",

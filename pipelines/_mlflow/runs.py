@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines._commit import commit_tags
-from pipelines._secrets import hide_secrets
+from pipelines._command.secrets import hide_secrets
+from pipelines._stage.commit import commit_tags
 
 from .client import Session
 from .lock import LOCK_FILE, Entry, Lock

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocrnet.config.mlflow_names import experiment_fault, model_fault
 from ocrnet.errors import DataError, MachineError, StoreError
-from ocrnet.machine import machine_error
-from ocrnet.tracking_names import experiment_fault, model_fault
+from ocrnet.errors.machine import machine_error
 from pipelines._outside import registry_name
 
 from .challenger import Challenger, read_challenger
@@ -112,7 +112,7 @@ class Sending:
             print(f"publish: {line}", file=sys.stderr)
 
     def _send_all(self, session: "Session", challenger: Challenger | None) -> None:
-        from pipelines._commit import git_tags
+        from pipelines._stage.commit import git_tags
 
         from .follow import stop_follower
 
@@ -207,7 +207,7 @@ def _destination() -> tuple[str, str]:
             return experiment, model
     except (OSError, DataError, KeyError, TypeError, AttributeError):
         pass
-    from ocrnet.params_file import load_params
+    from ocrnet.config.params_file import load_params
 
     params = load_params(PARAMS_FILE).publish
     return params.experiment, params.model_name

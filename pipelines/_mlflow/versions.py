@@ -15,9 +15,9 @@ from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
 
 if TYPE_CHECKING:
-    from ocrnet.promote import Candidate
-    from ocrnet.protocol import Protocol
-    from ocrnet.scoring import TestSplit
+    from ocrnet.evaluation.scoring import TestSplit
+    from ocrnet.gate.gate import Candidate
+    from ocrnet.inference.views import Protocol
 
 SCORES, CONFUSIONS = "scores.json", "confusions.npz"
 
@@ -80,7 +80,7 @@ def fetch_bundle(version: Version, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    from ocrnet.bundle import read_card
+    from ocrnet.bundles.bundle import read_card
 
     folder.mkdir(parents=True, exist_ok=True)
     place = f"models:/{version.model}/{version.number}/artifacts"
@@ -135,7 +135,7 @@ def _read_scores(
 ) -> "Candidate | None":
     import numpy as np
 
-    from ocrnet.promote import Candidate
+    from ocrnet.gate.gate import Candidate
 
     scores = json.loads((folder / SCORES).read_text())
     model = _model_of(scores, version)

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 from ocrnet.errors import DataError, RebuildError
+from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._git import run_git
 from pipelines._outside import commit_id, repository
-from pipelines._secrets import hide_secrets, without_credentials
 
 
 def find_repository(folder: Path) -> str:

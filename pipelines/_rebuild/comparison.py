@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import RebuildError
-from ocrnet.tracking import RECORD_FILE
+from ocrnet.record import RECORD_FILE
 from pipelines._mlflow.challenger import WEIGHTS_FILE
 from pipelines._mlflow.lock import DATA_STAGE, file_hash
 from pipelines._mlflow.origin import Origin

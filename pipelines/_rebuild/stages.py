@@ -11,11 +11,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError, RebuildError
+from pipelines._command.secrets import hide_secrets
 from pipelines._lock_text import GRAPH_FILE, Templates
 from pipelines._mlflow.lock import file_hash, folder_md5
 from pipelines._mlflow.origin import EVALUATE, UNTRUSTED, Origin, Provenance
 from pipelines._outside import own_file, relative_path
-from pipelines._secrets import hide_secrets
 from pipelines._workspace import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 
 FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
-from pipelines._secrets import hide_secrets
+from pipelines._command.secrets import hide_secrets
 from pipelines._workspace import Clone
 
 GRACE_S = 12.0  # from SIGTERM to SIGKILL: a cancelled run leaves the GPU well within half a minute

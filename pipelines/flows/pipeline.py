@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 from ocrnet.errors import OcrnetError, ParamsError
 from pipelines import _outside
 from pipelines._branch import Lease, check_branch, push_lock
-from pipelines._commit import BASE_VARIABLE
-from pipelines._secrets import has_secret, hide_secrets
+from pipelines._command.secrets import has_secret, hide_secrets
+from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows import command, summary
 from pipelines.flows.deleted import ended_if_deleted

@@ -18,8 +18,8 @@ from prefect.variables import Variable
 
 from ocrnet.errors import DataError, ParamsError, ServerError
 from pipelines._access import FILE, PREFECT_API, PREFECT_PASSWORD
+from pipelines._command.secrets import hide_secrets
 from pipelines._outside import pool_name, shown
-from pipelines._secrets import hide_secrets
 from pipelines.flows.bootstrap import needs_variable
 from pipelines.flows.needs import KEYS
 from pipelines.flows.summary import LOCK_KEY

@@ -12,9 +12,9 @@ from prefect.states import Completed, Failed
 
 from ocrnet.errors import OcrnetError
 from pipelines import _outside
-from pipelines._commit import BASE_VARIABLE
+from pipelines._command.secrets import hide_secrets
 from pipelines._lock_text import GRAPH_FILE, Templates, check_lock
-from pipelines._secrets import hide_secrets
+from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines.flows.command import run_stage
 from pipelines.flows.deleted import ended_if_deleted

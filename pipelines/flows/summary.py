@@ -12,8 +12,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run as current
 from prefect.utilities.urls import url_for
 
+from pipelines._command.secrets import hide_secrets
 from pipelines._mlflow.lock import key_of, load_plain_yaml
-from pipelines._secrets import hide_secrets
 from pipelines._workspace import LOCK_FILE
 from pipelines.flows.schedule import Told
 

@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from benchmarks import heads_cells
 from benchmarks.heads import main, read_params
 from benchmarks.heads_table import Scored, make_table
-from ocrnet.data.dataset import TrainBatch
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.metrics import miou
-from ocrnet.trainer import Trainer
+from ocrnet.training.dataset import TrainBatch
+from ocrnet.training.trainer import Trainer
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
 ARCHS = ("ocrnet", "unet")

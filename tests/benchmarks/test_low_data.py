@@ -15,13 +15,13 @@ from ruamel.yaml import YAML
 from benchmarks import low_data, low_data_cells, low_data_scores, low_data_stages
 from benchmarks.low_data_cells import Cell
 from benchmarks.low_data_variants import VARIANTS, with_values
-from ocrnet import scoring
-from ocrnet.data.dataset import TrainBatch
+from ocrnet.config.params_file import load_params
 from ocrnet.data.manifest import read_manifest
+from ocrnet.evaluation import scoring
 from ocrnet.metrics import miou
-from ocrnet.params_file import load_params
 from ocrnet.report.curve import hash_ids
-from ocrnet.trainer import Trainer
+from ocrnet.training.dataset import TrainBatch
+from ocrnet.training.trainer import Trainer
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
 ARMS = ("train", "gan", "copy_paste")

@@ -10,7 +10,7 @@ from benchmarks import low_data
 from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
 from benchmarks.low_data_variants import with_values
-from ocrnet.quality.record import Measure, write_quality
+from ocrnet.gan.quality.record import Measure, write_quality
 from tests.ocrnet.conftest import toy_params
 
 KID = Measure(

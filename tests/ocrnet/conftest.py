@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from ocrnet.config import Params
+from ocrnet.config.params_file import parse_params
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
-from ocrnet.params_file import parse_params
 
 CLASSES = ClassTable(("floor", "square", "dot"), ((0, 0, 0), (128, 0, 0), (0, 128, 0)))
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from ocrnet.bundle import ModelCard
+from ocrnet.bundles.bundle import ModelCard
 from ocrnet.data.manifest import ClassTable
+from ocrnet.inference.predict import Segmenter
+from ocrnet.inference.views import Protocol
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
-from ocrnet.predict import Segmenter
-from ocrnet.protocol import Protocol
 
 COLOURS = ClassTable(("red", "green", "blue"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ocrnet.params_file import parse_params
+from ocrnet.config.params_file import parse_params
 from pipelines._params import write_values
 from pipelines.use import use_set
 

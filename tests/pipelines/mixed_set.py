@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ocrnet.data.manifest import SPLITS
-from ocrnet.data.sources.demo import render
+from ocrnet.raw.sources.demo import render
 
 SIZES = [(48, 64), (64, 48), (51, 67), (64, 64), (80, 33), (35, 97)]
 COUNTS = {"train": 8, "val": 4, "test": 6}

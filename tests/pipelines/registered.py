@@ -12,11 +12,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ocrnet.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
 from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import ClassTable, file_sha256
-from ocrnet.protocol import Protocol
-from ocrnet.scoring import TestSplit, read_test_split
+from ocrnet.evaluation.scoring import TestSplit, read_test_split
+from ocrnet.inference.views import Protocol
 from pipelines._mlflow import send
 from pipelines._mlflow.promotion import Outcome, PromoteOptions, promote
 from tests.ocrnet.conftest import CLASSES, write_toy_set

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines._commit import BASE_VARIABLE, commit_tags, git_tags, note_commit
+from pipelines._stage.commit import BASE_VARIABLE, commit_tags, git_tags, note_commit
 
 
 def git(*arguments: str) -> str:
@@ -97,6 +97,6 @@ def test_a_git_that_is_not_there_or_never_answers_is_told(
         (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\nPATH={sleep}\n{script}\n")
         (tmp_path / "bin" / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr("pipelines._commit.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("pipelines._stage.commit.TIMEOUT_S", 0.5)
     assert git_tags()["git.sha"] == "none"
     assert words in caplog.text

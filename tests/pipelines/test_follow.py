@@ -21,8 +21,8 @@ STAGE = "train@0"
 TOY = """
 import json, sys, time
 from pathlib import Path
-from ocrnet.params_file import load_params
-from pipelines._stage import Stage
+from ocrnet.config.params_file import load_params
+from pipelines._stage.run import Stage
 
 first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "live"
 params = load_params(Path("params.yaml"))

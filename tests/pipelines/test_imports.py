@@ -13,9 +13,9 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
     [
         ("ocrnet", set()),
         ("ocrnet.config", set()),
-        ("ocrnet.names", set()),
-        ("ocrnet.data.scan", set()),
-        ("ocrnet.data.prepare", set()),
+        ("ocrnet.preflight.names", set()),
+        ("ocrnet.raw.scan", set()),
+        ("ocrnet.raw.prepare", set()),
         ("ocrnet.models", set()),
         ("pipelines.validate", set()),
         ("pipelines.prepare", set()),
@@ -34,7 +34,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.promote", set()),
         ("pipelines.rollback", set()),
         ("pipelines.promotions", set()),
-        ("ocrnet.promote", set()),
+        ("ocrnet.gate.gate", set()),
         ("pipelines.rebuild", set()),
     ],
 )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import DataError
-from ocrnet.tracking import Recorder, write_record
+from ocrnet.record import Recorder, write_record
 from pipelines._mlflow import target as target_module
 from pipelines._mlflow.ledger import Registered, Sent, load_sent, save_sent, still_there
 from pipelines._mlflow.lock import read_lock
 from pipelines._mlflow.points import Point, all_points, is_complete, live_points
 from pipelines._mlflow.target import Target, find_target
-from pipelines._stage import STATE
+from pipelines._stage.run import STATE
 
 LOCK = """
 schema: '2.0'

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
 from ocrnet.data.decode import read_image, read_label_map, write_image, write_label_map
-from ocrnet.gan.generator import Generator
-from ocrnet.gan.painter import Painter, save_painter
-from ocrnet.gan.presets import Preset
+from ocrnet.gan.generator.network import Generator
+from ocrnet.gan.generator.painter import Painter, save_painter
+from ocrnet.gan.generator.presets import Preset
 from pipelines.paint import main
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 

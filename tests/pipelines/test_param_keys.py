@@ -9,10 +9,10 @@ from ruamel.yaml import YAML
 
 from ocrnet.config import Params
 from ocrnet.config.base import Section
-from pipelines._stage import QUIET, Stage, run_stage
-from tests.ocrnet.data.raw_sets import CLASSES, noise, save, stripes
+from pipelines._stage.run import Stage, run_stage
+from tests.ocrnet.raw.raw_sets import CLASSES, noise, save, stripes
 
-from .test_graph import STAGES, leaf_keys
+from .test_graph import QUIET, leaf_keys, named_keys
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SECTIONS = {
@@ -61,10 +61,6 @@ def write_params(**data: Any) -> None:
         YAML().dump(values, file)
 
 
-def declared(stage: str) -> set[str]:
-    return set(STAGES[stage]["params"])
-
-
 def test_validate_and_prepare_depend_on_what_they_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_keys: set[str]
 ) -> None:
@@ -81,10 +77,10 @@ def test_validate_and_prepare_depend_on_what_they_read(
     for data in ({"source": "folder"}, demo):
         write_params(**data)
         for name, body in (("validate", validate), ("prepare", prepare)):
-            assert run_stage(watched(body, read_keys), name, uses=(), argv=[]) == 0
+            assert run_stage(watched(body, read_keys), name, argv=[]) == 0
             found[name] |= read_keys
     for name, read in found.items():
         # The folder that data.path names is a dependency itself.
-        assert (read & known) - QUIET - {"data.path"} <= declared(name), name
+        assert (read & known) - QUIET - {"data.path"} <= named_keys(name), name
         # No stage reads the seeds, but DVC puts them into commands: a change has all params parsed before.
-        assert declared(name) - {"seeds"} <= read, name
+        assert named_keys(name) - {"seeds"} <= read, name

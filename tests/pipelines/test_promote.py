@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import BundleError, DataError, ParamsError, StoreError
-from ocrnet.params_file import load_params
 from pipelines import promote as promote_command
 from pipelines import promotions as promotions_command
 from pipelines import rollback as rollback_command

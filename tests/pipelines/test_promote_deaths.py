@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import GateError
-from ocrnet.params_file import load_params
 from pipelines import rollback as rollback_command
 from pipelines._mlflow.aliases import set_alias
 from pipelines._mlflow.process import is_dead, process_id
@@ -35,7 +35,7 @@ RACER = """
 import sys, time
 from pathlib import Path
 from ocrnet.errors import OcrnetError
-from ocrnet.params_file import load_params
+from ocrnet.config.params_file import load_params
 from pipelines._mlflow.promotion import PromoteOptions, opened, propose, settle
 options, params = PromoteOptions(sys.argv[1], device="cpu"), load_params(Path("params.yaml"))
 try:

@@ -123,7 +123,7 @@ def make_experiment(published: Published) -> None:
     """Make the experiment first, so that its artifacts lie outside the checkout, as those of a server do."""
     from mlflow import MlflowClient
 
-    from ocrnet.params_file import load_params
+    from ocrnet.config.params_file import load_params
 
     name = load_params(published.checkout / "params.yaml").publish.experiment
     location = (published.folder / "artifacts").as_uri()
@@ -291,7 +291,7 @@ def test_a_later_evaluation_at_a_later_commit_is_the_one_that_is_rebuilt(
     workspace.run("dvc", "repro", "evaluate")
     workspace.run("python", "-m", "pipelines.publish")
     workspace.run("dvc", "push")
-    with (workspace.root / "ocrnet/train.py").open("a") as file:
+    with (workspace.root / "ocrnet/training/train.py").open("a") as file:
         file.write("# another line\n")
     third = commit_all(workspace)
     published.checkout.rename(published.hidden)
@@ -311,7 +311,7 @@ def test_a_later_evaluation_at_a_later_commit_is_the_one_that_is_rebuilt(
             "as",
             "it",
             "ran",
-            "ocrnet/train.py",
+            "ocrnet/training/train.py",
             "DIFFERENT",
         ]
         assert run(published, "--rerun") == 3

@@ -93,7 +93,7 @@ def test_a_rerun_fetches_what_its_stages_read_and_no_sibling() -> None:
 
     entries = {
         "prepare": entry("data/prepare", "data/raw"),
-        "train@0": entry("data/train/0", "data/prepare", "ocrnet/train.py"),
+        "train@0": entry("data/train/0", "data/prepare", "ocrnet/training/train.py"),
         "train@1": entry("data/train/1", "data/prepare"),
         "train_gan": entry("data/train_gan", "data/prepare"),
         "evaluate": entry("data/evaluate", "data/train", "data/prepare"),

@@ -22,10 +22,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundle import ModelCard, save_bundle
+from ocrnet.bundles.bundle import ModelCard, save_bundle
 from ocrnet.data.manifest import ClassTable, file_sha256
+from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.models import build_segmenter
-from ocrnet.predict import Segmenter, load_segmenter
 from pipelines._mlflow import send
 from pipelines._mlflow.ledger import LEDGER_FILE
 
@@ -169,7 +169,9 @@ def test_the_model_holds_no_pickle_and_names_what_it_needs(workspace: Workspace)
     needed = (model / "artifacts" / "requirements.txt").read_text()
     assert f"torch=={torch.__version__.partition('+')[0]}" in needed
     graph = grimp.build_graph("ocrnet", include_external_packages=True, cache_dir=None)
-    imported = graph.find_upstream_modules("ocrnet.predict") | {"torchvision"}  # timm needs it
+    imported = graph.find_upstream_modules("ocrnet.inference.predict") | {
+        "torchvision"
+    }  # timm needs it
     imported |= graph.find_upstream_modules("ocrnet.data.decode")
     names = {"PIL": "pillow", "cv2": "opencv-python-headless", "ruamel": "ruamel.yaml"}
     for module in {name for name in imported if "." not in name} - {

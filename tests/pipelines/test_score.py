@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from ocrnet.bundle import ModelCard, build_model, save_bundle
-from ocrnet.compare import compare
-from ocrnet.data.dataset import ImageFolder
+from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
 from ocrnet.data.manifest import ClassTable
+from ocrnet.evaluation.bootstrap import compare
+from ocrnet.inference.predict import load_segmenter
 from ocrnet.metrics import confusion_matrix, miou
-from ocrnet.predict import load_segmenter
+from ocrnet.training.dataset import ImageFolder
 from pipelines.score import main
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 

@@ -12,9 +12,11 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
+from ocrnet.config import Params
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, TrainError
-from ocrnet.params_file import load_params
-from pipelines._stage import MACHINE_FAILED, STATE, Stage, fingerprint_of, run_stage
+from pipelines._stage.graph import read_node
+from pipelines._stage.run import MACHINE_FAILED, STATE, Stage, run_stage
 from pipelines.flows.schedule import FINAL_CODES
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
@@ -40,7 +42,7 @@ def run(body: object = None, argv: tuple[str, ...] = ("7",)) -> int:
         pass
 
     chosen = body if callable(body) else nothing
-    return run_stage(chosen, "train", cell=("seed",), uses=("train",), argv=argv)
+    return run_stage(chosen, "train", argv=argv)
 
 
 def test_a_cell_has_its_name_and_its_folder() -> None:
@@ -116,18 +118,35 @@ def test_wrong_arguments_say_how_to_call(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_fingerprint_moves_with_its_sections_its_cell_and_its_inputs(workspace: Path) -> None:
     params = load_params(workspace / "params.yaml")
-    (workspace / "input").mkdir()
-    (workspace / "input" / "a.txt").write_text("one")
-    inputs = [workspace / "input"]
-    base = fingerprint_of(params, ("train",), inputs, ("0",))
+    file = workspace / "data" / "prepare" / "a.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("one")
+
+    def of(params: Params, seed: str = "0") -> str:
+        return Stage(f"train@{seed}", (seed,), params, Path("out"), read_node("train")).fingerprint
+
+    base = of(params)
     other = params.model_copy(update={"train": params.train.model_copy(update={"lr": 0.5})})
-    assert fingerprint_of(other, ("train",), inputs, ("0",)) != base
-    assert fingerprint_of(other, ("model",), inputs, ("0",)) == fingerprint_of(
-        params, ("model",), inputs, ("0",)
-    )
-    assert fingerprint_of(params, ("train",), inputs, ("1",)) != base
-    (workspace / "input" / "a.txt").write_text("two")
-    assert fingerprint_of(params, ("train",), inputs, ("0",)) != base
+    quiet = params.model_copy(update={"train": params.train.model_copy(update={"workers": 9})})
+    gan = params.train_gan.model_copy(update={"lr_generator": 0.5})
+    assert of(other) != base
+    assert of(quiet) == of(params.model_copy(update={"train_gan": gan})) == base
+    assert of(params, "1") != base
+    file.write_text("two")
+    assert of(params) != base
+
+
+def test_a_stage_is_a_function_of_what_dvc_knows_of_it() -> None:
+    values = {"seeds": [7, 8], "data": {"path": "data/raw/mine"}}
+    node = read_node("select")
+    assert Path("data/train/7") in node.inputs(values, ())
+    assert read_node("validate").inputs(values, ()) == [Path("data/raw/mine")]
+    retrain = read_node("retrain")
+    assert retrain.cell == ("arm", "seed")
+    assert retrain.values == {"arm": "retrain.arms", "seed": "seeds"}
+    files = {path.relative_to(ROOT).as_posix() for path in retrain.code_files()}
+    assert "ocrnet/training/trainer.py" in files
+    assert not any(file.startswith("ocrnet/report/") for file in files)
 
 
 def test_old_checkpoints_of_the_cell_are_pruned() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from ocrnet.config.params_file import load_params
 from ocrnet.errors import ParamsError
-from ocrnet.names import check_component_names
-from ocrnet.params_file import load_params
+from ocrnet.preflight.names import check_component_names
 from pipelines.use import SETS, main, use_set
 
 from .fresh_params import reset_params

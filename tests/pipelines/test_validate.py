@@ -13,7 +13,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.ocrnet.data.raw_files import write_tiff
-from tests.ocrnet.data.raw_sets import CLASSES, noise, save, stripes, write_lists, write_pairs
+from tests.ocrnet.raw.raw_sets import CLASSES, noise, save, stripes, write_lists, write_pairs
 
 pytestmark = [
     pytest.mark.tools,
@@ -32,7 +32,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_validate(**sections: Any) -> int:
-    from pipelines._stage import run_stage
+    from pipelines._stage.run import run_stage
     from pipelines.validate import validate
 
     data = {
@@ -46,7 +46,7 @@ def run_validate(**sections: Any) -> int:
     }
     with Path("params.yaml").open("w") as file:
         YAML().dump({"data": data, **small, **sections}, file)
-    return run_stage(validate, "validate", uses=("data", "demo", "validate", "prepare"), argv=[])
+    return run_stage(validate, "validate", argv=[])
 
 
 def mask(name: str, pixels: Any) -> Break:
@@ -416,13 +416,13 @@ def test_names_are_checked_before_any_file_is_read(
 
 
 def test_prepare_follows_and_is_the_same_twice(workspace: Path) -> None:
-    from pipelines._stage import run_stage
+    from pipelines._stage.run import run_stage
     from pipelines.prepare import prepare
 
     assert run_validate() == 0
     contents = []
     for _ in range(2):
-        assert run_stage(prepare, "prepare", uses=("data", "prepare"), argv=[]) == 0
+        assert run_stage(prepare, "prepare", argv=[]) == 0
         files = sorted(path for path in Path("data/prepare").rglob("*") if path.is_file())
         contents.append({path: path.read_bytes() for path in files})
     assert contents[0] == contents[1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrnet.tracking import Recorder, write_record
+from ocrnet.record import Recorder, write_record
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """

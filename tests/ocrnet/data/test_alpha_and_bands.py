@@ -10,7 +10,7 @@ from PIL import Image
 from ocrnet.data.decode import read_image, read_picture
 from ocrnet.errors import DataError
 from tests.ocrnet.data.raw_files import Array, values, write_png, write_tiff
-from tests.ocrnet.data.raw_sets import save
+from tests.ocrnet.raw.raw_sets import save
 
 COLOUR, HIDDEN = (200, 100, 40), (9, 250, 7)
 # An opaque pixel, a half transparent one (51 of 255: a fifth), and one that hides its colour.

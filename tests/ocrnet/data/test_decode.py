@@ -19,9 +19,9 @@ from ocrnet.data.decode import (
     write_image,
     write_label_map,
 )
-from ocrnet.data.label_maps import voc_palette
 from ocrnet.errors import DataError
-from tests.ocrnet.data.raw_sets import noise, save
+from ocrnet.raw.label_maps import voc_palette
+from tests.ocrnet.raw.raw_sets import noise, save
 
 IDS = np.array([[0, 1], [2, 255]], dtype=np.uint8)
 

@@ -13,9 +13,9 @@ from PIL import Image
 from ocrnet.config import DataParams
 from ocrnet.data.decode import read_image, read_pixels, read_raw_label_map, scale_to_uint8
 from ocrnet.data.headers import TooLargeError, first_size
-from ocrnet.data.scan import scan
-from ocrnet.data.sources import RawItem
 from ocrnet.errors import DataError
+from ocrnet.raw.scan import scan
+from ocrnet.raw.sources import RawItem
 
 SIDE = 13_300
 LIMIT = 25_000_000

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
-from ocrnet.data.sources.demo import render
+from ocrnet.raw.sources.demo import render
 
 CLASSES = ClassTable(
     ("plate", "scratch", "pit", "stain", "crack"),

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from ocrnet.config import TrainParams
-from ocrnet.criterion import Criterion
 from ocrnet.losses import build_loss
 from ocrnet.models.output import SegmenterOutput, resize_logits
+from ocrnet.training.criterion import Criterion
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ocr_parity"
 EXPECTED = json.loads((GOLDEN / "losses.json").read_text())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ocrnet.bundle import ModelCard, load_bundle, save_bundle
+from ocrnet.bundles.bundle import ModelCard, load_bundle, save_bundle
 from ocrnet.models import ARCHS, NO_BACKBONE, build_segmenter
 from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
 from tests.ocrnet.conftest import CLASSES

@@ -11,16 +11,16 @@ import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
-from ocrnet.bundle import MODEL_FILE, ModelCard, build_model, load_bundle, save_bundle
-from ocrnet.distributed import rank, sum_over_ranks, world_size
+from ocrnet.bundles.bundle import MODEL_FILE, ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
 from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter
 from ocrnet.models.norm_layers import GroupNorm2d, SyncBatchNorm2d, number_of_groups
 from ocrnet.models.norms import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
-from ocrnet.optim import build_optimizer
+from ocrnet.training.optim import build_optimizer
 from tests.ocrnet.conftest import CLASSES, toy_params
-from tests.ocrnet.ranks import WORLD, over_ranks
+from tests.ocrnet.distributed.ranks import WORLD, over_ranks
 
 OPTIONS: dict[str, Any] = {
     "backbone": "resnet18",

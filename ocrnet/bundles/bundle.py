@@ -1,0 +1,229 @@
+"""The model file: a folder with `weights.safetensors` and `model.json`; no pickle is read or written.
+
+Both are data of a stranger: the card is strict, the model that it describes is built without memory and held against
+the header of the weights, and only then are the weights read and the model built for good.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
+from ocrnet.config.base import MAX_PIXELS, PixelLimit
+from ocrnet.config.cards import STRICT, check_card, read_json, words_of
+from ocrnet.data.decode import Alpha, Exif, ExtraBands
+from ocrnet.data.files import whole_file, write_whole
+from ocrnet.data.manifest import CheckedClasses, file_sha256
+from ocrnet.errors import BundleError, OcrnetError
+from ocrnet.models import ARCHS, OPTIONS, build_segmenter
+from ocrnet.models.forms import FORMS
+from ocrnet.models.known import is_known_backbone
+from ocrnet.models.norms import NORMS
+from ocrnet.models.output import SegmentationModel
+
+SCHEMA_VERSION: Literal[1] = 1
+WEIGHTS_FILE = "weights.safetensors"
+MODEL_FILE = "model.json"
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+CURE = "Restore the bundle with `dvc checkout`, or train the model again."
+
+Width = Annotated[int, Field(ge=1, le=1 << 16)]
+Mean = Annotated[float, Field(ge=0, le=1)]
+Std = Annotated[float, Field(ge=1e-4, le=1)]
+Value = Annotated[float, Field(ge=-1e12, le=1e12)]  # of a pixel as its file has it
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `build_segmenter` takes besides architecture and number of classes, as a card may have it."""
+
+    __pydantic_config__ = STRICT
+
+    backbone: str | None = None
+    norm: str | None = None
+    mid_channels: Width | None = None
+    key_channels: Width | None = None
+    prototypes: Width | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    align_corners: bool | None = None
+    form: str | None = None
+
+
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options whose types, ranges and names are known."""
+    try:
+        known = OPTION_TYPES.validate_json(json.dumps(options))
+    except ValidationError as error:
+        raise ValueError(words_of(error)) from None
+    if known.backbone is not None and not is_known_backbone(known.backbone):
+        raise ValueError(f"backbone {known.backbone[:60]!r} is no model of timm")
+    for name, value, table in (("norm", known.norm, NORMS), ("form", known.form, FORMS)):
+        if value is not None and value not in table:
+            raise ValueError(f"{name} {value[:60]!r} is unknown. Known: {', '.join(table)}")
+    nothing = [name for name, value in options.items() if value is None]
+    if nothing:
+        raise ValueError(f"{nothing[0]} is null")
+    return options
+
+
+def _check_arch(arch: str) -> str:
+    if arch not in ARCHS:
+        raise ValueError(f"unknown. Known: {', '.join(ARCHS)}")
+    return arch
+
+
+def _check_finite(value: Any) -> Any:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inner:
+        _check_finite(part)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    return value
+
+
+OPTION_TYPES: TypeAdapter[Options] = TypeAdapter(Options)
+assert {"backbone", "norm", *OPTIONS} == set(Options.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What `prepare` did to the raw images, so that the model can be given one.
+
+    Args:
+        value_range: [low, high] of images deeper than 8 bits.
+        exif: what a rotation flag means: error, apply or ignore.
+        resize: (height, width) that every image was brought to; None where sizes were kept.
+        max_pixels: of an image; a larger one is refused before it is decoded.
+        alpha: what transparent pixels mean: error, ignore, black or white.
+        extra_bands: what bands beyond colours and alpha mean: error or drop.
+    """
+
+    __pydantic_config__ = STRICT
+
+    value_range: tuple[Value, Value] | None = None
+    exif: Exif = "error"
+    resize: tuple[Width, Width] | None = None
+    max_pixels: PixelLimit = MAX_PIXELS
+    alpha: Alpha = "error"
+    extra_bands: ExtraBands = "error"
+
+
+def _check_decoding(decoding: Decoding) -> Decoding:
+    values, size = decoding.value_range, decoding.resize
+    if values is not None and values[0] >= values[1]:
+        raise ValueError(f"value_range {list(values)} is not [low, high]")
+    if size is not None and size[0] * size[1] > decoding.max_pixels:
+        raise ValueError(f"resize {list(size)} is above max_pixels {decoding.max_pixels}")
+    return decoding
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything about a model that is not a weight.
+
+    Args:
+        arch: a name in `ocrnet.models.ARCHS`.
+        options: what `build_segmenter` takes besides.
+        classes: names, palette and ignored id.
+        mean: of RGB in [0, 1], subtracted before the model.
+        std: of RGB in [0, 1], divided by after that.
+        decoding: what was done to raw images.
+        training: how the weights came to be: steps, seed, scores.
+        weights_sha256: of the weights file; empty until saved.
+        schema_version: of this file's form.
+    """
+
+    __pydantic_config__ = STRICT
+
+    arch: Annotated[str, AfterValidator(_check_arch)]
+    options: Annotated[dict[str, Any], AfterValidator(_check_options)]
+    classes: CheckedClasses
+    mean: tuple[Mean, Mean, Mean] = IMAGENET_MEAN
+    std: tuple[Std, Std, Std] = IMAGENET_STD
+    decoding: Annotated[Decoding, AfterValidator(_check_decoding)] = Decoding()
+    training: Annotated[dict[str, JsonValue], AfterValidator(_check_finite)] | None = None
+    weights_sha256: Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")] = ""
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+CARD: TypeAdapter[ModelCard] = TypeAdapter(ModelCard)
+
+
+def build_model(card: ModelCard) -> SegmentationModel:
+    """Build the untrained model that a card describes."""
+    return build_segmenter(card.arch, num_classes=card.classes.num_classes, **card.options)
+
+
+def save_bundle(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> None:
+    """Write weights and card into `folder`."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with whole_file(folder / WEIGHTS_FILE) as partial:
+        save_file(weights, partial)
+    values = {**asdict(card), "weights_sha256": file_sha256(folder / WEIGHTS_FILE)}
+    write_whole(folder / MODEL_FILE, json.dumps(values, indent=1) + "\n")
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of a bundle.
+
+    Raises:
+        BundleError: there is none, it is of another schema, or a value of it is wrong.
+    """
+    path = folder / MODEL_FILE
+    if not path.exists():
+        raise BundleError(f"{path}: no such file. A bundle holds {MODEL_FILE} and {WEIGHTS_FILE}.")
+    text, raw = read_json(path, cure=CURE)
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if type(version) is int and version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: schema_version {version}, this version reads {SCHEMA_VERSION}. "
+            "Use the version that wrote it, or train again."
+        )
+    keys = set(raw) if isinstance(raw, dict) else set()
+    missing = {"schema_version", "weights_sha256", "decoding"} - keys
+    if missing:
+        raise BundleError(f"{path}: not a model card: {min(missing)} is missing. {CURE}")
+    if isinstance(
+        raw["decoding"], dict
+    ):  # a card without these is of a model trained on whatever was there
+        raw["decoding"] = {"alpha": "ignore", "extra_bands": "drop", **raw["decoding"]}
+        text = json.dumps(raw)
+    card: ModelCard = check_card(CARD, text, path, cure=CURE)
+    return card
+
+
+def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
+    """Rebuild the model of a bundle, in eval mode on the CPU.
+
+    Raises:
+        BundleError: a file is missing or damaged, or the weights do not fit the model.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file() or file_sha256(path) != card.weights_sha256:
+        raise BundleError(
+            f"{path}: missing, or not the weights that {MODEL_FILE} names. Restore it with `dvc checkout`."
+        )
+    try:
+        found = read_header(path)
+        with torch.device("meta"):
+            differs = kind_differs(build_model(card).state_dict(), found)
+        if differs:
+            raise ValueError(differs)
+        weights = read_finite(path)
+        model = build_model(card)
+        model.load_state_dict(weights)
+    except (OcrnetError, ValueError, OSError, RuntimeError, TypeError, AssertionError,
+            AttributeError, LookupError, ArithmeticError) as error:  # fmt: skip
+        # What a backbone of timm raises that gives no features is its own affair.
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise BundleError(f"{path}: does not fit {card.arch}: {reason}. {CURE}") from None
+    return model.eval(), card

@@ -1,0 +1,287 @@
+"""Is one way of training better than another? A paired bootstrap, and the rule that follows.
+
+Both models are scored on the same resampled test images, so what makes an image hard cancels out.
+Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
+several seeds, an arm's score is the mean over its seeds inside each resample, and the interval is widened by their
+spread where the question is whether the way of training is better, and not only these models of it. How an interval
+is formed of few images and few seeds is told in `ocrnet/evaluation/intervals.py`.
+
+A class without a true pixel in a resample is in neither model's mean there, so that both means are
+over the same classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from ocrnet.config.arms import without_gan
+from ocrnet.evaluation.intervals import (
+    LEAST_UNITS,
+    Ends,
+    add_spread_of_seeds,
+    bootstrap_ends,
+    draw_swaps,
+    hold_zero_unless_swaps_deny_it,
+    least_units,
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score or a difference with its bootstrap interval.
+
+    Args:
+        value: the score; nan where the class has no true pixel.
+        low: lower end; nan where too few images or groups show the class.
+        high: upper end, likewise.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The scores of an arm with their intervals.
+
+    Args:
+        unit: what was resampled, `images` or `groups`.
+        units: how many of them there are.
+        classes: how many classes the mIoU is over.
+        confidence: of the intervals.
+        seeds: how many trainings the interval covers, too; 1 where they were taken as they are.
+        least: how many units an interval needs; with fewer all ends are nan.
+    """
+
+    miou: Interval
+    per_class: tuple[Interval, ...]
+    unit: str
+    units: int
+    classes: int
+    confidence: float
+    seeds: int = 1
+    least: int = LEAST_UNITS
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few images or groups for any interval."""
+        return self.units < self.least
+
+
+@dataclass(frozen=True)
+class Comparison(Estimate):
+    """How much better one arm is than another: differences in place of scores."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether the whole interval of the difference in mIoU is above zero."""
+        return self.miou.low > 0.0
+
+    @property
+    def hurts(self) -> bool:
+        """Whether the whole interval of the difference in mIoU is below zero."""
+        return self.miou.high < 0.0
+
+
+def compare(
+    candidate: Integer[np.ndarray, "S N K K"],
+    reference: Integer[np.ndarray, "S N K K"],
+    *,
+    groups: Sequence[str],
+    resamples: int,
+    confidence: float,
+    seed: int,
+    over_seeds: bool = False,
+) -> Comparison:
+    """Compare two arms by their confusion matrices per seed and test image.
+
+    Args:
+        candidate: one confusion matrix per seed and image, rows truth.
+        reference: those of the other arm, with the same seeds and images in the same order.
+        groups: the group of each image. Groups are resampled whole where there are fewer of them than images.
+        resamples: how often to resample, and how often to exchange the arms.
+        confidence: of the intervals. With fewer units than it needs there are none.
+        seed: of the resampling.
+        over_seeds: whether the interval is about training anew, and not only about these models on other images. Then
+            each seed must be a training of its own.
+    """
+    unit, index = resampling_units(groups)
+    sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
+    units, seeds = int(index.max()) + 1, len(candidate)
+    everything = np.ones((1, units), dtype=np.int64)
+    by_seed = _by_seed(sums[0], everything)[:, 0] - _by_seed(sums[1], everything)[:, 0]
+    value = by_seed.mean(axis=0)
+    ends = _no_ends(len(value))
+    covers_seeds = over_seeds and seeds > 1
+    if units >= least_units(confidence):
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+        resampled = _scores(sums[0], drawn) - _scores(sums[1], drawn)
+        ends = bootstrap_ends(resampled, _holders(sums[0]), confidence=confidence)
+        swaps = draw_swaps(units, draws=resamples, rng=rng)
+        first, second = sums
+        swapped = _mixed_scores(first, second, swaps) - _mixed_scores(second, first, swaps)
+        ends = hold_zero_unless_swaps_deny_it(ends, swapped, confidence=confidence)
+        if covers_seeds:
+            ends = add_spread_of_seeds(ends, value, by_seed, confidence=confidence)
+    intervals = _intervals(value, ends)
+    return Comparison(
+        miou=intervals[-1],
+        per_class=intervals[:-1],
+        unit=unit,
+        units=units,
+        classes=int((candidate.sum(axis=(0, 1, 3)) > 0).sum()),
+        confidence=confidence,
+        seeds=seeds if covers_seeds else 1,
+        least=least_units(confidence),
+    )
+
+
+def estimate(
+    confusions: Integer[np.ndarray, "S N K K"],
+    *,
+    groups: Sequence[str],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Estimate:
+    """Return the scores of one arm with their intervals, from the resamples of images that `compare` draws."""
+    unit, index = resampling_units(groups)
+    sums = _unit_sums(confusions, index)
+    units = int(index.max()) + 1
+    values = arm_scores(confusions)
+    ends = _no_ends(len(values))
+    if units >= least_units(confidence):
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+        ends = bootstrap_ends(_scores(sums, drawn), _holders(sums), confidence=confidence)
+    intervals = _intervals(values, ends)
+    return Estimate(
+        miou=intervals[-1],
+        per_class=intervals[:-1],
+        unit=unit,
+        units=units,
+        classes=int((confusions.sum(axis=(0, 1, 3)) > 0).sum()),
+        confidence=confidence,
+        least=least_units(confidence),
+    )
+
+
+def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, " K+1"]:
+    """Return the mean over seeds of each class's IoU and, last, of the mIoU, as in `compare`."""
+    index = np.arange(confusions.shape[1])
+    everything = np.ones((1, len(index)), dtype=np.int64)
+    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
+    return scores
+
+
+def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " N"]]:
+    """Return what to resample and the unit that each image is in.
+
+    Images of a group are alike, so groups are the units wherever two images share one, however few they are.
+    """
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < len(groups):
+        return "groups", index
+    return "images", np.arange(len(groups))
+
+
+def best_seed(val_mious: Mapping[int, float]) -> int:
+    """Return the seed with the best validation mIoU, the first of equals."""
+    return max(val_mious, key=lambda seed: val_mious[seed])
+
+
+def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
+    """Return the arm with the best mean validation mIoU over its seeds, the first of equals."""
+    return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
+
+
+def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
+    """Return the arm of the challenger.
+
+    An arm with a GAN must be shown to help. Among those that are, and among those without a GAN where none is, the
+    validation split decides, never the test split.
+
+    Args:
+        val_mious: the validation mIoU per arm and seed.
+        helpful: the arms with a GAN that are shown to help.
+    """
+    return best_arm(val_mious, helpful or without_gan(val_mious))
+
+
+def _unit_sums(
+    confusions: Integer[np.ndarray, "S N K K"], index: Integer[np.ndarray, " N"]
+) -> Integer[np.ndarray, "S U 3 K"]:
+    """Sum, per seed and unit, what an IoU is made of: true positives, true and predicted pixels."""
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    parts = np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=2)
+    sums = np.zeros((parts.shape[0], int(index.max()) + 1, *parts.shape[2:]), dtype=np.int64)
+    for one, total in zip(parts, sums, strict=True):
+        np.add.at(total, index, one)
+    return sums
+
+
+def _scores(
+    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
+) -> Float[np.ndarray, "R K+1"]:
+    """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU.
+
+    Args:
+        sums: of `_unit_sums`.
+        drawn: how often each unit is in a resample.
+    """
+    return np.asarray(_by_seed(sums, drawn).mean(axis=0))
+
+
+def _by_seed(
+    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
+) -> Float[np.ndarray, "S R K+1"]:
+    """Return, per seed and resample, each class's IoU and, last, the mIoU."""
+    return np.stack([_iou_and_mean(_add_units(drawn, one)) for one in sums])
+
+
+def _mixed_scores(
+    own: Integer[np.ndarray, "S U 3 K"],
+    other: Integer[np.ndarray, "S U 3 K"],
+    swaps: Integer[np.ndarray, "R U"],
+) -> Float[np.ndarray, "R K+1"]:
+    """Return the scores of an arm, as `_scores`, that takes another's predictions in some units."""
+    parts = [
+        _iou_and_mean(_add_units(1 - swaps, mine) + _add_units(swaps, theirs))
+        for mine, theirs in zip(own, other, strict=True)
+    ]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _add_units(
+    drawn: Integer[np.ndarray, "R U"], sums: Integer[np.ndarray, "U 3 K"]
+) -> Float[np.ndarray, "R 3 K"]:
+    # Exact: the sums are integers far below 2^53.
+    flat = sums.reshape(len(sums), -1).astype(np.float64)
+    return np.asarray((drawn.astype(np.float64) @ flat).reshape(-1, *sums.shape[1:]))
+
+
+def _iou_and_mean(parts: Float[np.ndarray, "R 3 K"]) -> Float[np.ndarray, "R K+1"]:
+    hits, true, predicted = np.moveaxis(parts, 1, 0)
+    present = true > 0
+    iou = np.full(hits.shape, np.nan)
+    np.divide(hits, true + predicted - hits, out=iou, where=present)
+    mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
+    return np.column_stack([iou, mean])
+
+
+def _holders(sums: Integer[np.ndarray, "S U 3 K"]) -> Integer[np.ndarray, " K+1"]:
+    """Return how many units hold each class and, last, how many there are."""
+    holding = (sums[0, :, 1] > 0).sum(axis=0)
+    return np.append(holding, sums.shape[1])
+
+
+def _no_ends(count: int) -> Ends:
+    return np.full(count, np.nan), np.full(count, np.nan)
+
+
+def _intervals(value: Float[np.ndarray, " M"], ends: Ends) -> tuple[Interval, ...]:
+    return tuple(Interval(*map(float, parts)) for parts in zip(value, *ends, strict=True))

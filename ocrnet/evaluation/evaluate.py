@@ -1,0 +1,188 @@
+"""Score every model on the untouched test split, compare the arms and name the challenger.
+
+| file | what |
+|---|---|
+| scores.json | every score of every model, by which protocol, and the comparisons |
+| metrics.json | the same as flat names, for DVC and MLflow |
+| per_image.csv | a row per image and model |
+| confusions.npz | a confusion matrix per image for each model: enough to repeat any comparison |
+| challenger.json | the model to register, and why |
+| verdict.txt | the answer in one line, and what it rests on in another |
+| gallery.csv, gallery/MODEL/ID.png | predictions for the worst and the most changed images |
+| plots/ | tables that `dvc plots` draws |
+"""
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ocrnet.config import Params
+from ocrnet.data.csv_tables import write_csv_table
+from ocrnet.data.decode import write_label_map
+from ocrnet.errors import DataError
+from ocrnet.evaluation.files import flat_differences, flat_scores, image_mious, write_files
+from ocrnet.evaluation.scoring import (
+    Cell,
+    EnsembleScores,
+    Loader,
+    ModelScores,
+    TestSplit,
+    cells_of,
+    read_test_split,
+    score_ensemble,
+    score_model,
+)
+from ocrnet.evaluation.study import Outcome, judge
+from ocrnet.record import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    data: Path,
+    out: Path,
+    *,
+    params: Params,
+    load: Loader,
+    recorder: Recorder,
+) -> Outcome:
+    """Score every model of the params on the test split and write the files that the module names.
+
+    Args:
+        data: the folder of the stages' outputs.
+        out: where to write.
+        params: says which models there are.
+        load: loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
+        recorder: takes the scores as flat names.
+
+    Raises:
+        DataError: the test split is empty, or a model has no validation score.
+        BundleError: a model is missing or knows other classes.
+    """
+    split = read_test_split(data / "prepare")
+    scores = []
+    for cell in cells_of(params):
+        scores.append(_score(cell, load, data=data, split=split, params=params))
+        recorder.log(0, flat_scores(scores[-1], split))
+    outcome = judge(scores, split, params.evaluate)
+    ensembles = _score_ensembles(load, data=data, split=split, params=params)
+    write_files(
+        out, scores, ensembles, split=split, outcome=outcome, params=params.evaluate, data=data
+    )
+    _write_gallery(out, scores, split=split, outcome=outcome, count=params.evaluate.worst)
+    metrics = flat_differences(outcome, split)
+    recorder.log(0, metrics)
+    everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
+    for score in everything:
+        metrics |= flat_scores(score, split)
+    recorder.finish(metrics)
+    return outcome
+
+
+def read_val_miou(folder: Path) -> float:
+    """Return the validation mIoU of a trained model.
+
+    Raises:
+        DataError: the file is missing or has none.
+    """
+    path = folder / "val_scores.json"
+    if not path.exists():
+        raise DataError(f"{path}: missing. Run `dvc repro` up to the stage that writes {folder}.")
+    value = json.loads(path.read_text()).get("miou")
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(f"{path}: miou is {value!r}, expected a number. Train the model anew.")
+    return float(value)
+
+
+def _score(
+    cell: Cell,
+    load: Loader,
+    *,
+    data: Path,
+    split: TestSplit,
+    params: Params,
+) -> ModelScores:
+    folder = cell.folder(data)
+    score = score_model(
+        cell,
+        load(folder),
+        split=split,
+        val_miou=read_val_miou(folder),
+        boundary_ratio=params.evaluate.boundary_ratio,
+    )
+    logger.info("%-16s test mIoU %.4f", score.name, score.summary["miou"])
+    return score
+
+
+def _score_ensembles(
+    load: Loader, *, data: Path, split: TestSplit, params: Params
+) -> list[EnsembleScores]:
+    """Score the seeds of each arm together, where the params ask for it."""
+    if not params.evaluate.ensemble:
+        return []
+    if len(params.seeds) == 1:
+        logger.warning("evaluate.ensemble: one seed alone is no ensemble. Give seeds more.")
+        return []
+    arms: dict[str, list[Cell]] = {}
+    for cell in cells_of(params):
+        arms.setdefault(cell.arm, []).append(cell)
+    scores = []
+    for cells in arms.values():
+        segmenter = load(*(cell.folder(data) for cell in cells))
+        ratio = params.evaluate.boundary_ratio
+        scores.append(score_ensemble(cells, segmenter, split=split, boundary_ratio=ratio))
+        logger.info("%-16s test mIoU %.4f", scores[-1].name, scores[-1].summary["miou"])
+    return scores
+
+
+def choose_images(
+    scores: Sequence[ModelScores], cells: tuple[Cell, Cell], *, split: TestSplit, count: int
+) -> pd.DataFrame:
+    """Return the test images to show: where the retrained model is worst and where it changed.
+
+    Args:
+        scores: those of every model.
+        cells: the baseline and the retrained model to show.
+        split: names the images.
+        count: how many of each kind.
+    """
+    by_cell = {score.cell: image_mious(score) for score in scores}
+    table = pd.DataFrame(
+        {"id": split.ids, "baseline": by_cell[cells[0]], "retrained": by_cell[cells[1]]}
+    ).dropna()
+    worst = table.sort_values(["retrained", "id"]).head(count).assign(why="worst")
+    rest = table.drop(worst.index)
+    order = (rest["retrained"] - rest["baseline"]).abs().sort_values(ascending=False, kind="stable")
+    changed = rest.loc[order.index].head(count).assign(why="changed")
+    return pd.concat([worst, changed])[["id", "why", "baseline", "retrained"]]
+
+
+def _write_gallery(
+    out: Path, scores: Sequence[ModelScores], *, split: TestSplit, outcome: Outcome, count: int
+) -> None:
+    cells = outcome.shown_pair
+    shown = choose_images(scores, cells, split=split, count=count)
+    write_csv_table(out / "gallery.csv", shown)
+    shutil.rmtree(out / "gallery", ignore_errors=True)  # of an earlier run with other models
+    for score in scores:
+        if score.cell in cells:
+            _write_predictions(out / "gallery" / score.cell.name, score, shown, split)
+
+
+def _write_predictions(
+    folder: Path, score: ModelScores, shown: pd.DataFrame, split: TestSplit
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in shown.index:
+        row = split.table.loc[index]
+        write_label_map(
+            folder / f"{row['id']}.png",
+            score.prediction(index, (int(row["height"]), int(row["width"]))),
+            palette=split.classes.palette,
+            ignore_index=split.classes.ignore_index,
+        )

@@ -1,0 +1,140 @@
+"""What an edit of an image needs, from files: its label map before, and the one it shall have."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrnet.config.base import MAX_PIXELS
+from ocrnet.data.contact_sheet import fitted
+from ocrnet.data.decode import Exif, read_image, read_label_map
+from ocrnet.data.manifest import MANIFEST_FILE, ClassTable, file_sha256, read_manifest
+from ocrnet.data.stored_labels import StoredLabels, checked_label_map
+from ocrnet.errors import DataError
+
+TILE_WIDTH, TILE_HEIGHT = 360, 1440  # pixels that a picture on the sheet has at most
+GAP, LINE = 8, 22
+_WHITE = (255, 255, 255)
+
+LabelMap = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
+
+
+def read_edit(
+    path: Path, classes: ClassTable, *, shape: tuple[int, int], exif: Exif = "error"
+) -> LabelMap:
+    """Read a label map for an image: ids, a palette PNG, or the palette's colours (white is ignored).
+
+    A painting program that saves a palette file sorts it as it likes, so its indexes are ids only where its colours
+    are not those of other classes.
+
+    Args:
+        path: the file.
+        classes: that the generator knows.
+        shape: (height, width) of the image.
+        exif: what a rotation flag of the label map means.
+
+    Raises:
+        DataError: it cannot be read, is of another size, holds what is no class, or may mean two things.
+    """
+    labels = checked_label_map(path, exif=exif, max_pixels=max(shape[0] * shape[1], MAX_PIXELS))
+    raw = labels.values
+    if raw.shape[:2] != shape:
+        raise DataError(
+            f"{path}: {_size(raw.shape)}, but the image is {_size(shape)} (height x width). Edit a label map of the "
+            "image's own size."
+        )
+    return _ids(path, labels, classes) if raw.ndim == 2 else _ids_of_colours(path, raw, classes)
+
+
+def find_label_map(prepared: Path, image_path: Path, image: Pixels) -> LabelMap | None:
+    """Return the label map that `prepare` holds for an image; None where it holds no such image.
+
+    An image is known by its content's sha256, or by its name as an id, and then by its pixels.
+    """
+    if not (prepared / MANIFEST_FILE).exists():
+        return None
+    table = read_manifest(prepared)
+    known = (table["image_sha256"] == file_sha256(image_path)) | (table["id"] == image_path.stem)
+    for _, row in table[known].iterrows():
+        if np.array_equal(read_image(prepared / row["image"]), image):
+            return read_label_map(prepared / row["label_map"])
+    return None
+
+
+def write_edit_sheet(
+    path: Path, image: Pixels, original: LabelMap, edited: LabelMap, result: Pixels, *, classes: ClassTable
+) -> None:  # fmt: skip
+    """Write image, label map, edited label map and result beside each other."""
+    colours = np.full((256, 3), 255, dtype=np.uint8)
+    colours[: classes.num_classes] = classes.palette
+    parts = [
+        ("image", image), ("its label map", colours[original]),
+        ("edited label map", colours[edited]), ("repainted image", result),
+    ]  # fmt: skip
+    height, width = fitted(image.shape, (TILE_HEIGHT, TILE_WIDTH))
+    sheet = Image.new("RGB", (len(parts) * (TILE_WIDTH + GAP) + GAP, height + LINE + GAP), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for index, (title, pixels) in enumerate(parts):
+        left = GAP + index * (TILE_WIDTH + GAP)
+        resampling = (
+            Image.Resampling.BILINEAR if index in (0, len(parts) - 1) else Image.Resampling.NEAREST
+        )
+        tile = Image.fromarray(pixels).resize((width, height), resampling)
+        draw.text((left, 2), title, fill="black", font=font)
+        sheet.paste(tile, (left, LINE))
+    sheet.save(path, format="PNG", optimize=True)
+
+
+def _ids(path: Path, labels: StoredLabels, classes: ClassTable) -> LabelMap:
+    """Return the ids of a file with one value per pixel, which are ids or stand for class colours."""
+    raw, table = labels.values, _colour_table(classes)
+    ids = np.unique(raw).tolist()
+    unknown = [i for i in ids if i != classes.ignore_index and not 0 <= i < classes.num_classes]
+    shown = {i: table.get((labels.colours or {}).get(i, (-1, -1, -1))) for i in ids}
+    by_colour = {i: class_id for i, class_id in shown.items() if class_id is not None}
+    # A palette that begins with the classes in their order is of ids, and often padded with black, a class's colour.
+    in_order = [(labels.colours or {}).get(i) for i in range(classes.num_classes)]
+    if in_order != list(classes.palette) and (
+        len(by_colour) == len(ids) and (unknown or by_colour != {i: i for i in ids})
+    ):
+        if not unknown:
+            raise DataError(
+                f"{path}: its values are ids of other classes than its colours are the colours of. Save it as gray "
+                "ids without the colours of classes, or as RGB."
+            )
+        lookup = np.zeros(256, dtype=np.uint8)
+        lookup[ids] = [by_colour[i] for i in ids]
+        return np.asarray(lookup[raw])
+    if unknown:
+        raise DataError(
+            f"{path}: ids {unknown[:5]} are no class. Allowed: 0 to {classes.num_classes - 1} "
+            f"({', '.join(classes.class_names)}) and {classes.ignore_index} (ignored)."
+        )
+    return np.asarray(raw, dtype=np.uint8)
+
+
+def _ids_of_colours(path: Path, raw: npt.NDArray[Any], classes: ClassTable) -> LabelMap:
+    table = _colour_table(classes)
+    colours, inverse = np.unique(raw.reshape(-1, 3), axis=0, return_inverse=True)
+    found = [(int(r), int(g), int(b)) for r, g, b in colours]
+    unknown = [colour for colour in found if colour not in table]
+    if unknown:
+        raise DataError(
+            f"{path}: colours {unknown[:3]} are no class. Allowed: {list(classes.palette)} "
+            f"({', '.join(classes.class_names)}) and white (ignored). Draw without smoothing."
+        )
+    ids = np.array([table[colour] for colour in found], dtype=np.uint8)
+    return ids[inverse.reshape(raw.shape[:2])]
+
+
+def _colour_table(classes: ClassTable) -> dict[tuple[int, int, int], int]:
+    table = {colour: class_id for class_id, colour in enumerate(classes.palette)}
+    table.setdefault(_WHITE, classes.ignore_index)
+    return table
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]}"

@@ -1,0 +1,1 @@
+"""The generator and the painter that uses it."""

@@ -1,0 +1,147 @@
+"""The generator: paints an image of a label map, in the style that its noise z asks for.
+
+Spatially-adaptive normalisation (arXiv:1903.07291, Eq. 1-3) with a noise input (arXiv:2012.04781), written from the
+formulas.
+
+| paper | here | shape |
+|---|---|---|
+| m | label_maps, one-hot inside | B H W |
+| z | z | B Z, or B Z H W |
+| h | feats | B C h w |
+| gamma, beta | gamma, beta | B C h w |
+
+Differs from the papers: one embedding per resolution is shared by all its norms, label maps are averaged and not
+subsampled on the way to coarse resolutions (a crack one pixel wide is still there at an eighth), a part of z is drawn
+per pixel so that a large region need not repeat itself, borders are repeated and not zero, and any height and width is
+painted.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+
+from ocrnet.gan.generator.layers import SLOPE, Conv, Padding, normed_conv
+from ocrnet.gan.generator.presets import Preset
+
+REPEAT: Padding = "replicate"  # borders are repeated: zeros would be painted as a frame
+
+
+def one_hot(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Float[Tensor, "B K H W"]:
+    """Return label maps as one channel per class; an id outside the classes, the ignored one, is zero in all."""
+    ids = torch.arange(num_classes, device=label_maps.device).view(1, -1, 1, 1)
+    return (label_maps.unsqueeze(1) == ids).float()
+
+
+def _conv(c_in: int, c_out: int, kernel: int) -> Conv:
+    return Conv(c_in, c_out, kernel, padding=kernel // 2, padding_mode=REPEAT)
+
+
+class Modulation(nn.Module):
+    """Normalise features, then scale and shift them by what the embedding says of each pixel."""
+
+    def __init__(self, channels: int, embedding: int, *, kernel: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.modulate = _conv(embedding, 2 * channels, kernel)
+
+    def forward(self, feats: Tensor, embedding: Tensor) -> Tensor:
+        """Return the modulated features."""
+        gamma, beta = self.modulate(embedding).chunk(2, dim=1)
+        modulated: Tensor = self.norm(feats) * (1 + gamma) + beta
+        return modulated
+
+
+class Block(nn.Module):
+    """A residual block whose norms are modulated by the embedding of its resolution."""
+
+    def __init__(self, c_in: int, c_out: int, *, embedding: int, kernel: int) -> None:
+        super().__init__()
+        self.mod1 = Modulation(c_in, embedding, kernel=kernel)
+        self.conv1 = normed_conv(c_in, c_out, 3, padding_mode=REPEAT)
+        self.mod2 = Modulation(c_out, embedding, kernel=kernel)
+        self.conv2 = normed_conv(c_out, c_out, 3, padding_mode=REPEAT)
+        self.skip = normed_conv(c_in, c_out, 1, bias=False)
+
+    def forward(self, feats: Tensor, embedding: Tensor) -> Tensor:
+        """Return features of the same size with the block's output channels."""
+        inner = self.conv1(F.leaky_relu(self.mod1(feats, embedding), SLOPE))
+        inner = self.conv2(F.leaky_relu(self.mod2(inner, embedding), SLOPE))
+        total: Tensor = self.skip(feats) + inner
+        return total
+
+
+class Generator(nn.Module):
+    """Label map and noise to image.
+
+    Args:
+        num_classes: K, without the ignored id.
+        preset: the sizes.
+    """
+
+    def __init__(self, num_classes: int, preset: Preset) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.preset = preset
+        channels = preset.generator
+        condition = num_classes + preset.z_dim
+        self.head = _conv(condition, channels[0], 3)
+        self.embeds = nn.ModuleList(_conv(condition, preset.embedding, 3) for _ in channels)
+        self.blocks = nn.ModuleList(
+            Block(c_in, c_out, embedding=preset.embedding, kernel=preset.kernel)
+            for c_in, c_out in zip((channels[0], *channels[:-1]), channels, strict=True)
+        )
+        self.to_image = _conv(channels[-1], 3, 3)
+
+    def forward(
+        self,
+        label_maps: Int[Tensor, "B H W"],
+        z: Float[Tensor, "B Z"] | Float[Tensor, "B Z H W"],
+    ) -> Float[Tensor, "B 3 H W"]:
+        """Paint label maps of any size.
+
+        Args:
+            label_maps: class ids; any other id is ignored and leaves the choice to the generator.
+            z: noise, one vector per image or one per pixel.
+
+        Returns:
+            Images in [-1, 1].
+        """
+        H, W = label_maps.shape[1:]
+        if z.dim() == 2:
+            z = z[:, :, None, None].expand(-1, -1, H, W)
+        labels = one_hot(label_maps, num_classes=self.num_classes).to(z.dtype)
+        labels, z = self._pad(labels), self._pad(z)
+        feats: Tensor = self.head(self._condition(labels, z, scale=self.preset.multiple))
+        for level, (embed, block) in enumerate(zip(self.embeds, self.blocks, strict=True)):
+            if level > 0:
+                feats = F.interpolate(feats, scale_factor=2.0, mode="nearest")
+            condition = self._condition(labels, z, scale=self.preset.multiple >> level)
+            feats = block(feats, F.relu(embed(condition)))
+        images: Tensor = torch.tanh(self.to_image(F.leaky_relu(feats, SLOPE)))
+        return images[:, :, :H, :W].float()
+
+    def _pad(self, values: Tensor) -> Tensor:
+        """Repeat the last row and column up to a multiple that the coarsest resolution divides."""
+        H, W = values.shape[2:]
+        bottom, right = -H % self.preset.multiple, -W % self.preset.multiple
+        return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values
+
+    def _condition(self, labels: Tensor, z: Tensor, *, scale: int) -> Tensor:
+        """Return label shares, mean styles and grain at `1 / scale`; averages of grain would fade, it is subsampled."""
+        if scale == 1:
+            return torch.cat([labels, z], dim=1)
+        style_dim = self.preset.z_dim - self.preset.grain_dim
+        style, grain = z[:, :style_dim], z[:, style_dim:]
+        means = F.avg_pool2d(torch.cat([labels, style], dim=1), scale)
+        return torch.cat([means, grain[:, :, ::scale, ::scale]], dim=1)
+
+
+def fold_spectral_norm(generator: Generator) -> Generator:
+    """Replace each spectrally normalised weight by its value, for painting; changes the generator in place."""
+    generator.eval()
+    for module in generator.modules():
+        if is_parametrized(module, "weight"):
+            remove_parametrizations(module, "weight", leave_parametrized=True)
+    return generator

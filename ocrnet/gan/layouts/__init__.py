@@ -1,0 +1,1 @@
+"""New label layouts, and the pairs made of them."""

@@ -1,0 +1,267 @@
+"""What the training label maps show: the connected components of each class and what they touch.
+
+Layouts are made from this alone. It is read in two passes and holds no label map but the few last used.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ocrnet.data.decode import read_label_map
+from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
+from ocrnet.errors import DataError
+from ocrnet.gan.layouts.regions import (
+    EIGHT,
+    Box,
+    LabelMap,
+    Region,
+    adjacent_classes,
+    below,
+    components,
+    contact_of,
+    fill_nearest,
+    numbered_parts,
+    parts_of,
+    sides_of,
+    table_of,
+)
+
+AREA_CAP = 0.2  # a component that covers more of its image is a surface, not an object
+LEAST_AREA = 0.0005  # one that covers less is a speck of the annotation
+SIDES = 1  # one that touches more sides of its image is a surface cut off there
+OBJECT_SHARE = (
+    0.5  # a class comes as objects when at least this share of its pixels lies in objects
+)
+FREE_SHARE = (
+    0.35  # and this share in components that the image's edge hardly cuts; a kerb always is cut
+)
+CUT = 0.5  # contact with the edge of one that is cut, in roots of its area
+STAND_SHARE = 0.15  # of the pixels right under the objects of a class
+SKETCH = (12, 16)  # cells by which two layouts are compared
+LEAST_OBJECTS, LEAST_CORRELATION = 20, 0.2  # of size and height, below which no perspective is read
+SUPPORT_SHARE = (
+    0.05  # of the pixels around the objects of a class; a rarer neighbour is an accident
+)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A connected component of a class in a training label map.
+
+    Args:
+        id: of the image.
+        class_id: what it is.
+        number: its place among the components of this class in this image, from 1.
+        area: pixels.
+        centre: of its bounding box, as shares of height and width.
+    """
+
+    id: str
+    class_id: int
+    number: int
+    area: int
+    centre: tuple[float, float]
+
+
+@dataclass
+class _Seen:
+    """What one class shows over the whole split."""
+
+    objects: list[Component] = field(default_factory=list)
+    object_pixels: int = 0
+    free_pixels: int = 0
+    around: Counter[int] = field(default_factory=Counter)
+    under: Counter[int] = field(default_factory=Counter)
+    areas: list[int] = field(default_factory=list)
+    specks: list[int] = field(default_factory=list)
+    bare: int = 0
+
+
+class Catalog:
+    """The training split as a source of layouts.
+
+    Attributes:
+        classes: names, palette and ignored id.
+        ids: of the training images, sorted.
+        groups: of the same images.
+        pixel_shares: of the valid pixels, per class.
+        adjacent: pairs (a, b) of different class ids, a < b, that touch somewhere.
+        shown: the classes that each image shows, specks aside, by its id.
+        sketches: the label map of each image at the middle of `SKETCH` cells, by its id.
+    """
+
+    def __init__(self, prepared: Path) -> None:
+        self._folder = prepared
+        self.classes = ClassTable.read(prepared)
+        table = read_manifest(prepared, split="train")
+        if table.empty:
+            raise DataError(
+                f"{prepared}: no train image in the manifest. Layouts need at least one."
+            )
+        self.ids: tuple[str, ...] = tuple(table["id"])
+        self.groups = dict(zip(table["id"], table["group"], strict=True))
+        self._label_files = dict(zip(table["id"], table["label_map"], strict=True))
+        self._image_files = dict(zip(table["id"], table["image"], strict=True))
+        pixels = table[pixel_columns(self.classes.class_names)].to_numpy(dtype=np.float64)
+        counts = pixels.sum(axis=0)
+        self.shown = {
+            image_id: tuple(np.flatnonzero(row >= max(LEAST_AREA * row.sum(), 1.0)).tolist())
+            for image_id, row in zip(self.ids, pixels, strict=True)
+        }
+        self.sketches: dict[str, LabelMap] = {}
+        self.pixel_shares = tuple(float(n) for n in counts / max(float(counts.sum()), 1.0))
+        self.adjacent: frozenset[tuple[int, int]] = frozenset()
+        self._seen: dict[int, _Seen] = defaultdict(_Seen)
+        self._read_label_map = lru_cache(maxsize=8)(self._decode)
+        for image_id in self.ids:
+            self._scan(image_id)
+        self._object_classes = [
+            class_id
+            for class_id, seen in sorted(self._seen.items())
+            if seen.objects
+            and seen.object_pixels >= OBJECT_SHARE * counts[class_id]
+            and seen.free_pixels >= FREE_SHARE * counts[class_id]
+        ]
+        self._perspective = {i: _growth(self.objects(i)) for i in self._object_classes}
+        self._areas = {i: self._range(i) for i in self._seen}
+        for image_id in self.ids:
+            self._scan_bare(image_id)
+
+    def label_map(self, image_id: str) -> LabelMap:
+        """Return a training label map; not to be written to."""
+        return self._read_label_map(image_id)
+
+    def image_path(self, image_id: str) -> Path:
+        """Return the file of a training image."""
+        return self._folder / str(self._image_files[image_id])
+
+    def object_classes(self) -> list[int]:
+        """Return the classes that come as objects rather than as surfaces."""
+        return list(self._object_classes)
+
+    def objects(self, class_id: int) -> list[Component]:
+        """Return the objects of a class."""
+        return self._seen[class_id].objects if class_id in self._seen else []
+
+    def support(self, class_id: int) -> set[int]:
+        """Return the classes that commonly surround objects of a class, and so may lie under one."""
+        return (
+            _common(self._seen[class_id].around, SUPPORT_SHARE) if class_id in self._seen else set()
+        )
+
+    def stands_on(self, class_id: int) -> set[int]:
+        """Return the classes that commonly lie right under objects of a class."""
+        return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
+
+    def areas(self, class_id: int) -> tuple[int, int]:
+        """Return the area of the smallest and of the largest component of a class that was seen.
+
+        The specks of a class of objects are left out.
+        """
+        return self._areas.get(class_id, (1, 0))
+
+    def bare_area(self, class_id: int) -> int:
+        """Return the area of the largest component of a surface that an image shows without its objects."""
+        return self._seen[class_id].bare if class_id in self._seen else 0
+
+    def fill(self, label_map: LabelMap, hole: Region) -> LabelMap:
+        """Return a label map with a hole filled from the nearest surfaces; as it is where there are none."""
+        surface = ~table_of([*self._object_classes, self.classes.ignore_index])[label_map]
+        return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
+
+    def growth(self, class_id: int) -> float:
+        """Return by how much log size grows from the top to the bottom of the image; 0 where the data shows none."""
+        return self._perspective.get(class_id, 0.0)
+
+    def region(self, component: Component) -> Region:
+        """Return where a component lies, cut to its bounding box."""
+        parts, boxes = parts_of(self.label_map(component.id) == component.class_id)
+        box = boxes[component.number - 1]
+        return np.asarray(parts[box] == component.number)
+
+    def box(self, component: Component) -> Box:
+        """Return the bounding box of a component in its image."""
+        _, boxes = parts_of(self.label_map(component.id) == component.class_id)
+        return boxes[component.number - 1]
+
+    def _decode(self, image_id: str) -> LabelMap:
+        label_map = read_label_map(self._folder / str(self._label_files[image_id]))
+        label_map.flags.writeable = False
+        return label_map
+
+    def _scan(self, image_id: str) -> None:
+        label_map = self.label_map(image_id)
+        self.adjacent |= adjacent_classes(label_map, ignore_index=self.classes.ignore_index)
+        height, width = label_map.shape
+        rows, columns = (
+            ((np.arange(cells) + 0.5) * size / cells).astype(np.int64)
+            for cells, size in zip(SKETCH, label_map.shape, strict=True)
+        )
+        self.sketches[image_id] = label_map[np.ix_(rows, columns)]
+        for class_id, part, number, box in components(label_map, self.classes.ignore_index):
+            seen, area = self._seen[class_id], int(np.count_nonzero(part))
+            (seen.specks if area < LEAST_AREA * label_map.size else seen.areas).append(area)
+            share, sides = area / label_map.size, sides_of(box, height, width)
+            cut = contact_of(part, box, height, width) > CUT * area**0.5
+            seen.free_pixels += 0 if cut else area
+            if not LEAST_AREA <= share <= AREA_CAP or sides > SIDES:
+                continue
+            centre = (
+                (box[0].start + box[0].stop) / 2 / height,
+                (box[1].start + box[1].stop) / 2 / width,
+            )
+            seen.objects.append(Component(image_id, class_id, number, area, centre))
+            seen.object_pixels += area
+            around, under = self._neighbours(label_map, part, box)
+            seen.around += around
+            seen.under += under
+
+    def _range(self, class_id: int) -> tuple[int, int]:
+        seen = self._seen[class_id]
+        all_areas = seen.specks + seen.areas
+        return min(seen.areas if class_id in self._object_classes else all_areas), max(all_areas)
+
+    def _scan_bare(self, image_id: str) -> None:
+        label_map = self.label_map(image_id)
+        bare = self.fill(label_map, table_of(self._object_classes)[label_map])
+        for class_id, _, areas in numbered_parts(bare, self.classes.ignore_index):
+            seen = self._seen[class_id]
+            seen.bare = max(seen.bare, int(areas.max()))
+
+    def _neighbours(
+        self, label_map: LabelMap, part: Region, box: Box
+    ) -> tuple[Counter[int], Counter[int]]:
+        """Count the classes of the pixels around a component and right under it, within the image."""
+        rows, columns = (slice(max(s.start - 1, 0), s.stop + 1) for s in box)
+        window = label_map[rows, columns]
+        top, left = box[0].start - rows.start, box[1].start - columns.start
+        inside = np.zeros(window.shape, dtype=np.bool_)
+        inside[top : top + part.shape[0], left : left + part.shape[1]] = part
+        ring = ndimage.binary_dilation(inside, EIGHT) & ~inside
+        return self._count(window[ring]), self._count(window[below(inside)])
+
+    def _count(self, label_map: LabelMap) -> Counter[int]:
+        ids, counts = np.unique(label_map, return_counts=True)
+        found = Counter(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
+        del found[self.classes.ignore_index]
+        return found
+
+
+def _common(counts: Counter[int], share: float) -> set[int]:
+    return {other for other, count in counts.items() if count >= share * counts.total()}
+
+
+def _growth(objects: list[Component]) -> float:
+    """Return the slope of log size over height in the image, by least squares."""
+    heights = np.array([o.centre[0] for o in objects])
+    sizes = np.log([o.area for o in objects]) / 2
+    if len(objects) < LEAST_OBJECTS or min(heights.std(), sizes.std()) == 0.0:
+        return 0.0
+    correlation = float(np.corrcoef(heights, sizes)[0, 1])
+    if abs(correlation) < LEAST_CORRELATION:
+        return 0.0
+    return correlation * float(sizes.std() / heights.std())

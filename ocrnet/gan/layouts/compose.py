@@ -1,0 +1,80 @@
+"""What the steps of a layout make: its label map, and its image from the pixels of its real parents.
+
+The steps are plain data and say everything, which is how a synthesized pair is traced and rebuilt. The image
+is copy-paste without a GAN, the rival that the GAN has to beat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.operation import StepKind
+from ocrnet.gan.layouts.operations import base, paste, recombine, scale, warp
+from ocrnet.gan.layouts.regions import LabelMap
+
+Image = npt.NDArray[np.uint8]
+
+# One line per kind of step, by the name that a step gives in `op`.
+STEPS: dict[str, StepKind] = {
+    "base": base.KIND,
+    "paste": paste.KIND,
+    "scale": scale.KIND,
+    "warp": warp.KIND,
+    "erase": recombine.KIND,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A label map and how it came about.
+
+    Args:
+        label_map: class ids.
+        operation: the name in `OPERATIONS`.
+        steps: what `apply_steps` makes the label map from, as plain data, the base first.
+        seed: what the steps, and later the painting, are drawn from.
+        unplaced: objects, boxes or warps that found no place.
+    """
+
+    label_map: LabelMap
+    operation: str
+    steps: tuple[Any, ...]
+    seed: int
+    unplaced: int = 0
+
+    @property
+    def parents(self) -> list[str]:
+        """The ids of the training images it is made of, the base first."""
+        return list(dict.fromkeys(step["id"] for step in self.steps if "id" in step))
+
+    @property
+    def pastes(self) -> list[Any]:
+        """The steps that paste an object."""
+        return [step for step in self.steps if step["op"] == "paste"]
+
+
+def apply_steps(catalog: Catalog, steps: Sequence[Any]) -> LabelMap:
+    """Make a label map from its steps."""
+    label_map = np.zeros((0, 0), dtype=np.uint8)
+    for step in steps:
+        label_map = STEPS[step["op"]].apply(catalog, label_map, step)
+    return label_map
+
+
+def can_compose(steps: Sequence[Any]) -> bool:
+    """Say whether real pixels show all that the steps make."""
+    return all(STEPS[step["op"]].render is not None for step in steps)
+
+
+def compose(catalog: Catalog, steps: Sequence[Any]) -> Image:
+    """Return the image (H, W, 3) that the steps make of the pixels of real images."""
+    canvas = np.zeros((0, 0, 3), dtype=np.float64)
+    for step in steps:
+        render = STEPS[step["op"]].render
+        assert render is not None, step["op"]
+        canvas = render(catalog, canvas, step)
+    return np.rint(np.clip(canvas, 0.0, 255.0)).astype(np.uint8)

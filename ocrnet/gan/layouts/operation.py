@@ -1,0 +1,60 @@
+"""What an operation draws from, and what it gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrnet.config import SynthesizeParams
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.regions import LabelMap
+from ocrnet.gan.layouts.sampling import Odds
+
+TRIES = 20  # for one object, box or warp
+
+Canvas = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every layout of a set is drawn from.
+
+    Args:
+        catalog: of the training split.
+        params: of the stage.
+        odds: of classes and images.
+    """
+
+    catalog: Catalog
+    params: SynthesizeParams
+    odds: Odds
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What an operation drew.
+
+    Args:
+        label_map: class ids.
+        steps: plain data that the label map is made from, the base first.
+        unplaced: objects, boxes or warps for which no plausible place was found.
+    """
+
+    label_map: LabelMap
+    steps: tuple[Any, ...]
+    unplaced: int = 0
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """How one kind of step is carried out.
+
+    Args:
+        apply: returns the label map after the step.
+        render: returns the picture after the step from real pixels alone; None where there are none.
+    """
+
+    apply: Callable[[Catalog, LabelMap, Any], LabelMap]
+    render: Callable[[Catalog, Canvas, Any], Canvas] | None

@@ -1,0 +1,76 @@
+"""`scale`: a window of a training label map zoomed to the size of the whole.
+
+Only inwards. Zooming out would leave a rim that no training image shows, and what fills it, mirrored or
+stretched, has contacts and shapes that the data never has.
+"""
+
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.operation import TRIES, Canvas, Drawn, Plan, StepKind
+from ocrnet.gan.layouts.operations.base import draw_base, open_base
+from ocrnet.gan.layouts.plausible import is_plausible, specks_of
+from ocrnet.gan.layouts.regions import LabelMap
+
+ZOOM = (1.05, 1.3)
+
+
+class Scale(TypedDict):
+    """The window that is zoomed: [top, left, height, width]."""
+
+    op: str
+    box: list[int]
+
+
+def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
+    """Draw a base and a window of it whose components are of sizes that the data shows."""
+    base = draw_base(rng, plan)
+    label_map = open_base(plan.catalog, base)
+    specks = specks_of(plan.catalog, label_map)
+    height, width = label_map.shape
+    for _ in range(TRIES):
+        zoom = float(rng.uniform(*ZOOM))
+        sides = [max(round(height / zoom), 1), max(round(width / zoom), 1)]
+        corner = [
+            int(rng.integers(n - side + 1)) for n, side in zip((height, width), sides, strict=True)
+        ]
+        step = Scale(op="scale", box=[*corner, *sides])
+        scaled, own = _zoom(label_map, step), _zoom(specks, step)
+        if is_plausible(plan.catalog, scaled, specks=own):
+            return Drawn(scaled, (base, step))
+    return Drawn(label_map, (base,), 1)
+
+
+def _apply(catalog: Catalog, label_map: LabelMap, step: Scale) -> LabelMap:
+    del catalog
+    return _zoom(label_map, step)
+
+
+def _zoom(values: npt.NDArray[Any], step: Scale) -> npt.NDArray[Any]:
+    at = [positions.astype(np.int64) for positions in _sources(values.shape, step)]
+    return values[np.ix_(*at)]
+
+
+def _render(catalog: Catalog, canvas: Canvas, step: Scale) -> Canvas:
+    del catalog
+    at = np.meshgrid(*(p - 0.5 for p in _sources(canvas.shape, step)), indexing="ij")
+    channels = [
+        ndimage.map_coordinates(canvas[..., c], at, order=1, mode="nearest") for c in range(3)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _sources(shape: tuple[int, ...], step: Scale) -> list[Canvas]:
+    """Return where the middle of each row and column comes from; a pixel is one wide and starts at its index."""
+    top, left, height, width = step["box"]
+    return [
+        start + (np.arange(size) + 0.5) * side / size
+        for start, side, size in zip((top, left), (height, width), shape[:2], strict=True)
+    ]
+
+
+KIND = StepKind(_apply, _render)

@@ -1,0 +1,69 @@
+"""A manifest folder of synthesized pairs as it is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ocrnet.data.decode import write_image, write_label_map
+from ocrnet.data.manifest import count_pixels, file_sha256, write_manifest
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.compose import Image, Layout
+
+
+class PairFolder:
+    """Writes pairs into a manifest folder, one at a time; its name is their origin."""
+
+    def __init__(self, folder: Path, catalog: Catalog, *, generator: str) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._generator = generator
+        self._rows: list[dict[str, Any]] = []
+        for name in ("images", "label_maps"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def add(self, layout: Layout, image: Image) -> None:
+        """Write a pair."""
+        folder, classes = self._folder, self._catalog.classes
+        pair_id = f"{folder.name}_{len(self._rows):05d}"
+        image_name, label_name = f"images/{pair_id}.png", f"label_maps/{pair_id}.png"
+        write_image(folder / image_name, image)
+        write_label_map(
+            folder / label_name,
+            layout.label_map,
+            palette=classes.palette,
+            ignore_index=classes.ignore_index,
+        )
+        row = {
+            "id": pair_id,
+            "split": "train",
+            "group": self._catalog.groups[layout.parents[0]],
+            "image": image_name,
+            "label_map": label_name,
+            "height": layout.label_map.shape[0],
+            "width": layout.label_map.shape[1],
+            "origin": folder.name,
+            "image_sha256": file_sha256(folder / image_name),
+            "label_map_sha256": file_sha256(folder / label_name),
+            "raw_image": "",
+            "raw_label_map": "",
+            **count_pixels(
+                layout.label_map, classes.class_names, ignore_index=classes.ignore_index
+            ),
+            # JSON, since an id is a file's stem and may hold spaces and commas.
+            "parents": _compact(layout.parents),
+            "operations": _compact(layout.steps),
+            "seed": layout.seed,
+            "generator": self._generator,
+        }
+        self._rows.append(row)
+
+    def finish(self) -> None:
+        """Write the manifest and the class table."""
+        self._catalog.classes.write(self._folder)
+        write_manifest(self._folder, pd.DataFrame(self._rows))
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,85 @@
+"""How good painted images are: feature extractors, distances of sets, copies, and numbers that know what they stand on.
+
+A distance between sets of images means nothing without the network that looked at them. So every number is stored with
+the name and hash of its extractor, how many images it saw, their resolution, the split they came from and the images
+that the generator learned from, and `record.compare_quality` refuses to set two numbers side by side that do not agree
+in these.
+
+Own code rather than torchmetrics: that would be one more locked dependency of 15 s import time, its FID and KID leave a
+given network in training mode, and the formulas are short.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrnet.errors import ParamsError
+from ocrnet.errors.near_names import hint
+
+SEGMENTER, TIMM, INCEPTION, RANDOM_CONV = "segmenter", "timm", "inception", "random-conv"
+KNOWN = "segmenter, timm:NAME, timm:NAME:FILE, timm:NAME:pretrained, inception:FILE, random-conv"
+DOWNLOAD = "pretrained"  # the word that asks for timm's own weights
+
+
+@dataclass(frozen=True)
+class ExtractorChoice:
+    """What `select.extractor` says.
+
+    Args:
+        kind: segmenter, timm, inception or random-conv.
+        model: timm's name of the network, of `timm` alone.
+        weights: a file, or of `timm` also `pretrained`; empty where none is given.
+    """
+
+    kind: str
+    model: str = ""
+    weights: str = ""
+
+
+def parse_extractor(text: str) -> ExtractorChoice:
+    """Return what an extractor's name says; reads no file and imports no torch.
+
+    >>> parse_extractor("timm:resnet18:weights/resnet18.safetensors")
+    ExtractorChoice(kind='timm', model='resnet18', weights='weights/resnet18.safetensors')
+
+    Raises:
+        ParamsError: it is unknown or lacks a part.
+    """
+    kind, _, rest = text.partition(":")
+    if kind in (SEGMENTER, RANDOM_CONV) and not rest:
+        return ExtractorChoice(kind)
+    if kind == TIMM and rest:
+        model, _, weights = rest.partition(":")
+        return ExtractorChoice(kind, model, weights)
+    if kind == INCEPTION and rest:
+        return ExtractorChoice(kind, weights=rest)
+    if kind == INCEPTION:
+        raise ParamsError(
+            "params.yaml: select.extractor: 'inception' names no weights, and none are downloaded. "
+            "Write inception:FILE with a file of torchvision's inception_v3, or take segmenter."
+        )
+    kinds = (SEGMENTER, TIMM, INCEPTION, RANDOM_CONV)
+    meant = "" if kind in kinds else hint(kind, kinds)
+    raise ParamsError(f"params.yaml: select.extractor: {text!r} is unknown.{meant} Known: {KNOWN}.")
+
+
+def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
+    """Return what is wrong with an extractor's name, a line each.
+
+    Args:
+        text: `select.extractor`.
+        timm_models: the names that timm has.
+    """
+    try:
+        choice = parse_extractor(text)
+    except ParamsError as error:
+        return [str(error)]
+    if choice.kind == TIMM and choice.model.split(".")[0] not in timm_models:
+        meant = hint(choice.model.split(".")[0], timm_models)
+        return [f"params.yaml: select.extractor: timm has no {choice.model!r}.{meant}"]
+    if choice.weights not in ("", DOWNLOAD) and not Path(choice.weights).is_file():
+        meant = hint(choice.weights, (DOWNLOAD,)) if choice.kind == TIMM else ""
+        return [
+            f"params.yaml: select.extractor: {choice.weights!r} is no file.{meant} Give the path of a file of weights."
+        ]
+    return []

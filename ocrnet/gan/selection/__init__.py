@@ -1,0 +1,1 @@
+"""Which synthesized pairs are kept."""

@@ -1,0 +1,129 @@
+"""Batches of real images with their label maps, each pair a function of the seed and its place in the training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
+from ocrnet.distributed.ranks import rank, world_size
+from ocrnet.errors import DataError
+from ocrnet.gan.generator.images import Image, LabelMap, to_tensor
+from ocrnet.gan.training.augment import crop_pair, flip_pair
+from ocrnet.runtime import key_seed
+
+CACHE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real images in [-1, 1], their label maps and ids."""
+
+    ids: tuple[str, ...]
+    images: Float[Tensor, "B 3 H W"]
+    label_maps: Int[Tensor, "B H W"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(self.ids, self.images.to(device), self.label_maps.to(device))
+
+
+class Pairs:
+    """The real pairs of one split of a prepared set.
+
+    Args:
+        folder: holds the manifest.
+        split: train or val.
+
+    Raises:
+        DataError: the split is empty.
+    """
+
+    def __init__(self, folder: Path, split: str) -> None:
+        table = read_manifest(folder, split=split)
+        if table.empty:
+            raise DataError(
+                f"{folder}: no image in split {split}. The GAN needs some in train and val."
+            )
+        self.class_table = ClassTable.read(folder)
+        self._shows = table[pixel_columns(self.class_table.class_names)].to_numpy() > 0
+        self.ids: list[str] = table["id"].tolist()
+        self._files = [
+            (folder / image, folder / label_map)
+            for image, label_map in zip(table["image"], table["label_map"], strict=True)
+        ]
+        self._cache: dict[int, tuple[Image, LabelMap]] = {}
+        self._room = CACHE_BYTES
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, index: int) -> tuple[Image, LabelMap]:
+        """Return a pair, from memory where a gigabyte still had room for it."""
+        if index in self._cache:
+            return self._cache[index]
+        image_path, label_path = self._files[index]
+        pair = read_image(image_path), read_label_map(label_path)
+        self._room -= pair[0].nbytes + pair[1].nbytes
+        if self._room > 0:
+            self._cache[index] = pair
+        return pair
+
+    def batch(
+        self, step: int, *, seed: int, count: int, size: tuple[int, int], flip: bool,
+        rare_crops: float,
+    ) -> Batch:  # fmt: skip
+        """Return the batch of a step, or of several processes' batch the share of this one.
+
+        Args:
+            step: the step, counted from 0.
+            seed: with the step, decides everything.
+            count: how many pairs, over all processes.
+            size: height and width of the windows.
+            flip: whether half of the pairs are mirrored left to right.
+            rare_crops: the share of windows that are around a pixel of a class drawn evenly, from an
+                image that shows it. The others are anywhere, and take every image once before any twice.
+        """
+        indices, pairs = [], []
+        for position in range(step * count + rank(), (step + 1) * count, world_size()):
+            rng = np.random.default_rng(key_seed("gan-batch", seed, position))
+            index, wanted = self._index(position, seed), None
+            if rng.random() < rare_crops:
+                wanted = int(rng.choice(np.flatnonzero(self._shows.any(axis=0))))
+                index = int(rng.choice(np.flatnonzero(self._shows[:, wanted])))
+            pair = crop_pair(
+                *self.read(index), size=size, ignore_index=self.class_table.ignore_index, rng=rng,
+                wanted=wanted,
+            )  # fmt: skip
+            indices.append(index)
+            pairs.append(flip_pair(*pair) if flip and rng.random() < 0.5 else pair)
+        return self._stack(indices, pairs)
+
+    def windows(self, count: int, *, size: tuple[int, int]) -> Batch:
+        """Return one window of each of `count` images spread over the split, the same at every call."""
+        rng = np.random.default_rng(0)
+        indices = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
+        ignore_index = self.class_table.ignore_index
+        pairs = [
+            crop_pair(*self.read(i), size=size, ignore_index=ignore_index, rng=rng) for i in indices
+        ]
+        return self._stack(indices, pairs)
+
+    def _index(self, position: int, seed: int) -> int:
+        epoch, place = divmod(position, len(self))
+        order = np.random.default_rng(key_seed("gan-order", seed, epoch)).permutation(len(self))
+        return int(order[place])
+
+    def _stack(self, indices: Sequence[int], pairs: Sequence[tuple[Image, LabelMap]]) -> Batch:
+        return Batch(
+            ids=tuple(self.ids[index] for index in indices),
+            images=torch.stack([to_tensor(image) for image, _ in pairs]),
+            label_maps=torch.stack(
+                [torch.from_numpy(label_map.astype(np.int64)) for _, label_map in pairs]
+            ),
+        )

@@ -1,0 +1,108 @@
+"""Numbers that tell while a GAN trains whether it overfits, collapses or learns the classes, and when to warn."""
+
+import logging
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from ocrnet.gan.generator.network import Generator
+from ocrnet.gan.generator.styles import draw_noise
+from ocrnet.gan.training.batches import Batch
+from ocrnet.gan.training.objective import Design
+from ocrnet.runtime import keyed_generator
+
+logger = logging.getLogger(__name__)
+MIN_DIVERSITY = 0.005  # mean absolute difference on [0, 1] below which two styles count as one
+MIN_DISCRIMINATOR_LOSS = 0.02  # below, it is right about every pixel and has nothing to teach
+LOW_STEPS = 10
+MAX_P_FAKE_GAP = 0.2  # of held-out and training images, above which it knows the latter by heart
+
+
+@torch.no_grad()
+def measure(
+    generator: Generator, discriminator: nn.Module, design: Design, *, train: Batch, val: Batch
+) -> Mapping[str, float]:
+    """Measure a GAN on real pairs that it trained on and on real pairs that it never saw.
+
+    Returns:
+        gan/p_fake_train, gan/p_fake_val: how fake the discriminator finds real images.
+        gan/p_fake_gap: the second less the first; the discriminator overfits as it opens.
+        gan/d_mIoU: of the discriminator's classes on held-out real images, where it knows classes.
+        gan/diversity: the mean absolute difference, on [0, 1], of two paintings of one held-out label map. At 0 the
+            generator has collapsed to one style.
+    """
+    was_training = discriminator.training
+    discriminator.eval()
+    device = next(discriminator.parameters()).device
+    train, val = train.to(device), val.to(device)
+    p_train, p_val = (design.p_fake(discriminator, batch) for batch in (train, val))
+    scores = {
+        "gan/p_fake_train": p_train,
+        "gan/p_fake_val": p_val,
+        "gan/p_fake_gap": p_val - p_train,
+        **design.class_gauges(discriminator, val),
+        "gan/diversity": diversity(generator, val, style=design.params.style),
+    }
+    discriminator.train(was_training)
+    return scores
+
+
+@torch.no_grad()
+def diversity(generator: Generator, batch: Batch, *, style: str) -> float:
+    """Return the mean absolute difference, on [0, 1], of two paintings of each label map that differ in z alone."""
+    device = next(generator.parameters()).device
+    label_maps = batch.label_maps.to(device)
+    first, second = (
+        generator(
+            label_maps,
+            draw_noise(
+                generator.preset, label_maps, num_classes=generator.num_classes, style=style,
+                generators=[keyed_generator("gan-gauge", i, j) for j in range(len(label_maps))],
+                device=device,
+            ),
+        )
+        for i in range(2)
+    )  # fmt: skip
+    return float((first - second).abs().mean() / 2)
+
+
+class Guards:
+    """Warns of a GAN that goes wrong, once of each way."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+        self._low = 0  # steps in a row with a loss below the least
+
+    def check_loss(self, step: int, discriminator_loss: float) -> None:
+        """Warn of a discriminator that has won: one easy batch is no victory, many in a row are."""
+        self._low = self._low + 1 if discriminator_loss < MIN_DISCRIMINATOR_LOSS else 0
+        if self._low == LOW_STEPS:
+            self._warn(
+                "loss",
+                f"step {step}: the discriminator's loss is {discriminator_loss:.4f}, for {LOW_STEPS} steps below "
+                f"{MIN_DISCRIMINATOR_LOSS}: it is right everywhere, and the generator learns nothing from it. Lower "
+                "train_gan.lr_discriminator.",
+            )
+
+    def check_scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Warn of a discriminator that knows its training images by heart, and of a generator that ignores z."""
+        gap = scores["gan/p_fake_gap"]
+        if gap > MAX_P_FAKE_GAP:
+            self._warn(
+                "gap",
+                f"step {step}: the discriminator finds held-out images {gap:.2f} more fake than those it trains on: "
+                "it overfits. Raise train_gan.translate, cutout or color_jitter, or take fewer steps.",
+            )
+        if scores["gan/diversity"] < MIN_DIVERSITY:
+            self._warn(
+                "diversity",
+                f"step {step}: two styles of one label map differ by {scores['gan/diversity']:.4f} only: the GAN "
+                "ignores z, and all pairs of a layout will look alike. Lower train_gan.lr_discriminator, or take other "
+                "steps or another seed.",
+            )
+
+    def _warn(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            logger.warning("train_gan: %s", message)

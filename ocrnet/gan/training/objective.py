@@ -1,0 +1,84 @@
+"""What a GAN design adds to the shared training: a discriminator, both losses and gauges."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ocrnet.config import TrainGanParams
+from ocrnet.gan.generator.presets import Preset
+from ocrnet.gan.training.augment import Framing, draw_framing, jitter_colors
+from ocrnet.gan.training.batches import Batch
+from ocrnet.gan.training.rng import BatchDraws
+
+Judge = Callable[..., Tensor]  # a discriminator as it is run in training
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What both losses of a step are computed from, besides the fakes.
+
+    Args:
+        step: counted from 0.
+        images: the real images.
+        label_maps: theirs, of which the fakes are painted too.
+        draws: the random numbers of the step.
+        params: of the training.
+    """
+
+    step: int
+    images: Float[Tensor, "B 3 H W"]
+    label_maps: Int[Tensor, "B H W"]
+    draws: BatchDraws
+    params: TrainGanParams
+
+    def frame(self) -> Framing:
+        """Draw where the discriminator looks."""
+        params = self.params
+        return draw_framing(
+            self.label_maps, translate=params.translate, cutout=params.cutout, draws=self.draws
+        )
+
+    def show(self, images: Float[Tensor, "B 3 H W"], framing: Framing) -> Float[Tensor, "B 3 H W"]:
+        """Return images as the discriminator sees them, in colours drawn anew."""
+        strength = self.params.color_jitter
+        return framing.show(jitter_colors(images, strength=strength, draws=self.draws))
+
+
+class Design(ABC):
+    """A GAN design.
+
+    Args:
+        num_classes: K, without the ignored id.
+        params: of the training.
+    """
+
+    def __init__(self, num_classes: int, params: TrainGanParams) -> None:
+        self.num_classes = num_classes
+        self.params = params
+
+    @abstractmethod
+    def build_discriminator(self, preset: Preset) -> nn.Module:
+        """Return an untrained discriminator."""
+
+    @abstractmethod
+    def generator_loss(
+        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+    ) -> Float[Tensor, ""]:
+        """Return what the generator minimises."""
+
+    @abstractmethod
+    def discriminator_loss(
+        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+    ) -> Float[Tensor, ""]:
+        """Return what the discriminator minimises; calls the judge once."""
+
+    @abstractmethod
+    def p_fake(self, judge: Judge, batch: Batch) -> float:
+        """Return how likely to be fake the discriminator finds real pairs, on average."""
+
+    def class_gauges(self, judge: Judge, batch: Batch) -> Mapping[str, float]:
+        """Return gauges of a discriminator that knows classes, on real pairs that it was not trained on."""
+        return {}

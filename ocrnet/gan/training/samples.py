@@ -1,0 +1,52 @@
+"""The sheet of samples: label map, three paintings of it and the real image, for seen and for held-out label maps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PilImage
+
+from ocrnet.data.contact_sheet import beside, fitted, under
+from ocrnet.gan.generator.images import Image
+from ocrnet.gan.generator.painter import Painter
+from ocrnet.gan.training.batches import Pairs
+
+ROWS = 4  # of each split
+PAINTINGS = 3
+BOX = (192, 512)  # height and width in pixels that no picture on the sheet exceeds
+GAP = 4  # pixels
+IGNORED_COLOR = (255, 255, 255)
+
+
+def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> None:
+    """Write a JPEG: rows of train label maps, then of held-out ones."""
+    rows = [
+        _row(painter, pairs, index)
+        for pairs in (train, val)
+        for index in _most_classes(pairs, count=ROWS)
+    ]
+    PilImage.fromarray(under(rows, gap=GAP)).save(path, quality=92, subsampling=0)
+
+
+def _most_classes(pairs: Pairs, *, count: int) -> Sequence[int]:
+    """Return the pairs that show most classes, so that the sheet shows the rare ones."""
+    shown = min(len(pairs), 64)
+    order = sorted(range(shown), key=lambda i: (-len(np.unique(pairs.read(i)[1])), i))
+    return order[:count]
+
+
+def _row(painter: Painter, pairs: Pairs, index: int) -> Image:
+    image, label_map = pairs.read(index)
+    table = pairs.class_table
+    colors = np.full((256, 3), IGNORED_COLOR, np.uint8)
+    colors[: table.num_classes] = table.palette
+    paintings = (painter.paint(label_map, seed=seed) for seed in range(PAINTINGS))
+    pictures = [colors[label_map], *paintings, image]
+    height, width = fitted(image.shape, BOX, enlarge=False)
+    if (height, width) != image.shape[:2]:
+        pictures = [
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            for picture in pictures
+        ]
+    return beside(pictures, gap=GAP)

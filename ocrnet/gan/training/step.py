@@ -1,0 +1,148 @@
+"""One step of the GAN's training: first the generator, then the discriminator, both on the same fakes."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ocrnet.config import TrainGanParams
+from ocrnet.distributed.ddp import over_ranks
+from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
+from ocrnet.errors import TrainError
+from ocrnet.gan.designs import design_class
+from ocrnet.gan.generator.network import Generator
+from ocrnet.gan.generator.presets import PRESETS
+from ocrnet.gan.generator.styles import draw_noise
+from ocrnet.gan.training.batches import Batch
+from ocrnet.gan.training.ema import Ema
+from ocrnet.gan.training.objective import Scene
+from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.models.norm_layers import synchronise_norms
+from ocrnet.runtime import autocast, seeded
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """The losses of one step, those of the whole batch at every process."""
+
+    generator: float
+    discriminator: float
+
+
+class GanTrainer:
+    """Both networks with their optimizers.
+
+    The networks run in the precision of `train_gan.precision`; their weights, the power iteration of spectral norm,
+    the losses, the optimizers and the moving average are in float32. Where several processes share the batches, each
+    has the whole batch's losses, batch-norm statistics and gradients.
+
+    Args:
+        num_classes: K, without the ignored id.
+        params: the numbers of the training.
+        device: what it runs on.
+    """
+
+    def __init__(self, num_classes: int, params: TrainGanParams, *, device: torch.device) -> None:
+        self.params = params
+        self.device = device
+        self.preset = PRESETS[params.preset]
+        self.design = design_class(params.arch)(num_classes, params)
+        with seeded("gan-weights", params.seed):
+            self.generator = Generator(num_classes, self.preset).to(device)
+            self.discriminator = self.design.build_discriminator(self.preset).to(device)
+        if is_distributed():
+            synchronise_norms(self.generator)
+        for network in (self.generator, self.discriminator):
+            network.to(memory_format=torch.channels_last)  # a seventh faster on a CPU
+        self.ema = Ema(self.generator, limit=params.ema_decay)
+        self._adam_generator = _adam(self.generator, params.lr_generator)
+        self._adam_discriminator = _adam(self.discriminator, params.lr_discriminator)
+        self._paint = self._in_precision(over_ranks(self.generator))
+        self._judge_fixed = self._in_precision(self.discriminator)
+        self._judge = self._in_precision(over_ranks(self.discriminator))
+
+    def step(self, step: int, batch: Batch) -> StepLosses:
+        """Train both networks on one batch of real pairs and one batch of fakes.
+
+        Raises:
+            TrainError: a loss is not finite.
+        """
+        scene = self._scene(step, batch)
+        fakes = self._paint(scene.label_maps, self.draw_z(batch.label_maps, scene.draws))
+        loss_g = self._step_generator(fakes, scene)
+        loss_d = self._step_discriminator(fakes.detach(), scene)
+        self.ema.update(self.generator, step)
+        losses = StepLosses(loss_g.item(), loss_d.item())
+        if not (math.isfinite(losses.generator) and math.isfinite(losses.discriminator)):
+            raise TrainError(
+                f"train_gan: step {step}: {losses} on images {', '.join(gather_names([*batch.ids]))}. "
+                "Look at these images, or lower train_gan.lr_generator and lr_discriminator."
+            )
+        return losses
+
+    def draw_z(
+        self, label_maps: Int[Tensor, "B H W"], draws: BatchDraws
+    ) -> Float[Tensor, "B Z H W"]:
+        """Draw the noise to paint label maps with."""
+        return draw_noise(
+            self.preset, label_maps, num_classes=self.design.num_classes, style=self.params.style,
+            generators=draws.generators(), device=self.device,
+        )  # fmt: skip
+
+    def _scene(self, step: int, batch: Batch) -> Scene:
+        count = len(batch.ids) * world_size()
+        draws = BatchDraws("gan-step", self.params.seed, step, count=count)
+        images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
+        return Scene(step, images, label_maps, draws, self.params)
+
+    def _step_generator(self, fakes: Tensor, scene: Scene) -> Tensor:
+        self.discriminator.requires_grad_(requires_grad=False).eval()
+        loss = self.design.generator_loss(self._judge_fixed, fakes, scene)
+        return _descend(loss, self._adam_generator)
+
+    def _step_discriminator(self, fakes: Tensor, scene: Scene) -> Tensor:
+        self.discriminator.requires_grad_(requires_grad=True).train()
+        loss = self.design.discriminator_loss(self._judge, fakes, scene)
+        return _descend(loss, self._adam_discriminator)
+
+    def _in_precision(self, network: nn.Module) -> Callable[..., Tensor]:
+        def run(*inputs: Tensor) -> Tensor:
+            with autocast(self.device, self.params.precision):
+                output: Tensor = network(*inputs)
+            return output
+
+        return run
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema.generator,
+            "adam_generator": self._adam_generator,
+            "adam_discriminator": self._adam_discriminator,
+        }
+
+
+def _adam(network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=(0.0, 0.999))
+
+
+def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
+    """Take an optimizer step down a loss and return its value."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()

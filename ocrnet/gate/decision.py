@@ -1,0 +1,174 @@
+"""What the gate says: its checks, the figures they rest on, and both as a table for people."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ocrnet.evaluation.bootstrap import Interval
+from ocrnet.evaluation.intervals import shortage_words
+
+Rule = Literal[">", ">=", "<="]
+Kind = Literal["points", "share", "ratio", "answer", "count"]
+ROUNDING = 1e-9  # 0.70 - 0.65 is a little more than 0.05 in floating point
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition: what was found, what is allowed, and whether that holds.
+
+    Args:
+        name: what is looked at.
+        found: a difference, a share, a ratio, a number, or 1 for yes and 0 for no.
+        rule: how `found` must stand to `allowed`.
+        kind: in which unit people read it.
+    """
+
+    name: str
+    found: float
+    rule: Rule
+    allowed: float
+    kind: Kind
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds; what could not be found passes nothing."""
+        if self.rule == ">":
+            return self.found > self.allowed
+        if self.rule == ">=":
+            return self.found >= self.allowed - ROUNDING
+        return self.found <= self.allowed + ROUNDING
+
+    @property
+    def words(self) -> str:
+        """The check as a reason: `IoU crack: -7.0 points, allowed >= -5.0 points`."""
+        return f"{self.name}: {_show(self.found, self.kind)}, allowed {self.limit}"
+
+    @property
+    def limit(self) -> str:
+        """What is allowed, in words."""
+        return f"{self.rule} {_show(self.allowed, self.kind)}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate says.
+
+    Args:
+        checks: every condition; all must hold.
+        figures: what the checks rest on, as JSON takes it.
+    """
+
+    checks: tuple[Check, ...]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def promote(self) -> bool:
+        """Whether the challenger becomes the champion."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The conditions that do not hold, in words; none where the challenger is promoted."""
+        return tuple(check.words for check in self.checks if not check.passed)
+
+    def to_text(self) -> str:
+        """Return the checks as a table for people."""
+        rows = [("check", "found", "allowed", "")]
+        rows += [
+            (check.name, _show(check.found, check.kind), check.limit, "" if check.passed else "no")
+            for check in self.checks
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [
+            f"{name:{widths[0]}}  {found:>{widths[1]}}  {limit:<{widths[2]}}  {word}".rstrip()
+            for name, found, limit, word in rows
+        ]
+        return "\n".join([*lines, "", *_notes(self.figures)])
+
+    def in_words(self) -> dict[str, str]:
+        """Return the score that decided, with its interval in percent, by its name."""
+        unit = self.figures["bootstrap"]["unit"]
+        difference = self.figures.get("miou_difference")
+        if difference is not None:
+            return {"miou_difference": interval_words(difference, signed=True, unit=unit)}
+        return {"miou": interval_words(self.figures["miou"], unit=unit)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON takes it."""
+        checks = [
+            {"name": check.name, "found": finite(check.found), "rule": check.rule,
+             "allowed": check.allowed, "passed": check.passed}
+            for check in self.checks
+        ]  # fmt: skip
+        return {"promote": self.promote, "checks": checks, "figures": self.figures}
+
+
+def _notes(figures: Mapping[str, Any]) -> list[str]:
+    if not figures:
+        return []
+    challenger, champion = figures["challenger"], figures.get("champion")
+    drawn = figures["bootstrap"]
+    basis = f"{figures['images']} test images: {basis_words(drawn)}"
+    if champion is None:
+        return [
+            f"{challenger['name']}: mIoU {interval_words(figures['miou'], unit=drawn['unit'])} %; {basis}"
+        ]
+    points = interval_words(figures["miou_difference"], signed=True, unit=drawn["unit"])
+    return [
+        f"{challenger['name']}: mIoU {_show(challenger['miou'], 'share')}; "
+        f"{champion['name']}, the champion: {_show(champion['miou'], 'share')}; difference {points} points",
+        basis,
+    ]
+
+
+def basis_words(drawn: Mapping[str, Any]) -> str:
+    """Return what the interval rests on, or why there is none.
+
+    Args:
+        drawn: the entry `bootstrap` of the figures.
+    """
+    if drawn["units"] < drawn["least_units"]:
+        return shortage_words(drawn["units"], drawn["unit"], drawn["least_units"])
+    return f"{drawn['resamples']} resamples over {drawn['units']} {drawn['unit']}, seed {drawn['seed']}"
+
+
+def interval_words(
+    interval: Interval | Mapping[str, float | None], *, signed: bool = False, unit: str = "images"
+) -> str:
+    """Return a score with its interval in percent.
+
+    Args:
+        interval: a score or a difference, as shares; ends that are nan or None are not there.
+        signed: whether a plus sign stands before what is above zero.
+        unit: what there are too few of where there is no interval, `images` or `groups`.
+
+    >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
+    '+2.0 [+1.0, +3.4]'
+    """
+    parts = vars(interval) if isinstance(interval, Interval) else interval
+    sign = "+" if signed else ""
+    value, low, high = (
+        "-" if part is None or not math.isfinite(part) else f"{100 * part:{sign}.1f}"
+        for part in (parts[name] for name in ("value", "low", "high"))
+    )
+    return (
+        f"{value} [too few {unit}]" if low == "-" and value != "-" else f"{value} [{low}, {high}]"
+    )
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None
+
+
+def _show(value: float, kind: Kind) -> str:
+    if kind == "answer":
+        return "yes" if value else "no"
+    if not math.isfinite(value):
+        return "not known"
+    if kind == "count":
+        return f"{value:.0f}"
+    if kind == "points":
+        return f"{100 * value:+.2f} points"
+    return f"{100 * value:.1f} %" if kind == "share" else f"{value:.2f} x"

@@ -1,0 +1,198 @@
+"""Shall the challenger take the champion's place? A pure function of scores, latencies and limits.
+
+The champion goes when the challenger is better beyond doubt and worse in nothing that matters: the whole interval of
+the mIoU difference (a paired bootstrap over test images or groups of them, as in `compare`) lies above the margin, no
+class loses more IoU than its limit, and neither calibration nor latency gets worse by more than theirs. A first model
+has nothing to be held against: it is asked for, and has least scores to reach, which no interval is part of. Where the
+test split has too few images or groups for an interval, no champion is replaced.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from ocrnet.config import EvaluateParams, PromoteParams
+from ocrnet.errors import DataError
+from ocrnet.evaluation.bootstrap import Estimate, Interval, compare, estimate
+from ocrnet.gate.decision import Check, Decision, finite
+from ocrnet.metrics import per_class_iou
+
+SHOWN_IDS = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the gate knows of a model.
+
+    Args:
+        name: what messages call it: `version 3`.
+        ids: of the test images, in the order of `groups` and `confusions`.
+        groups: the group of each image.
+        confusions: one confusion matrix per image, rows truth.
+        calibration_error: of the top label, over all valid pixels.
+        weights_sha256: of the weights that were scored.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    confusions: Integer[np.ndarray, "N K K"]
+    calibration_error: float
+    weights_sha256: str = ""
+
+
+def decide(
+    challenger: Candidate,
+    champion: Candidate | None,
+    *,
+    class_names: Sequence[str],
+    latency: Mapping[str, float],
+    limits: PromoteParams,
+    statistics: EvaluateParams,
+    first: bool = False,
+) -> Decision:
+    """Decide whether the challenger is promoted.
+
+    Args:
+        challenger: the model that asks.
+        champion: the model in force, scored on the same test images; None where there is none.
+        class_names: in the order of class ids.
+        latency: the challenger's as a ratio to the champion's, per device on which both were measured.
+        limits: what is allowed.
+        statistics: of the bootstrap: resamples, confidence and seed.
+        first: whether a first model was asked for.
+
+    Raises:
+        DataError: the two were scored on other images, groups or classes.
+    """
+    if champion is None:
+        return _decide_first(
+            challenger, class_names, limits=limits, statistics=statistics, first=first
+        )
+    _check_same_split(challenger, champion)
+    found = compare(
+        challenger.confusions[None], champion.confusions[None], groups=challenger.groups,
+        resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
+    )  # fmt: skip
+    less_calibrated = challenger.calibration_error - champion.calibration_error
+    slowest = limits.max_latency_ratio
+    checks = [
+        _beyond_doubt(found, limits),
+        *(
+            Check(f"IoU {name}", one.value, ">=", -limits.max_class_drop, "points")
+            for name, one in zip(class_names, found.per_class, strict=True)
+            if not math.isnan(one.value)
+        ),
+        Check(
+            "calibration error", less_calibrated, "<=", limits.max_calibration_increase, "points"
+        ),
+        *(
+            Check(f"latency on {name}", ratio, "<=", slowest, "ratio")
+            for name, ratio in latency.items()
+        ),
+    ]
+    figures = {
+        **_statistics(found, statistics, images=len(challenger.ids)),
+        "miou_difference": _ends(found.miou),
+        "iou_differences": _by_class(class_names, [one.value for one in found.per_class]),
+        "challenger": _scores(challenger),
+        "champion": _scores(champion),
+        "latency": dict(latency),
+    }
+    return Decision(tuple(checks), figures)
+
+
+def _decide_first(
+    challenger: Candidate,
+    class_names: Sequence[str],
+    *,
+    limits: PromoteParams,
+    statistics: EvaluateParams,
+    first: bool,
+) -> Decision:
+    found = estimate(
+        challenger.confusions[None], groups=challenger.groups,
+        resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
+    )  # fmt: skip
+    checks = [
+        Check("no champion: asked for as first (--first)", float(first), ">=", 1.0, "answer"),
+        Check("mIoU", found.miou.value, ">=", limits.first_min_miou, "share"),
+        *(
+            Check(f"IoU {name}", one.value, ">=", limits.first_min_class_iou, "share")
+            for name, one in zip(class_names, found.per_class, strict=True)
+            if not math.isnan(one.value)
+        ),
+    ]
+    figures = {
+        **_statistics(found, statistics, images=len(challenger.ids)),
+        "miou": _ends(found.miou),
+        "challenger": _scores(challenger),
+    }
+    return Decision(tuple(checks), figures)
+
+
+def _beyond_doubt(found: Estimate, limits: PromoteParams) -> Check:
+    """Return the check of the interval or, where there is none, of the number of units that it needs."""
+    if found.too_few:
+        name = f"test {found.unit}, to tell a difference from luck"
+        return Check(name, float(found.units), ">=", float(found.least), "count")
+    name = f"mIoU difference, low end of {100 * found.confidence:g} %"
+    return Check(name, found.miou.low, ">", limits.margin, "points")
+
+
+def _ends(interval: Interval) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in asdict(interval).items()}
+
+
+def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
+    """Refuse to pair what does not belong together: the interval would be about nothing.
+
+    Raises:
+        DataError: images, groups or classes differ.
+    """
+    both = f"{challenger.name} and {champion.name}"
+    if challenger.confusions.shape != champion.confusions.shape:
+        shapes = [list(one.confusions.shape) for one in (challenger, champion)]
+        raise DataError(f"{both}: confusions of {shapes[0]} and {shapes[1]}. Score both anew.")
+    if challenger.ids != champion.ids:
+        other = sorted(set(challenger.ids) ^ set(champion.ids))[:SHOWN_IDS]
+        what = f"{other} are of one alone" if other else "the order differs"
+        raise DataError(f"{both}: scored on other images: {what}. Score both on one test split.")
+    if challenger.groups != champion.groups:
+        raise DataError(f"{both}: the images are in other groups. Score both on one test split.")
+    truths = [one.confusions.sum(axis=2) for one in (challenger, champion)]
+    if not np.array_equal(*truths):
+        raise DataError(
+            f"{both}: the same ids have other label maps. Score both on one test split."
+        )
+
+
+def _statistics(found: Estimate, statistics: EvaluateParams, *, images: int) -> dict[str, Any]:
+    return {
+        "images": images,
+        "classes": found.classes,
+        "bootstrap": {
+            "resamples": statistics.bootstrap, "seed": statistics.seed, "confidence": found.confidence,
+            "unit": found.unit, "units": found.units, "least_units": found.least,
+        },
+    }  # fmt: skip
+
+
+def _scores(model: Candidate) -> dict[str, Any]:
+    """Return the scores of one model; its mIoU is over the classes that the truth has, as in `compare`."""
+    confusion = model.confusions.sum(axis=0)
+    iou = per_class_iou(confusion)[confusion.sum(axis=1) > 0]
+    return {
+        "name": model.name,
+        "weights_sha256": model.weights_sha256,
+        "miou": finite(float(iou.mean())) if iou.size else None,
+        "calibration_error": finite(model.calibration_error),
+    }
+
+
+def _by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in zip(names, values, strict=True)}

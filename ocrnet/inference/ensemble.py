@@ -1,0 +1,89 @@
+"""Several bundles as one model: each scores the image in its own way, and the scores are merged as views are."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ocrnet.errors import BundleError
+from ocrnet.inference.merging import MERGERS
+from ocrnet.inference.predict import Segmenter, labels, load_segmenter
+from ocrnet.inference.views import Protocol
+
+
+class Ensemble:
+    """Segmenters of one class table and one protocol; architecture, normalisation and decoding may differ.
+
+    Attributes:
+        class_table: of all members.
+        weights_sha256: of the members' own, in their order.
+        protocol: of all members; its merge mode merges the members too.
+
+    Raises:
+        BundleError: two members know other classes.
+        ValueError: two members have other protocols.
+    """
+
+    def __init__(self, members: Sequence[Segmenter]) -> None:
+        first = members[0]
+        for other in members[1:]:
+            _check_classes(first, other)
+            if other.protocol != first.protocol:
+                raise ValueError(
+                    f"{first.name} scores by {first.protocol}, {other.name} by {other.protocol}. Give both one."
+                )
+        self.class_table = first.class_table
+        self.protocol = first.protocol
+        together = "\n".join(member.weights_sha256 for member in members)
+        self.weights_sha256 = hashlib.sha256(together.encode()).hexdigest()
+        self._members = tuple(members)
+        self._merger = MERGERS[first.protocol.merge]
+
+    def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
+        """Return the merged probability of each class at each pixel of a prepared image."""
+        return self._merger.finish(self._scores(image))[0].cpu().numpy()
+
+    def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
+        """Return the most probable class of each pixel of a prepared image."""
+        return labels(self._scores(image))
+
+    @torch.inference_mode()
+    def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:
+        """Return the label map of a raw image file, at the file's size; each member decodes it in its own way.
+
+        Raises:
+            DataError: the file cannot be decoded.
+        """
+        merger = self._merger
+        views = (member.scores_of_file(path, merger=merger) for member in self._members)
+        return labels(merger.mean(views))
+
+    @torch.inference_mode()
+    def _scores(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 K H W"]:
+        merger = self._merger
+        return merger.mean(member.scores(image, merger=merger) for member in self._members)
+
+
+def load_segmenters(
+    *folders: Path, device: str = "cpu", protocol: Protocol | None = None
+) -> Segmenter | Ensemble:
+    """Load one bundle as a segmenter, or several as an ensemble.
+
+    Raises:
+        BundleError: a bundle is missing, damaged or foreign, or knows other classes than another.
+    """
+    members = [load_segmenter(folder, device=device, protocol=protocol) for folder in folders]
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+def _check_classes(first: Segmenter, other: Segmenter) -> None:
+    mine, theirs = first.class_table, other.class_table
+    if mine.class_names != theirs.class_names:
+        raise BundleError(
+            f"{first.name} knows {list(mine.class_names)}, {other.name} knows {list(theirs.class_names)}. "
+            "Put models of one class table together."
+        )

@@ -1,0 +1,128 @@
+"""A trial of what the params name: networks are built and run once, before anything is trained.
+
+The segmenter is built without memory (torch's meta device) and takes one crop and images of the sizes that the data
+has. Where that fails it is built again on the CPU, whose verdict counts: some networks need memory to be built.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import timm
+import torch
+from torch import nn
+
+from ocrnet.config import Params
+from ocrnet.errors import ParamsError
+from ocrnet.gan.quality import DOWNLOAD, INCEPTION, TIMM, parse_extractor
+from ocrnet.models import NO_BACKBONE, build_segmenter
+from ocrnet.models.forms import DEEP_BASE
+from ocrnet.models.output import SegmentationModel
+from ocrnet.weights.pretrained import load_backbone_weights
+
+Size = tuple[int, int]
+REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError, IndexError)
+
+
+def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
+    """Build the segmenter, run it on a crop and on images, and load its weights where they are a file.
+
+    Args:
+        params: what names it.
+        sizes: of images that it is to take whole.
+
+    Raises:
+        ParamsError: it cannot be built, cannot take a size, or timm has no weights of its backbone.
+        BundleError: the file cannot be read or does not fit.
+    """
+    pretrained = params.model.pretrained
+    if pretrained is True:
+        _refuse_without_weights("model.pretrained", params.model.backbone)
+    wanted = [params.data.crop_size, *extremes(sizes)]
+    if not isinstance(pretrained, str) and _runs_without_memory(params, wanted):
+        return
+    model = _build(params, "cpu")
+    for size in wanted[:2]:
+        _run(model, params, size, "cpu")
+    load_backbone_weights(model, params.model.backbone, pretrained)
+
+
+def try_extractor(params: Params) -> None:
+    """Load the weights of `select.extractor` where they are a file, and look for timm's where they are asked for.
+
+    Raises:
+        ParamsError: timm has none.
+        BundleError: the file cannot be read or does not fit.
+    """
+    choice = parse_extractor(params.select.extractor)
+    if choice.kind == TIMM and choice.weights == DOWNLOAD:
+        _refuse_without_weights("select.extractor", choice.model)
+    elif choice.kind in (TIMM, INCEPTION) and choice.weights:
+        from ocrnet.gan.quality.extractors import (
+            build_extractor,  # slow to import, and seldom wanted
+        )
+
+        build_extractor(choice)
+
+
+def extremes(sizes: Iterable[Size]) -> list[Size]:
+    """Return the least, the widest, the tallest and the largest of some sizes, each once."""
+    known = sorted(set(sizes))
+    if not known:
+        return []
+    found = [
+        min(known, key=lambda size: size[0] * size[1]),
+        max(known, key=lambda size: size[1] / size[0]),
+        max(known, key=lambda size: size[0] / size[1]),
+        max(known, key=lambda size: size[0] * size[1]),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _runs_without_memory(params: Params, sizes: Iterable[Size]) -> bool:
+    try:
+        model = _build(params, "meta")
+        for size in sizes:
+            _run(model, params, size, "meta")
+    except Exception:  # a network that needs memory may raise anything; the CPU decides
+        return False
+    return True
+
+
+def _build(params: Params, device: str) -> SegmentationModel:
+    options = params.model.model_dump(exclude={"arch", "pretrained"})
+    try:
+        with torch.device(device):
+            return build_segmenter(
+                params.model.arch, num_classes=len(params.data.classes), **options
+            )
+    except ParamsError as error:
+        raise ParamsError(f"params.yaml: {str(error).removeprefix('params.yaml: ')}") from None
+    except REFUSALS as error:
+        raise ParamsError(
+            f"params.yaml: model.backbone: {params.model.backbone} cannot be built: {_one_line(error)}. Take a model "
+            "of timm that gives features, such as hrnet_w18 or resnet50."
+        ) from None
+
+
+def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, *size, device=device))
+    except REFUSALS as error:
+        own = params.model.arch in NO_BACKBONE
+        key, name = ("arch", params.model.arch) if own else ("backbone", params.model.backbone)
+        raise ParamsError(
+            f"params.yaml: model.{key}: {name} cannot take images of {list(size)}: "
+            f"{_one_line(error)}. Take one that does, such as the backbones hrnet_w18 or resnet50, or change "
+            "data.crop_size and prepare.resize."
+        ) from None
+
+
+def _refuse_without_weights(key: str, name: str) -> None:
+    if not timm.is_model_pretrained(name.removeprefix(DEEP_BASE)):
+        raise ParamsError(
+            f"params.yaml: {key}: timm has no weights of {name}. Give a file of weights, or take another model."
+        )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

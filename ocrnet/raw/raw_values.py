@@ -1,0 +1,147 @@
+"""What the stored values of a label map are: ids or colours.
+
+What the user wrote decides, for all files of a set alike, and not the mode that a tool saved a file in:
+
+| `data.label_map` and `data.palette` | a gray file | a palette file | an RGB file |
+|---|---|---|---|
+| no colours are written | its values are ids | its indexes are ids | colours of the VOC palette |
+| colours are written | a level v is the colour (v, v, v) | the colours of its own palette | colours |
+| a palette is written, and ids as keys | its values are ids | its indexes are ids | colours |
+| ids and colours are written as keys | an id that is a key, else (v, v, v) | the colours of its own palette | colours |
+
+Where both ways of reading a file give classes, and these differ, the file is refused.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrnet.config.base import PILLOW_PIXELS
+from ocrnet.data.stored_labels import Colour, StoredLabels, checked_label_map
+from ocrnet.data.stored_pixels import Exif
+from ocrnet.errors import DataError
+from ocrnet.raw.label_maps import LabelRules
+
+Array = npt.NDArray[Any]
+
+_NAME_IDS = "If its values are ids, name them: data.label_map: {0: NAME, 1: NAME, ...}."
+
+
+def read_values(
+    path: Path, rules: LabelRules, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
+) -> Array:
+    """Read the ids (H, W) or the colours (H, W, 3) of a label map.
+
+    Raises:
+        DataError: it cannot be read, or may mean two things.
+    """
+    return values_by(rules, checked_label_map(path, exif=exif, max_pixels=max_pixels), path)
+
+
+def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
+    """Return the ids (H, W) or the colours (H, W, 3) that stored values are by the rules.
+
+    Raises:
+        DataError: they may mean two things, or are no colours where colours are asked for.
+    """
+    if labels.values.ndim == 3:
+        return labels.values
+    palette = labels.header.storage.colours == "palette"
+    if rules.reading == "colours" or (rules.reading == "mixed" and palette):
+        return _colours(labels, path)
+    if rules.reading == "mixed":
+        return _ids_or_levels(rules, labels, path)
+    if palette and rules.check_palettes:
+        _refuse_contradiction(rules, labels, path)
+    return labels.values
+
+
+def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]:
+    """Return the colours of the indexes that are read as ids though nobody wrote that they are ids."""
+    unsure = rules.reading == "ids" and not rules.named_ids
+    if not unsure or labels.header.storage.colours != "palette" or labels.colours is None:
+        return {}
+    return {value: labels.colours[value] for value in _present(labels) if value in labels.colours}
+
+
+def palettes_apart(palettes: Sequence[dict[int, Colour]]) -> list[bool]:
+    """Say of each palette whether one of its colours stands at another index than in most others.
+
+    A colour that a palette has twice says nothing.
+    """
+    places: dict[Colour, Counter[int]] = {}
+    own = []
+    for palette in palettes:
+        times = Counter(palette.values())
+        own.append({colour: i for i, colour in palette.items() if times[colour] == 1})
+        for colour, index in own[-1].items():
+            places.setdefault(colour, Counter())[index] += 1
+    usual = {colour: found.most_common(1)[0][0] for colour, found in places.items()}
+    return [any(usual[colour] != i for colour, i in found.items()) for found in own]
+
+
+def _colours(labels: StoredLabels, path: Path) -> Array:
+    """Return the colours that a viewer shows."""
+    if labels.colours is None:
+        raise DataError(
+            f"E121 {path}: {labels.header.storage.kind}, where data.label_map or data.palette asks "
+            f"for colours. Export it as 8-bit RGB. {_NAME_IDS}"
+        )
+    present = _present(labels)
+    if missing := [value for value in present if value not in labels.colours]:
+        raise DataError(
+            f"E121 {path}: its palette has no colour for index {missing[0]}. Export it again."
+        )
+    if clear := sorted(labels.clear & set(present)):
+        raise DataError(
+            f"E121 {path}: a label map with transparent pixels (value {clear[0]}). Export it "
+            "without alpha."
+        )
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[present] = [labels.colours[value] for value in present]
+    return np.asarray(table[labels.values])
+
+
+def _ids_or_levels(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
+    """Return gray values for rules that name both: stretched to 8 bits unless all are named ids."""
+    shown = labels.colours
+    if shown is None or all(colour[0] == value for value, colour in shown.items()):
+        return labels.values
+    present = _present(labels)
+    named = [value for value in present if value in rules.named_ids]
+    for value in named:
+        if rules.colours.get(shown[value], rules.ids[value]) != rules.ids[value]:
+            raise DataError(_two_meanings(path, value, shown[value]))
+    if len(named) == len(present):
+        return labels.values
+    levels = np.array([shown[value][0] for value in range(len(shown))], dtype=np.uint8)
+    return np.asarray(levels[labels.values])
+
+
+def _refuse_contradiction(rules: LabelRules, labels: StoredLabels, path: Path) -> None:
+    """Refuse indexes that are ids of other classes than their colours are the colours of."""
+    shown = labels.colours or {}
+    ids = {value: rules.ids.get(value) for value in _present(labels)}
+    colours = {value: rules.colours.get(shown.get(value, (-1, -1, -1))) for value in ids}
+    if None in ids.values() or None in colours.values():
+        return
+    for value, class_id in ids.items():
+        if colours[value] != class_id:
+            raise DataError(_two_meanings(path, value, shown[value]))
+
+
+def _two_meanings(path: Path, value: int, colour: Colour) -> str:
+    text = ",".join(map(str, colour))
+    return (
+        f"E121 {path}: value {value} is one class by its id and another by its colour ({text}), as "
+        'where a tool sorted the palette. Name the colours in data.label_map ({"'
+        f'{text}": NAME, ...}}), or the ids ({{{value}: NAME, ...}}), not both.'
+    )
+
+
+def _present(labels: StoredLabels) -> list[int]:
+    return [int(value) for value in np.unique(labels.values)]

@@ -1,0 +1,158 @@
+"""Sources of raw data: one file and one line in `SOURCES` each.
+
+A source finds (or renders) the raw files and says what belongs together; it decodes nothing. Its
+function takes the params, a work folder and the inventory of the raw folder, and returns one
+`RawItem` per image. What it leaves out it says in the inventory; `find_items` holds the account.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ocrnet.config import Params
+from ocrnet.errors import DataError, ParamsError
+from ocrnet.errors.near_names import hint
+from ocrnet.raw.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class RawItem:
+    """One raw image with its label map.
+
+    Args:
+        id: unique in the set and usable as a file name.
+        label_map: None where the source found none.
+        split: train, val or test where the source publishes a split.
+        group: images of one group share a split.
+    """
+
+    id: str
+    image: Path
+    label_map: Path | None
+    split: str | None
+    group: str
+
+
+Source = Callable[[Params, Path, Inventory], list[RawItem]]
+MAX_NAME = 255 - len(".png")  # bytes of an id: it becomes the name of a file
+
+# Import paths, so that reading the table imports no source.
+SOURCES: dict[str, str] = {
+    "demo": "ocrnet.raw.sources.demo:find",
+    "folder": "ocrnet.raw.sources.folder:find",
+    "camvid": "ocrnet.raw.sources.camvid:find",
+}
+
+
+def load_source(name: str) -> Source:
+    """Return the function of the source called `name`.
+
+    Raises:
+        ParamsError: there is no such source.
+    """
+    if name not in SOURCES:
+        raise ParamsError(
+            f"params.yaml: data.source: found {name!r}.{hint(name, SOURCES)} Known sources: {', '.join(SOURCES)}."
+        )
+    module, function = SOURCES[name].split(":")
+    source: Source = getattr(importlib.import_module(module), function)
+    return source
+
+
+def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
+    """Return the items of the source that the params name, each with an id of its own.
+
+    Args:
+        params: what the data is.
+        work: the folder for what the source renders.
+        inventory: of `data.path`; tells of every file there what became of it, and what is wrong.
+
+    Raises:
+        DataError: there is no set that could be looked at; what was found before stands first. The inventory then lacks
+            what was not reached.
+    """
+    try:
+        return _find_items(params, work, inventory)
+    except DataError as error:
+        raise DataError("\n".join([*inventory.findings, str(error)])) from None
+
+
+def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
+    found = load_source(params.data.source)(params, work, inventory)
+    items = [item for item in (_with_files(item, inventory) for item in found) if item is not None]
+    kept = _with_own_ids(items, inventory)
+    for item in kept:
+        for path, role in ((item.image, "images"), (item.label_map, "label maps")):
+            if path is not None and inventory.can_use(path):
+                inventory.use(path, role)
+    _leave_dropped(found, kept, inventory)
+    inventory.check_balance()
+    if not kept:
+        raise DataError(f"E114 {inventory.root}: no image is left that can be read.")
+    return kept
+
+
+def _with_files(item: RawItem, inventory: Inventory) -> RawItem | None:
+    """Return an item without the files that are there but cannot be read; None where the image is such a one."""
+    if _refuses(item.image, inventory):
+        return None
+    if item.label_map is not None and _refuses(item.label_map, inventory):
+        return replace(item, label_map=None)
+    return item
+
+
+def _refuses(path: Path, inventory: Inventory) -> bool:
+    """Say whether an item names what must not be opened; what is not there at all is told by the scan."""
+    if (
+        not path.is_relative_to(inventory.root)
+        or inventory.can_use(path)
+        or not os.path.lexists(path)
+    ):
+        return False
+    inventory.find(
+        "E114",
+        f"{inventory.name(path)} is listed, but it is no file below data.path that is read. Put the file itself there.",
+    )
+    return True
+
+
+def _with_own_ids(items: list[RawItem], inventory: Inventory) -> list[RawItem]:
+    kept: dict[str, RawItem] = {}
+    for item in items:
+        first, size = kept.get(item.id), len(os.fsencode(item.id))
+        if first is not None:
+            inventory.find(
+                "E114",
+                f"{_name(first, inventory)} and {_name(item, inventory)} both become the id {item.id!r}. "
+                "Rename one, or its folder.",
+            )
+        elif size > MAX_NAME:
+            inventory.find(
+                "E114",
+                f"{_name(item, inventory)}: its id has {size} bytes, and at most {MAX_NAME} fit into a file name. "
+                "Shorten the names of the file or of its folders.",
+            )
+        else:
+            kept[item.id] = item
+    return list(kept.values())
+
+
+def _name(item: RawItem, inventory: Inventory) -> str:
+    is_below = item.image.is_relative_to(inventory.root)
+    return inventory.name(item.image) if is_below else str(item.image)
+
+
+def _leave_dropped(found: list[RawItem], kept: list[RawItem], inventory: Inventory) -> None:
+    """Leave out the files of items that were refused."""
+    used = {path for item in kept for path in (item.image, item.label_map)}
+    for item in found:
+        for path in (item.image, item.label_map):
+            if path is not None and path not in used and inventory.can_use(path):
+                inventory.leave(path, "of an image that is refused")
+
+
+def raw_root(params: Params, work: Path) -> Path:
+    """Return the folder of the raw files: what the source rendered into `work`, or `data.path`."""
+    return work if work.is_dir() else Path(params.data.path)

@@ -1,0 +1,95 @@
+"""The demo set: surface inspection of metal and plastic plates, rendered offline from a seed.
+
+Classes: plate (the background), scratch, pit, stain and crack. They are as unbalanced as on a real
+line: of eight images five carry scratches, four pits, four stains and one a crack. Tool marks, dust,
+reflections and plate edges are no defects and carry no label. The label map is exactly the geometry
+that was drawn.
+
+An image is a function of (seed, split, index, size) alone, so more images never change those that were there.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ocrnet.config import Params
+from ocrnet.data.decode import write_label_map
+from ocrnet.data.manifest import SPLITS
+from ocrnet.errors import ParamsError
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.label_maps import palette_of
+from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources._demo_defects import DEFECTS, Canvas
+from ocrnet.raw.sources._demo_plate import photograph, render_plate
+
+CLASS_NAMES = ("plate", "scratch", "pit", "stain", "crack")
+BLOCK = 8  # images over which the shares of DEFECTS hold exactly
+_PLATE, _DEFECTS, _CAMERA, _PLAN = range(4)  # what a generator is for, the last part of its seed
+
+
+def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
+    """Render the set into `work` and return its items with their published split.
+
+    Raises:
+        ParamsError: `data.classes` are not those of the demo set.
+    """
+    if params.data.classes != CLASS_NAMES:
+        raise ParamsError(
+            f"params.yaml: data.classes: found {list(params.data.classes)}, but data.source demo draws "
+            f"{list(CLASS_NAMES)}. Write these, or use another source."
+        )
+    inventory.leave_rest("the source demo draws its images and reads none")
+    demo = params.demo
+    items: list[RawItem] = []
+    for split, count in zip(SPLITS, (demo.train, demo.val, demo.test), strict=True):
+        for index in range(count):
+            name = f"{split}_{index:04d}"
+            image, label_map = render(demo.seed, split, index, size=demo.size)
+            image_path, label_path = (
+                work / "images" / f"{name}.png",
+                work / "label_maps" / f"{name}.png",
+            )
+            for path in (image_path, label_path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(image_path)
+            # With the class colours, so that ids and colours say the same.
+            data = params.data
+            write_label_map(
+                label_path, label_map, palette=palette_of(data), ignore_index=data.ignore_index
+            )
+            items.append(RawItem(name, image_path, label_path, split, name))
+    return items
+
+
+def render(
+    seed: int, split: str, index: int, *, size: tuple[int, int], defects: bool = True
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Render one image (H, W, 3) and its label map (H, W).
+
+    Args:
+        seed: of the whole set.
+        split: train, val or test.
+        index: of the image within its split.
+        size: height and width in pixels.
+        defects: without them the same plate in the same light is rendered clean.
+    """
+    key = (seed, SPLITS.index(split), index)
+    scale = min(size) / 96.0
+    plate = render_plate(np.random.default_rng([*key, _PLATE]), size, scale=scale)
+    canvas = Canvas(plate.reflectance, np.zeros(size, np.uint8), plate.surface, scale)
+    rng = np.random.default_rng([*key, _DEFECTS])
+    present = planned_defects(seed, split, index)
+    for name, (draw, _) in DEFECTS.items():
+        if defects and name in present:
+            draw(rng, canvas, class_id=CLASS_NAMES.index(name))
+    image = photograph(np.random.default_rng([*key, _CAMERA]), canvas.reflectance, scale=scale)
+    return image, canvas.label_map
+
+
+def planned_defects(seed: int, split: str, index: int) -> set[str]:
+    """Return the defect classes of one image: each class falls on its share of every block of eight."""
+    block = np.random.default_rng([seed, SPLITS.index(split), index // BLOCK, _PLAN])
+    places = {name: block.permutation(BLOCK)[:share] for name, (_, share) in DEFECTS.items()}
+    return {name for name, chosen in places.items() if index % BLOCK in chosen}

@@ -1,0 +1,80 @@
+"""Which images the lists of a split name."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from ocrnet.data.manifest import SPLITS
+from ocrnet.raw.inventory import Inventory, shown
+from ocrnet.raw.sources.lists import read_lines
+
+Key = tuple[str, ...]  # path below the folder of the images, without the extension
+
+
+def listed_splits(
+    inventory: Inventory,
+    lists: Mapping[str, Path],
+    images: Mapping[Key, Path],
+    names: Mapping[Key, str],
+    *,
+    folder: str,
+) -> dict[Key, str]:
+    """Return the split of each image that a list names; wrong lines become findings.
+
+    Args:
+        inventory: of the raw folder, which takes the findings.
+        lists: the file of each split.
+        images: by their keys.
+        names: the id of each image.
+        folder: name of the folder of the images.
+
+    Raises:
+        DataError: (E114) a list is no text in a known encoding.
+    """
+    known = _spellings(images, names, folder=folder)
+    splits: dict[Key, str] = {}
+    for split in SPLITS:
+        name = inventory.name(lists[split])
+        for number, line in read_lines(lists[split], name=name):
+            place = f"{name} line {number}"
+            keys = known.get(line) or known.get(line.replace("\\", "/").removeprefix("./")) or []
+            if not keys:
+                example = next(iter(names.values()))
+                inventory.find(
+                    "E114",
+                    f"{place}: no image has the stem {_quoted(line)}; one that is there is {_quoted(example)}.",
+                )
+            elif len(keys) > 1:
+                there = " and ".join(inventory.name(images[key]) for key in keys[:2])
+                inventory.find(
+                    "E114", f"{place}: {_quoted(line)} may be {there}. Write the whole path."
+                )
+            elif keys[0] in splits:
+                inventory.find(
+                    "E113",
+                    f"{place}: {_quoted(line)} is in {splits[keys[0]]} already. List each stem once.",
+                )
+            else:
+                splits[keys[0]] = split
+    return splits
+
+
+def _spellings(
+    images: Mapping[Key, Path], names: Mapping[Key, str], *, folder: str
+) -> dict[str, list[Key]]:
+    """Return the images that a line may mean, by the line.
+
+    A line is an id, a path below the folder of the images or below the raw folder, or the last part of one, each with
+    or without its extension.
+    """
+    known: dict[str, list[Key]] = {}
+    for key, path in images.items():
+        plain = PurePosixPath(*key)
+        full = plain.with_name(plain.name + path.suffix)
+        spelt = {str(plain), str(full), plain.name, full.name, names[key], names[key] + path.suffix}
+        for line in spelt | {f"{folder}/{plain}", f"{folder}/{full}"}:
+            known.setdefault(line, []).append(key)
+    return known
+
+
+def _quoted(line: str) -> str:
+    return f"'{shown(line)}'"

@@ -1,0 +1,41 @@
+"""What a training step differentiates: a model with its criterion, by one process or by several."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ocrnet.models.output import SegmentationModel
+from ocrnet.runtime import autocast
+from ocrnet.training.criterion import Criterion
+
+
+class Objective(nn.Module):
+    """A model with its criterion in one module, so that DDP knows which weights the loss depends on.
+
+    Args:
+        model: the segmenter.
+        criterion: what is minimised.
+        precision: of the model; the criterion computes in float32.
+    """
+
+    def __init__(self, model: SegmentationModel, criterion: Criterion, *, precision: str) -> None:
+        super().__init__()
+        self.model = model
+        self.criterion = criterion
+        self.precision = precision
+
+    def forward(
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Float[Tensor, " B"],
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch; each sample counts what it weighs."""
+        with autocast(images.device, self.precision):
+            output = self.model(images)
+        loss: Tensor = self.criterion(
+            output,
+            label_maps,
+            align_corners=self.model.align_corners,
+            sample_weights=sample_weights,
+        )
+        return loss

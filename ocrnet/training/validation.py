@@ -1,0 +1,42 @@
+"""Scoring of a model in memory on whole images, as validation does while it trains."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
+from ocrnet.metrics import confusion_matrix
+from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
+from ocrnet.training.dataset import ImageFolder
+
+
+@torch.inference_mode()
+def score_folder(
+    model: SegmentationModel,
+    folder: ImageFolder,
+    *,
+    num_classes: int,
+    ignore_index: int,
+    mean: Float[Tensor, "1 3 1 1"],
+    std: Float[Tensor, "1 3 1 1"],
+) -> npt.NDArray[np.int64]:
+    """Return the confusion matrix over a folder (rows truth, columns predicted); leaves the model in eval mode.
+
+    The network sees one image at a time: what a kernel adds up, and in which order, may depend on the size of the
+    batch. Images are split over the ranks, each of which must call this, and integers are summed; so the matrix is the
+    same for any number of processes, at each of them.
+    """
+    model.eval()
+    total = np.zeros((num_classes, num_classes), dtype=np.int64)
+    for index in range(rank(), len(folder), world_size()):
+        item = folder.item(index)
+        pixels = torch.from_numpy(item.image).to(mean.device).permute(2, 0, 1)[None]
+        images = normalise(pixels, mean=mean, std=std)
+        predicted = full_size_logits(model, images)[0].argmax(dim=0).cpu().numpy()
+        total += confusion_matrix(
+            predicted, item.label_map, num_classes=num_classes, ignore_index=ignore_index
+        )
+    summed = sum_over_ranks(torch.from_numpy(total).to(mean.device))
+    return np.asarray(summed.cpu().numpy(), dtype=np.int64)

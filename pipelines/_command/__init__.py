@@ -1,0 +1,1 @@
+"""What all commands share: arguments, exit codes, and words without secrets."""

@@ -1,0 +1,167 @@
+"""The work of `validate`: the raw data scanned, held against the expectations, and told of in `data/validate`."""
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pandas as pd
+
+from ocrnet.config import Params
+from ocrnet.errors import DataError
+from ocrnet.preflight.sizes import check_crops, seen_sizes
+from ocrnet.raw.duplicates import contradiction_lines
+from ocrnet.raw.findings import Finding, cap_lines, describe
+from ocrnet.raw.groups import suggest_group_by
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.scan import scan, write_table
+from ocrnet.raw.sources import RawItem, find_items, raw_root
+from ocrnet.raw.splits import UNLEARNED, plan_splits
+from ocrnet.raw.summary import first_class_note, summarize
+from pipelines._stage.run import STATE, Stage
+
+if TYPE_CHECKING:
+    from pipelines._raw.expectations import Outcome
+
+logger = logging.getLogger(__name__)
+SHOWN = 5  # findings of a code on the screen, and notes
+
+
+def check_raw_data(stage: Stage) -> pd.DataFrame:
+    """Write `table.csv`, `validation.json` and `summary.txt`, and return the table of the raw files.
+
+    Raises:
+        DataError: the data cannot be used; a line per finding.
+        ParamsError: keys of `data.label_map` are wrong.
+    """
+    params = stage.params
+    label_rules(params.data)  # wrong keys are told before any file is read
+    work = stage.out / "raw"
+    shutil.rmtree(work, ignore_errors=True)
+    inventory = Inventory(Path(params.data.path))
+    items = _find_items(stage, work, inventory)
+    from pipelines._raw.expectations import check_table  # 8 s; what is wrong above is told before
+
+    table = scan(items, params.data, root=raw_root(params, work))
+    outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
+    plan = plan_splits(table, params)
+    findings = [*_named(inventory.findings), *_failed(outcomes, table, params)]
+    notes = _notes(() if findings else plan.notes, table, params)
+    # What classes a split shows is not known while label maps are wrong.
+    findings += _named(
+        [line for line in plan.refusals if not (findings and line.startswith(UNLEARNED))]
+    )
+    findings.sort(key=lambda finding: finding.code)  # stable: those of one code stay in their order
+    write_table(stage.out / "table.csv", table)
+    text = summarize(table, findings, params, plan=plan, notes=notes)
+    account = "\n".join(inventory.lines())
+    (stage.out / "summary.txt").write_text(f"{text}\n{account}\n")
+    _write_outcomes(stage.out / "validation.json", outcomes, findings)
+    logger.info("validate: %d images, %d findings", len(table), len(findings))
+    _warn(notes, stage)
+    if findings:
+        _refuse(stage, findings)
+    return table
+
+
+def try_params(table: pd.DataFrame, params: Params) -> None:
+    """Hold the params against data that is good: crops against sizes, networks against both.
+
+    Raises:
+        ParamsError: the params name what there is not, or do not fit the data.
+        BundleError: a file of weights that they name cannot be used.
+    """
+    raw = zip(table["height"].astype(int), table["width"].astype(int), strict=True)
+    sizes = seen_sizes(params, raw)
+    check_crops(params, sizes)
+    from ocrnet.preflight.networks import (  # torch and timm: ten seconds
+        try_extractor,
+        try_segmenter,
+    )
+
+    try_segmenter(params, sizes)
+    try_extractor(params)
+
+
+def _find_items(stage: Stage, work: Path, inventory: Inventory) -> list[RawItem]:
+    """Return what the source finds.
+
+    Raises:
+        DataError: there is no set that could be tabulated; what was found so far stands in the summary.
+    """
+    try:
+        return find_items(stage.params, work, inventory)
+    except DataError as error:
+        inventory.leave_rest("not looked at, for the set was refused before")
+        findings = _named(str(error).splitlines())
+        told = [finding.message for finding in findings]
+        text = "\n".join(["Raw data refused.", "", *told, "", *inventory.lines()])
+        (stage.out / "summary.txt").write_text(text + "\n")
+        _refuse(stage, findings)
+
+
+def _named(lines: Sequence[str]) -> list[Finding]:
+    """Return findings that are lines which begin with their code."""
+    return [Finding(line.split()[0], line) for line in lines]
+
+
+def _failed(outcomes: "list[Outcome]", table: pd.DataFrame, params: Params) -> list[Finding]:
+    """Return the findings of the expectations that were not met."""
+    failed = [outcome for outcome in outcomes if not outcome.success]
+    findings: list[Finding] = []
+    for code in sorted({outcome.code for outcome in failed}):
+        ids = sorted({item for outcome in failed if outcome.code == code for item in outcome.ids})
+        findings += describe(code, ids, table, params)
+    return findings
+
+
+def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> list[str]:
+    """Return what a user should know though nothing is refused."""
+    first = first_class_note(table, params)
+    return [
+        *([first] if first else []),
+        *of_splits,
+        *contradiction_lines(table),
+        *_group_note(table, params),
+    ]
+
+
+def _group_note(table: pd.DataFrame, params: Params) -> list[str]:
+    """Return a note where names tell of images that belong together and no params do."""
+    if params.data.group_by is not None or list(table["group"]) != list(table["id"]):
+        return []
+    found = suggest_group_by(list(table["id"]))
+    if found is None:
+        return []
+    one, other = found.examples
+    return [
+        f"Warning: by their names {one} and {other} show one object or scene, and images of one object in two splits "
+        f"make scores too good. Set data.group_by: '{found.pattern}' if it is so."
+    ]
+
+
+def _warn(notes: Sequence[str], stage: Stage) -> None:
+    for note in notes[:SHOWN]:
+        logger.warning("validate: %s", note)
+    if len(notes) > SHOWN:
+        place = (stage.out / "summary.txt").as_posix()
+        logger.warning("validate: %d more notes in %s", len(notes) - SHOWN, place)
+
+
+def _refuse(stage: Stage, findings: list[Finding]) -> NoReturn:
+    """Raise the findings, a line each."""
+    place = (stage.out / "summary.txt").as_posix()
+    raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
+
+
+def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: list[Finding]) -> None:
+    content = {
+        "success": not findings,
+        "findings": [asdict(finding) for finding in findings],
+        "expectations": [asdict(outcome) for outcome in outcomes],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")

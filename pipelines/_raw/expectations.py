@@ -1,0 +1,184 @@
+"""The Great Expectations suite over the scan's table; only validate imports it.
+
+Each expectation carries a finding code. The suite decides which rows fail; the words for a code are
+in `ocrnet/raw/findings.py`.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Before the import: older releases read it there and nowhere else.
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.data_context.types.base import ProgressBarsConfig
+
+from ocrnet.config import Params
+from ocrnet.data.stored_labels import LOSSY
+
+for name in ("great_expectations", "great_expectations.data_context.types.base"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one expectation found.
+
+    Args:
+        code: the finding that a failure stands for.
+        expectation: its type and arguments, in words.
+        ids: the rows that fail; empty where the table as a whole does.
+    """
+
+    code: str
+    expectation: str
+    success: bool
+    ids: tuple[str, ...]
+
+
+def build_suite(params: Params, table: pd.DataFrame) -> gx.ExpectationSuite:
+    """Return the expectations that these params ask for."""
+    suite = gx.ExpectationSuite(name="raw")
+    for code, expectation in [*_files(params), *_labels(table), *_splits(params, table)]:
+        expectation.meta = {"code": code}
+        suite.add_expectation(expectation)
+    return suite
+
+
+def _files(params: Params) -> list[tuple[str, Any]]:
+    limits = params.validate_
+    expectations = [
+        ("E123", gxe.ExpectTableRowCountToBeBetween(min_value=limits.min_images)),
+        ("E121", gxe.ExpectColumnValuesToBeNull(column="image_error")),
+        ("E121", gxe.ExpectColumnValuesToBeNull(column="label_error")),
+        ("E122", gxe.ExpectColumnUniqueValueCountToBeBetween(column="dtype", max_value=1)),
+        ("E124", gxe.ExpectColumnValuesToBeBetween(column="pixels", max_value=params.data.max_pixels)),
+        ("E114", gxe.ExpectColumnValuesToNotBeNull(column="label_map")),
+        *(
+            ("E107", gxe.ExpectColumnPairValuesToBeEqual(
+                column_A=side, column_B=f"label_{side}", ignore_row_if="either_value_is_missing"
+            ))
+            for side in ("height", "width")
+        ),
+        ("E125", gxe.ExpectColumnValuesToBeBetween(
+            column="ignored_share", max_value=limits.max_ignored_share
+        )),
+    ]  # fmt: skip
+    if params.data.exif == "error":
+        upright = gxe.ExpectColumnValuesToBeInSet(column="orientation", value_set=[1.0])
+        expectations.append(("E108", upright))
+        upright = gxe.ExpectColumnValuesToBeInSet(column="label_orientation", value_set=[1.0])
+        expectations.append(("E108", upright))
+    if params.data.extra_bands == "error":
+        expectations.append(
+            ("E110", gxe.ExpectColumnValuesToBeBetween(column="extra_bands", max_value=0))
+        )
+    if params.data.alpha == "error":
+        opaque = gxe.ExpectColumnValuesToBeBetween(column="transparent_px", max_value=0)
+        expectations.append(("E111", opaque))
+    if params.data.value_range is None:
+        eight_bit = gxe.ExpectColumnValuesToBeInSet(column="dtype", value_set=["uint8"])
+        expectations.append(("E109", eight_bit))
+    return expectations
+
+
+def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
+    expectations = [
+        ("E105", gxe.ExpectColumnValuesToNotBeInSet(column="label_format", value_set=LOSSY)),
+        ("E106", gxe.ExpectColumnValuesToBeBetween(column="palette_apart", max_value=0)),
+        ("E101", gxe.ExpectColumnValuesToBeBetween(column="unknown_ids", max_value=0)),
+        ("E104", gxe.ExpectColumnValuesToBeBetween(column="unknown_colours", max_value=0)),
+    ]
+    if table["other_pixels"].notna().any():  # where no label map was read, E114 or E121 say so
+        learnable = gxe.ExpectColumnMaxToBeBetween(column="other_pixels", min_value=1)
+        expectations.append(("E102", learnable))
+    return expectations
+
+
+def _splits(params: Params, table: pd.DataFrame) -> list[tuple[str, Any]]:
+    expectations: list[tuple[str, Any]] = [
+        ("E113", gxe.ExpectColumnValuesToBeBetween(column="group_elsewhere", max_value=0))
+    ]
+    if not params.data.allow_duplicates:
+        copies = gxe.ExpectColumnValuesToBeBetween(column="copies_elsewhere", max_value=0)
+        expectations.append(("E113", copies))
+    if table["split"].notna().any():
+        splits = gxe.ExpectColumnDistinctValuesToEqualSet(
+            column="split", value_set=["train", "val", "test"]
+        )
+        expectations.append(("E126", splits))
+    return expectations
+
+
+def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Outcome]:
+    """Run the suite as a checkpoint, write its Data Docs and return what each expectation found.
+
+    Args:
+        table: the scan.
+        params: what asks for the expectations.
+        docs: the folder of the Data Docs.
+
+    Raises:
+        RuntimeError: an expectation could not be computed. Great Expectations reports that as a
+            failure of the data, which it is not.
+    """
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_or_update_pandas("raw").add_dataframe_asset("table")
+    definition = gx.ValidationDefinition(
+        name="raw",
+        data=asset.add_batch_definition_whole_dataframe("all"),
+        suite=context.suites.add(build_suite(params, table)),
+    )
+    context.add_data_docs_site("validate", _docs_site(docs))
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(
+            name="raw",
+            validation_definitions=[context.validation_definitions.add(definition)],
+            actions=[UpdateDataDocsAction(name="docs", site_names=["validate"])],
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": ["id"],
+            },
+        )
+    )
+    result = checkpoint.run(batch_parameters={"dataframe": table})
+    (run,) = result.run_results.values()
+    return sorted(map(_outcome, run.results), key=lambda outcome: outcome.expectation)
+
+
+def _docs_site(docs: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(docs.absolute()),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+
+
+def _outcome(result: Any) -> Outcome:
+    config = result.expectation_config
+    _raise_exception(config.type, result.exception_info)
+    kwargs = {name: value for name, value in sorted(config.kwargs.items()) if name != "batch_id"}
+    rows = result.result.get("unexpected_index_list") or []
+    return Outcome(
+        code=config.meta["code"],
+        expectation=f"{config.type}({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})",
+        success=bool(result.success),
+        ids=tuple(sorted(str(row["id"]) for row in rows)),
+    )
+
+
+def _raise_exception(name: str, info: dict[str, Any]) -> None:
+    # One entry where the expectation itself failed, else one per metric.
+    for entry in [info] if "raised_exception" in info else info.values():
+        if entry["raised_exception"]:
+            raise RuntimeError(f"{name} could not be computed: {entry['exception_traceback']}")

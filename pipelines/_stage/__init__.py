@@ -1,0 +1,1 @@
+"""What all stages share: dependencies, record, checkpoints and exit codes."""

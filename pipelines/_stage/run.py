@@ -1,0 +1,235 @@
+"""What every stage shares: its parameters, folders, record, log and exit code.
+
+A stage is a function of files. It reads `params.yaml`, the code and the folders that `dvc.yaml` names. It writes to
+`data/<stage>/` (`data/<stage>/<cell>/` for a matrix stage). Checkpoints and wall-clock times are in `.state/`, which
+git and DVC ignore.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ocrnet.config import Params
+from ocrnet.config.params_file import load_params
+from ocrnet.errors import MachineError, OcrnetError, ParamsError
+from ocrnet.errors.machine import machine_error
+from ocrnet.errors.near_names import hint
+from ocrnet.record import Recorder, flatten, write_record
+from pipelines._command.arguments import Parser
+from pipelines._stage.commit import note_commit
+from pipelines._stage.graph import Node, read_node
+from pipelines._stage.orphan import end_with_dvc
+
+logger = logging.getLogger(__name__)
+STATE = Path(".state")
+MACHINE_FAILED = MachineError.exit_code  # which a flow takes as leave to try the stage elsewhere
+KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of one stage.
+
+    Args:
+        name: Name that DVC gives the stage, with its cell: `train@0`.
+        cell: Values of the matrix cell, such as `("gan", "0")`.
+        params: Values of `params.yaml`.
+        out: Folder of the output.
+        node: Dependencies of the stage.
+    """
+
+    name: str
+    cell: tuple[str, ...]
+    params: Params
+    out: Path
+    node: Node
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of params, cell and inputs; the same run on another machine has the same."""
+        values = self.params.model_dump(mode="json", by_alias=True)
+        return fingerprint_of(self.recorded_params, self.node.inputs(values, self.cell), self.cell)
+
+    @property
+    def recorded_params(self) -> dict[str, Any]:
+        """Params that the result depends on, by dotted names."""
+        return recorded_params(self.params, self.node)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of this run's checkpoint: only the code that wrote a checkpoint resumes it."""
+        return checkpoint_folder(self.name, self.fingerprint, self.node)
+
+    @property
+    def times(self) -> Path:
+        """Side file with the wall-clock time of each metric line."""
+        return STATE / "times" / f"{self.name}.txt"
+
+    def start_record(self) -> Recorder:
+        """Write what runs, start the follower where params ask for it, and return the recorder."""
+        write_record(
+            self.out, stage=self.name, fingerprint=self.fingerprint, params=self.recorded_params
+        )
+        note_commit(self.name, self.fingerprint)
+        recorder = Recorder(self.out, times=self.times)
+        if self.params.publish.live:
+            _start_follower(self)
+        return recorder
+
+
+def run_stage(
+    body: Callable[[Stage], None], name: str, *, argv: Sequence[str] | None = None
+) -> int:
+    """Run a stage from the command line and return its exit code.
+
+    Args:
+        body: Function that does the work.
+        name: Name of the stage in `dvc.yaml`: its module and its folder.
+        argv: Arguments of the command: the values of the matrix cell. By default those of the command line.
+    """
+    # Read when torch is first imported. By default a thread that waits for another spins for long, which on cores that
+    # are not free makes two threads ten times slower than one; not to spin at all is a third slower on free ones.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    set_up_logging()
+    values = tuple(sys.argv[1:] if argv is None else argv)
+    node = read_node(name)
+    if {"-h", "--help"} & set(values):
+        _parser(body, name, node).print_help()
+        return 0
+    stage: Stage | None = None
+    try:
+        _check_count(values, name, node)
+        params = load_params(Path("params.yaml"))
+        _check_cell(values, node, params)
+        cell = "-".join(values)
+        stage = Stage(
+            name=f"{name}@{cell}" if values else name, cell=values, params=params,
+            out=Path("data", name, cell), node=node,
+        )  # fmt: skip
+        _prune_checkpoints(stage)
+        stage.out.mkdir(parents=True, exist_ok=True)
+        end_with_dvc()
+        body(stage)
+    except Exception as error:
+        return _tell(error, name, stage)
+    return 0
+
+
+def _parser(body: Callable[[Stage], None], name: str, node: Node) -> argparse.ArgumentParser:
+    words = (sys.modules[body.__module__].__doc__ or "").partition("\n\n")[0]
+    parser = Parser(prog=f"python -m pipelines.{name}", description=words)
+    for item in node.cell:
+        parser.add_argument(
+            item, metavar=item.upper(), help=f"One of {node.values[item]} in params.yaml"
+        )
+    return parser
+
+
+def _check_count(values: Sequence[str], name: str, node: Node) -> None:
+    if len(values) != len(node.cell):
+        expected = " ".join(["python -m pipelines." + name, *(item.upper() for item in node.cell)])
+        raise ParamsError(f"found arguments {list(values)}. Write: {expected}")
+
+
+def _check_cell(values: Sequence[str], node: Node, params: Params) -> None:
+    """Refuse a cell that the params do not name: DVC would not know its folder."""
+    listed = flatten(params.model_dump(mode="json", by_alias=True))
+    for item, value in zip(node.cell, values, strict=True):
+        known = [str(one) for one in listed[node.values[item]]]
+        if value not in known:
+            raise ParamsError(
+                f"params.yaml: {node.values[item]}: has no {value!r}.{hint(value, known)} It has: "
+                f"{', '.join(known)}."
+            )
+
+
+def _tell(error: Exception, name: str, stage: Stage | None) -> int:
+    """Print what ended a stage and return its exit code; a bug is raised again.
+
+    What a failing machine left half written goes: on a full disk it would keep others from writing.
+    """
+    error = machine_error(error) or error
+    if not isinstance(error, OcrnetError):
+        raise error
+    if isinstance(error, MachineError) and stage is not None:
+        for folder in (stage.out, STATE / "checkpoints" / stage.name):
+            for partial in folder.rglob("*.partial"):
+                partial.unlink(missing_ok=True)
+    for line in str(error).splitlines():
+        print(f"{name}: {line}", file=sys.stderr)
+    return error.exit_code
+
+
+def set_up_logging() -> None:
+    """Log to standard error, one line per event, and send warnings there too."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("great_expectations").setLevel(
+        logging.WARNING
+    )  # tells hundreds of lines at import
+    logging.captureWarnings(capture=True)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def recorded_params(params: Params, node: Node) -> dict[str, Any]:
+    """Return the params that a stage depends on, by dotted names."""
+    values = flatten(params.model_dump(mode="json", by_alias=True))
+    return {name: value for name, value in values.items() if node.uses(name)}
+
+
+def fingerprint_of(params: Mapping[str, Any], inputs: Sequence[Path], cell: Sequence[str]) -> str:
+    """Return a hash of the data a stage is a function of: params, cell and inputs."""
+    digest = hashlib.sha256("\0".join(cell).encode())
+    digest.update(json.dumps(params, sort_keys=True).encode())
+    return _digest_files(digest, _files(inputs))
+
+
+def checkpoint_folder(name: str, fingerprint: str, node: Node) -> Path:
+    """Return the folder of a checkpoint, which its inputs and the stage's code name."""
+    code = _digest_files(hashlib.sha256(), node.code_files())
+    return STATE / "checkpoints" / name / f"{fingerprint}-{code}"
+
+
+def _digest_files(digest: "hashlib._Hash", paths: Sequence[Path]) -> str:
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _files(inputs: Sequence[Path]) -> list[Path]:
+    return [
+        file
+        for path in inputs
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+
+
+def _prune_checkpoints(stage: Stage) -> None:
+    found = list((STATE / "checkpoints" / stage.name).glob("*"))
+    folders = [path for path in found if path != stage.checkpoints]
+    folders.sort(key=lambda path: path.stat().st_mtime)
+    for path in folders[: max(0, len(folders) - KEPT_CHECKPOINTS + 1)]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _start_follower(stage: Stage) -> None:
+    """Start the process that sends metrics while the stage runs; the stage never waits for it."""
+    log = STATE / "follow" / f"{stage.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.follow", str(stage.out), str(stage.times), str(os.getpid())],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip

@@ -1,0 +1,333 @@
+"""What selection keeps, drops and reports."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ocrnet.config import SelectParams, SynthesizeParams
+from ocrnet.data.decode import read_image, read_label_map, write_image
+from ocrnet.data.manifest import read_manifest
+from ocrnet.errors import DataError
+from ocrnet.gan.layouts.synthesize import synthesize_pairs
+from ocrnet.gan.quality import parse_extractor
+from ocrnet.gan.quality.extractors import FeatureExtractor, build_extractor
+from ocrnet.gan.quality.features import FeatureBank
+from ocrnet.gan.quality.gan_test import gan_test
+from ocrnet.gan.selection.kept import sampling_weights
+from ocrnet.gan.selection.select import select_pairs
+from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
+from ocrnet.record import Recorder
+from tests.ocrnet.gan.street import (
+    CAR,
+    CLASSES,
+    COLOURS,
+    GROUND,
+    SHAPE,
+    ColourPainter,
+    ColourReader,
+    write_street,
+)
+from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A set whose photographs have noise: without, no real pixel would lose anything."""
+    folder = write_street(tmp_path / "prepare", val=8)
+    for index, path in enumerate(sorted((folder / "images").glob("*.png"))):
+        noise = np.random.default_rng(index).integers(-12, 13, (*SHAPE, 3))
+        write_image(path, np.clip(read_image(path) + noise, 0, 255).astype(np.uint8))
+    return folder
+
+
+def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int = 8) -> Path:
+    params = SynthesizeParams(count=count, operations={"train": 1.0, "copy_paste": 1.0})
+    synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
+    return out / "gan"
+
+
+def select(prepared: Path, pairs: Path, out: Path, **params: float | str) -> dict[str, float]:
+    """Select, without looking for copies where that is not asked for: toy paintings look like the photographs."""
+    recorder = Recorder(out)
+    chosen = SelectParams.model_validate({"near_copy": 0.0, **params})
+    return select_pairs(
+        prepared, pairs, chosen, segmenter=ColourReader(), features=FeatureBank(random_conv()), out=out,
+        recorder=recorder,
+    )  # fmt: skip
+
+
+def random_conv() -> FeatureExtractor:
+    return build_extractor(parse_extractor("random-conv"), baseline=Path())
+
+
+def test_a_good_generator_loses_little(prepared: Path, tmp_path: Path) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    metrics = select(prepared, pairs, tmp_path / "select")
+    assert (metrics["select/kept"], metrics["select/dropped"]) == (8, 0)
+    # Painted with less noise than a photograph has, so it loses less than real pixels do.
+    assert metrics["select/rejected_share"] < 0.05
+
+
+def test_a_class_painted_wrong_is_ignored_and_its_rate_told(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cars painted as ground: all their pixels go, all others stay, and the counts agree with the files."""
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
+    with caplog.at_level(logging.WARNING):
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=1.0)
+    assert metrics["select/rejected/car"] == metrics["select/rejected_uncapped/car"] == 1.0
+    assert metrics["select/rejected/ground"] < 0.05
+    for _, row in read_manifest(tmp_path / "select").iterrows():
+        before = read_label_map(pairs / "label_maps" / f"{row['id']}.png")
+        after = read_label_map(tmp_path / "select" / row["label_map"])
+        assert (after[before == CAR] == CLASSES.ignore_index).all()
+        kept = after != CLASSES.ignore_index
+        assert np.array_equal(after[kept], before[kept])
+        assert row["px_car"] == 0
+        assert row["px_ignore"] == (~kept).sum()
+        assert row["rejected_share"] == pytest.approx((~kept).mean(), abs=1e-6)
+
+
+def test_a_class_painted_wrong_keeps_its_least_wrong_pixels_up_to_the_cap(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
+    with caplog.at_level(logging.WARNING):
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=0.4)
+    assert metrics["select/rejected_uncapped/car"] == 1.0
+    assert 0.35 < metrics["select/rejected/car"] <= 0.4
+    assert "class car: 100 % of its synthesized pixels are worse than real ones" in caplog.text
+    assert "caps that at 40 %" in caplog.text
+    assert "class ground" not in caplog.text
+    assert metrics["select/rejected/ground"] == metrics["select/rejected_uncapped/ground"]
+    thresholds = json.loads((tmp_path / "select" / "thresholds.json").read_text())
+    assert thresholds["car"]["value"] > thresholds["car"]["calibrated"]
+    assert thresholds["ground"]["calibrated"] is None
+    painted = read_manifest(pairs)["px_car"].sum()
+    left = read_manifest(tmp_path / "select")["px_car"].sum()
+    assert left == pytest.approx((1 - metrics["select/rejected/car"]) * painted)
+
+
+def test_without_real_rejection_no_pixel_is_touched(prepared: Path, tmp_path: Path) -> None:
+    """Not even those that are worse than every real one."""
+    wrong = ColourPainter(wrong={0: 3, 1: 3, 2: 3})
+    pairs = synthesize(prepared, tmp_path / "synthesize", wrong)
+    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0)
+    assert (metrics["select/kept"], metrics["select/dropped"]) == (8, 0)
+    assert metrics["select/rejected_share"] == metrics["select/rejected_share_uncapped"] == 0.0
+    for name in read_manifest(pairs)["label_map"]:
+        before, after = (read_label_map(folder / name) for folder in (pairs, tmp_path / "select"))
+        assert np.array_equal(before, after)
+
+
+GRAIN = np.random.default_rng(0).integers(-2, 3, (*SHAPE, 3))
+COPIES: dict[str, Callable[[Pixels], Pixels]] = {
+    "exact": lambda image: image,
+    "noisy": lambda image: np.clip(image.astype(np.int64) + GRAIN, 0, 255).astype(np.uint8),
+    "mirrored": lambda image: image[:, ::-1],
+    "brighter": lambda image: np.clip(image.astype(np.int64) + 10, 0, 255).astype(np.uint8),
+    "bluer": lambda image: np.clip(image + np.array([0, 0, 30]), 0, 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path, kind: str) -> None:
+    """As it is, mirrored or altered; paintings of training label maps in another style stay."""
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    original = read_image(prepared / "images" / "train_04.png")
+    write_image(pairs / "images" / "gan_00002.png", COPIES[kind](original))
+    near_copy = SelectParams().near_copy
+    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=near_copy)
+    assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
+    (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
+    assert (row["id"], row["original"]) == ("gan_00002", "train_04")
+    assert "of its detail is its own, select.near_copy is" in row["why"]
+
+
+def test_near_copy_0_looks_for_no_copy(tmp_path: Path) -> None:
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    write_image(
+        pairs / "images" / "gan_00002.png", read_image(prepared / "images" / "train_04.png")
+    )
+    features = FeatureBank(random_conv())
+    for near_copy, asked in ((0.0, 0), (0.25, 1)):
+        params = SelectParams(near_copy=near_copy, real_rejection=0.0)
+        out = tmp_path / str(near_copy)
+        metrics = select_pairs(
+            prepared, pairs, params, segmenter=ColourReader(), features=features, out=out,
+            recorder=Recorder(out),
+        )  # fmt: skip
+        assert metrics["select/near_copies"] == (1.0 if near_copy else 0.0)
+        assert features.passes == asked
+
+
+def test_the_sheet_of_neighbours_begins_with_the_copy_and_its_original_mirrored_as_it_is(
+    tmp_path: Path,
+) -> None:
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    mirrored = read_image(prepared / "images" / "train_04.png")[:, ::-1]
+    write_image(pairs / "images" / "gan_00002.png", mirrored)
+    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
+    sheet = read_image(tmp_path / "neighbours.jpg").astype(np.int64)
+    tile = sheet.shape[1] // 4  # two blocks of a painting and its training image
+    painting, original, other = (sheet[:200, i * tile : (i + 1) * tile] for i in range(3))
+    assert np.abs(painting - original).mean() < 2 < np.abs(painting - other).mean()
+
+
+def test_a_painting_and_its_training_image_may_differ_in_shape(tmp_path: Path) -> None:
+    """An upright painting repeats the detail of an image taken across: the strip is as high as the higher tile."""
+    prepared = write_tinted_street(tmp_path / "prepare")
+    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
+    original = Image.fromarray(read_image(prepared / "images" / "train_04.png"))
+    for name in read_manifest(pairs)["image"]:
+        write_image(pairs / name, np.asarray(original.resize((48, 64))))
+    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
+    sheet = read_image(tmp_path / "neighbours.jpg")
+    assert SHAPE[0] * 256 // SHAPE[1] < 341
+    assert sheet.shape == (4 * 345, 2 * 2 * (256 + 4), 3)
+
+
+def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path: Path) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    spoilt = pairs / "images" / "gan_00003.png"
+    write_image(spoilt, 255 - read_image(spoilt))
+    metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=1.0)
+    assert (metrics["select/kept"], metrics["select/dropped"]) == (7, 1)
+    dropped = pd.read_csv(tmp_path / "select" / "rejected.csv")
+    assert dropped["id"].tolist() == ["gan_00003"]
+    assert dropped["rejected_share"][0] > 0.5
+    assert "gan_00003" not in set(read_manifest(tmp_path / "select")["id"])
+    assert not (tmp_path / "select" / "label_maps" / "gan_00003.png").exists()
+
+
+def test_a_class_that_stands_in_spoilt_pairs_is_not_lost_with_them(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All pairs with a bird painted wrong whole: the least wrong come back, but what is wrong in them stays ignored."""
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(), count=16)
+    table = read_manifest(pairs)
+    spoilt = table.loc[table["px_bird"] > 0, "id"]
+    assert 0 < len(spoilt) < len(table)
+    for name in spoilt:
+        path = pairs / "images" / f"{name}.png"
+        write_image(path, 255 - read_image(path))
+    with caplog.at_level(logging.WARNING):
+        metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=0.4)
+    assert metrics["select/readmitted"] > 0
+    assert metrics["select/kept"] == len(table) - len(spoilt) + metrics["select/readmitted"]
+    kept = read_manifest(tmp_path / "select")
+    for name in CLASSES.class_names:
+        left, made = kept[f"px_{name}"].sum(), table[f"px_{name}"].sum()
+        assert metrics[f"select/lost/{name}"] == pytest.approx(1 - left / made)
+        assert metrics[f"select/lost/{name}"] <= 0.4
+    assert "least wrong ones that hold" in caplog.text
+    assert "class bird: 100 % of its synthesized pixels are worse than real ones" in caplog.text
+
+
+def test_a_stricter_filter_keeps_a_subset_of_pixels_and_pairs(
+    prepared: Path, tmp_path: Path
+) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    folders = [tmp_path / name for name in ("lenient", "strict")]
+    for folder, share in zip(folders, (0.02, 0.4), strict=True):
+        select(prepared, pairs, folder, real_rejection=share)
+    lenient, strict = (set(read_manifest(folder)["id"]) for folder in folders)
+    assert strict <= lenient
+    for item in strict:
+        loose, tight = (read_label_map(f / "label_maps" / f"{item}.png") != 255 for f in folders)
+        assert not (tight & ~loose).any()
+
+
+def test_the_selected_folder_stands_on_the_synthesized_images(
+    prepared: Path, tmp_path: Path
+) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    select(prepared, pairs, tmp_path / "select")
+    table = read_manifest(tmp_path / "select")
+    assert table["image"][0] == "../synthesize/gan/images/gan_00000.png"
+    for name in table["image"]:
+        assert (tmp_path / "select" / name).exists()
+    assert table["parents"].tolist() == read_manifest(pairs)["parents"].tolist()
+    assert (table["weight"] > 0).all()
+    assert set(json.loads((tmp_path / "select" / "thresholds.json").read_text())) == set(
+        CLASSES.class_names
+    )
+
+
+def test_select_twice_gives_the_same_bytes(prepared: Path, tmp_path: Path) -> None:
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    outcomes = []
+    for name in ("a", "b"):
+        select(prepared, pairs, tmp_path / name)
+        write_sheet(tmp_path / name, pairs, tmp_path / name)
+        outcomes.append(
+            {p.name: p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        )
+    assert outcomes[0] == outcomes[1]
+    with Image.open(tmp_path / "a" / "sheet.jpg") as sheet:
+        assert sheet.width == 2 * 3 * (256 + 4)
+
+
+def test_when_no_pair_is_left_the_cure_is_named(prepared: Path, tmp_path: Path) -> None:
+    wrong = ColourPainter(wrong={0: 3, 1: 3, 2: 3})
+    pairs = synthesize(prepared, tmp_path / "synthesize", wrong)
+    with pytest.raises(DataError, match=r"none is left\. Train the GAN longer"):
+        select(prepared, pairs, tmp_path / "select")
+    assert len(pd.read_csv(tmp_path / "select" / "rejected.csv")) == 8
+
+
+def test_weights_follow_the_rank_of_hardness() -> None:
+    """Ranks 1, 2.5, 2.5 and 4 of 4: 1 + 20 r / 4, at most 20."""
+    weights = sampling_weights(np.array([0.1, 0.3, 0.3, 7.0]))
+    assert weights.tolist() == [6.0, 13.5, 13.5, 20.0]
+
+
+def test_the_gan_test_is_one_for_a_true_painter_and_falls_with_each_class_lost(
+    prepared: Path,
+) -> None:
+    true = gan_test(prepared, ColourPainter(), ColourReader(), seed=0)
+    assert true["gan_test/real_mIoU"] == 1.0
+    assert true["gan_test/ratio"] == 1.0
+    lost = gan_test(prepared, ColourPainter(wrong={CAR: GROUND}), ColourReader(), seed=0)
+    assert lost["gan_test/IoU/car"] == 0.0
+    assert lost["gan_test/IoU/sky"] == 1.0
+    table = read_manifest(prepared, split="val")
+    ground, car = int(table["px_ground"].sum()), int(table["px_car"].sum())
+    expected = (1.0 + ground / (ground + car) + 0.0 + 1.0) / 4
+    assert lost["gan_test/ratio"] == pytest.approx(expected)
+
+
+def test_thresholds_come_from_the_split_that_is_named(prepared: Path, tmp_path: Path) -> None:
+    """The validation images have wider noise here, so a threshold from them lets more of the paintings through."""
+    for index, path in enumerate(sorted((prepared / "images").glob("train*.png"))):
+        noise = np.random.default_rng(index).integers(-2, 3, (*SHAPE, 3))
+        clean = np.asarray(COLOURS[read_label_map(prepared / "label_maps" / path.name)])
+        write_image(path, np.clip(clean + noise, 0, 255).astype(np.uint8))
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter())
+    found = {}
+    for split in ("val", "train"):
+        metrics = select(
+            prepared,
+            pairs,
+            tmp_path / split,
+            calibrate_on=split,
+            warn_rejected=1.0,
+            max_rejected=1.0,
+        )
+        thresholds = json.loads((tmp_path / split / "thresholds.json").read_text())
+        found[split] = (thresholds["sky"], metrics["select/rejected_share"])
+    assert [found[split][0]["source"] for split in ("val", "train")] == ["held-out", "training"]
+    assert found["train"][0]["value"] < found["val"][0]["value"]
+    assert found["train"][1] > found["val"][1]
