@@ -3,13 +3,14 @@
 Each `*_counts` function returns sums that add over images, and the function without that ending
 turns sums into a score; so a score never depends on how images were batched. Scores are in [0, 1].
 
-mIoU is the mean over classes of TP / (TP + FP + FN) of the one confusion matrix of the whole set,
-without the classes that are neither in the truth nor predicted. Ignored pixels count nowhere.
+mIoU is the mean of TP / (TP + FP + FN) over the classes that the truth of the whole set shows, from one confusion
+matrix. So two models are always averaged over the same classes. A pixel that is predicted as a class that the truth
+does not show is missed by its true class. Ignored pixels count nowhere. `docs/models.md` compares other programs.
 """
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int64, Integer
+from jaxtyping import Bool, Float, Int64, Integer, Num
 
 from ocrnet.errors import DataError
 
@@ -38,13 +39,29 @@ def confusion_matrix(
 
 
 def per_class_iou(confusion: Integer[np.ndarray, "*B K K"]) -> Float[np.ndarray, "*B K"]:
-    """Return TP / (TP + FP + FN) of each class; nan where neither truth nor prediction has it."""
+    """Return TP / (TP + FP + FN) of each class; nan where the truth does not show it."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
+    return iou_of_sums(hits, true=confusion.sum(-1), predicted=confusion.sum(-2))
+
+
+def iou_of_sums(
+    hits: Num[np.ndarray, "*B K"],
+    *,
+    true: Num[np.ndarray, "*B K"],
+    predicted: Num[np.ndarray, "*B K"],
+) -> Float[np.ndarray, "*B K"]:
+    """Return the IoU of each class from pixel counts; nan where the truth does not show it.
+
+    Args:
+        hits: Pixels of the class that are predicted as it.
+        true: Pixels of the class.
+        predicted: Pixels that are predicted as it.
+    """
+    return np.where(true > 0, _ratio(hits, true + predicted - hits), np.nan)
 
 
 def miou(confusion: Integer[np.ndarray, "K K"]) -> float:
-    """Return the mean of `per_class_iou` over the classes that have one; nan where none has."""
+    """Return the mean of `per_class_iou` over the classes that the truth shows; nan where it shows none."""
     return _mean(per_class_iou(confusion))
 
 

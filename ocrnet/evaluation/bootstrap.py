@@ -26,6 +26,7 @@ from ocrnet.evaluation.intervals import (
     hold_zero_unless_swaps_deny_it,
     least_units,
 )
+from ocrnet.metrics import iou_of_sums
 
 
 @dataclass(frozen=True)
@@ -267,8 +268,7 @@ def _add_units(
 def _iou_and_mean(parts: Float[np.ndarray, "R 3 K"]) -> Float[np.ndarray, "R K+1"]:
     hits, true, predicted = np.moveaxis(parts, 1, 0)
     present = true > 0
-    iou = np.full(hits.shape, np.nan)
-    np.divide(hits, true + predicted - hits, out=iou, where=present)
+    iou = iou_of_sums(hits, true=true, predicted=predicted)
     mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
     return np.column_stack([iou, mean])
 

@@ -17,6 +17,7 @@ from ocrnet.metrics import (
     calibration_error,
     confusion_matrix,
     mean_accuracy,
+    miou,
     per_class_iou,
     pixel_accuracy,
 )
@@ -91,14 +92,14 @@ def _sum_in_order(parts: Sequence[Float[np.ndarray, "3 15"]]) -> Float[np.ndarra
 def summarize(counts: Counts) -> dict[str, Any]:
     """Return every score, None where there is none.
 
-    Means over classes are over those that the truth of the split has, as in `compare`.
+    Means over classes are over those that the truth of the split shows, as in `ocrnet.metrics`.
     """
     confusion = counts.confusions.sum(axis=0)
     present = confusion.sum(axis=1) > 0
-    iou = np.where(present, per_class_iou(confusion), np.nan)
+    iou = per_class_iou(confusion)
     edges = np.where(present, boundary_iou(counts.boundary), np.nan)
     return {
-        "miou": _mean(iou[present]),
+        "miou": _number(miou(confusion)),
         "accuracy": _number(pixel_accuracy(confusion)),
         "mean_accuracy": _number(mean_accuracy(confusion)),
         "boundary_miou": _mean(edges[present]),

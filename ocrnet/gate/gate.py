@@ -19,7 +19,7 @@ from ocrnet.config import EvaluateParams, PromoteParams
 from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import Estimate, Interval, compare, estimate
 from ocrnet.gate.decision import Check, Decision, finite
-from ocrnet.metrics import per_class_iou
+from ocrnet.metrics import miou
 
 SHOWN_IDS = 3
 
@@ -183,13 +183,11 @@ def _statistics(found: Estimate, statistics: EvaluateParams, *, images: int) -> 
 
 
 def _scores(model: Candidate) -> dict[str, Any]:
-    """Return the scores of one model; its mIoU is over the classes that the truth has, as in `compare`."""
-    confusion = model.confusions.sum(axis=0)
-    iou = per_class_iou(confusion)[confusion.sum(axis=1) > 0]
+    """Return the scores of one model."""
     return {
         "name": model.name,
         "weights_sha256": model.weights_sha256,
-        "miou": finite(float(iou.mean())) if iou.size else None,
+        "miou": finite(miou(model.confusions.sum(axis=0))),
         "calibration_error": finite(model.calibration_error),
     }
 

@@ -39,17 +39,34 @@ def test_scores_of_a_case_counted_by_hand() -> None:
     counts = confusion(predicted, truth, 3)
     assert counts.tolist() == [[2, 1, 0], [1, 2, 0], [0, 0, 0]]
     assert per_class_iou(counts)[:2].tolist() == [0.5, 0.5]
-    assert np.isnan(per_class_iou(counts)[2])  # absent from both, so it is in no mean
+    assert np.isnan(per_class_iou(counts)[2])
     assert miou(counts) == 0.5
     assert pixel_accuracy(counts) == 4 / 6
     assert mean_accuracy(counts) == pytest.approx(2 / 3)
 
 
-def test_a_class_that_is_only_predicted_counts_as_zero() -> None:
+def test_a_class_that_the_truth_does_not_show_is_in_no_mean() -> None:
+    """Its pixels are missed by their true classes: here one of two."""
     counts = confusion(np.array([[0, 1]], np.uint8), np.array([[0, 0]], np.uint8), 3)
-    assert per_class_iou(counts)[:2].tolist() == [0.5, 0.0]
-    assert miou(counts) == 0.25
-    assert mean_accuracy(counts) == 0.5  # class 1 has no pixel to recall
+    assert per_class_iou(counts)[0] == 0.5
+    assert np.isnan(per_class_iou(counts)[1:]).all()
+    assert miou(counts) == 0.5
+    assert mean_accuracy(counts) == 0.5
+
+
+def test_the_definition_beside_those_of_other_programs() -> None:
+    """150 pixels: 100 of class 0, of which 10 are predicted as class 2, and 50 of class 1, all found.
+
+    torchmetrics, mmsegmentation and the Cityscapes script count class 2 as 0, since it is predicted.
+    """
+    truth = np.repeat(np.array([0, 1], np.uint8), [100, 50])
+    predicted = truth.copy()
+    predicted[:10] = 2
+    counts = confusion(predicted, truth, 3)
+    assert miou(counts) == pytest.approx((0.9 + 1.0) / 2)
+    hits = np.diagonal(counts)
+    theirs = hits / (counts.sum(0) + counts.sum(1) - hits)
+    assert theirs.mean() == pytest.approx((0.9 + 1.0 + 0.0) / 3)
 
 
 def test_no_valid_pixel_gives_nan_and_no_warning() -> None:
@@ -69,7 +86,9 @@ def test_confusions_add_and_agree_with_sklearn(seed: int) -> None:
         confusion(a, b), sklearn_confusion(b.ravel(), a.ravel(), labels=[0, 1, 2, 3])
     )
     oracle = jaccard_score(b.ravel(), a.ravel(), labels=[0, 1, 2, 3], average=None, zero_division=0)
-    assert np.allclose(per_class_iou(confusion(a, b)), oracle)
+    shown = np.isin(np.arange(4), b)
+    assert np.allclose(per_class_iou(confusion(a, b))[shown], oracle[shown])
+    assert np.isnan(per_class_iou(confusion(a, b))[~shown]).all()
 
 
 @given(st.integers(0, 10_000))
