@@ -179,7 +179,10 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / MODEL_FILE
     if not path.exists():
-        raise BundleError(f"{path}: no such file. A bundle holds {MODEL_FILE} and {WEIGHTS_FILE}.")
+        raise BundleError(
+            f"{path}: no such file. A bundle holds {MODEL_FILE} and {WEIGHTS_FILE}. Run the stage that "
+            "writes it, or name another folder."
+        )
     text, raw = read_json(path, cure=CURE)
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if type(version) is int and version != SCHEMA_VERSION:
