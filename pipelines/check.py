@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, OcrnetError
+from ocrnet.errors import DataError
 from ocrnet.errors.near_names import hint
 from ocrnet.preflight.names import check_component_names
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 
 PARAMS = Path("params.yaml")
 
@@ -52,15 +53,11 @@ def _is_made_by_dvc(path: Path, pipeline: Path) -> bool:
     return pipeline.exists() and path.as_posix() in pipeline.read_text(encoding="utf-8")
 
 
+@command("check")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        parser().parse_args(argv)
-        check(PARAMS)
-    except OcrnetError as error:
-        for line in str(error).splitlines():
-            print(f"check: {line}", file=sys.stderr)
-        return error.exit_code
+    parser().parse_args(argv)
+    check(PARAMS)
     return 0
 
 

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.errors import ParamsError
 from pipelines import _outside
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._git import git
 from pipelines._local import check_prefect, repository_of, set_local_servers
@@ -128,37 +129,34 @@ def _revision_of(folder: Path) -> str:
     return git(folder, "rev-parse", "HEAD") if branch == "HEAD" else branch
 
 
+@command("deploy")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     local = set_local_servers()
-    try:
-        given = _parser().parse_args(argv)
-        for check, name in ((_outside.repository, "repository"), (_outside.revision, "revision")):
-            if (value := getattr(given, name)) is not None:
-                check(value, f"--{name}")
-        if given.timezone and not given.nightly:
-            raise ParamsError("--timezone: it is that of --nightly, which is not given.")
-        from pipelines.flows.bootstrap import make_all
-        from pipelines.flows.pools import asking, check_password
-        from pipelines.flows.times import nightly_schedule, watch_schedule
+    given = _parser().parse_args(argv)
+    for check, name in ((_outside.repository, "repository"), (_outside.revision, "revision")):
+        if (value := getattr(given, name)) is not None:
+            check(value, f"--{name}")
+    if given.timezone and not given.nightly:
+        raise ParamsError("--timezone: it is that of --nightly, which is not given.")
+    from pipelines.flows.bootstrap import make_all
+    from pipelines.flows.pools import asking, check_password
+    from pipelines.flows.times import nightly_schedule, watch_schedule
 
-        schedules = nightly_schedule(given.nightly, given.timezone), watch_schedule(given.watch)
-        pools = read_pools()
-        needs = read_promises(pools, given.needs)
-        check_prefect()
-        check_password()
-        here = Path.cwd()
-        address = given.repository or repository_of(here, local=local)
-        revision = given.revision or _revision_of(here)
-        notes = [*filter(None, [unpushed(address, revision)])]
-        repository = without_credentials(address)
-        if repository != address:
-            notes.append(f"the credentials of {repository} are stored nowhere. {GIVE_CREDENTIALS}")
-        with asking():
-            lines = make_all(pools, repository, revision=revision, needs=needs, schedules=schedules)
-    except OcrnetError as error:
-        print(f"deploy: {hide_secrets(str(error))}", file=sys.stderr)
-        return error.exit_code
+    schedules = nightly_schedule(given.nightly, given.timezone), watch_schedule(given.watch)
+    pools = read_pools()
+    needs = read_promises(pools, given.needs)
+    check_prefect()
+    check_password()
+    here = Path.cwd()
+    address = given.repository or repository_of(here, local=local)
+    revision = given.revision or _revision_of(here)
+    notes = [*filter(None, [unpushed(address, revision)])]
+    repository = without_credentials(address)
+    if repository != address:
+        notes.append(f"the credentials of {repository} are stored nowhere. {GIVE_CREDENTIALS}")
+    with asking():
+        lines = make_all(pools, repository, revision=revision, needs=needs, schedules=schedules)
     print("\n".join(lines))
     for note in notes:
         print(f"deploy: note: {hide_secrets(note)}", file=sys.stderr)

@@ -13,9 +13,9 @@ from typing import Any
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import OcrnetError
 from ocrnet.record import RECORD_FILE, flatten
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._stage.graph import read_node
 from pipelines._stage.run import checkpoint_folder, fingerprint_of, recorded_params, set_up_logging
 
@@ -107,14 +107,11 @@ def _text(result: dict[str, Any]) -> str:
     return f"{line} (no baseline of seed {result['seed']} to hold it against)"
 
 
+@command("gan_train")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     set_up_logging()
-    try:
-        print(gan_train(argv))
-    except OcrnetError as error:
-        print(f"gan_train: {error}", file=sys.stderr)
-        return error.exit_code
+    print(gan_train(argv))
     return 0
 
 

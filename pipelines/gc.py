@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import OcrnetError, RebuildError
+from ocrnet.errors import RebuildError
+from pipelines._command.run import command
 from pipelines._keep import (
     PREFIX,
     drop_others,
@@ -116,18 +117,15 @@ def _versions(target: Target) -> "Iterator[ModelVersion]":
         raise RebuildError(f"{target.shown}: {words}. Nothing was deleted.") from None
 
 
+@command("gc")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     given = parser().parse_args(argv)
-    try:
-        target = find_target()
-        tags = keep_versions(target, load_params(PARAMS).publish.model_name)
-        check_registry(target, tags, kept_tags(Path()))
-        if not given.dry:
-            drop_others(Path(), set(tags))
-    except OcrnetError as error:
-        print(f"gc: {error}", file=sys.stderr)
-        return error.exit_code
+    target = find_target()
+    tags = keep_versions(target, load_params(PARAMS).publish.model_name)
+    check_registry(target, tags, kept_tags(Path()))
+    if not given.dry:
+        drop_others(Path(), set(tags))
     print(f"gc: {len(tags)} registered versions are kept by tags", flush=True)
     options = [f"--{name}" for name in ("cloud", "dry", "force") if getattr(given, name)]
     command = ["dvc", "gc", "--workspace", "--all-branches", "--all-tags", *options]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from ocrnet.config import DataParams
 from ocrnet.config.base import MAX_PIXELS
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, OcrnetError, ParamsError
+from ocrnet.errors import DataError, ParamsError
 from pipelines._command.arguments import Parser, path_argument
+from pipelines._command.run import command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,13 +213,10 @@ def _original(
     return predicted, f"predicted by {given.model}, and wrong where it is"
 
 
+@command("paint")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        print(paint(argv))
-    except OcrnetError as error:
-        print(f"paint: {error}", file=sys.stderr)
-        return error.exit_code
+    print(paint(argv))
     return 0
 
 

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ocrnet.errors import OcrnetError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._mlflow.outcome import PromoteOptions
 
 
@@ -33,18 +33,15 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+@command("promote")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     # As in `_stage`: read when torch is first imported; threads that spin spoil the timing of a machine in use.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    try:
-        given = parser().parse_args(argv)
-        from pipelines._mlflow.promotion import promote
+    given = parser().parse_args(argv)
+    from pipelines._mlflow.promotion import promote
 
-        outcome = promote(PromoteOptions(**vars(given)))
-    except OcrnetError as error:
-        print(f"promote: {error}", file=sys.stderr)
-        return error.exit_code
+    outcome = promote(PromoteOptions(**vars(given)))
     print(outcome.to_text())
     return outcome.exit_code
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ocrnet.errors import OcrnetError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 
 if TYPE_CHECKING:
     from pipelines._mlflow.promotions import Entry
@@ -43,16 +43,13 @@ def _row(entry: "Entry") -> tuple[str, ...]:
     )  # fmt: skip
 
 
+@command("promotions")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        given = parser().parse_args(argv)
-        from pipelines._mlflow.promotion import history
+    given = parser().parse_args(argv)
+    from pipelines._mlflow.promotion import history
 
-        print(describe(history(model=given.model)))
-    except OcrnetError as error:
-        print(f"promotions: {error}", file=sys.stderr)
-        return error.exit_code
+    print(describe(history(model=given.model)))
     return 0
 
 

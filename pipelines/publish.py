@@ -6,21 +6,17 @@ Run by DVC at the end of every `dvc repro` (`always_changed`), or by hand after 
 import sys
 from collections.abc import Sequence
 
-from ocrnet.errors import OcrnetError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._mlflow.send import publish
 
 
+@command("publish")
 def main(argv: Sequence[str] = ()) -> int:
     """Publish and return the exit code."""
-    try:
-        words = (__doc__ or "").partition("\n\n")[0]
-        Parser(prog="python -m pipelines.publish", description=words).parse_args(argv)
-        return publish()
-    except OcrnetError as error:
-        for line in str(error).splitlines():
-            print(f"publish: {line}", file=sys.stderr)
-        return error.exit_code
+    words = (__doc__ or "").partition("\n\n")[0]
+    Parser(prog="python -m pipelines.publish", description=words).parse_args(argv)
+    return publish()
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ocrnet.errors import DataError, OcrnetError, ParamsError, RebuildError
+from ocrnet.errors import DataError, ParamsError, RebuildError
 from pipelines._command.arguments import Parser, path_argument
-from pipelines._command.secrets import hide_secrets
+from pipelines._command.run import command
 from pipelines._mlflow.lock import load_plain_yaml
 from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
 from pipelines._mlflow.target import find_target
@@ -185,13 +185,10 @@ def _scratch(into: Path | None) -> Iterator[Path]:
     yield into
 
 
+@command("rebuild")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        text, is_equal = rebuild(argv)
-    except OcrnetError as error:
-        print(f"rebuild: {hide_secrets(str(error))}", file=sys.stderr)
-        return error.exit_code
+    text, is_equal = rebuild(argv)
     print(text)
     return 0 if is_equal else DIFFERENT
 

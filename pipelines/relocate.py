@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrnet.errors import OcrnetError
+from pipelines._command.run import command
 from pipelines._mlflow.place import ARTIFACTS, relocate
 from pipelines._mlflow.target import find_target
 
@@ -19,15 +19,12 @@ def parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog="python -m pipelines.relocate", description=__doc__)
 
 
+@command("relocate")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     parser().parse_args(argv)
     file = find_target().sqlite_file or Path("mlflow.db")
-    try:
-        changed = relocate(file, ARTIFACTS)
-    except OcrnetError as error:
-        print(f"relocate: {error}", file=sys.stderr)
-        return error.exit_code
+    changed = relocate(file, ARTIFACTS)
     for old, count in changed.items():
         print(f"relocate: {count} places in {file}: {old} is {ARTIFACTS.resolve()} now")
     if not changed:

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ocrnet.errors import OcrnetError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,16 +18,13 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+@command("rollback")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        given = parser().parse_args(argv)
-        from pipelines._mlflow.promotion import rollback
+    given = parser().parse_args(argv)
+    from pipelines._mlflow.promotion import rollback
 
-        outcome = rollback(model=given.model, reason=given.reason)
-    except OcrnetError as error:
-        print(f"rollback: {error}", file=sys.stderr)
-        return error.exit_code
+    outcome = rollback(model=given.model, reason=given.reason)
     print(outcome.to_text())
     return outcome.exit_code
 

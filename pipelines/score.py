@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.config import EvaluateParams
-from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.errors import ParamsError
 from pipelines._command.arguments import Parser, path_argument
+from pipelines._command.run import command
 
 MOST_PROCESSES = 8  # by default: each holds a copy of the model
 
@@ -99,13 +100,10 @@ def _default_processes(device: str) -> int:
     return min(cores or 1, MOST_PROCESSES)
 
 
+@command("score")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        print(score(argv))
-    except OcrnetError as error:
-        print(f"score: {error}", file=sys.stderr)
-        return error.exit_code
+    print(score(argv))
     return 0
 
 

@@ -11,10 +11,10 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from ocrnet.errors import OcrnetError, ParamsError, ServerError
+from ocrnet.errors import ParamsError, ServerError
 from pipelines._access import (
     FILE,
     FOLDER,
@@ -29,6 +29,7 @@ from pipelines._access import (
     write_access,
 )
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._mlflow.place import check_store
 from pipelines._mlflow.target import Target
 from pipelines._ports import holder_of
@@ -179,6 +180,7 @@ def _prepare(given: argparse.Namespace) -> dict[str, str]:
     return environment(given.prefect_port, access)
 
 
+@command("servers")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the servers and return the exit code."""
     try:
@@ -199,11 +201,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 supervisor.watch()
     except KeyboardInterrupt:
         return 0
-    except OcrnetError as error:
-        with suppress(OSError):
-            for line in str(error).splitlines():
-                print(f"servers: {line}", file=sys.stderr)
-        return error.exit_code
     return 0
 
 

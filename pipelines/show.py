@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, OcrnetError
+from ocrnet.errors import DataError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 
 EVALUATED = Path("data/evaluate")
 
@@ -29,15 +30,12 @@ def describe(evaluated: Path, *, model_name: str) -> str:
     ])  # fmt: skip
 
 
+@command("show")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        Parser(prog="python -m pipelines.show", description=__doc__).parse_args(argv)
-        model_name = load_params(Path("params.yaml")).publish.model_name
-        print(describe(EVALUATED, model_name=model_name))
-    except OcrnetError as error:
-        print(f"show: {error}", file=sys.stderr)
-        return error.exit_code
+    Parser(prog="python -m pipelines.show", description=__doc__).parse_args(argv)
+    model_name = load_params(Path("params.yaml")).publish.model_name
+    print(describe(EVALUATED, model_name=model_name))
     return 0
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.data.files import write_whole
-from ocrnet.errors import DataError, OcrnetError
+from ocrnet.errors import DataError
 from pipelines._command.arguments import Parser
-from pipelines._command.secrets import hide_secrets
+from pipelines._command.run import command
 from pipelines._local import check_prefect, set_local_servers
 from pipelines._lock_text import check_lock
 from pipelines._outside import flow_run_id
@@ -28,22 +28,19 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+@command("take")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        given = parser().parse_args(argv)
-        flow_run_id(given.run, "RUN", DataError)
-        set_local_servers()
-        check_prefect()
-        from pipelines.flows.pools import asking, check_password, read_lock
+    given = parser().parse_args(argv)
+    flow_run_id(given.run, "RUN", DataError)
+    set_local_servers()
+    check_prefect()
+    from pipelines.flows.pools import asking, check_password, read_lock
 
-        check_password()
-        with asking():
-            text = read_lock(given.run)
-        check_lock(text, f"dvc.lock of run {given.run}", DataError)
-    except OcrnetError as error:
-        print(f"take: {hide_secrets(str(error))}", file=sys.stderr)
-        return error.exit_code
+    check_password()
+    with asking():
+        text = read_lock(given.run)
+    check_lock(text, f"dvc.lock of run {given.run}", DataError)
     write_whole(LOCK_FILE, text)
     print(
         "dvc.lock is that of the run. `dvc pull` brings its outputs, or `dvc checkout` where you share its cache."

@@ -14,9 +14,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from ocrnet.config.params_file import parse_params, read_yaml
-from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.errors import ParamsError
 from ocrnet.errors.near_names import hint
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._params import put_values, write_values
 
 SETS = Path("params")
@@ -55,17 +56,14 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     return changed
 
 
+@command("use")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    try:
-        name = parser().parse_args(argv).set
-        if name is None:
-            known = ", ".join(known_sets(SETS))
-            raise ParamsError(f"name one set: python -m pipelines.use SET. Known: {known}.")
-        changed = use_set(name)
-    except OcrnetError as error:
-        print(f"use: {error}", file=sys.stderr)
-        return error.exit_code
+    name = parser().parse_args(argv).set
+    if name is None:
+        known = ", ".join(known_sets(SETS))
+        raise ParamsError(f"name one set: python -m pipelines.use SET. Known: {known}.")
+    changed = use_set(name)
     print(f"params.yaml: set {name} in force ({', '.join(changed) or 'it was already'})")
     return 0
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrnet.errors import DataError, OcrnetError, ParamsError
+from ocrnet.errors import DataError, ParamsError
 from pipelines._command.arguments import Parser
+from pipelines._command.run import command
 from pipelines._local import check_prefect, set_local_servers, share_cache_of
 from pipelines._terminal import Terminal, handle_stop
 from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
@@ -220,31 +221,25 @@ def start(slot: Slot) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
 
 
+@command("work")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     set_local_servers()
     share_cache_of(Path.cwd())
-    try:
-        given = _parser().parse_args(argv)
-        for option, count in (("--group", given.group), ("--slots", given.slots)):
-            if count < 1:
-                raise ParamsError(f"{option} {count}: write a number from 1.")
-        memory = usable_gpus(given.gpus)
-        check_prefect()
-        from pipelines.flows.pools import asking, check_password, read_needs
+    given = _parser().parse_args(argv)
+    for option, count in (("--group", given.group), ("--slots", given.slots)):
+        if count < 1:
+            raise ParamsError(f"{option} {count}: write a number from 1.")
+    memory = usable_gpus(given.gpus)
+    check_prefect()
+    from pipelines.flows.pools import asking, check_password, read_needs
 
-        check_password()
-        with asking():
-            needs = read_needs()
-        slots = plan(needs, memory, given)
-        if not slots:
-            raise ParamsError(
-                "the server has no pool of this repository: `python -m pipelines.deploy`"
-            )
-    except OcrnetError as error:
-        for line in str(error).splitlines():
-            print(f"work: {line}", file=sys.stderr)
-        return error.exit_code
+    check_password()
+    with asking():
+        needs = read_needs()
+    slots = plan(needs, memory, given)
+    if not slots:
+        raise ParamsError("the server has no pool of this repository: `python -m pipelines.deploy`")
     for slot in slots:
         told = f", GPU {', '.join(map(str, slot.gpus))}" if slot.gpus else ""
         print(f"work: {slot.name}: pool {slot.pool}{told}", flush=True)

@@ -22,11 +22,12 @@ from typing import Any
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import MachineError, OcrnetError, ParamsError
+from ocrnet.errors import MachineError, ParamsError
 from ocrnet.errors.machine import machine_error
 from ocrnet.errors.near_names import hint
 from ocrnet.record import Recorder, flatten, write_record
 from pipelines._command.arguments import Parser
+from pipelines._command.run import tell
 from pipelines._stage.commit import note_commit
 from pipelines._stage.graph import Node, read_node
 from pipelines._stage.orphan import end_with_dvc
@@ -122,7 +123,7 @@ def run_stage(
         end_with_dvc()
         body(stage)
     except Exception as error:
-        return _tell(error, name, stage)
+        return _end(error, name, stage)
     return 0
 
 
@@ -154,21 +155,16 @@ def _check_cell(values: Sequence[str], node: Node, params: Params) -> None:
             )
 
 
-def _tell(error: Exception, name: str, stage: Stage | None) -> int:
-    """Print what ended a stage and return its exit code; a bug is raised again.
+def _end(error: Exception, name: str, stage: Stage | None) -> int:
+    """Print what ended a stage and return its exit code.
 
     What a failing machine left half written goes: on a full disk it would keep others from writing.
     """
-    error = machine_error(error) or error
-    if not isinstance(error, OcrnetError):
-        raise error
-    if isinstance(error, MachineError) and stage is not None:
+    if stage is not None and machine_error(error) is not None:
         for folder in (stage.out, STATE / "checkpoints" / stage.name):
             for partial in folder.rglob("*.partial"):
                 partial.unlink(missing_ok=True)
-    for line in str(error).splitlines():
-        print(f"{name}: {line}", file=sys.stderr)
-    return error.exit_code
+    return tell(error, name)
 
 
 def set_up_logging() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from .server import processes, wait_for
 from .stack import Host, Stack
 
 BRANCH = "deaths"
-PARAMS = "train: {{steps: 30, nap: 1}}\ncheckpoints: {{store: {store}}}\n"
+HELD = 5  # the step after which a stage waits until its scenario lets it go on
+PARAMS = "train: {{steps: 8, nap: 0.5}}\ncheckpoints: {{store: {store}}}\n"
 STAGE = """
   {name}:
     cmd: python job.py data/{name} ${{train.steps}} ${{train.nap}}
@@ -46,7 +48,8 @@ class Outcome:
 
 
 def start_run(stack: Stack, stage: str, *hosts: Host) -> str:
-    """Start a run of one stage on machines of its own, each with a worker."""
+    """Start a run of one stage on machines of its own, each with a worker; the stage waits after some steps."""
+    stack.hold(stage, step=HELD)
     for host in hosts:
         host.slot(stage)
     return stack.run(revision=BRANCH, targets=[stage])
@@ -78,9 +81,12 @@ def commands(stage: str) -> list[int]:
 def killed(stack: Stack) -> Outcome:
     """The command is killed, as by the kernel when memory runs out."""
     run = start_run(stack, "killed", *pair(stack, "killed"))
-    busy(stack, "killed", steps=4)
+    host = busy(stack, "killed")
     store = stack.toy.root / "store" / "killed" / "x" / "step"
     wait_for(lambda: store.exists() and int(store.read_text()) >= 2, "the store has a checkpoint")
+    host.started[0].terminate()  # it takes no more, so that the other one goes on
+    wait_for(lambda: "takes no more" in host.log, "it says so")
+    stack.release("killed")
     for found in commands("killed"):
         os.kill(found, signal.SIGKILL)
     return Outcome(run, stack.api.ended(run))
@@ -91,11 +97,11 @@ def orphaned(stack: Stack) -> Outcome:
     run = start_run(stack, "orphaned", *pair(stack, "orphaned"))
     host = busy(stack, "orphaned")
     host.started[0].kill()
-    gone = time.time()
     wait_for(
         lambda: host.name not in {stack.host_of(found) for found in commands("orphaned")}, "it ends"
     )
-    return Outcome(run, stack.api.ended(run), {"gone": gone, "left": host.processes()})
+    stack.release("orphaned")
+    return Outcome(run, stack.api.ended(run), {"left": host.processes()})
 
 
 def drained(stack: Stack) -> Outcome:
@@ -105,6 +111,8 @@ def drained(stack: Stack) -> Outcome:
     run = start_run(stack, "drained")
     busy(stack, "drained")
     work.terminate()
+    wait_for(lambda: "takes no more" in host.log, "it says that it waits")
+    stack.release("drained")
     code = work.wait(180)
     facts = {"code": code, "stopped": time.time(), "log": host.log, "left": host.processes()}
     return Outcome(run, stack.api.ended(run), facts)
@@ -119,7 +127,8 @@ def stopped(stack: Stack) -> Outcome:
     work.terminate()
     wait_for(lambda: "and waits for" in host.log, "it says that it waits")
     work.terminate()
-    facts = {"code": work.wait(60), "left": host.processes()}
+    facts = {"code": work.wait(120), "left": host.processes()}
+    stack.release("stopped")
     other.slot("stopped")
     return Outcome(run, stack.api.ended(run), facts)
 
@@ -128,8 +137,8 @@ def lost(stack: Stack) -> Outcome:
     """The machine is gone while a stage runs."""
     run = start_run(stack, "lost", *pair(stack, "lost"))
     busy(stack, "lost").lose()
-    gone = time.time()
-    return Outcome(run, stack.api.ended(run), {"gone": gone})
+    stack.release("lost")
+    return Outcome(run, stack.api.ended(run))
 
 
 def pending(stack: Stack) -> Outcome:
@@ -139,20 +148,30 @@ def pending(stack: Stack) -> Outcome:
     look = {"PENDING", "RUNNING"}
     wait_for(lambda: [c for c in stack.api.children(run) if c["state_type"] in look], "it is taken")
     host.lose()
-    gone = time.time()
+    stack.release("pending")
     (child,) = stack.api.children(run)
     other.slot("pending")
-    return Outcome(run, stack.api.ended(run), {"gone": gone, "state": child["state_type"]})
+    return Outcome(run, stack.api.ended(run), {"state": child["state_type"]})
 
 
 def locked(stack: Stack) -> Outcome:
     """Another process of DVC works in the clone when the stage ends."""
     run = start_run(stack, "locked", stack.host("locked"))
-    host = busy(stack, "locked", steps=8)  # of 30 in as many seconds; DVC is imported first
+    host = busy(stack, "locked")
     (clone,) = (host.folder / "clones").glob("*-0")
-    script = "import time; from dvc.repo import Repo\nwith Repo('.').lock: print(time.time()); time.sleep(40)"
-    taken = float(stack.toy.run(sys.executable, "-c", script, cwd=clone))
-    facts = {"taken": taken, "let go": time.time(), "ended": stack.diary("locked", "end")}
+    script = "from dvc.repo import Repo\nwith Repo('.').lock: print('taken', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=clone, env=stack.toy.environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "taken\n"
+        stack.release("locked")
+        wait_for(lambda: stack.diary("locked", "end"), "the stage ends")
+        time.sleep(10)
+        state = stack.api.children(run)[0]["state_type"]
+        other.communicate("\n")
+    facts = {"state": state}
     return Outcome(run, stack.api.ended(run), facts)
 
 
@@ -179,19 +198,17 @@ def deleted(stack: Stack) -> Outcome:
 def _cancel(stack: Stack, stage: str, choose: Callable[[str], str]) -> Outcome:
     run = start_run(stack, stage, stack.host(stage))
     busy(stack, stage)
-    asked = time.monotonic()
     stack.api.cancel(choose(run))
     wait_for(lambda: not commands(stage), "no process of it is left", 90)
-    facts: dict[str, Any] = {"took": time.monotonic() - asked}
     state = stack.api.ended(run)
     (child,) = stack.api.children(run)
-    facts["child"] = stack.api.ended(child["id"])
-    return Outcome(run, state, facts)
+    return Outcome(run, state, {"child": stack.api.ended(child["id"])})
 
 
 def codes(stack: Stack) -> Outcome:
     """Three cells end by their own fault."""
-    run = start_run(stack, "codes", stack.host("codes"))
+    stack.host("codes").slot("codes")
+    run = stack.run(revision=BRANCH, targets=["codes"])
     return Outcome(run, stack.api.ended(run))
 
 

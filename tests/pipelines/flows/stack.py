@@ -120,6 +120,16 @@ class Stack:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         return [line for line in lines if line["what"] == what]
 
+    def hold(self, stage: str, *, step: int) -> None:
+        """Let a stage wait after a step until it is released: a busy machine changes nothing then."""
+        partial = self.toy.root / "diary" / f"{stage}.partial"
+        partial.write_text(str(step))
+        partial.replace(partial.with_suffix(".hold"))
+
+    def release(self, stage: str) -> None:
+        """Let a stage go on that was held."""
+        (self.toy.root / "diary" / f"{stage}.hold").unlink()
+
     def command(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command as a user of this server does, in the checkout."""
         home = str(self.toy.root / "user")

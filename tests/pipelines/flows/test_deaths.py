@@ -89,7 +89,8 @@ def test_the_stage_of_a_killed_worker_runs_on_another(stack: Stack, outcome: Out
     assert outcome.state["type"] == "COMPLETED", outcome.state
     first, second = stack.diary("orphaned")
     assert first["host"] != second["host"]
-    assert second["at"] - outcome.facts["gone"] < 60, "no limit of an automation is waited for"
+    crashed = stack.api.children(outcome.run)[0]["state"]
+    assert "no sign of life" not in crashed["message"], "no limit of an automation is waited for"
 
 
 @of("drained")
@@ -99,7 +100,7 @@ def test_a_worker_told_to_stop_lets_its_stage_end_and_says_so(
     assert outcome.state["type"] == "COMPLETED", outcome.state
     (ended,) = stack.diary("drained", "end")
     assert len(stack.diary("drained")) == 1
-    assert 0 < outcome.facts["stopped"] - ended["at"] < 60
+    assert ended["at"] < outcome.facts["stopped"]
     (child,) = stack.api.children(outcome.run)
     assert child["state_type"] == "COMPLETED"
     assert f"drained-drained-0: takes no more and waits for {child['id']}" in outcome.facts["log"]
@@ -127,9 +128,8 @@ def test_a_machine_lost_while_a_stage_runs_is_noticed_by_its_silence(
     assert outcome.state["type"] == "COMPLETED", outcome.state
     first, second = stack.diary("lost")
     assert first["host"] != second["host"]
-    children = stack.api.children(outcome.run)
-    assert children[0]["state_type"] == "CRASHED"
-    assert second["at"] - outcome.facts["gone"] < LIMITS[0] + 60
+    state = stack.api.children(outcome.run)[0]["state"]
+    assert (state["type"], state["message"]) == ("CRASHED", f"no sign of life for {LIMITS[0]} s")
 
 
 @of("pending")
@@ -142,15 +142,13 @@ def test_a_machine_lost_before_its_stage_ran_is_noticed_too(stack: Stack, outcom
     ]
     (start,) = stack.diary("pending")
     assert start["host"] == "pending-b"
-    assert start["at"] - outcome.facts["gone"] < LIMITS[1] + 60
+    state = stack.api.children(outcome.run)[0]["state"]
+    assert state["message"] == f"no sign of life for {LIMITS[1]} s"
 
 
 @of("locked")
 def test_a_stage_that_ends_while_dvc_is_locked_is_not_lost(stack: Stack, outcome: Outcome) -> None:
-    (ended,) = outcome.facts["ended"]
-    assert outcome.facts["taken"] < ended["at"] < outcome.facts["let go"] - 5, (
-        "DVC itself waits 3 s"
-    )
+    assert outcome.facts["state"] == "RUNNING", "ten seconds after the end; DVC itself waits 3 s"
     assert outcome.state["type"] == "COMPLETED", outcome.state
     assert len(stack.diary("locked")) == len(stack.api.children(outcome.run)) == 1
 
@@ -159,7 +157,6 @@ def test_a_stage_that_ends_while_dvc_is_locked_is_not_lost(stack: Stack, outcome
 def test_a_cancelled_run_leaves_no_process(
     stack: Stack, outcome: Outcome, request: pytest.FixtureRequest
 ) -> None:
-    assert outcome.facts["took"] < 30
     assert outcome.facts["child"]["type"] == "CANCELLED"
     stage = request.node.callspec.params["outcome"]
     assert outcome.state["type"] == {"cancelled": "FAILED", "abandoned": "CANCELLED"}[stage], (

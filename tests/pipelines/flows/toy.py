@@ -25,6 +25,10 @@ def note(what, step):
         with open(os.path.join(os.environ["TOY_DIARY"], stage), "a") as file:
             file.write(json.dumps(line) + "\\n")
 
+def held(step):
+    hold = pathlib.Path(os.environ.get("TOY_DIARY", "."), stage + ".hold")
+    return hold.exists() and step >= int(hold.read_text())
+
 first = int(saved.read_text()) if saved.exists() else 0
 note("start", first)
 for step in range(first + 1, steps + 1):
@@ -34,6 +38,8 @@ for step in range(first + 1, steps + 1):
     partial.write_text(str(step))
     partial.replace(saved)
     print(f"step {step}/{steps}", flush=True)
+    while held(step):
+        time.sleep(0.1)
 if len(sys.argv) > 4:
     print("it ends by its own fault", flush=True)
     sys.exit(int(sys.argv[4]))
