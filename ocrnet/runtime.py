@@ -1,8 +1,9 @@
-"""What the code runs on: device, precision, and seeds that depend on nothing but their key."""
+"""What the code runs on: device, precision, pace, and seeds that depend on nothing but their key."""
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -54,3 +55,51 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
         has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         precision = "bf16" if has_bf16 else "fp32"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+class Pace:
+    """Images per second of a training, and the time that is left.
+
+    Args:
+        steps: Number of steps of the whole training.
+        first: Number of steps that were done before.
+        images: Number of images in a step, over all processes.
+        clock: Function that returns seconds.
+    """
+
+    def __init__(
+        self, steps: int, *, first: int, images: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._steps, self._images, self._clock = steps, images, clock
+        self._first = self._step = first
+        self._started = self._last = clock()
+        self._paused = 0.0
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Count the time inside the block, such as of a validation, for the time left alone."""
+        started = self._clock()
+        yield
+        self._paused += self._clock() - started
+
+    def words(self, step: int) -> str:
+        """Return the images per second since the last call and the time left, as in "12.3 images/s  4 min left"."""
+        now = self._clock()
+        rate = self._images * (step - self._step) / max(now - self._last - self._paused, 1e-9)
+        left = (now - self._started) / max(step - self._first, 1) * (self._steps - step)
+        self._step, self._last, self._paused = step, now, 0.0
+        return f"{rate:.1f} images/s  {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words.
+
+    >>> duration(41.2), duration(150), duration(8000)
+    ('41 s', '2 min 30 s', '2 h 13 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -26,7 +26,7 @@ from ocrnet.errors import ParamsError, TrainError
 from ocrnet.metrics import miou
 from ocrnet.models.output import SegmentationModel, normalise
 from ocrnet.record import Recorder
-from ocrnet.runtime import key_seed, pick_device, seeded
+from ocrnet.runtime import Pace, key_seed, pick_device, seeded
 from ocrnet.training.best import BestWeights, val_metrics
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.dataset import ImageFolder, TrainBatch, train_batches
@@ -117,6 +117,7 @@ class Trainer:
         self._std = torch.tensor(self._card.std, device=self._device).view(1, 3, 1, 1)
         self._best = BestWeights()
         self.step = 0
+        self._pace = self._new_pace()
 
     def batches(self) -> Any:
         """Return the batches of the steps that are left."""
@@ -139,20 +140,26 @@ class Trainer:
 
     def advance(self, batch: TrainBatch) -> None:
         """Make one optimizer step, and log and validate where it is time to."""
+        recipe = self._recipe
         # Each rank drops other channels: with one seed for all, the images of a batch would share their dropout.
         own = [rank()] if is_distributed() else []
         torch.manual_seed(key_seed(self._seed, "step", self.step, *own))
-        rate = learning_rate(self.step, self._recipe)
+        rate = learning_rate(self.step, recipe)
         set_learning_rate(self._optimizer, rate)
         loss = self._optimize(batch)
         self._average.update(self.model)
         self.step += 1
-        if self.step % self._recipe.log_interval == 0:
+        if self.step % recipe.log_interval == 0:
             self._recorder.log(self.step, {"train/loss": loss, "train/lr": rate})
             if not sys.stderr.isatty():
-                logger.info("step %5d/%d  loss %.4f", self.step, self._recipe.steps, loss)
-        if self.step % self._recipe.val_interval == 0 or self.step == self._recipe.steps:
-            self._validate()
+                words = self._pace.words(self.step)
+                logger.info("step %5d/%d  loss %.4f  %s", self.step, recipe.steps, loss, words)
+        if self.step % recipe.val_interval == 0 or self.step == recipe.steps:
+            with self._pace.pause():
+                self._validate()
+
+    def _new_pace(self) -> Pace:
+        return Pace(self._recipe.steps, first=self.step, images=self._recipe.batch_size)
 
     def _optimize(self, batch: TrainBatch) -> float:
         self.model.train()
@@ -217,6 +224,7 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a state."""
         self.step = state["step"]
+        self._pace = self._new_pace()
         self.model.load_state_dict(state["model"])
         self._average.restore(**state["average"])
         self._optimizer.load_state_dict(state["optimizer"])

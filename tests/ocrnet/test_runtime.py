@@ -2,7 +2,7 @@
 
 import torch
 
-from ocrnet.runtime import autocast, key_seed, keyed_generator, seeded
+from ocrnet.runtime import Pace, autocast, key_seed, keyed_generator, seeded
 
 
 def test_keys_are_told_apart() -> None:
@@ -33,3 +33,22 @@ def test_precision_on_the_cpu() -> None:
         assert (a @ a).dtype == torch.float32
     with autocast(cpu, "bf16"):
         assert (a @ a).dtype == torch.bfloat16
+
+
+def test_the_pace_counts_images_and_leaves_out_pauses() -> None:
+    """20 of 100 steps of 4 images: 10 steps in 5 s, then 10 in 5 s with a pause of 10 s between; 20 s for 20 steps."""
+    now = [0.0]
+    pace = Pace(100, first=0, images=4, clock=lambda: now[0])
+    now[0] = 5.0
+    assert pace.words(10) == "8.0 images/s  45 s left"
+    with pace.pause():
+        now[0] += 10.0
+    now[0] += 5.0
+    assert pace.words(20) == "8.0 images/s  1 min 20 s left"
+
+
+def test_a_resumed_training_counts_from_where_it_went_on() -> None:
+    now = [0.0]
+    pace = Pace(100, first=90, images=1, clock=lambda: now[0])
+    now[0] = 5.0
+    assert pace.words(95) == "1.0 images/s  5 s left"

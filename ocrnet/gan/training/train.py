@@ -24,7 +24,7 @@ from ocrnet.gan.training.rng import BatchDraws
 from ocrnet.gan.training.samples import write_samples
 from ocrnet.gan.training.step import GanTrainer, StepLosses
 from ocrnet.record import Recorder
-from ocrnet.runtime import pick_device
+from ocrnet.runtime import Pace, pick_device
 
 logger = logging.getLogger(__name__)
 GAUGE_IMAGES = 16  # of each split, from which the gauges are measured
@@ -47,11 +47,13 @@ class _Run:
         self._writes = rank() == 0
         self._done = 0
         self._seconds = 0.0
+        self._pace = self._new_pace()
 
     def train(self) -> None:
         """Take all steps, or those that fit into the time box."""
         params = self._trainer.params
         self._resume()
+        self._pace = self._new_pace()
         while self._done < params.steps and not self._out_of_time():
             started = time.monotonic()
             losses = self._trainer.step(self._done, self._batch(self._done))
@@ -66,6 +68,10 @@ class _Run:
                 "train_gan: max_seconds %g reached at step %d of %d",
                 params.max_seconds, self._done, params.steps,
             )  # fmt: skip
+
+    def _new_pace(self) -> Pace:
+        params = self._trainer.params
+        return Pace(params.steps, first=self._done, images=params.batch_size)
 
     def _out_of_time(self) -> bool:
         limit = self._trainer.params.max_seconds
@@ -95,13 +101,15 @@ class _Run:
         if self._done % params.log_interval == 0 or self._done == params.steps:
             values |= {"gan/loss_g": losses.generator, "gan/loss_d": losses.discriminator}
         if self._done % params.val_interval == 0 and self._done < params.steps:
-            values |= self._measure()
+            with self._pace.pause():
+                values |= self._measure()
         if values:
             self._recorder.log(self._done, values)
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
             logger.info(
-                "step %*d/%d  %s", len(str(params.steps)), self._done, params.steps, numbers
-            )
+                "step %*d/%d  %s  %s", len(str(params.steps)), self._done, params.steps, numbers,
+                self._pace.words(self._done),
+            )  # fmt: skip
 
     def _measure(self) -> Mapping[str, float]:
         train, val = (
