@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ocrnet.config.mlflow_names import metric_name
+from ocrnet.errors.mlflow_names import metric_name
 
 MOST_CLASSES = 255
 LONGEST_NAME = 100  # characters

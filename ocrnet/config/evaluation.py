@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from ocrnet.config.base import Count, Number, Positive, Section, Seed, Share, Size
-from ocrnet.config.mlflow_names import experiment_fault, model_fault
+from ocrnet.errors.mlflow_names import experiment_fault, model_fault
 
 Scale = Annotated[float, Number, Field(ge=0.05, le=16)]
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocrnet.config.mlflow_names import experiment_fault, model_fault
 from ocrnet.errors import DataError, MachineError, StoreError
 from ocrnet.errors.machine import machine_error
+from ocrnet.errors.mlflow_names import experiment_fault, model_fault
 from pipelines._outside import registry_name
 
 from .challenger import Challenger, read_challenger

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocrnet.config.mlflow_names import LONGEST_MODEL, experiment_fault, metric_name, model_fault
+from ocrnet.errors.mlflow_names import LONGEST_MODEL, experiment_fault, metric_name, model_fault
 from pipelines._mlflow.points import clean_name
 from pipelines._mlflow.promotions import ledger_name
 
