@@ -30,33 +30,33 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--repository",
-        help="what workers clone; this checkout where the server is local, else its origin, by default",
+        help="Repository that workers clone (default: this checkout where the server is local, else its origin)",
     )
     add(
         "--revision",
-        help="branch or commit of runs that name none; this checkout's branch by default",
+        help="Branch or commit of runs that name none (default: the branch of this checkout)",
     )
     add("--needs", action="append", default=[], metavar="POOL:KEY=N,...",
-        help="what a pool promises of its machines: gpus, gpu_memory_gib, cpus, memory_gib, disk_gib; "
+        help="Resources that each machine of a pool has: gpus, gpu_memory_gib, cpus, memory_gib, disk_gib; "
              "a pool whose name begins with gpu promises gpus=1")  # fmt: skip
     add(
         "--nightly",
         default="",
         metavar="CRON",
-        help="run the pipeline at these times: '0 3 * * *'; off by default",
+        help="Times at which the pipeline runs, such as '0 3 * * *' (default: off)",
     )
     add(
         "--timezone",
         default="",
         metavar="ZONE",
-        help="time zone of --nightly, such as Europe/Berlin; UTC by default",
+        help="Time zone of --nightly, such as Europe/Berlin (default: UTC)",
     )
     add(
         "--watch",
         type=int,
         default=0,
         metavar="SECONDS",
-        help="look for new raw data this often; off by default",
+        help="Interval of looking for new raw data (default: off)",
     )
     return parser
 

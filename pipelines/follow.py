@@ -10,11 +10,11 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     found = argparse.ArgumentParser("python -m pipelines.follow", description=__doc__)
-    found.add_argument("out", type=Path, metavar="OUT", help="the folder of the stage")
+    found.add_argument("out", type=Path, metavar="OUT", help="Output folder of the stage")
     found.add_argument(
-        "times", type=Path, metavar="TIMES", help="the file with the time of each line"
+        "times", type=Path, metavar="TIMES", help="File with the time of each metric line"
     )
-    found.add_argument("pid", type=int, metavar="PID", help="the process of the stage")
+    found.add_argument("pid", type=int, metavar="PID", help="Process id of the stage")
     return found
 
 

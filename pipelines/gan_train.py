@@ -30,9 +30,22 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.gan_train",
         description="Train on painted pairs alone, score on real images.",
     )
-    found.add_argument("--pairs", type=Path, default=Path("data/select"), help="a manifest folder")
-    found.add_argument("--seed", type=int, help="by default the first of params.yaml")
-    found.add_argument("--steps", type=int, help="by default train.steps, as the baseline")
+    found.add_argument(
+        "--pairs",
+        type=Path,
+        default=Path("data/select"),
+        help="Manifest folder of the pairs (default: data/select)",
+    )
+    found.add_argument(
+        "--seed",
+        type=int,
+        help="Random seed of the training run (default: the first of seeds in params.yaml)",
+    )
+    found.add_argument(
+        "--steps",
+        type=int,
+        help="Number of optimizer steps (default: train.steps, as the baseline)",
+    )
     return found
 
 

@@ -35,11 +35,11 @@ PARAMS = Path("params.yaml")
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m pipelines.gc", description=__doc__)
-    made.add_argument("--cloud", action="store_true", help="delete in the remote, too")
+    made.add_argument("--cloud", action="store_true", help="Delete in the remote as well")
     made.add_argument(
-        "--dry", action="store_true", help="tell what would be deleted, and delete nothing"
+        "--dry", action="store_true", help="Print what would be deleted, and delete nothing"
     )
-    made.add_argument("--force", "-f", action="store_true", help="do not ask")
+    made.add_argument("--force", "-f", action="store_true", help="Delete without asking")
     return made
 
 

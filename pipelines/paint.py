@@ -33,47 +33,71 @@ PARAMS = Path("params.yaml")
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     found = Parser(prog="python -m pipelines.paint", description="Repaint an edited image.")
-    found.add_argument("image", type=path_argument, metavar="IMAGE")
+    found.add_argument("image", type=path_argument, metavar="IMAGE", help="Image to repaint")
     found.add_argument(
         "mask",
         type=path_argument,
         metavar="MASK",
-        help="the edited label map: ids, or the class colours",
-    )
-    found.add_argument("-o", "--out", type=path_argument, required=True, metavar="OUT.png")
-    found.add_argument(
-        "--gan", type=path_argument, default=Path("data/train_gan"), metavar="FOLDER"
+        help="Edited label map: ids, or the colours of the classes",
     )
     found.add_argument(
-        "--original-mask", type=path_argument, metavar="MASK", help="the label map before the edit"
+        "-o",
+        "--out",
+        type=path_argument,
+        required=True,
+        metavar="OUT.png",
+        help="File for the repainted image",
     )
-    found.add_argument("--data", type=path_argument, default=Path("data/prepare"), metavar="FOLDER")
+    found.add_argument(
+        "--gan",
+        type=path_argument,
+        default=Path("data/train_gan"),
+        metavar="FOLDER",
+        help="Folder of the trained GAN (default: data/train_gan)",
+    )
+    found.add_argument(
+        "--original-mask", type=path_argument, metavar="MASK", help="Label map before the edit"
+    )
+    found.add_argument(
+        "--data",
+        type=path_argument,
+        default=Path("data/prepare"),
+        metavar="FOLDER",
+        help="Prepared set that may hold the image with its label map (default: data/prepare)",
+    )
     found.add_argument(
         "--model", type=path_argument, default=Path("data/train/0"), metavar="BUNDLE",
-        help="predicts the label map before the edit where nothing else says it",
+        help="Bundle that predicts the label map before the edit, where neither data nor --original-mask has it",
     )  # fmt: skip
     found.add_argument(
         "--exif", choices=get_args(DataParams.model_fields["exif"].annotation),
-        help="by default what the model's card says of a rotation flag, else data.exif of params.yaml",
+        help="Meaning of a rotation flag of the image (default: from the model's card, else data.exif of params.yaml)",
     )  # fmt: skip
     found.add_argument(
         "--alpha", choices=get_args(DataParams.model_fields["alpha"].annotation),
-        help="what transparent pixels of the image mean; by default as --exif, data.alpha",
+        help="Meaning of transparent pixels of the image (default: as for --exif, data.alpha)",
     )  # fmt: skip
     found.add_argument(
         "--extra-bands", choices=get_args(DataParams.model_fields["extra_bands"].annotation),
-        help="what bands beyond red, green, blue and alpha mean; by default as --exif, data.extra_bands",
+        help="Meaning of bands beyond red, green, blue and alpha (default: as for --exif, data.extra_bands)",
     )  # fmt: skip
     found.add_argument(
         "--value-range", nargs=2, type=float, metavar=("LOW", "HIGH"),
-        help="of an image deeper than 8 bits; by default as --exif, data.value_range",
+        help="Range of values of an image deeper than 8 bits (default: as for --exif, data.value_range)",
     )  # fmt: skip
-    found.add_argument("--seed", type=int, default=0, help="of the painting")
+    found.add_argument(
+        "--seed", type=int, default=0, help="Random seed of the generated image (default: 0)"
+    )
     found.add_argument(
         "--style", nargs=3, type=int, action="append", default=[], metavar=("ROW", "COLUMN", "SEED"),
-        help="a style of its own for the edited component at this pixel; for a GAN of train_gan.style component",
+        help="Seed of a style for the edited component at this pixel, for a GAN of train_gan.style component",
     )  # fmt: skip
-    found.add_argument("--sheet", type=path_argument, metavar="SHEET.png", help="before and after")
+    found.add_argument(
+        "--sheet",
+        type=path_argument,
+        metavar="SHEET.png",
+        help="Picture with image and label map before and after the edit",
+    )
     return found
 
 

@@ -19,17 +19,23 @@ def parser() -> argparse.ArgumentParser:
     default = PromoteOptions()
     found = Parser(prog="python -m pipelines.promote", description="Promote a registered version.")
     found.add_argument(
-        "--version", default=default.version, help="a number or an alias; by default challenger"
+        "--version",
+        default=default.version,
+        help="Number or alias of the version (default: challenger)",
     )
-    found.add_argument("--model", help="the registered model; by default publish.model_name")
+    found.add_argument("--model", help="Name of the registered model (default: publish.model_name)")
     found.add_argument(
-        "--first", action="store_true", help="there is no champion to compare with: least scores"
+        "--first",
+        action="store_true",
+        help="Promote the first champion, by least scores in place of a comparison",
     )
-    found.add_argument("--dry-run", action="store_true", help="print the table and change nothing")
+    found.add_argument("--dry-run", action="store_true", help="Print the table and change nothing")
     found.add_argument(
-        "--device", default=default.device, help="auto: score on CUDA where there is one, time both"
+        "--device",
+        default=default.device,
+        help="Device that scores; auto takes CUDA where there is one (default: auto)",
     )
-    found.add_argument("--reason", default="", help="for the ledger")
+    found.add_argument("--reason", default="", help="Reason of the promotion, for the ledger")
     return found
 
 

@@ -17,7 +17,7 @@ COLUMNS = ("entry", "when", "who", "what", "from", "to", "state", "mIoU (%)", "w
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     found = Parser(prog="python -m pipelines.promotions", description="Print who promoted what.")
-    found.add_argument("--model", help="the registered model; by default publish.model_name")
+    found.add_argument("--model", help="Name of the registered model (default: publish.model_name)")
     return found
 
 

@@ -38,22 +38,35 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.rebuild", description="Make a registered version again."
     )
     found.add_argument(
-        "version", metavar="VERSION", help="its number, or an alias such as champion"
+        "version", metavar="VERSION", help="Number of the version, or an alias such as champion"
     )
     found.add_argument(
-        "--model", metavar="NAME", help="by default publish.model_name of params.yaml"
-    )
-    found.add_argument("--rerun", action="store_true", help="train and evaluate again")
-    found.add_argument(
-        "--anyway", action="store_true", help="rerun though the commit is not what ran"
+        "--model",
+        metavar="NAME",
+        help="Name of the registered model (default: publish.model_name of params.yaml)",
     )
     found.add_argument(
-        "--into", type=path_argument, metavar="DIR", help="an empty folder, which is kept"
+        "--rerun",
+        action="store_true",
+        help="Train and evaluate again, in place of restoring the files",
     )
-    found.add_argument("--repository", metavar="URL", help="by default the origin of this checkout")
+    found.add_argument(
+        "--anyway", action="store_true", help="Rerun although the commit is not what ran"
+    )
+    found.add_argument(
+        "--into",
+        type=path_argument,
+        metavar="DIR",
+        help="Empty folder for the result, which is kept",
+    )
+    found.add_argument(
+        "--repository",
+        metavar="URL",
+        help="Repository with the commit (default: the origin of this checkout)",
+    )
     found.add_argument(
         "--tolerance", type=float, metavar="T",
-        help=f"of a score; by default 0, with --rerun on CUDA {GPU_TOLERANCE}",
+        help=f"Largest difference of a score that counts as equal (default: 0, with --rerun on CUDA {GPU_TOLERANCE})",
     )  # fmt: skip
     return found
 

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         description="Run `dvc repro` once nobody else does in this checkout.",
     )
     found.add_argument(
-        "arguments", nargs="*", metavar="ARGUMENT", help="argument of `dvc repro`, such as a stage"
+        "arguments", nargs="*", metavar="ARGUMENT", help="Argument of `dvc repro`, such as a stage"
     )
     return found
 

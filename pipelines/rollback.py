@@ -13,8 +13,8 @@ def parser() -> argparse.ArgumentParser:
     found = Parser(
         prog="python -m pipelines.rollback", description="Swap champion and previous, at once."
     )
-    found.add_argument("--model", help="the registered model; by default publish.model_name")
-    found.add_argument("--reason", default="", help="for the ledger")
+    found.add_argument("--model", help="Name of the registered model (default: publish.model_name)")
+    found.add_argument("--reason", default="", help="Reason of the rollback, for the ledger")
     return found
 
 

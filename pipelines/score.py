@@ -26,22 +26,59 @@ def parser() -> argparse.ArgumentParser:
     known = getattr(modes, "__args__", ())
     found = Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
     found.add_argument(
-        "bundles", nargs="+", type=path_argument, metavar="BUNDLE", help="several: an ensemble"
+        "bundles",
+        nargs="+",
+        type=path_argument,
+        metavar="BUNDLE",
+        help="Folder of a trained segmenter; several are scored as an ensemble",
     )
     found.add_argument(
-        "--data", type=path_argument, default=Path("data/prepare"), help="a prepared folder"
+        "--data",
+        type=path_argument,
+        default=Path("data/prepare"),
+        help="Prepared set with the images (default: data/prepare)",
     )
-    found.add_argument("--split", choices=("train", "val", "test"), default="test")
     found.add_argument(
-        "--window", nargs=2, type=int, metavar=("H", "W"), help="of a sliding window"
+        "--split",
+        choices=("train", "val", "test"),
+        default="test",
+        help="Split that is scored (default: test)",
     )
-    found.add_argument("--overlap", type=float, default=default.overlap, help="share of a window")
-    found.add_argument("--scales", nargs="+", type=float, default=default.scales, metavar="S")
-    found.add_argument("--flip", action="store_true", help="score the mirrored image too")
-    found.add_argument("--merge", choices=known, default=default.merge)
-    found.add_argument("--processes", type=int, help="by default one per core, on CUDA one")
-    found.add_argument("--out", type=path_argument, metavar="FILE.json")
-    found.add_argument("--device", help="cpu, cuda or cuda:N; by default CUDA where there is one")
+    found.add_argument(
+        "--window",
+        nargs=2,
+        type=int,
+        metavar=("H", "W"),
+        help="Height and width of a sliding window in pixels (default: the whole image)",
+    )
+    found.add_argument(
+        "--overlap",
+        type=float,
+        default=default.overlap,
+        help="Share of a window that the next one covers again, in [0, 1)",
+    )
+    found.add_argument(
+        "--scales",
+        nargs="+",
+        type=float,
+        default=default.scales,
+        metavar="S",
+        help="Sizes at which the image is scored, as shares of its own",
+    )
+    found.add_argument("--flip", action="store_true", help="Score the mirrored image as well")
+    found.add_argument(
+        "--merge",
+        choices=known,
+        default=default.merge,
+        help="Way of merging windows, scales and mirrored images",
+    )
+    found.add_argument(
+        "--processes", type=int, help="Number of processes (default: one per core, on CUDA one)"
+    )
+    found.add_argument("--out", type=path_argument, metavar="FILE.json", help="File for the scores")
+    found.add_argument(
+        "--device", help="Device: cpu, cuda or cuda:N (default: CUDA where there is one)"
+    )
     return found
 
 

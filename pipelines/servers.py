@@ -60,13 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=PREFECT_PORT,
         metavar="N",
-        help="port of Prefect, 4200 by default",
+        help="Port of the Prefect server (default: 4200)",
     )
     add(
         "--mlflow-port", type=int, default=MLFLOW_PORT, metavar="N",
-        help="port of MLflow, 5000 by default, which macOS holds for AirPlay",
+        help="Port of the MLflow server (default: 5000, which macOS holds for AirPlay)",
     )  # fmt: skip
-    add("--only", choices=("prefect", "mlflow"), help="one of the two; both by default")
+    add("--only", choices=("prefect", "mlflow"), help="The only server to run (default: both)")
     return parser
 
 

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     found = Parser(
         prog="python -m pipelines.take", description="Write the dvc.lock of a run of the pipeline."
     )
-    found.add_argument("run", metavar="RUN", help="the id of the run, which its page shows")
+    found.add_argument("run", metavar="RUN", help="Id of the flow run, which its page shows")
     return found
 
 

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.use", description="Put a set of params/ in force in params.yaml."
     )
     known = ", ".join(known_sets(SETS))
-    found.add_argument("set", metavar="SET", nargs="?", help=f"its name; known: {known}")
+    found.add_argument("set", metavar="SET", nargs="?", help=f"Name of the set. Known: {known}")
     return found
 
 

@@ -54,18 +54,24 @@ def _parser() -> argparse.ArgumentParser:
         "--pool",
         action="append",
         default=[],
-        help="whose runs to take; by default of all pools that it suits",
+        help="Pool whose runs are taken (default: every pool that this machine suits)",
     )
-    add("--gpus", default="all", help="indices such as 0,2; all by default")
+    add("--gpus", default="all", help="Indices of the GPUs to use, such as 0,2 (default: all)")
     add(
         "--group",
         type=int,
         default=1,
         metavar="N",
-        help="GPUs per worker, for stages with train.processes > 1",
+        help="Number of GPUs per worker, for stages with train.processes > 1",
     )
-    add("--slots", type=int, default=1, metavar="N", help="workers of a pool without GPUs")
-    add("--name", default=socket.gethostname(), help="of this machine, in the names of its workers")
+    add(
+        "--slots", type=int, default=1, metavar="N", help="Number of workers of a pool without GPUs"
+    )
+    add(
+        "--name",
+        default=socket.gethostname(),
+        help="Name of this machine, in the names of its workers",
+    )
     return parser
 
 

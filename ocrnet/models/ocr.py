@@ -7,7 +7,7 @@ Symbols of the paper and what they are here:
 | x_i, pixel representation | `pixels` | B mid h w |
 | M_k, soft object region | softmax of `aux_logits` over pixels | B K h*w |
 | f_k, object region representation | `region_repr` | B mid K |
-| w_ik, pixel-region relation | `relation` | B h*w K |
+| w_ik, pixel-region relation | inside of `scaled_dot_product_attention` | B h*w K |
 | y_i, object-contextual representation | `context` | B mid h w |
 | z_i, augmented representation | `augmented` | B mid h w |
 | phi, psi, delta, rho, g | `to_query`, `to_key`, `to_value`, `to_context`, `fuse` | 1x1 convolutions |
@@ -196,7 +196,7 @@ class OCRHead(nn.Module):
     def _attend(
         self, pixels: Float[Tensor, "B M h w"], region_repr: Float[Tensor, "B M K"]
     ) -> Float[Tensor, "B D h w"]:
-        """Mix the region values by each pixel's relation to them (Eq. 4 and 5, scaled by D^-0.5 as released)."""
+        """Mix the region values by each pixel's relation to them (paper, Section 3.2; scaled by D^-0.5 as released)."""
         height, width = pixels.shape[-2:]
         regions = region_repr.unsqueeze(-1)
         query = self.to_query(pixels).flatten(2).transpose(1, 2)  # B h*w D
@@ -208,7 +208,7 @@ class OCRHead(nn.Module):
     def _augment(
         self, context: Float[Tensor, "B M h w"], pixels: Float[Tensor, "B M h w"]
     ) -> Float[Tensor, "B M h w"]:
-        """Return z = g([x, y]) (Eq. 3), the context first as released, without concatenating."""
+        """Return z = g([x, y]) (paper, Section 3.2), the context first as released, without concatenating."""
         conv, norm, activation, dropout = self.fuse
         assert isinstance(conv, nn.Conv2d)
         of_context, of_pixels = conv.weight.chunk(2, dim=1)

@@ -1,5 +1,6 @@
 """`--help` runs nothing, and arguments that are refused leave nothing behind."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -84,3 +85,18 @@ def test_arguments_that_are_refused_leave_nothing(
     assert line.startswith(f"{name}: ")
     assert words in line
     assert left_in(folder) == ["params.yaml"]
+
+
+WITH_PARSER = [
+    name for name in COMMANDS if "parser() ->" in (ROOT / "pipelines" / f"{name}.py").read_text()
+]
+
+
+@pytest.mark.parametrize("name", WITH_PARSER)
+def test_every_argument_is_explained_by_a_phrase_of_its_own(name: str) -> None:
+    """It begins with a capital letter: "of a window" cannot be understood without the name of the option."""
+    module = importlib.import_module(f"pipelines.{name}")
+    parser = module.parser() if hasattr(module, "parser") else module._parser()
+    for action in parser._actions[1:]:
+        assert action.help, f"{name} {action.dest}"
+        assert action.help[0].isupper(), f"{name} {action.dest}: {action.help}"
