@@ -22,6 +22,7 @@ TOY = """
 import json, sys, time
 from pathlib import Path
 from ocrnet.config.params_file import load_params
+from pipelines._stage.graph import Node
 from pipelines._stage.run import Stage
 
 first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "live"
@@ -29,7 +30,7 @@ params = load_params(Path("params.yaml"))
 publish = params.publish.model_copy(update={"live": live})
 stage = Stage(
     name="train@0", cell=("0",), params=params.model_copy(update={"publish": publish}),
-    out=Path("data/train/0"), fingerprint="f0", code="c0", uses=("train.lr",),
+    out=Path("data/train/0"), node=Node(("seed",), {}, ("train.lr",), (), ()),
 )
 begin = time.monotonic()
 recorder = stage.start_record()

@@ -311,7 +311,7 @@ def test_a_later_evaluation_at_a_later_commit_is_the_one_that_is_rebuilt(
             "as",
             "it",
             "ran",
-            "ocrnet/training/train.py",
+            "ocrnet/training",
             "DIFFERENT",
         ]
         assert run(published, "--rerun") == 3

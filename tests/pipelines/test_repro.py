@@ -225,15 +225,13 @@ def test_outputs_hold_no_time_no_host_and_no_absolute_path(workspace: Workspace)
             )
 
 
-@pytest.mark.parametrize(
-    ("stage", "folder"),
-    [("train@0", "train"), ("train_gan", "train_gan"), ("retrain@gan-0", "retrain")],
-)
-def test_a_killed_stage_goes_on_from_its_checkpoint_to_the_same_bits(
-    workspace: Workspace, stage: str, folder: str
-) -> None:
-    """A SIGKILL to the process group after the first checkpoint; the next repro resumes to equal files."""
-    before = workspace.bytes_of(f"data/{folder}")
+def test_a_killed_stage_goes_on_from_its_checkpoint_to_the_same_bits(workspace: Workspace) -> None:
+    """A SIGKILL to the process group after the first checkpoint; the next repro resumes to equal files.
+
+    Through DVC once: the tests of both trainers in the library hold the bits.
+    """
+    stage = "train_gan"
+    before = workspace.bytes_of(f"data/{stage}")
     process = subprocess.Popen(
         ["dvc", "repro", "--force", "--single-item", stage], cwd=workspace.root, env=workspace.env,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -252,7 +250,7 @@ def test_a_killed_stage_goes_on_from_its_checkpoint_to_the_same_bits(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "resuming at step" in done.stderr + done.stdout
-    assert workspace.bytes_of(f"data/{folder}") == before
+    assert workspace.bytes_of(f"data/{stage}") == before
 
 
 def test_bad_params_stop_the_first_stage_with_one_line(workspace: Workspace) -> None:

@@ -13,7 +13,9 @@ import torch.distributed as dist
 
 WORLD = 2
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch.distributed", "torch._dynamo", "timm", "ocrnet.trainer"])
+CONTEXT.set_forkserver_preload(
+    ["torch.distributed", "torch._dynamo", "timm", "ocrnet.training.trainer"]
+)
 
 
 def over_ranks(
