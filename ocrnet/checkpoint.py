@@ -17,7 +17,7 @@ class CheckpointStore:
     """The one checkpoint of a run, in a folder of its own.
 
     Attributes:
-        folder: that folder.
+        folder: Folder of the checkpoint.
     """
 
     def __init__(self, folder: Path) -> None:

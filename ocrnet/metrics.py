@@ -27,7 +27,7 @@ def confusion_matrix(
     """Count pixels by true class (row) and predicted class (column).
 
     Raises:
-        DataError: a pixel that is not ignored has an id that is no class.
+        DataError: A pixel that is not ignored has an id that is no class.
     """
     valid = truth != ignore_index
     rows = truth[valid].astype(np.int64)

@@ -21,12 +21,12 @@ class Recorder:
     """Writes the metrics of one run.
 
     Args:
-        folder: the stage's output; made if it is not there.
-        times: the side file for wall-clock times; None writes none.
+        folder: The stage's output; made if it is not there.
+        times: The side file for wall-clock times; None writes none.
 
     Attributes:
-        folder: as given.
-        times: as given.
+        folder: Folder given to the constructor.
+        times: File given to the constructor for wall-clock times, or None.
     """
 
     def __init__(self, folder: Path, *, times: Path | None = None) -> None:

@@ -99,11 +99,11 @@ class Decoding:
 
     Args:
         value_range: [low, high] of images deeper than 8 bits.
-        exif: what a rotation flag means: error, apply or ignore.
+        exif: What to do with a rotation flag: error, apply or ignore.
         resize: (height, width) that every image was brought to; None where sizes were kept.
-        max_pixels: of an image; a larger one is refused before it is decoded.
-        alpha: what transparent pixels mean: error, ignore, black or white.
-        extra_bands: what bands beyond colours and alpha mean: error or drop.
+        max_pixels: Most pixels of an image; a larger one is refused before it is decoded.
+        alpha: What to do with transparent pixels: error, ignore, black or white.
+        extra_bands: What to do with bands beyond colours and alpha: error or drop.
     """
 
     __pydantic_config__ = STRICT
@@ -130,15 +130,15 @@ class ModelCard:
     """Everything about a model that is not a weight.
 
     Args:
-        arch: a name in `ocrnet.models.ARCHS`.
-        options: what `build_segmenter` takes besides.
-        classes: names, palette and ignored id.
-        mean: of RGB in [0, 1], subtracted before the model.
-        std: of RGB in [0, 1], divided by after that.
-        decoding: what was done to raw images.
-        training: how the weights came to be: steps, seed, scores.
-        weights_sha256: of the weights file; empty until saved.
-        schema_version: of this file's form.
+        arch: A name in `ocrnet.models.ARCHS`.
+        options: Further arguments of `build_segmenter`.
+        classes: Names, palette and ignored id.
+        mean: Mean of RGB in [0, 1], subtracted before the model.
+        std: Standard deviation of RGB in [0, 1], divided by after the mean is subtracted.
+        decoding: How `prepare` treated the raw images.
+        training: Facts about the training: steps, seed, scores.
+        weights_sha256: SHA-256 of the weights file; empty until saved.
+        schema_version: Version of the card's schema.
     """
 
     __pydantic_config__ = STRICT
@@ -175,7 +175,7 @@ def read_card(folder: Path) -> ModelCard:
     """Read the card of a bundle.
 
     Raises:
-        BundleError: there is none, it is of another schema, or a value of it is wrong.
+        BundleError: There is none, it is of another schema, or a value of it is wrong.
     """
     path = folder / MODEL_FILE
     if not path.exists():
@@ -207,7 +207,7 @@ def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
     """Rebuild the model of a bundle, in eval mode on the CPU.
 
     Raises:
-        BundleError: a file is missing or damaged, or the weights do not fit the model.
+        BundleError: A file is missing or damaged, or the weights do not fit the model.
     """
     card = read_card(folder)
     path = folder / WEIGHTS_FILE

@@ -37,8 +37,8 @@ def read_header(path: Path) -> dict[str, TensorKind]:
     """Read the header of a file of safetensors.
 
     Raises:
-        ValueError: it is no header, or not that of this file.
-        OSError: the file cannot be read.
+        ValueError: It is no header, or not that of this file.
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -89,8 +89,8 @@ def kind_differs(wanted: Mapping[str, Tensor], found: Mapping[str, TensorKind]) 
     """Return in words how the tensors of a file differ from those of a model; None where they fit.
 
     Args:
-        wanted: the state dict of the model, on any device.
-        found: what the header of the file says.
+        wanted: The state dict of the model, on any device.
+        found: Header of the file.
     """
     kinds = {name: TensorKind(value.dtype, tuple(value.shape)) for name, value in wanted.items()}
     missing, strange = sorted(kinds.keys() - found.keys()), sorted(found.keys() - kinds.keys())
@@ -111,8 +111,8 @@ def read_finite(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a file whose header was checked.
 
     Raises:
-        ValueError: a value is not finite, or a variance is negative.
-        OSError: the file cannot be read.
+        ValueError: A value is not finite, or a variance is negative.
+        OSError: The file cannot be read.
     """
     try:
         tensors: dict[str, Tensor] = load_file(path)

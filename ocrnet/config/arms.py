@@ -16,10 +16,10 @@ class Arm:
     """An arm of `retrain`.
 
     Args:
-        folder: of its extra data's manifest.
-        uses_gan: whether the extra data is painted.
-        words: what a model of it is, after "the model".
-        data_words: what it adds, after "against".
+        folder: Folder of the manifest of its extra data.
+        uses_gan: Whether the extra data is painted.
+        words: Description of its models, to follow "the model".
+        data_words: Description of its extra data, to follow "against".
     """
 
     folder: str

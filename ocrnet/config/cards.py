@@ -23,11 +23,11 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
     """Read a bounded JSON file and return its text with what it holds.
 
     Args:
-        path: the file.
-        cure: what the user does where it cannot be used, a sentence.
+        path: The file.
+        cure: Sentence that tells the user what to do if the file cannot be used.
 
     Raises:
-        BundleError: it cannot be read, or is no sane JSON.
+        BundleError: It cannot be read, or is no sane JSON.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -45,7 +45,7 @@ def parse_json(text: str) -> Any:
     """Parse JSON of which no key stands twice, no number is infinite or endless, and no nesting is deep.
 
     Raises:
-        ValueError: it is no such JSON.
+        ValueError: It is no such JSON.
     """
     try:
         value = json.loads(
@@ -62,13 +62,13 @@ def check_card(kind: Any, text: str, path: Path, *, cure: str) -> Any:
     """Return the card that a JSON text is.
 
     Args:
-        kind: a `TypeAdapter` of what a card holds.
+        kind: A `TypeAdapter` of what a card holds.
         text: JSON that `parse_json` took.
-        path: of the file, for messages.
-        cure: what the user does where it is wrong, a sentence.
+        path: Path of the file, for messages.
+        cure: Sentence that tells the user what to do if the card is wrong.
 
     Raises:
-        BundleError: a value is missing, unknown or out of its range.
+        BundleError: A value is missing, unknown or out of its range.
     """
     try:
         return kind.validate_json(text)

@@ -12,7 +12,7 @@ def check_class_names(names: Sequence[str]) -> None:
     """Refuse class names that a later stage cannot use.
 
     Raises:
-        ValueError: there are too few or too many, one stands twice, or one cannot be used; with the cure.
+        ValueError: There are too few or too many, one stands twice, or one cannot be used; with the cure.
     """
     if len(names) == 1:
         raise ValueError(

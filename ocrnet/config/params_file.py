@@ -19,7 +19,7 @@ def load_params(path: Path) -> Params:
     """Read `params.yaml`.
 
     Raises:
-        ParamsError: with one line per wrong key or value.
+        ParamsError: With one line per wrong key or value.
     """
     try:
         raw = read_yaml(path, YAML(typ="safe"))
@@ -34,12 +34,12 @@ def read_yaml(path: Path, yaml: YAML) -> Any:
     """Read a YAML file.
 
     Args:
-        path: the file.
-        yaml: what reads it.
+        path: The file.
+        yaml: Reader to use.
 
     Raises:
-        FileNotFoundError: there is none.
-        ParamsError: it is no text or no YAML; in one line.
+        FileNotFoundError: There is none.
+        ParamsError: It is no text or no YAML; in one line.
     """
     try:
         return yaml.load(path)
@@ -55,7 +55,7 @@ def parse_params(raw: Any, *, place: str = "params.yaml") -> Params:
     """Check a mapping as `load_params` does a file.
 
     Raises:
-        ParamsError: with one line per wrong key or value.
+        ParamsError: With one line per wrong key or value.
     """
     if not isinstance(raw, dict):
         raise ParamsError(

@@ -18,9 +18,9 @@ def fitted(shape: Sequence[int], box: tuple[int, int], *, enlarge: bool = True) 
     """Return the (height, width), at least one pixel each, at which a picture fills a box as far as its shape allows.
 
     Args:
-        shape: height and width of the picture, in pixels; further entries do not matter.
-        box: largest height and width, in pixels.
-        enlarge: whether a picture that is smaller than the box grows to it.
+        shape: Height and width of the picture, in pixels; further entries do not matter.
+        box: Largest height and width, in pixels.
+        enlarge: Whether a picture that is smaller than the box grows to it.
     """
     scale = min(box[0] / shape[0], box[1] / shape[1])
     if not enlarge:
@@ -34,9 +34,9 @@ def fit_tile(
     """Return an RGB picture resized into a box: as wide as the box, padded with white where it is too tall for that.
 
     Args:
-        pixels: the picture (H, W, 3).
-        box: height that the tile never exceeds, and its width, in pixels.
-        resampling: the filter of Pillow.
+        pixels: The picture (H, W, 3).
+        box: Height that the tile never exceeds, and its width, in pixels.
+        resampling: The filter of Pillow.
     """
     height, width = fitted(pixels.shape, box)
     tile = np.asarray(Image.fromarray(pixels).resize((width, height), resampling))

@@ -14,8 +14,8 @@ def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
     """Read a table.
 
     Args:
-        path: the file, in UTF-8.
-        text: the columns that hold text; all others hold numbers.
+        path: The file, in UTF-8.
+        text: The columns that hold text; all others hold numbers.
     """
     # The writer does not quote a carriage return, which by default ends a line for the reader.
     table = pd.read_csv(
@@ -36,9 +36,9 @@ def write_csv_table(path: Path, table: pd.DataFrame, *, float_format: str | None
     """Write a table, the same bytes for the same rows; a missing value is an empty field.
 
     Args:
-        path: the file.
-        table: what to write, without its index.
-        float_format: of numbers with fractions; by default as many digits as they need.
+        path: The file.
+        table: Table to write, without its index.
+        float_format: Format of numbers with fractions; by default as many digits as they need.
     """
     table.to_csv(
         path, index=False, lineterminator="\n", float_format=float_format, encoding="utf-8"

@@ -47,7 +47,7 @@ class Picture:
     """A picture as its file stores it, not rotated.
 
     Args:
-        header: what the file says about itself.
+        header: Header of the file.
         pixels: (H, W) if gray and (H, W, 3) else, at the file's depth.
         opacity: (H, W), 0 where a pixel is transparent and 255 where it is opaque; None where
             the file has no alpha.
@@ -73,7 +73,7 @@ def read_picture(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Picture:
     """Read a picture as stored: at its own depth and not rotated.
 
     Raises:
-        DataError: it cannot be read whole, its colours are not RGB or gray, or it has more than `max_pixels`.
+        DataError: It cannot be read whole, its colours are not RGB or gray, or it has more than `max_pixels`.
     """
     with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
@@ -105,17 +105,17 @@ def read_image(
     """Read an image as RGB.
 
     Args:
-        path: the file.
+        path: The file.
         value_range: [low, high] of images deeper than 8 bits; low becomes 0, high 255, and values
             outside are clipped.
-        exif: what to do with a rotation flag.
-        alpha: what to do with transparent pixels: take the colours that they hide (ignore), or put
+        exif: What to do with a rotation flag.
+        alpha: What to do with transparent pixels: take the colours that they hide (ignore), or put
             the image on black or white.
-        extra_bands: what to do with bands that are neither colours nor alpha.
-        max_pixels: an image with more is refused before it is decoded.
+        extra_bands: What to do with bands that are neither colours nor alpha.
+        max_pixels: An image with more is refused before it is decoded.
 
     Raises:
-        DataError: it cannot be read whole, is too large, is deeper than 8 bits without a range, is rotated
+        DataError: It cannot be read whole, is too large, is deeper than 8 bits without a range, is rotated
             while `exif` is error, or has transparent pixels or further bands while these are.
     """
     picture = read_picture(path, max_pixels=max_pixels)
@@ -152,7 +152,7 @@ def read_raw_label_map(
     """Read what a label map stores: ids or palette indexes (H, W), or colours (H, W, 3).
 
     Raises:
-        DataError: it cannot be read whole, is too large, is rotated while `exif` is error, is compressed with
+        DataError: It cannot be read whole, is too large, is rotated while `exif` is error, is compressed with
             loss, or holds neither ids nor opaque RGB colours.
     """
     return checked_label_map(path, exif=exif, max_pixels=max_pixels).values
@@ -162,7 +162,7 @@ def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
     """Read a canonical label map: the ids of the palette PNG that `write_label_map` wrote.
 
     Raises:
-        DataError: it cannot be read whole or holds no 8-bit ids.
+        DataError: It cannot be read whole or holds no 8-bit ids.
     """
     raw = read_raw_label_map(path)
     if raw.ndim != 2 or raw.dtype != np.uint8:

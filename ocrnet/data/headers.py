@@ -33,9 +33,9 @@ class Header:
 
     Args:
         height, width: as stored, before any rotation.
-        depth: bits per channel, 8 also for 1-bit files.
-        orientation: the EXIF flag; 1 is upright.
-        storage: how the file stores a pixel.
+        depth: Bits per channel, 8 also for 1-bit files.
+        orientation: The EXIF flag; 1 is upright.
+        storage: How the file stores a pixel.
     """
 
     format: str
@@ -68,11 +68,11 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
     """Open an image; what goes wrong with the file inside is a `DataError` that names it.
 
     Args:
-        path: the file.
-        max_pixels: more than so many are refused by the header, before anything is decoded.
+        path: The file.
+        max_pixels: More than so many are refused by the header, before anything is decoded.
 
     Raises:
-        DataError: it cannot be read, or is too large.
+        DataError: It cannot be read, or is too large.
     """
     try:
         _check_size(path, first_size(path), max_pixels)
@@ -141,7 +141,7 @@ def header_of(path: Path, image: Image.Image) -> Header:
     """Return the header of an opened image.
 
     Raises:
-        DataError: it has several frames.
+        DataError: It has several frames.
     """
     frames = getattr(image, "n_frames", 1)
     if (

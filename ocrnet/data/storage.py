@@ -62,15 +62,15 @@ class Storage:
     """How a file stores a pixel.
 
     Args:
-        colours: gray, palette, RGB, CMYK, YCbCr or LAB.
-        sample: kind and bits of one sample, as in uint8 or float32.
-        bands: number of samples of one pixel.
-        extra: number of bands that are neither colours nor alpha.
-        alpha: how the file says that a pixel is transparent; a key is one transparent value.
+        colours: Gray, palette, RGB, CMYK, YCbCr or LAB.
+        sample: Kind and bits of one sample, as in uint8 or float32.
+        bands: Number of samples of one pixel.
+        extra: Number of bands that are neither colours nor alpha.
+        alpha: How the file says that a pixel is transparent; a key is one transparent value.
         white_is_zero: True where the least value is white, as in TIFF with photometric 0.
         lossy: True where compression changes values.
         swapped: True where Pillow reads the bytes of a sample in the wrong order.
-        misread: what the decoder is known to get wrong about the file; empty where nothing is.
+        misread: Known decoder error about the file; empty where there is none.
     """
 
     colours: str

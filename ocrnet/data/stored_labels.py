@@ -32,11 +32,11 @@ class StoredLabels:
     """A label map as its file stores it.
 
     Args:
-        header: what the file says about itself.
-        values: ids or palette indexes (H, W), or colours (H, W, 3).
-        colours: the colour that a viewer shows for each stored value of a palette or gray file of
+        header: Header of the file.
+        values: Ids or palette indexes (H, W), or colours (H, W, 3).
+        colours: The colour that a viewer shows for each stored value of a palette or gray file of
             8 bits or less; None for other files.
-        clear: the stored values that a viewer shows as transparent.
+        clear: The stored values that a viewer shows as transparent.
     """
 
     header: Header
@@ -54,7 +54,7 @@ def decode_label_map(
     of them.
 
     Raises:
-        DataError: it cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
+        DataError: It cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
     """
     with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
@@ -77,7 +77,7 @@ def checked_label_map(
     """Read a label map as `decode_label_map` does, and refuse what it leaves to its caller.
 
     Raises:
-        DataError: as `read_raw_label_map`.
+        DataError: The file cannot be decoded, is rotated while `exif` is error, or is compressed lossily.
     """
     labels = decode_label_map(path, exif=exif, max_pixels=max_pixels)
     check_rotation(path, labels.header, exif)

@@ -20,7 +20,7 @@ def check_rotation(path: Path, header: Header, exif: Exif) -> None:
     """Refuse a file with a rotation flag while `exif` is error.
 
     Raises:
-        DataError: it has one.
+        DataError: It has one.
     """
     if header.orientation != 1 and exif == "error":
         raise DataError(

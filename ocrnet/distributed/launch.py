@@ -50,9 +50,9 @@ def launch(job: RankJob) -> None:
     A signal that ends this process ends the ranks first.
 
     Raises:
-        ParamsError: there are too few CUDA devices, or too few images for each process.
-        OcrnetError: what a rank met.
-        RuntimeError: what else a rank met, with its traceback.
+        ParamsError: There are too few CUDA devices, or too few images for each process.
+        OcrnetError: A rank failed with this error.
+        RuntimeError: A rank failed otherwise; with its traceback if it left one.
     """
     processes = job.processes
     job.check(devices=torch.cuda.device_count())
@@ -81,12 +81,12 @@ def check_devices(section: str, processes: int, *, devices: int) -> None:
     """Refuse more processes than there are CUDA devices.
 
     Args:
-        section: of the params that ask for the processes.
-        processes: how many.
-        devices: how many CUDA devices there are; none means that the CPU trains.
+        section: Section of the params that sets the number of processes.
+        processes: How many.
+        devices: How many CUDA devices there are; none means that the CPU trains.
 
     Raises:
-        ParamsError: in one line.
+        ParamsError: In one line.
     """
     if 0 < devices < processes:
         raise ParamsError(

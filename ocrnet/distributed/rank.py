@@ -47,8 +47,8 @@ def main(folder: Path, parent: int) -> int:
     """Take this process's part in a training and return the exit code.
 
     Args:
-        folder: describes the training, and takes a note of what fails.
-        parent: the process that started this one.
+        folder: Describes the training, and takes a note of what fails.
+        parent: The process that started this one.
     """
     # The process that started the ranks ends them; an interrupt from the keyboard needs no traceback of each.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

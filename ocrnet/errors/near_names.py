@@ -68,9 +68,9 @@ def hint_for_key(section: str, name: str, known: Mapping[str, Iterable[str]]) ->
     """Return what an unknown key of the params was meant to be, as a sentence that begins with a space.
 
     Args:
-        section: of the key; empty at the top.
-        name: of the key.
-        known: the keys of each section; those of the top stand under the empty name.
+        section: Section of the key; empty at the top.
+        name: Name of the key.
+        known: The keys of each section; those of the top stand under the empty name.
     """
     own = set(known.get(section, ()))
     if name.lower() in OTHER_TOOLS:

@@ -34,9 +34,9 @@ class Interval:
     """A score or a difference with its bootstrap interval.
 
     Args:
-        value: the score; nan where the class has no true pixel.
-        low: lower end; nan where too few images or groups show the class.
-        high: upper end, likewise.
+        value: The score; nan where the class has no true pixel.
+        low: Lower end; nan where too few images or groups show the class.
+        high: Upper end, likewise.
     """
 
     value: float
@@ -49,12 +49,12 @@ class Estimate:
     """The scores of an arm with their intervals.
 
     Args:
-        unit: what was resampled, `images` or `groups`.
-        units: how many of them there are.
-        classes: how many classes the mIoU is over.
-        confidence: of the intervals.
-        seeds: how many trainings the interval covers, too; 1 where they were taken as they are.
-        least: how many units an interval needs; with fewer all ends are nan.
+        unit: Unit that was resampled, `images` or `groups`.
+        units: How many of them there are.
+        classes: How many classes the mIoU is over.
+        confidence: Confidence level of the intervals, such as 0.95.
+        seeds: How many trainings the interval covers, too; 1 where they were taken as they are.
+        least: How many units an interval needs; with fewer all ends are nan.
     """
 
     miou: Interval
@@ -100,13 +100,13 @@ def compare(
     """Compare two arms by their confusion matrices per seed and test image.
 
     Args:
-        candidate: one confusion matrix per seed and image, rows truth.
-        reference: those of the other arm, with the same seeds and images in the same order.
-        groups: the group of each image. Groups are resampled whole where there are fewer of them than images.
-        resamples: how often to resample, and how often to exchange the arms.
-        confidence: of the intervals. With fewer units than it needs there are none.
-        seed: of the resampling.
-        over_seeds: whether the interval is about training anew, and not only about these models on other images. Then
+        candidate: One confusion matrix per seed and image, rows truth.
+        reference: Those of the other arm, with the same seeds and images in the same order.
+        groups: The group of each image. Groups are resampled whole where there are fewer of them than images.
+        resamples: How often to resample, and how often to exchange the arms.
+        confidence: Confidence level of the intervals, which are nan with fewer units than it needs.
+        seed: Random seed of the resampling.
+        over_seeds: Whether the interval is about training anew, and not only about these models on other images. Then
             each seed must be a training of its own.
     """
     unit, index = resampling_units(groups)
@@ -207,8 +207,8 @@ def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[s
     validation split decides, never the test split.
 
     Args:
-        val_mious: the validation mIoU per arm and seed.
-        helpful: the arms with a GAN that are shown to help.
+        val_mious: The validation mIoU per arm and seed.
+        helpful: The arms with a GAN that are shown to help.
     """
     return best_arm(val_mious, helpful or without_gan(val_mious))
 
@@ -231,8 +231,8 @@ def _scores(
     """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU.
 
     Args:
-        sums: of `_unit_sums`.
-        drawn: how often each unit is in a resample.
+        sums: Result of `_unit_sums`.
+        drawn: How often each unit is in a resample.
     """
     return np.asarray(_by_seed(sums, drawn).mean(axis=0))
 

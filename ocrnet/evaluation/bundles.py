@@ -29,9 +29,9 @@ class BundleScores:
     """What was found about some bundles on a split.
 
     Args:
-        facts: what was scored: bundles, split, protocol.
-        summary: every score, None where there is none.
-        estimate: the IoUs with their intervals.
+        facts: Bundles, split and protocol that were scored.
+        summary: Every score, None where there is none.
+        estimate: The IoUs with their intervals.
     """
 
     facts: dict[str, Any]
@@ -102,16 +102,16 @@ def score_bundles(
     """Score one bundle, or several together, on a split of prepared data.
 
     Args:
-        folders: of the bundles.
-        prepared: the data, as `prepare` writes them.
-        split: train, val or test.
-        protocol: how images are looked at, and how models are merged.
-        device: where the networks run.
-        processes: among which the images are split; each has one thread, so that the result is the same for any number.
+        folders: Folders of the bundles.
+        prepared: The data, as `prepare` writes them.
+        split: Train, val or test.
+        protocol: How images are looked at, and how models are merged.
+        device: Where the networks run.
+        processes: Among which the images are split; each has one thread, so that the result is the same for any number.
 
     Raises:
-        BundleError: a bundle is missing or damaged, or knows other classes.
-        DataError: the split has nothing to score.
+        BundleError: A bundle is missing or damaged, or knows other classes.
+        DataError: The split has nothing to score.
     """
     cards = [
         read_card(folder) for folder in folders
@@ -149,10 +149,10 @@ def count_in_processes(
     """Count every image of a split, in this process or split over several, each with its own copy of the model.
 
     Args:
-        load: loads the model; must be picklable for more than one process.
-        split: the images.
-        place: names the model in messages.
-        processes: how many; no more are started than there are images.
+        load: Loads the model; must be picklable for more than one process.
+        split: The images.
+        place: Names the model in messages.
+        processes: How many; no more are started than there are images.
     """
     count = min(processes, len(split))
     if count == 1:

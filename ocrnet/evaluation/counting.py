@@ -37,10 +37,10 @@ class Counts:
     """What was counted on a split.
 
     Args:
-        confusions: one confusion matrix per image, rows truth.
-        boundary: intersection and union of the boundary bands per class.
-        calibration: sums per confidence bin, as `calibration_counts` returns them.
-        packed: the predicted label map of each image, compressed: a large split would fill memory.
+        confusions: One confusion matrix per image, rows truth.
+        boundary: Intersection and union of the boundary bands per class.
+        calibration: Sums per confidence bin, as `calibration_counts` returns them.
+        packed: The predicted label map of each image, compressed: a large split would fill memory.
     """
 
     confusions: Int64[np.ndarray, "N K K"]

@@ -54,15 +54,15 @@ def evaluate(
     """Score every model of the params on the test split and write the files that the module names.
 
     Args:
-        data: the folder of the stages' outputs.
-        out: where to write.
-        params: says which models there are.
-        load: loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
-        recorder: takes the scores as flat names.
+        data: The folder of the stages' outputs.
+        out: Where to write.
+        params: Says which models there are.
+        load: Loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
+        recorder: Takes the scores as flat names.
 
     Raises:
-        DataError: the test split is empty, or a model has no validation score.
-        BundleError: a model is missing or knows other classes.
+        DataError: The test split is empty, or a model has no validation score.
+        BundleError: A model is missing or knows other classes.
     """
     split = read_test_split(data / "prepare")
     scores = []
@@ -88,7 +88,7 @@ def read_val_miou(folder: Path) -> float:
     """Return the validation mIoU of a trained model.
 
     Raises:
-        DataError: the file is missing or has none.
+        DataError: The file is missing or has none.
     """
     path = folder / "val_scores.json"
     if not path.exists():
@@ -146,10 +146,10 @@ def choose_images(
     """Return the test images to show: where the retrained model is worst and where it changed.
 
     Args:
-        scores: those of every model.
-        cells: the baseline and the retrained model to show.
-        split: names the images.
-        count: how many of each kind.
+        scores: Those of every model.
+        cells: The baseline and the retrained model to show.
+        split: Names the images.
+        count: How many of each kind.
     """
     by_cell = {score.cell: image_mious(score) for score in scores}
     table = pd.DataFrame(

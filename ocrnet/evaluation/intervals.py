@@ -64,9 +64,9 @@ def bootstrap_ends(
     """Return both ends of the interval of each score.
 
     Args:
-        resampled: the scores of each resample; nan where no unit of it holds the class.
-        holders: how many units hold what each score is about.
-        confidence: that the interval is to have.
+        resampled: The scores of each resample; nan where no unit of it holds the class.
+        holders: How many units hold what each score is about.
+        confidence: Confidence level of the intervals, such as 0.95.
 
     Returns:
         The lower and the upper ends, nan where too few units hold the class.
@@ -98,9 +98,9 @@ def hold_zero_unless_swaps_deny_it(
     """Widen intervals to zero where equal arms would differ as much too often.
 
     Args:
-        ends: of the intervals of differences.
-        swapped: the differences after each exchange, the first row without one.
-        confidence: of the intervals.
+        ends: Lower and upper ends of the intervals of the differences.
+        swapped: The differences after each exchange, the first row without one.
+        confidence: Confidence level of the intervals, such as 0.95.
     """
     found = swapped[0]
     tail = (1 - confidence) / 2
@@ -123,10 +123,10 @@ def add_spread_of_seeds(
     """Widen intervals over units by the luck of training.
 
     Args:
-        ends: of the intervals over images or groups, with the seeds as they are.
-        value: the mean over seeds.
-        by_seed: the differences of each seed, two seeds or more.
-        confidence: of the intervals.
+        ends: Lower and upper ends of the intervals over images or groups, with the seeds as they are.
+        value: The mean over seeds.
+        by_seed: The differences of each seed, two seeds or more.
+        confidence: Confidence level of the intervals, such as 0.95.
     """
     seeds = len(by_seed)
     student = stdtrit(seeds - 1, (1 + confidence) / 2)

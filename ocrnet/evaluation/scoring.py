@@ -121,7 +121,7 @@ def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
     """Read the test split of the prepared data, or another to score.
 
     Raises:
-        DataError: it has no image, or no pixel that is not ignored.
+        DataError: It has no image, or no pixel that is not ignored.
     """
     whole = read_manifest(folder)
     classes = ClassTable.read(folder)
@@ -146,7 +146,7 @@ class ModelScores(Counts):
     """What was counted of one model.
 
     Args:
-        val_miou: the score on the validation split by which models are chosen.
+        val_miou: The score on the validation split by which models are chosen.
     """
 
     cell: Cell
@@ -208,7 +208,7 @@ def count_split(
     """Score every image of a split, or some rows of it, one at a time and each at its own size.
 
     Raises:
-        BundleError: the model, which `place` names, knows other classes than the split has.
+        BundleError: The model, which `place` names, knows other classes than the split has.
     """
     known, classes = segmenter.class_table.class_names, split.classes
     if known != classes.class_names:
@@ -230,8 +230,8 @@ def score_model(
     """Score a model on every test image.
 
     Raises:
-        BundleError: the model knows other classes than the split has.
-        DataError: the images scored are not as many as the split has.
+        BundleError: The model knows other classes than the split has.
+        DataError: The images scored are not as many as the split has.
     """
     images = count_split(segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio)
     counts = _all_images(images, split, cell.stage)
@@ -245,8 +245,8 @@ def score_ensemble(
     """Score the models of one arm, loaded as one segmenter, on every test image.
 
     Raises:
-        BundleError: they know other classes than the split has.
-        DataError: the images scored are not as many as the split has.
+        BundleError: They know other classes than the split has.
+        DataError: The images scored are not as many as the split has.
     """
     place = " + ".join(cell.stage for cell in cells)
     images = count_split(segmenter, split, place=place, boundary_ratio=boundary_ratio)

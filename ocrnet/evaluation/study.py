@@ -34,14 +34,14 @@ class Outcome:
     """The comparison of the arms.
 
     Args:
-        arm_scores: per arm, the mean over its seeds of each class's IoU and, last, of the mIoU.
-        val_mious: the validation mIoU per arm and seed.
-        against_baseline: every other arm against the baseline.
-        against_rival: every other arm against the best arm without a GAN.
-        rival: the best arm without a GAN on the test images.
-        shown: the arm that the report puts beside the baseline.
-        challenger: the model to register.
-        helps: whether the challenger is of an arm with a GAN.
+        arm_scores: Per arm, the mean over its seeds of each class's IoU and, last, of the mIoU.
+        val_mious: The validation mIoU per arm and seed.
+        against_baseline: Every other arm against the baseline.
+        against_rival: Every other arm against the best arm without a GAN.
+        rival: The best arm without a GAN on the test images.
+        shown: The arm that the report puts beside the baseline.
+        challenger: The model to register.
+        helps: Whether the challenger is of an arm with a GAN.
     """
 
     arm_scores: dict[str, tuple[float, ...]]
@@ -109,10 +109,10 @@ def compare_arms(
     """Compare arms, one of them the baseline and at least one other.
 
     Args:
-        stacks: per arm, a confusion matrix per seed and test image.
-        val_mious: the validation mIoU per arm and seed, seeds in the order of the stacks.
-        groups: of the test images.
-        params: of the bootstrap.
+        stacks: Per arm, a confusion matrix per seed and test image.
+        val_mious: The validation mIoU per arm and seed, seeds in the order of the stacks.
+        groups: Group of each test image.
+        params: Settings of the bootstrap.
     """
 
     def against(arm: str, reference: str) -> Comparison:

@@ -77,8 +77,8 @@ def difference(interval: Interval, unit: str = "images") -> str:
     """Return a difference with its interval, in points.
 
     Args:
-        interval: a difference of shares.
-        unit: what there are too few of where there is no interval, `images` or `groups`.
+        interval: A difference of shares.
+        unit: Unit named where there are too few for an interval, `images` or `groups`.
 
     >>> difference(Interval(0.05, -0.011, 0.1)), difference(Interval(0.05, math.nan, math.nan))
     ('+5.0 [-1.1, +10.0]', '+5.0 [too few images]')

@@ -24,7 +24,7 @@ def design_class(arch: str) -> "type[Design]":
     """Return a design.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: The name is unknown.
     """
     if arch not in DESIGNS:
         raise ValueError(f"train_gan.arch {arch!r} is unknown. Known: {', '.join(DESIGNS)}.")

@@ -18,10 +18,10 @@ class Check:
     """One condition: what was found, what is allowed, and whether that holds.
 
     Args:
-        name: what is looked at.
-        found: a difference, a share, a ratio, a number, or 1 for yes and 0 for no.
-        rule: how `found` must stand to `allowed`.
-        kind: in which unit people read it.
+        name: Name of the quantity, such as `IoU crack`.
+        found: A difference, a share, a ratio, a number, or 1 for yes and 0 for no.
+        rule: How `found` must stand to `allowed`.
+        kind: In which unit people read it.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Decision:
     """What the gate says.
 
     Args:
-        checks: every condition; all must hold.
-        figures: what the checks rest on, as JSON takes it.
+        checks: Every condition; all must hold.
+        figures: Values that the checks are based on, ready for JSON.
     """
 
     checks: tuple[Check, ...]
@@ -126,7 +126,7 @@ def basis_words(drawn: Mapping[str, Any]) -> str:
     """Return what the interval rests on, or why there is none.
 
     Args:
-        drawn: the entry `bootstrap` of the figures.
+        drawn: The entry `bootstrap` of the figures.
     """
     if drawn["units"] < drawn["least_units"]:
         return shortage_words(drawn["units"], drawn["unit"], drawn["least_units"])
@@ -139,9 +139,9 @@ def interval_words(
     """Return a score with its interval in percent.
 
     Args:
-        interval: a score or a difference, as shares; ends that are nan or None are not there.
-        signed: whether a plus sign stands before what is above zero.
-        unit: what there are too few of where there is no interval, `images` or `groups`.
+        interval: A score or a difference, as shares; ends that are nan or None are not there.
+        signed: Whether a plus sign stands before what is above zero.
+        unit: Unit named where there are too few for an interval, `images` or `groups`.
 
     >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
     '+2.0 [+1.0, +3.4]'

@@ -29,12 +29,12 @@ class Candidate:
     """What the gate knows of a model.
 
     Args:
-        name: what messages call it: `version 3`.
-        ids: of the test images, in the order of `groups` and `confusions`.
-        groups: the group of each image.
-        confusions: one confusion matrix per image, rows truth.
-        calibration_error: of the top label, over all valid pixels.
-        weights_sha256: of the weights that were scored.
+        name: Name in messages, such as `version 3`.
+        ids: Ids of the test images, in the order of `groups` and `confusions`.
+        groups: The group of each image.
+        confusions: One confusion matrix per image, rows truth.
+        calibration_error: Calibration error of the top label, over all valid pixels.
+        weights_sha256: SHA-256 of the weights that were scored.
     """
 
     name: str
@@ -58,16 +58,16 @@ def decide(
     """Decide whether the challenger is promoted.
 
     Args:
-        challenger: the model that asks.
-        champion: the model in force, scored on the same test images; None where there is none.
-        class_names: in the order of class ids.
-        latency: the challenger's as a ratio to the champion's, per device on which both were measured.
-        limits: what is allowed.
-        statistics: of the bootstrap: resamples, confidence and seed.
-        first: whether a first model was asked for.
+        challenger: The model that asks.
+        champion: The model in force, scored on the same test images; None where there is none.
+        class_names: In the order of class ids.
+        latency: The challenger's as a ratio to the champion's, per device on which both were measured.
+        limits: Limits that the challenger must keep.
+        statistics: Settings of the bootstrap: resamples, confidence and seed.
+        first: Whether a first model was asked for.
 
     Raises:
-        DataError: the two were scored on other images, groups or classes.
+        DataError: The two were scored on other images, groups or classes.
     """
     if champion is None:
         return _decide_first(
@@ -152,7 +152,7 @@ def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
     """Refuse to pair what does not belong together: the interval would be about nothing.
 
     Raises:
-        DataError: images, groups or classes differ.
+        DataError: Images, groups or classes differ.
     """
     both = f"{challenger.name} and {champion.name}"
     if challenger.confusions.shape != champion.confusions.shape:

@@ -19,13 +19,13 @@ class Ensemble:
     """Segmenters of one class table and one protocol; architecture, normalisation and decoding may differ.
 
     Attributes:
-        class_table: of all members.
-        weights_sha256: of the members' own, in their order.
-        protocol: of all members; its merge mode merges the members too.
+        class_table: Class table of all members.
+        weights_sha256: SHA-256 of the members' own hashes, in their order.
+        protocol: Protocol of all members; its merge mode merges the members too.
 
     Raises:
-        BundleError: two members know other classes.
-        ValueError: two members have other protocols.
+        BundleError: Two members know other classes.
+        ValueError: Two members have other protocols.
     """
 
     def __init__(self, members: Sequence[Segmenter]) -> None:
@@ -56,7 +56,7 @@ class Ensemble:
         """Return the label map of a raw image file, at the file's size; each member decodes it in its own way.
 
         Raises:
-            DataError: the file cannot be decoded.
+            DataError: The file cannot be decoded.
         """
         merger = self._merger
         views = (member.scores_of_file(path, merger=merger) for member in self._members)
@@ -74,7 +74,7 @@ def load_segmenters(
     """Load one bundle as a segmenter, or several as an ensemble.
 
     Raises:
-        BundleError: a bundle is missing, damaged or foreign, or knows other classes than another.
+        BundleError: A bundle is missing, damaged or foreign, or knows other classes than another.
     """
     members = [load_segmenter(folder, device=device, protocol=protocol) for folder in folders]
     return members[0] if len(members) == 1 else Ensemble(members)

@@ -20,11 +20,11 @@ class Segmenter:
     """A trained model with what it needs to take an image as it is.
 
     Attributes:
-        class_table: names, palette and ignored id of the classes it knows.
-        decoding: what `prepare` did to the raw images it was trained on.
-        weights_sha256: of the weights it runs.
-        protocol: how it looks at an image: by default whole.
-        name: what messages call it: the folder of its bundle.
+        class_table: Names, palette and ignored id of the classes it knows.
+        decoding: How `prepare` treated the raw images it was trained on.
+        weights_sha256: SHA-256 of its weights.
+        protocol: How it looks at an image: by default whole.
+        name: Name in messages.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Segmenter:
         The image is decoded and resized as `prepare` did with the training data.
 
         Raises:
-            DataError: the file cannot be decoded.
+            DataError: The file cannot be decoded.
         """
         return labels(self.scores_of_file(path))
 
@@ -72,7 +72,7 @@ class Segmenter:
 
         Args:
             image: RGB.
-            merger: that of an ensemble which merges further; by default that of the protocol.
+            merger: Merger of an enclosing ensemble; by default that of the protocol.
         """
         pixels = (
             torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
@@ -86,7 +86,7 @@ class Segmenter:
         """Return the scores of a raw image file, at the file's size.
 
         Raises:
-            DataError: the file cannot be decoded.
+            DataError: The file cannot be decoded.
         """
         decoding = self.decoding
         image = read_image(
@@ -124,7 +124,7 @@ def load_segmenter(
     """Load the segmenter of a bundle.
 
     Raises:
-        BundleError: the bundle is missing, damaged or foreign.
+        BundleError: The bundle is missing, damaged or foreign.
     """
     model, card = load_bundle(folder)
     return Segmenter(model, card, device=device, protocol=protocol, name=folder.as_posix())

@@ -28,13 +28,13 @@ class Protocol:
     Args:
         window: (height, width) of a sliding window, in pixels of the scaled image; None scores whole images. An image
             smaller than the window is padded, and the padding cut off before anything is resized or scored.
-        overlap: share of a window that the next one covers again; the last one ends at the border.
-        scales: sizes at which the image is scored, as shares of its own.
-        flip: whether the mirrored view is scored too.
-        merge: a name in `MERGERS`.
+        overlap: Share of a window that the next one covers again; the last one ends at the border.
+        scales: Sizes at which the image is scored, as shares of its own.
+        flip: Whether the mirrored view is scored too.
+        merge: A name in `MERGERS`.
 
     Raises:
-        ParamsError: a value is out of range.
+        ParamsError: A value is out of range.
     """
 
     window: tuple[int, int] | None = None
@@ -90,8 +90,8 @@ class Protocol:
         """Return the merged scores of a normalised image at its size, as `merger` enters them.
 
         Args:
-            model: in eval mode.
-            image: of any size.
+            model: In eval mode.
+            image: Normalised image of any size.
             merger: `self.merger`, or that of an ensemble which merges further.
         """
         size = (image.shape[-2], image.shape[-1])

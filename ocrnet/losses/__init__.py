@@ -31,14 +31,14 @@ def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any
     """Build a loss of `LOSSES`, or a weighted sum of several.
 
     Args:
-        text: names joined by "+", each with an optional weight.
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
-        options: of `OPTIONS`, those that a loss does not know are left out.
+        text: Names joined by "+", each with an optional weight.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
+        options: Options in `OPTIONS`; a loss ignores those it does not have.
 
     Raises:
-        ParamsError: the text cannot be read or a name is unknown.
-        ValueError: an option is unknown.
+        ParamsError: The text cannot be read or a name is unknown.
+        ValueError: An option is unknown.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:

@@ -13,8 +13,8 @@ class Loss(nn.Module):
     """Base of the losses in `ocrnet.losses.LOSSES`.
 
     Args:
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
     """
 
     def __init__(self, *, num_classes: int, ignore_index: int) -> None:
@@ -31,12 +31,12 @@ class Loss(nn.Module):
         """Return the loss of the whole batch, in float32.
 
         Args:
-            logits: of the size of the label maps.
-            label_maps: class ids.
-            sample_weights: what each image counts, 1 without them; an image of weight 2 is as two equal ones.
+            logits: Logits at the size of the label maps.
+            label_maps: Class ids.
+            sample_weights: Weight of each image; None gives each 1. An image of weight 2 counts as two equal ones.
 
         Raises:
-            DataError: a label is neither a class nor ignored.
+            DataError: A label is neither a class nor ignored.
         """
         check_labels(label_maps, num_classes=self.num_classes, ignore_index=self.ignore_index)
         if sample_weights is None:  # a product with 1 leaves every number as it is, to the bit
@@ -69,9 +69,9 @@ class PixelLoss(Loss):
     """A mean over pixels of a function of their cross-entropy, each pixel weighted by its class.
 
     Args:
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
-        class_weights: one weight per class, or None for equal ones.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
+        class_weights: One weight per class, or None for equal ones.
     """
 
     class_weights: Tensor | None

@@ -14,10 +14,10 @@ class Focal(PixelLoss):
     exactly `ce`; the paper divides by the number of foreground boxes.
 
     Args:
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
-        class_weights: one weight per class, the paper's alpha, or None for equal ones.
-        gamma: how fast easy pixels fade, 0 or more.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
+        class_weights: One weight per class, the paper's alpha, or None for equal ones.
+        gamma: How fast easy pixels fade, 0 or more.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ def check_labels(label_maps: Int[Tensor, "B H W"], *, num_classes: int, ignore_i
     """Refuse a label that is neither a class nor ignored.
 
     Raises:
-        DataError: naming the first such value.
+        DataError: Naming the first such value.
     """
     wrong = (label_maps != ignore_index) & ((label_maps < 0) | (label_maps >= num_classes))
     if bool(torch.any(wrong)):

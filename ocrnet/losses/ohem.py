@@ -18,12 +18,12 @@ class OhemCrossEntropy(PixelLoss):
     cross-entropy alone, as p = exp(-loss): no softmax and no full sort.
 
     Args:
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
-        class_weights: one weight per class, applied after the choice of pixels; the mean is divided by the
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
+        class_weights: One weight per class, applied after the choice of pixels; the mean is divided by the
             weights' sum over kept pixels.
-        threshold: a pixel is hard when the probability of its class is at most this.
-        min_kept: at least so many pixels of the batch (of all ranks together) are kept, the hardest ones.
+        threshold: A pixel is hard when the probability of its class is at most this.
+        min_kept: At least so many pixels of the batch (of all ranks together) are kept, the hardest ones.
     """
 
     def __init__(

@@ -39,11 +39,11 @@ class OfficialOhem(OhemCrossEntropy):
     """Plain mean of the weighted cross-entropy over hard pixels, chosen strictly.
 
     Args:
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
-        class_weights: one weight per class, applied after the choice of pixels.
-        threshold: a pixel is hard when the probability of its class is below this.
-        min_kept: at least so many pixels of the batch are kept if there are more.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
+        class_weights: One weight per class, applied after the choice of pixels.
+        threshold: A pixel is hard when the probability of its class is below this.
+        min_kept: At least so many pixels of the batch are kept if there are more.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ class WeightedSum(Loss):
     """The sum of losses times their weights; the labels are checked once.
 
     Args:
-        terms: weights and losses, all of the same classes.
+        terms: Weights and losses, all of the same classes.
     """
 
     def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:

@@ -30,14 +30,14 @@ def build_segmenter(
     """Build an untrained segmenter.
 
     Args:
-        arch: a name in `ARCHS`.
-        backbone: a timm model that gives features.
-        num_classes: how many classes the logits have.
-        norm: a name in `ocrnet.models.norms.NORMS`.
-        options: of `OPTIONS`, those that the architecture does not know are left out.
+        arch: A name in `ARCHS`.
+        backbone: A timm model that gives features.
+        num_classes: How many classes the logits have.
+        norm: A name in `ocrnet.models.norms.NORMS`.
+        options: Options in `OPTIONS`; an architecture ignores those it does not have.
 
     Raises:
-        ValueError: the architecture, the backbone, the norm or an option is unknown.
+        ValueError: The architecture, the backbone, the norm or an option is unknown.
     """
     if arch not in ARCHS:
         raise ValueError(f"model.arch {arch!r} is unknown. Known: {', '.join(ARCHS)}.")

@@ -37,8 +37,8 @@ class Backbone(nn.Module):
     """Base of the wrappers below.
 
     Attributes:
-        aux_channels: channels of `Features.aux`.
-        main_channels: channels of `Features.main`.
+        aux_channels: Channels of `Features.aux`.
+        main_channels: Channels of `Features.main`.
     """
 
     aux_channels: int
@@ -126,7 +126,7 @@ def build_backbone(name: str, *, align_corners: bool) -> Backbone:
     """Build a backbone by its timm name, with random weights.
 
     Raises:
-        ParamsError: timm has no such model, or it gives no features.
+        ParamsError: Timm has no such model, or it gives no features.
     """
     if not is_known_backbone(name):
         raise ParamsError(

@@ -25,9 +25,9 @@ class DeepLabV3(SegmentationModel):
     """A backbone with the head of DeepLabv3, and a fully convolutional auxiliary head.
 
     Args:
-        backbone: a timm model that gives features.
-        num_classes: how many classes the logits have.
-        align_corners: of the resizes in the backbone and of the logits.
+        backbone: A timm model that gives features.
+        num_classes: How many classes the logits have.
+        align_corners: Whether the resizes in the backbone and of the logits align corners.
     """
 
     def __init__(self, *, backbone: str, num_classes: int, align_corners: bool = False) -> None:
@@ -42,7 +42,7 @@ class DeepLabV3(SegmentationModel):
         """Return main and auxiliary logits at feature resolution.
 
         Raises:
-            ParamsError: a single image in training; the batch norm of the pooled branch has nothing to average over.
+            ParamsError: A single image in training; the batch norm of the pooled branch has nothing to average over.
         """
         pooled_norm = self.head[0].convs[-1][2]
         if len(images) == 1 and isinstance(pooled_norm, nn.BatchNorm2d) and pooled_norm.training:

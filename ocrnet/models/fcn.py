@@ -16,9 +16,9 @@ class FCN(SegmentationModel):
     """A backbone with a fully convolutional head, and another one as auxiliary head.
 
     Args:
-        backbone: a timm model that gives features.
-        num_classes: how many classes the logits have.
-        align_corners: of every bilinear resize.
+        backbone: A timm model that gives features.
+        num_classes: How many classes the logits have.
+        align_corners: Whether every bilinear resize aligns corners.
     """
 
     def __init__(self, *, backbone: str, num_classes: int, align_corners: bool = False) -> None:

@@ -103,9 +103,9 @@ class PixelClassifier:
     """What the head does to each pixel, given an image's regions.
 
     Args:
-        head: whose weights are folded, once.
-        key: of each region, [B, D, K].
-        context: what each region contributes to a pixel's context before the activation, [B, M, K].
+        head: OCR head whose weights are folded, once.
+        key: Key of each region, [B, D, K].
+        context: Contribution of each region to a pixel's context before the activation, [B, M, K].
     """
 
     def __init__(self, head: "OCRHead", *, key: Tensor, context: Tensor) -> None:

@@ -20,10 +20,10 @@ class Form:
     """What differs between released heads.
 
     Args:
-        aux_width: channels of the auxiliary head where it has a feature map of its own.
-        shared_kernel: of the auxiliary head where it looks at the same map as the main head.
-        negative_slope: of the activations; 0 is ReLU.
-        aux_dropout: whether the auxiliary head has the dropout too, where it has a map of its own.
+        aux_width: Channels of the auxiliary head where it has a feature map of its own.
+        shared_kernel: Kernel size of the auxiliary head where it takes the same feature map as the main head.
+        negative_slope: Negative slope of the activations; 0 is ReLU.
+        aux_dropout: Whether the auxiliary head has the dropout too, where it has a map of its own.
     """
 
     aux_width: int = 512

@@ -20,8 +20,8 @@ class _Tail(nn.Module):
     """What some of timm's norms do after norming; nothing in plain ones.
 
     Attributes:
-        drop: a dropout.
-        act: an activation.
+        drop: A dropout.
+        act: An activation.
     """
 
     drop: nn.Module
@@ -123,7 +123,7 @@ def freeze_backbone_norms(model: nn.Module) -> None:
     """Freeze the backbone's batch norms; those of the heads, which start from random weights, learn.
 
     Raises:
-        ParamsError: the model has no backbone.
+        ParamsError: The model has no backbone.
     """
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, nn.Module):

@@ -29,12 +29,12 @@ def apply_norm(model: "nn.Module", norm: str) -> None:
     """Exchange the batch norms of a model, in place.
 
     Args:
-        model: as its constructor left it.
-        norm: a name in `NORMS`.
+        model: Model as its constructor left it.
+        norm: A name in `NORMS`.
 
     Raises:
-        ValueError: the name is unknown.
-        ParamsError: the policy needs a backbone and the model has none.
+        ValueError: The name is unknown.
+        ParamsError: The policy needs a backbone and the model has none.
     """
     if norm not in NORMS:
         raise ValueError(f"model.norm {norm!r} is unknown. Known: {', '.join(NORMS)}.")

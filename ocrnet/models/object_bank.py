@@ -41,13 +41,13 @@ class ObjectBank(SegmentationModel):
     """A backbone with the object-bank head, and the auxiliary head of OCRNet.
 
     Args:
-        backbone: a timm model that gives features.
-        num_classes: how many classes the logits have.
-        mid_channels: width of pixel representations and prototypes.
-        key_channels: width of queries and keys.
-        prototypes: how many the bank holds.
-        dropout: rate before the classifier.
-        align_corners: of every bilinear resize.
+        backbone: A timm model that gives features.
+        num_classes: How many classes the logits have.
+        mid_channels: Width of pixel representations and prototypes.
+        key_channels: Width of queries and keys.
+        prototypes: How many the bank holds.
+        dropout: Rate before the classifier.
+        align_corners: Whether every bilinear resize aligns corners.
     """
 
     def __init__(

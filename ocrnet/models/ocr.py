@@ -41,16 +41,16 @@ class OCRNet(SegmentationModel):
     """A backbone with the OCR head.
 
     Args:
-        backbone: a timm model that gives features.
-        num_classes: how many classes the logits have.
-        mid_channels: width of pixel and region representations (512 in the paper).
-        key_channels: width of queries, keys and values (256 in the paper).
-        dropout: rate before the classifier.
-        align_corners: of every bilinear resize.
-        form: a name in `FORMS`.
+        backbone: A timm model that gives features.
+        num_classes: How many classes the logits have.
+        mid_channels: Width of pixel and region representations (512 in the paper).
+        key_channels: Width of queries, keys and values (256 in the paper).
+        dropout: Rate before the classifier.
+        align_corners: Whether every bilinear resize aligns corners.
+        form: A name in `FORMS`.
 
     Raises:
-        ValueError: the form is unknown.
+        ValueError: The form is unknown.
     """
 
     def __init__(

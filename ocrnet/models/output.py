@@ -22,7 +22,7 @@ class SegmentationModel(nn.Module):
     """Base of the architectures in `ocrnet.models.ARCHS`.
 
     Attributes:
-        align_corners: how logits are brought to the size of the image.
+        align_corners: How logits are brought to the size of the image.
     """
 
     align_corners: bool
@@ -67,8 +67,8 @@ def full_size_logits(
     """Return logits at the size of normalised images of any size.
 
     Args:
-        model: sees them padded at the right and the bottom where they are smaller than it takes.
-        images: all of one size.
+        model: Sees them padded at the right and the bottom where they are smaller than it takes.
+        images: All of one size.
         least: (height, width) to pad to.
     """
     height, width = images.shape[-2:]

@@ -20,9 +20,9 @@ class UNet(SegmentationModel):
     """A U-Net without backbone and auxiliary head; the widths of its levels double from one to the next.
 
     Args:
-        num_classes: how many classes the logits have.
-        mid_channels: width of the level at a quarter of the image, a multiple of 4: 256 in the paper.
-        align_corners: of every bilinear resize.
+        num_classes: How many classes the logits have.
+        mid_channels: Width of the level at a quarter of the image, a multiple of 4: 256 in the paper.
+        align_corners: Whether every bilinear resize aligns corners.
 
     Raises:
         ParamsError: `mid_channels` is no multiple of 4.

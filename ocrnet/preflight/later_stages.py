@@ -23,8 +23,8 @@ def check_outlook(prepared: Path, params: Params) -> None:
     """Hold the prepared files against what later stages need.
 
     Args:
-        prepared: the folder of the manifest.
-        params: with `select.calibrate_on` and `synthesize.operations`.
+        prepared: The folder of the manifest.
+        params: With `select.calibrate_on` and `synthesize.operations`.
 
     Raises:
         DataError: E131 or E132, a line each.

@@ -27,7 +27,7 @@ def check_component_names(params: Params) -> None:
     """Check the names of components and of weights that the params give.
 
     Raises:
-        ParamsError: with one line per wrong name.
+        ParamsError: With one line per wrong name.
     """
     checks: list[tuple[str, str, Iterable[str]]] = [
         ("data.source", params.data.source, SOURCES),

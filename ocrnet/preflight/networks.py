@@ -26,12 +26,12 @@ def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
     """Build the segmenter, run it on a crop and on images, and load its weights where they are a file.
 
     Args:
-        params: what names it.
-        sizes: of images that it is to take whole.
+        params: Parameters that name the segmenter.
+        sizes: (height, width) of images that it must take whole.
 
     Raises:
-        ParamsError: it cannot be built, cannot take a size, or timm has no weights of its backbone.
-        BundleError: the file cannot be read or does not fit.
+        ParamsError: It cannot be built, cannot take a size, or timm has no weights of its backbone.
+        BundleError: The file cannot be read or does not fit.
     """
     pretrained = params.model.pretrained
     if pretrained is True:
@@ -49,8 +49,8 @@ def try_extractor(params: Params) -> None:
     """Load the weights of `select.extractor` where they are a file, and look for timm's where they are asked for.
 
     Raises:
-        ParamsError: timm has none.
-        BundleError: the file cannot be read or does not fit.
+        ParamsError: Timm has none.
+        BundleError: The file cannot be read or does not fit.
     """
     choice = parse_extractor(params.select.extractor)
     if choice.kind == TIMM and choice.weights == DOWNLOAD:

@@ -16,11 +16,11 @@ def check_crops(params: Params, sizes: Iterable[Size]) -> None:
     """Hold the crops of both trainings against the sizes of the images, and warn where most of a crop stays empty.
 
     Args:
-        params: with `data.crop_size`, `train_gan.crop_size` and the largest scale of `train.scale_range`.
-        sizes: of the images as the trainings see them, height and width.
+        params: With `data.crop_size`, `train_gan.crop_size` and the largest scale of `train.scale_range`.
+        sizes: (height, width) of the images as the trainings see them.
 
     Raises:
-        ParamsError: no image fills a tenth of a crop, even at its largest scale; one line per crop.
+        ParamsError: No image fills a tenth of a crop, even at its largest scale; one line per crop.
     """
     known = sorted(set(sizes))
     if not known:

@@ -50,8 +50,8 @@ def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[st
     """Return for each row the id of the first row with its picture, or "" where it is alone.
 
     Args:
-        table: rows with id, image_sha256, dhash, height and width; unreadable ones have no hash.
-        thumbnails: by id.
+        table: Rows with id, image_sha256, dhash, height and width; unreadable ones have no hash.
+        thumbnails: Thumbnails by id.
     """
     first: dict[str, str] = {}
     readable = table[table["image_sha256"].notna()]
@@ -72,7 +72,7 @@ def copies_across(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose picture stands in another split too.
 
     Args:
-        table: rows with id, split and copy_of.
+        table: Rows with id, split and copy_of.
     """
     copies = table[(table["copy_of"] != "") & table["split"].notna()]
     splits = copies.groupby("copy_of")["split"].transform("nunique")
@@ -83,7 +83,7 @@ def leak_lines(table: pd.DataFrame) -> list[str]:
     """Return a line (E113) per pair of splits that share pictures.
 
     Args:
-        table: rows with id, split, image and copy_of.
+        table: Rows with id, split, image and copy_of.
     """
     lines = []
     copies = copies_across(table)
@@ -105,7 +105,7 @@ def contradiction_lines(table: pd.DataFrame) -> list[str]:
     """Return a line for each picture that stands twice and is labelled in two ways.
 
     Args:
-        table: rows with image, label_map, copy_of and label_pixels_sha256.
+        table: Rows with image, label_map, copy_of and label_pixels_sha256.
     """
     lines = []
     for _, rows in table[table["copy_of"] != ""].groupby("copy_of", sort=True):

@@ -50,10 +50,10 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
     """Return the findings of one code.
 
     Args:
-        code: what is wrong.
-        ids: the rows that fail; empty where the set as a whole does.
-        table: the scan.
-        params: what the data is held against.
+        code: Code of the finding.
+        ids: The rows that fail; empty where the set as a whole does.
+        table: The scan.
+        params: Parameters that the data is compared with.
     """
     failing = table[table["id"].isin(ids)]
     return [

@@ -35,7 +35,7 @@ def group_of(item: str, pattern: str | None) -> str:
     """Return the group of an id: the first group of the regex, or the id itself without one.
 
     Raises:
-        DataError: the regex does not match.
+        DataError: The regex does not match.
     """
     if pattern is None:
         return item

@@ -42,10 +42,10 @@ class Entry:
     """Something under the raw folder that is not a plain folder.
 
     Args:
-        path: as the system names it, with the raw folder before it.
-        parts: names below the raw folder, normalised (NFC): what the same name on another system is equal to.
-        kind: what it is.
-        is_hidden: whether a part of its path starts with a dot or is the name of what a tool makes.
+        path: Path as the system names it, with the raw folder before it.
+        parts: Names below the raw folder, normalised (NFC): what the same name on another system is equal to.
+        kind: Kind of entry.
+        is_hidden: Whether a part of its path starts with a dot or is the name of what a tool makes.
     """
 
     path: Path
@@ -58,9 +58,9 @@ class Inventory:
     """The entries of a raw folder and what became of each.
 
     Attributes:
-        root: the raw folder.
-        entries: all that is there, sorted by path.
-        findings: what is wrong with entries, a line each that starts with its code.
+        root: The raw folder.
+        entries: All that is there, sorted by path.
+        findings: Problems with entries, a line each that starts with its code.
     """
 
     def __init__(self, root: Path) -> None:
@@ -109,8 +109,8 @@ class Inventory:
         """Note that a file is read.
 
         Args:
-            path: a file of the raw folder.
-            role: what it is read as, in the plural: images, label maps, lists.
+            path: A file of the raw folder.
+            role: What it is read as, in the plural: images, label maps, lists.
         """
         assert self.can_use(path), path
         self._used[path] = role
@@ -125,8 +125,8 @@ class Inventory:
         """Leave out all entries of which nothing is told yet.
 
         Args:
-            reason: why.
-            keep: paths of entries that stay as they are.
+            reason: Why.
+            keep: Paths of entries that stay as they are.
         """
         kept = set(keep)
         for entry in self.open_entries():
@@ -155,7 +155,7 @@ class Inventory:
         """Refuse the set where something is wrong.
 
         Raises:
-            DataError: with a line per finding.
+            DataError: With a line per finding.
         """
         if self.findings:
             raise DataError("\n".join(self.findings))
@@ -164,7 +164,7 @@ class Inventory:
         """Hold what is told against what is there.
 
         Raises:
-            RuntimeError: something is told twice or not at all, which is a bug of the source.
+            RuntimeError: Something is told twice or not at all, which is a bug of the source.
         """
         told = [*self._used, *self._left]
         if sorted(told) != sorted(self._by_path):

@@ -33,11 +33,11 @@ class LabelRules:
     """How raw ids and colours become class ids; made by `label_rules`.
 
     Args:
-        ids: class id, or the ignored id, of each known raw id.
-        colours: the same of each known colour.
-        merged: the classes that another raw id is sent to, by id; that id is not itself.
-        reading: what the values of a file with one band are.
-        named_ids: the ids that `data.label_map` names.
+        ids: Class id, or the ignored id, of each known raw id.
+        colours: The same of each known colour.
+        merged: The classes that another raw id is sent to, by id; that id is not itself.
+        reading: How the values of a file with one band are read.
+        named_ids: The ids that `data.label_map` names.
         check_palettes: True where the colours of a palette file must not contradict its ids.
     """
 
@@ -60,7 +60,7 @@ def label_rules(data: DataParams) -> LabelRules:
     """Read the rules from `data.label_map`, `data.classes`, `data.ignore_index` and `data.palette`.
 
     Raises:
-        ParamsError: a key of the label map is neither an id nor "r,g,b", or two keys are one value
+        ParamsError: A key of the label map is neither an id nor "r,g,b", or two keys are one value
             and name different classes.
     """
     mentioned, colours = _keys(data)
@@ -122,7 +122,7 @@ def parse_raw_value(key: int | str) -> int | Colour:
     """Read a key of `data.label_map`: an id, negative ones too, or a colour written "r,g,b".
 
     Raises:
-        ParamsError: it is neither.
+        ParamsError: It is neither.
     """
     parts = [part.strip() for part in str(key).split(",")]
     if len(parts) == 1 and parts[0].removeprefix("-").isdecimal():
@@ -164,7 +164,7 @@ def to_class_ids(raw: npt.NDArray[Any], rules: LabelRules) -> npt.NDArray[np.uin
     """Turn a raw label map into class ids.
 
     Raises:
-        DataError: it holds a value that the rules do not know.
+        DataError: It holds a value that the rules do not know.
     """
     packed = _pack(raw) if raw.ndim == 3 else raw
     known = {value: _class_of(rules, value) for value in count_values(raw)}

@@ -54,13 +54,13 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     """Write the canonical files, manifest, classes and statistics; return the manifest.
 
     Args:
-        table: the scan of validated raw files.
-        params: how files are meant and what size they get.
-        root: the folder that the table's paths are relative to.
-        out: the folder to write.
+        table: The scan of validated raw files.
+        params: How files are meant and what size they get.
+        root: The folder that the table's paths are relative to.
+        out: The folder to write.
 
     Raises:
-        DataError: a split stays empty, no training pixel shows a class, or a file changed since the scan.
+        DataError: A split stays empty, no training pixel shows a class, or a file changed since the scan.
     """
     data = params.data
     classes = ClassTable(data.classes, palette_of(data), data.ignore_index)

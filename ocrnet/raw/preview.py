@@ -27,10 +27,10 @@ def write_preview(
     """Write `preview.jpg`: per split `rows` lines of pairs, and the class colours.
 
     Args:
-        folder: a manifest folder.
-        manifest: its table.
-        classes: names and colours.
-        rows: lines per split.
+        folder: A manifest folder.
+        manifest: Its table.
+        classes: Names and colours.
+        rows: Lines per split.
     """
     blocks = []
     for split in SPLITS:

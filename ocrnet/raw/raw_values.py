@@ -37,7 +37,7 @@ def read_values(
     """Read the ids (H, W) or the colours (H, W, 3) of a label map.
 
     Raises:
-        DataError: it cannot be read, or may mean two things.
+        DataError: It cannot be read, or may mean two things.
     """
     return values_by(rules, checked_label_map(path, exif=exif, max_pixels=max_pixels), path)
 
@@ -46,7 +46,7 @@ def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
     """Return the ids (H, W) or the colours (H, W, 3) that stored values are by the rules.
 
     Raises:
-        DataError: they may mean two things, or are no colours where colours are asked for.
+        DataError: They may mean two things, or are no colours where colours are asked for.
     """
     if labels.values.ndim == 3:
         return labels.values

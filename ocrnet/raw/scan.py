@@ -81,9 +81,9 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
     """Decode every file of the items and return the table, its rows by id.
 
     Args:
-        items: what a source found.
-        data: how the files are meant.
-        root: the raw folder; paths in the table are relative to it.
+        items: Items that a source found.
+        data: How the files are meant.
+        root: The raw folder; paths in the table are relative to it.
     """
     rules = label_rules(data)
     thumbnails: dict[str, npt.NDArray[np.float32]] = {}
@@ -127,7 +127,7 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
     """Read a table that was written as CSV.
 
     Raises:
-        DataError: it is not there.
+        DataError: It is not there.
     """
     if not path.exists():
         raise DataError(f"{path}: no table of the raw files. Run `dvc repro validate`.")

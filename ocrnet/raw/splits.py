@@ -21,10 +21,10 @@ class SplitPlan:
     """Who is in which split, and what is wrong with that.
 
     Args:
-        splits: of each row; None where there is no telling.
-        groups: of each row: those of the table and, where the split is drawn, equal pictures joined.
-        refusals: what cannot be, a line each that starts with its code.
-        notes: what a user should know, a line each.
+        splits: Split of each row; None where it is undecided.
+        groups: Group of each row: that of the table, joined with others of equal pictures where the split is drawn.
+        refusals: Reasons why there is no valid split, a line each that starts with its code.
+        notes: Remarks for the user, a line each.
     """
 
     splits: tuple[str | None, ...]
@@ -41,8 +41,8 @@ def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
     """Return the split of each row, the published one or one drawn by group; `validate` and `prepare` both call it.
 
     Args:
-        table: rows with id, group, split, image and copy_of, and a column of pixels for each class.
-        params: shares and seed of the drawn split.
+        table: Rows with id, group, split, image and copy_of, and a column of pixels for each class.
+        params: Shares and seed of the drawn split.
     """
     published = bool(table["split"].notna().all())
     groups = [str(group) for group in table["group"]]
@@ -66,7 +66,7 @@ def assign_splits(table: pd.DataFrame, params: Params) -> list[str]:
     """Return the split of each row: the published one, or one drawn by group.
 
     Raises:
-        DataError: there are too few groups, or the shares leave a split without images.
+        DataError: There are too few groups, or the shares leave a split without images.
     """
     plan = plan_splits(table, params)
     if plan.refusals:
@@ -138,9 +138,9 @@ def keep_fraction(table: pd.DataFrame, *, fraction: float, seed: int) -> "pd.Ser
     group, all of them together are one group. The stretch of a smaller fraction lies inside that of a larger one.
 
     Args:
-        table: with the columns id, split and group; every row has a split.
-        fraction: of the images of each group, above 0.
-        seed: decides, with the name of the group, where its stretch lies.
+        table: With the columns id, split and group; every row has a split.
+        fraction: Share of the images of each group to keep, above 0.
+        seed: Decides, with the name of the group, where its stretch lies.
     """
     kept = pd.Series(True, index=table.index)
     train = table[table["split"] == "train"]
@@ -160,9 +160,9 @@ def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list
     """Return a line for each class that a split has no pixel of.
 
     Args:
-        table: rows with split, group and the pixels of each class; every row has a split.
-        params: names the classes.
-        published: whether the split came with the set.
+        table: Rows with split, group and the pixels of each class; every row has a split.
+        params: Names the classes.
+        published: Whether the split came with the set.
     """
     shown = _shown(table, params.data.classes)
     if not set(pixel_columns(params.data.classes)) & set(table.columns):

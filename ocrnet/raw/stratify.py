@@ -38,9 +38,9 @@ class Groups:
     """What is divided.
 
     Args:
-        names: of the groups.
-        sizes: images of each.
-        shows: whether each group shows each class.
+        names: Names of the groups.
+        sizes: Images of each.
+        shows: Whether each group shows each class.
     """
 
     names: Sequence[str]
@@ -58,10 +58,10 @@ def divide(groups: Groups, *, val_share: float, test_share: float, seed: int) ->
     """Return the split of each group.
 
     Args:
-        groups: three or more.
-        val_share: of the images, above 0.
-        test_share: of the images, above 0; the sum of both is below 1.
-        seed: decides, with the names, who is where.
+        groups: Three or more.
+        val_share: Share of the images in the validation split, above 0.
+        test_share: Share of the images in the test split, above 0; both shares sum to less than 1.
+        seed: Decides, with the names, who is where.
     """
     places = np.array([hash_place(name, seed) for name in groups.names])
     order = np.lexsort((np.array(groups.names), places))

@@ -26,11 +26,11 @@ def summarize(
     """Return the summary: verdict, findings and notes first, then what is in the set.
 
     Args:
-        table: the scan.
-        findings: what is wrong.
-        params: what the data was held against.
-        plan: who is in which split; by default that of `plan_splits`.
-        notes: what a user should know, a line each.
+        table: The scan.
+        findings: Findings of all checks.
+        params: Parameters that the data was compared with.
+        plan: Who is in which split; by default that of `plan_splits`.
+        notes: Remarks for the user, a line each.
     """
     plan = plan or plan_splits(table, params)
     verdict = "passed" if not findings else f"refused, {len(findings)} findings"

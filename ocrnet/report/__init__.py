@@ -24,10 +24,10 @@ def write_report(data: Path) -> Path:
     """Write `report.html` into `data/evaluate` from what the stages wrote, and return its path.
 
     Args:
-        data: the folder of the stages' outputs; `evaluate` has written its scores there.
+        data: The folder of the stages' outputs; `evaluate` has written its scores there.
 
     Raises:
-        DataError: a file that the report shows is missing.
+        DataError: A file that the report shows is missing.
     """
     path = data / "evaluate" / REPORT_FILE
     html = render_report(data)

@@ -15,8 +15,8 @@ def headline(scores: Json, answer: str) -> Json:
     """Return the answer, how it is meant, and the numbers that stand beside it.
 
     Args:
-        scores: of `read_scores`.
-        answer: the first line of the verdict.
+        scores: Result of `read_scores`.
+        answer: The first line of the verdict.
     """
     arm, rival = scores["shown"]["arm"], scores["best_non_gan"]
     before, after = scores["arms"][BASELINE], scores["arms"][arm]

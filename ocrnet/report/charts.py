@@ -18,10 +18,10 @@ class Series:
     """A line of a chart.
 
     Args:
-        name: for the legend.
-        colour: a CSS colour, as `var(--new)`.
+        name: For the legend.
+        colour: A CSS colour, as `var(--new)`.
         points: (x, y), x rising.
-        sizes: radius of a mark per point; none draws no marks.
+        sizes: Radius of a mark per point; none draws no marks.
     """
 
     name: str

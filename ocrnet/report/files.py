@@ -11,7 +11,7 @@ def required(path: Path) -> Path:
     """Return the path if it is there.
 
     Raises:
-        DataError: it is not.
+        DataError: It is not.
     """
     if not path.exists():
         raise DataError(

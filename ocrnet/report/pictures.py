@@ -42,9 +42,9 @@ def rejected_picture(
     """Return a label map with stripes where selection rejected the pixels.
 
     Args:
-        layout: the label map that was painted.
-        kept: the same with the rejected pixels ignored.
-        classes: their colours.
+        layout: The label map that was painted.
+        kept: The same with the rejected pixels ignored.
+        classes: Their colours.
     """
     layout = _small(layout)
     rejected = (_small(kept) == classes.ignore_index) & (layout != classes.ignore_index)

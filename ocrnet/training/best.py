@@ -20,8 +20,8 @@ class BestWeights:
     """The weights of the validation with the highest mIoU; of equal ones the first.
 
     Attributes:
-        step: of that validation.
-        miou: its score; -1 before the first validation.
+        step: Optimizer step of that validation.
+        miou: mIoU of that validation; -1 before the first one.
     """
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class BestWeights:
         """Write the bundle and the validation scores.
 
         Args:
-            out: the folder.
-            card: of the model.
-            training: what the card says of the training besides the best step and its score.
+            out: The folder.
+            card: Card of the model.
+            training: Facts about the training for the card, without the best step and its score.
         """
         of_best = {**training, "best_step": self.step, "val_miou": round(self.miou, 6)}
         save_bundle(out, replace(card, training=of_best), self._weights)

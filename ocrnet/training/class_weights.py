@@ -28,10 +28,10 @@ def class_weights(
 
     Args:
         scheme: `none` or a name in `SCHEMES`.
-        pixel_counts: pixels per image and class; a single row counts all images as one.
+        pixel_counts: Pixels per image and class; a single row counts all images as one.
 
     Raises:
-        ValueError: the scheme is unknown.
+        ValueError: The scheme is unknown.
     """
     if scheme == "none":
         return None

@@ -20,10 +20,10 @@ class Criterion(nn.Module):
     """The total loss of a segmenter's output.
 
     Args:
-        params: the recipe.
-        pixel_counts: training pixels per image and class, which class weights are made of.
-        num_classes: how many classes the logits have.
-        ignore_index: the label that counts for nothing.
+        params: The recipe.
+        pixel_counts: Training pixels per image and class, which class weights are made of.
+        num_classes: How many classes the logits have.
+        ignore_index: The label that counts for nothing.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Criterion(nn.Module):
         """Return the total loss; logits are brought to the size of the label maps first.
 
         Args:
-            output: main logits and, where the model has them, auxiliary ones.
-            label_maps: class ids.
-            align_corners: how logits are resized.
-            sample_weights: what each image counts; 1 without them.
+            output: Main logits and, where the model has them, auxiliary ones.
+            label_maps: Class ids.
+            align_corners: How logits are resized.
+            sample_weights: Weight of each image; None gives each image 1.
 
         Raises:
-            DataError: a label is neither a class nor ignored.
+            DataError: A label is neither a class nor ignored.
         """
         size = (label_maps.shape[-2], label_maps.shape[-1])
         main = resize_logits(output.logits, size, align_corners=align_corners)

@@ -39,8 +39,8 @@ class ImageFolder:
     """The rows of one split of a manifest folder.
 
     Args:
-        folder: what the paths in the table are relative to.
-        table: the rows.
+        folder: Folder that the paths in the table are relative to.
+        table: The rows.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class ImageFolder:
         """Read one split.
 
         Raises:
-            DataError: the manifest is missing or wrong, or the split is empty.
+            DataError: The manifest is missing or wrong, or the split is empty.
         """
         table = read_manifest(folder, split=split)
         if table.empty:
@@ -208,17 +208,17 @@ def train_batches(
     """Return this rank's share of the batches of the steps from `first` on.
 
     Args:
-        streams: the real rows, and the extra rows where there are any.
-        transform: what is done to each sample.
-        batch_size: how many samples a batch has, over all ranks.
-        mix: of real and extra rows where there are any.
-        first: the step to start at.
-        steps: the step to stop before.
-        seed: what all randomness is keyed by, together with the step.
-        workers: processes that decode; the batches are the same for any number.
+        streams: The real rows, and the extra rows where there are any.
+        transform: Transform of each sample.
+        batch_size: How many samples a batch has, over all ranks.
+        mix: Mix of real and extra rows; without effect if there are no extra rows.
+        first: The step to start at.
+        steps: The step to stop before.
+        seed: Random seed; with the step, it is the key of all randomness.
+        workers: Processes that decode; the batches are the same for any number.
 
     Raises:
-        OcrnetError: by the iterator, where a file cannot be used or the machine fails.
+        OcrnetError: A file cannot be used or the machine fails; raised by the iterator.
     """
     sampler = StepSampler(
         streams,

@@ -24,14 +24,14 @@ class Job:
     """What a rank is told of the training of a segmenter.
 
     Args:
-        params: as the stage has them.
-        data: the rows of the manifests go along, so that every rank sees those that this process saw.
-        seed: of the training.
-        out: the folder of the bundle.
-        record: the folder of the metrics.
-        times: their side file, or None.
-        checkpoints: the folder of the checkpoint.
-        log_level: of the first rank.
+        params: Parameters of all stages.
+        data: The rows of the manifests go along, so that every rank sees those that this process saw.
+        seed: Random seed of the training run.
+        out: The folder of the bundle.
+        record: The folder of the metrics.
+        times: Their side file, or None.
+        checkpoints: The folder of the checkpoint.
+        log_level: Log level of the first rank.
     """
 
     params: Params
@@ -52,7 +52,7 @@ class Job:
         """Refuse what this machine cannot run.
 
         Raises:
-            ParamsError: in one line.
+            ParamsError: In one line.
         """
         check_devices("train", self.processes, devices=devices)
 

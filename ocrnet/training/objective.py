@@ -12,9 +12,9 @@ class Objective(nn.Module):
     """A model with its criterion in one module, so that DDP knows which weights the loss depends on.
 
     Args:
-        model: the segmenter.
-        criterion: what is minimised.
-        precision: of the model; the criterion computes in float32.
+        model: The segmenter.
+        criterion: Loss to minimise.
+        precision: Precision of the model: auto, fp32 or bf16; the criterion computes in float32.
     """
 
     def __init__(self, model: SegmentationModel, criterion: Criterion, *, precision: str) -> None:

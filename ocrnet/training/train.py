@@ -34,8 +34,8 @@ def train_segmenter(
     starts that many processes and waits for them; called by one of several processes, it takes its part.
 
     Raises:
-        ParamsError: this machine cannot run so many processes.
-        TrainError: the loss is not finite; the message names the images of the batch.
+        ParamsError: This machine cannot run so many processes.
+        TrainError: The loss is not finite; the message names the images of the batch.
     """
     if params.train.processes > 1 and not is_distributed():
         # What starts processes is seldom needed, and it imports this module's neighbours.

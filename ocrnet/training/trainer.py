@@ -44,10 +44,10 @@ class TrainingData:
     """What a segmenter is trained on and chosen by.
 
     Args:
-        classes: names, palette and ignored id.
-        real: the real training split.
-        extra: synthesized pairs, or None.
-        val: the validation split, always real.
+        classes: Names, palette and ignored id.
+        real: The real training split.
+        extra: Synthesized pairs, or None.
+        val: The validation split, always real.
     """
 
     classes: ClassTable
@@ -60,7 +60,7 @@ class TrainingData:
         """Read the real data, and the training split of an extra manifest folder.
 
         Raises:
-            DataError: a manifest is missing or wrong, or a split is empty.
+            DataError: A manifest is missing or wrong, or a split is empty.
         """
         return cls(
             classes=ClassTable.read(prepared),
@@ -74,7 +74,7 @@ class Trainer:
     """The state of one training, and the step that moves it.
 
     Attributes:
-        step: optimizer steps done.
+        step: Optimizer steps done.
     """
 
     def __init__(

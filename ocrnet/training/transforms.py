@@ -18,9 +18,9 @@ class TrainTransform:
     """Random scale, crop, flip and colour of one sample.
 
     Args:
-        params: the recipe.
+        params: The recipe.
         crop_size: (height, width) of what comes out; a smaller image is padded.
-        ignore_index: what the padding of a label map is.
+        ignore_index: Label of the padding of a label map.
     """
 
     def __init__(

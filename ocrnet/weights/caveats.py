@@ -16,10 +16,10 @@ def caveats(
     """Yield one line for each difference between what a file was trained in and what the model does.
 
     Args:
-        model: that the weights go into.
-        format_: of the file.
-        names: of the file's entries.
-        misshapen: entries that both have, in different shapes.
+        model: Model that the weights are loaded into.
+        format_: Format of the file.
+        names: Names of the file's entries.
+        misshapen: Entries that both have, in different shapes.
     """
     if misshapen:
         name, (there, here) = next(iter(misshapen.items()))

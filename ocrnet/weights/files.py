@@ -21,7 +21,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a file, or from the folder of a bundle.
 
     Raises:
-        BundleError: the file is missing or damaged, holds code, or is no state dict.
+        BundleError: The file is missing or damaged, holds code, or is no state dict.
     """
     if path.is_dir():
         _check_bundle(path)

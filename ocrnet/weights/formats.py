@@ -24,13 +24,13 @@ class Format:
     """A program's names.
 
     Args:
-        name: short, for code.
-        title: for people.
-        marks: beginnings of names; one of them tells the format.
-        backbone: what the names of the backbone begin with.
-        modules: of the head, to ours.
-        align_corners: what the program resizes with, where it has one way.
-        inplace_abn: whether files without num_batches_tracked were trained with InPlaceABN.
+        name: Short, for code.
+        title: For people.
+        marks: Beginnings of names; one of them tells the format.
+        backbone: Prefix of the names of the backbone.
+        modules: Our name of each of its modules of the head.
+        align_corners: How the program resizes; None where it varies.
+        inplace_abn: Whether files without num_batches_tracked were trained with InPlaceABN.
     """
 
     name: str
@@ -160,8 +160,8 @@ def recognise(names: Collection[str], own: Collection[str]) -> Format:
     """Return the format of a file by its names.
 
     Args:
-        names: of the file, bare.
-        own: of the model that the file is for.
+        names: Names in the file, bare.
+        own: Names of the model that the file is for.
     """
     known = set(own)
     if sum(name in known for name in names) >= OURS_SHARE * len(names):

@@ -24,15 +24,15 @@ def load_weights(model: nn.Module, path: Path | str) -> LoadReport:
     """Load a model's weights from a file of any program that we can read.
 
     Args:
-        model: of `build_segmenter`; it stays as it was where an error is raised.
-        path: a .pth or .safetensors file of the official HRNet-OCR, openseg, mmsegmentation or NVIDIA, a backbone's
+        model: Model of `build_segmenter`; unchanged if an error is raised.
+        path: A .pth or .safetensors file of the official HRNet-OCR, openseg, mmsegmentation or NVIDIA, a backbone's
             file, or a bundle's folder or weights.
 
     Returns:
         What was loaded, renamed, converted, left out, missing and unexpected.
 
     Raises:
-        BundleError: the file cannot be read, or less than 95% of the backbone's entries are in it.
+        BundleError: The file cannot be read, or less than 95% of the backbone's entries are in it.
     """
     return load_state(model, read_tensors(Path(path)), source=str(path))
 
@@ -41,12 +41,12 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) 
     """Load a model's weights from a state dict of any program that we can read.
 
     Args:
-        model: as in `load_weights`.
-        tensors: the state dict.
-        source: what to call it in the report and in errors.
+        model: Model of `build_segmenter`; unchanged if an error is raised.
+        tensors: The state dict.
+        source: Name of the source in the report and in errors.
 
     Raises:
-        BundleError: less than 95% of the backbone's entries are in it.
+        BundleError: Less than 95% of the backbone's entries are in it.
     """
     own = model.state_dict()
     placed = _place(bare_names(tensors), own)
@@ -66,10 +66,10 @@ class _Placed:
     """A file's entries under our names.
 
     Args:
-        format: of the file.
-        names: of the file, bare.
-        values: by our names, converted.
-        theirs: our name -> name in the file, of those that have one.
+        format: Format of the file.
+        names: Names in the file, bare.
+        values: Converted values, by our names.
+        theirs: Our name -> name in the file, of those that have one.
         converted: (our name, what was done).
     """
 

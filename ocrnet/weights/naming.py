@@ -18,9 +18,9 @@ class Naming:
     """The names of one file in one model.
 
     Args:
-        format_: of the file.
-        names: all names in the file, bare.
-        own: all names in the model.
+        format_: Format of the file.
+        names: All names in the file, bare.
+        own: All names in the model.
     """
 
     def __init__(self, format_: Format, names: Collection[str], own: Collection[str]) -> None:

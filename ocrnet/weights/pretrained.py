@@ -15,14 +15,14 @@ def load_backbone_weights(model: SegmentationModel, backbone: str, pretrained: b
     """Load pretrained weights: into a model's backbone, and into the rest of it where the file has that too.
 
     Args:
-        model: a segmenter with `backbone.net`.
-        backbone: the timm name.
-        pretrained: false leaves the random weights; true takes timm's; a path takes that file: of the backbone alone,
+        model: A segmenter with `backbone.net`.
+        backbone: The timm name.
+        pretrained: False leaves the random weights; true takes timm's; a path takes that file: of the backbone alone,
             or any that `ocrnet.checkpoint.load_weights` reads.
 
     Raises:
-        ParamsError: the model has no backbone of timm's, or timm has no weights of that name.
-        BundleError: the file cannot be read, or less than 95% of the backbone's entries are in it.
+        ParamsError: The model has no backbone of timm's, or timm has no weights of that name.
+        BundleError: The file cannot be read, or less than 95% of the backbone's entries are in it.
     """
     if pretrained is False:
         return

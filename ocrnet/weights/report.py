@@ -12,16 +12,16 @@ class LoadReport:
     """What came of loading a file. Names are the model's, but for those of `unexpected`.
 
     Args:
-        path: of the file.
-        format: which program wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
-        total: how many entries the model has, counters of batches aside.
-        loaded: entries that took their values from the file.
+        path: Path of the file.
+        format: Which program wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
+        total: How many entries the model has, counters of batches aside.
+        loaded: Entries that took their values from the file.
         renamed: (name in the file, name in the model) of those that are called otherwise there.
         converted: (name, what was done) of those whose values were computed from the file's.
-        left_out: classifiers of another number of classes.
-        missing: entries that keep their values because nothing in the file fits them.
-        unexpected: names in the file that have no place in the model.
-        warnings: what makes the model compute something else than what the weights were trained in.
+        left_out: Classifiers of another number of classes.
+        missing: Entries that keep their values because nothing in the file fits them.
+        unexpected: Names in the file that have no place in the model.
+        warnings: Reasons why the model computes something else than the one the weights were trained in.
     """
 
     path: str

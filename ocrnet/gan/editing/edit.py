@@ -31,13 +31,13 @@ def read_edit(
     are not those of other classes.
 
     Args:
-        path: the file.
-        classes: that the generator knows.
+        path: The file.
+        classes: Classes that the generator was trained on.
         shape: (height, width) of the image.
-        exif: what a rotation flag of the label map means.
+        exif: What to do with a rotation flag of the label map.
 
     Raises:
-        DataError: it cannot be read, is of another size, holds what is no class, or may mean two things.
+        DataError: It cannot be read, is of another size, holds what is no class, or may mean two things.
     """
     labels = checked_label_map(path, exif=exif, max_pixels=max(shape[0] * shape[1], MAX_PIXELS))
     raw = labels.values

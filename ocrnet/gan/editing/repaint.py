@@ -59,15 +59,15 @@ def repaint(
     """Return the image with the edited region repainted and all else kept.
 
     Args:
-        image: the photograph.
-        original: its label map.
-        edited: the label map that the result shall have; what it ignores is kept as it is.
-        painter: the trained generator.
-        ignore_index: the id of no class.
-        seed: of the painting.
+        image: The photograph.
+        original: Its label map.
+        edited: The label map that the result shall have; what it ignores is kept as it is.
+        painter: The trained generator.
+        ignore_index: The id of no class.
+        seed: Random seed of the painting.
 
     Raises:
-        DataError: nothing was edited.
+        DataError: Nothing was edited.
     """
     weight = paint_weight(edited_region(original, edited, ignore_index=ignore_index))
     # Where the editor left no class the generator is told what was there.
@@ -88,7 +88,7 @@ def edited_region(
     """Return where the class was changed.
 
     Raises:
-        DataError: nowhere.
+        DataError: Nowhere.
     """
     changed = np.asarray((original != edited) & (edited != ignore_index))
     if not changed.any():

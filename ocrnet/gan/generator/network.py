@@ -77,7 +77,7 @@ class Generator(nn.Module):
 
     Args:
         num_classes: K, without the ignored id.
-        preset: the sizes.
+        preset: The sizes.
     """
 
     def __init__(self, num_classes: int, preset: Preset) -> None:
@@ -102,8 +102,8 @@ class Generator(nn.Module):
         """Paint label maps of any size.
 
         Args:
-            label_maps: class ids; any other id is ignored and leaves the choice to the generator.
-            z: noise, one vector per image or one per pixel.
+            label_maps: Class ids; any other id is ignored and leaves the choice to the generator.
+            z: Noise, one vector per image or one per pixel.
 
         Returns:
             Images in [-1, 1].

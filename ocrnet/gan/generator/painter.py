@@ -103,10 +103,10 @@ class Painter:
     """Paints label maps.
 
     Args:
-        generator: a trained one.
-        class_table: the classes that the label maps name.
-        style: what has a style of its own: image or component.
-        sha256: of the file of the weights.
+        generator: A trained one.
+        class_table: The classes that the label maps name.
+        style: Unit that has a style of its own: image or component.
+        sha256: SHA-256 of the weights file.
     """
 
     def __init__(
@@ -126,15 +126,15 @@ class Painter:
         """Return an image (H, W, 3) of a label map (H, W); the same to the bit for the same seed on a CPU.
 
         Args:
-            label_map: class ids of any height and width; what is ignored is painted as the generator likes.
-            seed: picks the style and the grain.
-            seeds: pick the styles of some components in place of `seed`, where components have styles. With `before`,
+            label_map: Class ids of any height and width; what is ignored is painted as the generator likes.
+            seed: Picks the style and the grain.
+            seeds: Pick the styles of some components in place of `seed`, where components have styles. With `before`,
                 one that was there already is named as it was then.
-            before: the label map before it was edited. A component has the style of the one that it was, though the
+            before: The label map before it was edited. A component has the style of the one that it was, though the
                 edit moved its anchor; a new one has its own.
 
         Raises:
-            DataError: the label map has an id that is neither a class nor ignored; `seeds` names a component that is
+            DataError: The label map has an id that is neither a class nor ignored; `seeds` names a component that is
                 not there, or the painter has a style per image; `before` has another size.
         """
         self._check_ids(label_map)
@@ -196,10 +196,10 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
     """Write a painter to `folder`; folds its generator's spectral norm in place.
 
     Args:
-        folder: made where it is not there.
-        painter: the painter.
-        arch: the design of its GAN.
-        preset_name: of its sizes, for who reads the card.
+        folder: Made where it is not there.
+        painter: The painter.
+        arch: The design of its GAN.
+        preset_name: Name of the generator's preset, for readers of the card.
     """
     generator = painter.generator
     weights = fold_spectral_norm(generator).state_dict()
@@ -220,7 +220,7 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     """Read the generator of `folder`.
 
     Raises:
-        BundleError: a file is missing, damaged or of another schema.
+        BundleError: A file is missing, damaged or of another schema.
     """
     card_path, path = folder / CARD_FILE, folder / WEIGHTS_FILE
     card = _read_card(card_path)

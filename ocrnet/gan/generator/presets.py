@@ -8,12 +8,12 @@ class Preset:
     """The sizes of a generator and of the discriminator that trains it.
 
     Args:
-        generator: channels per resolution, coarse to fine; each but the first doubles the resolution.
-        discriminator: channels per resolution, fine to coarse; each but the first halves it.
-        embedding: channels of the label-map embedding that every norm of a resolution shares.
-        kernel: of the convolutions from the embedding to gamma and beta.
-        z_dim: channels of the noise z.
-        grain_dim: how many of them, the last ones, are drawn per pixel and not per image.
+        generator: Channels per resolution, coarse to fine; each but the first doubles the resolution.
+        discriminator: Channels per resolution, fine to coarse; each but the first halves it.
+        embedding: Channels of the label-map embedding that every norm of a resolution shares.
+        kernel: Kernel size of the convolutions from the embedding to gamma and beta.
+        z_dim: Channels of the noise z.
+        grain_dim: How many of them, the last ones, are drawn per pixel and not per image.
     """
 
     generator: tuple[int, ...]

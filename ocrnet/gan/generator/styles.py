@@ -29,9 +29,9 @@ class Component(NamedTuple):
     """A component of a label map, named so that an edit elsewhere does not rename it.
 
     Args:
-        class_id: its class, or NO_CLASS.
-        row: of its anchor, the first of its pixels in reading order; 0 for the ignored pixels.
-        column: of its anchor; 0 for the ignored pixels.
+        class_id: Its class, or NO_CLASS.
+        row: Row of its anchor, the first of its pixels in reading order; 0 for the ignored pixels.
+        column: Column of its anchor; 0 for the ignored pixels.
     """
 
     class_id: int
@@ -101,11 +101,11 @@ def noise_of_components(
     """Return the noise of a seed where each component has its style.
 
     Args:
-        preset: says how much of it is style.
-        numbers: of each pixel's component.
-        components: whose styles they have, by number.
-        seed: of the grain and of the styles that `seeds` does not name.
-        seeds: of the styles of some components.
+        preset: Says how much of it is style.
+        numbers: Number of each pixel's component.
+        components: Components that give the styles, in the order of their numbers.
+        seed: Random seed of the grain and of the styles that `seeds` does not name.
+        seeds: Random seeds of the styles of some components.
     """
     width = preset.z_dim - preset.grain_dim
     keys = [("gan-style", seeds.get(item, seed), *item) for item in components]

@@ -53,11 +53,11 @@ class Component:
     """A connected component of a class in a training label map.
 
     Args:
-        id: of the image.
-        class_id: what it is.
-        number: its place among the components of this class in this image, from 1.
-        area: pixels.
-        centre: of its bounding box, as shares of height and width.
+        id: Id of the image.
+        class_id: Id of the component's class.
+        number: Place among the components of this class in this image, from 1.
+        area: Number of pixels.
+        centre: Centre of its bounding box, as shares of height and width.
     """
 
     id: str
@@ -85,13 +85,13 @@ class Catalog:
     """The training split as a source of layouts.
 
     Attributes:
-        classes: names, palette and ignored id.
-        ids: of the training images, sorted.
-        groups: of the same images.
-        pixel_shares: of the valid pixels, per class.
-        adjacent: pairs (a, b) of different class ids, a < b, that touch somewhere.
-        shown: the classes that each image shows, specks aside, by its id.
-        sketches: the label map of each image at the middle of `SKETCH` cells, by its id.
+        classes: Names, palette and ignored id.
+        ids: Ids of the training images, sorted.
+        groups: Groups of these images, in the same order.
+        pixel_shares: Share of the valid pixels per class.
+        adjacent: Pairs (a, b) of different class ids, a < b, that touch somewhere.
+        shown: The classes that each image shows, specks aside, by its id.
+        sketches: The label map of each image at the middle of `SKETCH` cells, by its id.
     """
 
     def __init__(self, prepared: Path) -> None:

@@ -33,11 +33,11 @@ class Layout:
     """A label map and how it came about.
 
     Args:
-        label_map: class ids.
-        operation: the name in `OPERATIONS`.
-        steps: what `apply_steps` makes the label map from, as plain data, the base first.
-        seed: what the steps, and later the painting, are drawn from.
-        unplaced: objects, boxes or warps that found no place.
+        label_map: Class ids.
+        operation: The name in `OPERATIONS`.
+        steps: Steps from which `apply_steps` makes the label map, as plain data, the base first.
+        seed: Random seed of the steps and, later, of the painting.
+        unplaced: Objects, boxes or warps that found no place.
     """
 
     label_map: LabelMap

@@ -24,7 +24,7 @@ def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
     """Check the table of operations against those that there are and what the data allows.
 
     Raises:
-        ParamsError: an operation is unknown, or there is nothing to paste.
+        ParamsError: An operation is unknown, or there is nothing to paste.
     """
     unknown = sorted(set(params.operations) - set(OPERATIONS))
     if unknown:

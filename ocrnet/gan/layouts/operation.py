@@ -22,9 +22,9 @@ class Plan:
     """What every layout of a set is drawn from.
 
     Args:
-        catalog: of the training split.
-        params: of the stage.
-        odds: of classes and images.
+        catalog: Catalog of the training split.
+        params: Parameters of the stage.
+        odds: Odds of classes and images.
     """
 
     catalog: Catalog
@@ -37,9 +37,9 @@ class Drawn:
     """What an operation drew.
 
     Args:
-        label_map: class ids.
-        steps: plain data that the label map is made from, the base first.
-        unplaced: objects, boxes or warps for which no plausible place was found.
+        label_map: Class ids.
+        steps: Plain data that the label map is made from, the base first.
+        unplaced: Objects, boxes or warps for which no plausible place was found.
     """
 
     label_map: LabelMap
@@ -52,8 +52,8 @@ class StepKind:
     """How one kind of step is carried out.
 
     Args:
-        apply: returns the label map after the step.
-        render: returns the picture after the step from real pixels alone; None where there are none.
+        apply: Returns the label map after the step.
+        render: Returns the picture after the step from real pixels alone; None where there are none.
     """
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]

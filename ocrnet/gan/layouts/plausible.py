@@ -19,9 +19,9 @@ def is_plausible(catalog: Catalog, label_map: LabelMap, *, specks: Region | None
     objects may lie on it, and as large as any would be without its objects. A fragment of it may not.
 
     Args:
-        catalog: of the training split.
-        label_map: of the layout.
-        specks: where the label map that it was made from has specks of objects; by default nowhere.
+        catalog: Catalog of the training split.
+        label_map: Label map of the layout.
+        specks: Where the label map that it was made from has specks of objects; by default nowhere.
     """
     ignore_index, objects = catalog.classes.ignore_index, catalog.object_classes()
     if not adjacent_classes(label_map, ignore_index=ignore_index) <= catalog.adjacent:

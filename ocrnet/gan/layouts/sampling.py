@@ -26,8 +26,8 @@ class ValScores:
     """What the baseline reaches on validation.
 
     Args:
-        per_class_iou: in the order of class ids; NaN of a class that validation does not show.
-        confusion: pixels, true class by predicted class.
+        per_class_iou: In the order of class ids; NaN of a class that validation does not show.
+        confusion: Pixels, true class by predicted class.
     """
 
     per_class_iou: Values
@@ -38,7 +38,7 @@ class ValScores:
         """Read the scores of a trained model.
 
         Raises:
-            DataError: they are missing, damaged or of other classes.
+            DataError: They are missing, damaged or of other classes.
         """
         path = folder / SCORES_FILE
         try:
@@ -63,8 +63,8 @@ class Odds:
 
     Attributes:
         hardness: 1 - IoU of each class, `LEAST_HARDNESS` or more; 1 of a class without an IoU.
-        of_object: of each object class to be pasted; they sum to 1.
-        of_image: of each training image to be a base, in the order of `catalog.ids`; they sum to 1.
+        of_object: Odds of each object class to be pasted; they sum to 1.
+        of_image: Odds of each training image to be a base, in the order of `catalog.ids`; they sum to 1.
     """
 
     def __init__(

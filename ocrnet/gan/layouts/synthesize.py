@@ -66,18 +66,18 @@ def synthesize_pairs(
     `out/layouts.json`.
 
     Args:
-        prepared: manifest folder of the real images.
-        params: of the stage.
-        painter: the trained GAN.
-        out: folder of the stage.
-        recorder: of its metrics.
-        baseline: folder of the trained segmenter whose validation scores say which classes are hard; without it
+        prepared: Manifest folder of the real images.
+        params: Parameters of the stage.
+        painter: The trained GAN.
+        out: Folder of the stage.
+        recorder: Recorder of the stage's metrics.
+        baseline: Folder of the trained segmenter whose validation scores say which classes are hard; without it
             all are equally hard.
-        with_copy_paste: write the rival too.
+        with_copy_paste: Write the rival too.
 
     Raises:
-        ParamsError: the operations are unknown or impossible on this data.
-        DataError: the painter or the baseline knows other classes than the data has, or has no scores.
+        ParamsError: The operations are unknown or impossible on this data.
+        DataError: The painter or the baseline knows other classes than the data has, or has no scores.
     """
     catalog = Catalog(prepared)
     check_operations(params, catalog)
@@ -141,7 +141,7 @@ def check_classes(painter: LayoutPainter, classes: ClassTable, *, place: Path) -
     """Refuse a painter that was trained on other classes.
 
     Raises:
-        DataError: names, order or ignored id differ.
+        DataError: Names, order or ignored id differ.
     """
     known = painter.class_table
     if (known.class_names, known.ignore_index) != (classes.class_names, classes.ignore_index):

@@ -26,9 +26,9 @@ class ExtractorChoice:
     """What `select.extractor` says.
 
     Args:
-        kind: segmenter, timm, inception or random-conv.
-        model: timm's name of the network, of `timm` alone.
-        weights: a file, or of `timm` also `pretrained`; empty where none is given.
+        kind: Segmenter, timm, inception or random-conv.
+        model: Timm's name of the network, of `timm` alone.
+        weights: A file, or of `timm` also `pretrained`; empty where none is given.
     """
 
     kind: str
@@ -43,7 +43,7 @@ def parse_extractor(text: str) -> ExtractorChoice:
     ExtractorChoice(kind='timm', model='resnet18', weights='weights/resnet18.safetensors')
 
     Raises:
-        ParamsError: it is unknown or lacks a part.
+        ParamsError: It is unknown or lacks a part.
     """
     kind, _, rest = text.partition(":")
     if kind in (SEGMENTER, RANDOM_CONV) and not rest:
@@ -68,7 +68,7 @@ def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
 
     Args:
         text: `select.extractor`.
-        timm_models: the names that timm has.
+        timm_models: The names that timm has.
     """
     try:
         choice = parse_extractor(text)

@@ -33,9 +33,9 @@ class Original(NamedTuple):
     """The image whose detail another one repeats most.
 
     Args:
-        id: of the original.
-        mirrored: whether it is repeated left to right.
-        own: share of the other image's detail that is not the original's, in [0, 1]; 0 of an exact copy.
+        id: Id of the original.
+        mirrored: Whether it is repeated left to right.
+        own: Share of the other image's detail that is not the original's, in [0, 1]; 0 of an exact copy.
     """
 
     id: str
@@ -49,8 +49,8 @@ def nearest_originals(
     """Return, by the id of each image, the original whose detail it repeats most.
 
     Args:
-        images: ids and RGB images.
-        originals: the same, each with its label map; one at a time is held.
+        images: Ids and RGB images.
+        originals: The same, each with its label map; one at a time is held.
     """
     details = {name: detail(image) for name, image in images}
     if not details:
@@ -72,8 +72,8 @@ def near_copies(originals: Mapping[str, Original], *, least_own: float) -> dict[
     """Return, by id, the images that are copies with what they are copies of.
 
     Args:
-        originals: of `nearest_originals`.
-        least_own: share of its detail that an image has to have of its own.
+        originals: Result of `nearest_originals`.
+        least_own: Share of its detail that an image has to have of its own.
     """
     return {item: original for item, original in originals.items() if original.own < least_own}
 

@@ -29,7 +29,7 @@ def kid(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"], *, seed:
     """Return the KID of two sets: mean and deviation over subsets of half the smaller set, at most 1000.
 
     Raises:
-        ValueError: a set has fewer than four vectors.
+        ValueError: A set has fewer than four vectors.
     """
     size = min(min(len(real), len(fake)) // 2, LARGEST_SUBSET)
     if size < 2:
@@ -59,7 +59,7 @@ def fid(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"]) -> float
     that is nearly singular, as with fewer images than features, has to be taken.
 
     Raises:
-        ValueError: a set has fewer than two vectors.
+        ValueError: A set has fewer than two vectors.
     """
     if min(len(real), len(fake)) < 2:
         raise ValueError(f"FID needs two vectors in each set, found {len(real)} and {len(fake)}.")

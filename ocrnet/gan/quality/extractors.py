@@ -65,13 +65,13 @@ class FrozenFeatures:
     """A frozen network as an extractor.
 
     Args:
-        name: what numbers are labelled with.
-        net: from normalised images to vectors.
-        sha256: of its weights; by default of what it holds.
-        mean: of RGB in [0, 1], subtracted before the network.
-        std: of RGB in [0, 1], divided by after that.
-        size: what images are brought to; None keeps theirs.
-        device: to compute on.
+        name: Name under which numbers are reported.
+        net: Network from normalised images to vectors.
+        sha256: SHA-256 of its weights; by default that of its state dict.
+        mean: Mean of RGB in [0, 1], subtracted before the network.
+        std: Standard deviation of RGB in [0, 1], divided by after the mean is subtracted.
+        size: (height, width) that images are resized to; None keeps their sizes.
+        device: To compute on.
     """
 
     def __init__(
@@ -112,12 +112,12 @@ def build_extractor(
     """Build the extractor that `select.extractor` names.
 
     Args:
-        choice: what it says.
-        baseline: bundle of the real-only segmenter, for the extractor of that name alone.
-        device: to compute on.
+        choice: Parsed value of `select.extractor`.
+        baseline: Bundle of the real-only segmenter, for the extractor of that name alone.
+        device: To compute on.
 
     Raises:
-        BundleError: weights are missing, damaged or do not fit.
+        BundleError: Weights are missing, damaged or do not fit.
     """
     if choice.kind == SEGMENTER:
         assert baseline is not None

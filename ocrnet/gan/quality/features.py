@@ -25,9 +25,9 @@ class FeatureSet:
     """The vectors of some images.
 
     Args:
-        ids: of the images.
-        vectors: a row each.
-        sizes: every (height, width) that an image has.
+        ids: Ids of the images.
+        vectors: A row each.
+        sizes: Every (height, width) that an image has.
     """
 
     ids: tuple[str, ...]
@@ -55,8 +55,8 @@ class FeatureBank:
     its original to the bit.
 
     Attributes:
-        extractor: as given.
-        passes: sets of images looked at so far.
+        extractor: Extractor given to the constructor.
+        passes: Sets of images looked at so far.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:

@@ -30,8 +30,8 @@ def train_on_pairs(
     """Train by the recipe of `train` on the pairs of a manifest folder alone, and write its bundle and scores.
 
     Raises:
-        DataError: a manifest is missing or wrong, or the pairs are of other classes.
-        TrainError: the loss is not finite.
+        DataError: A manifest is missing or wrong, or the pairs are of other classes.
+        TrainError: The loss is not finite.
     """
     painted = ImageFolder.read(pairs, split="train")
     classes, known = ClassTable.read(prepared), ClassTable.read(pairs)
@@ -58,7 +58,7 @@ def with_steps(params: Params, steps: int | None) -> Params:
     """Return the params with another number of training steps; None leaves it.
 
     Raises:
-        ParamsError: the warm-up does not fit in.
+        ParamsError: The warm-up does not fit in.
     """
     if steps is None:
         return params

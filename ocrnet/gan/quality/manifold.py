@@ -25,13 +25,13 @@ def precision_recall_density_coverage(
     """Return the four shares by name.
 
     Args:
-        real: vectors of real images.
-        fake: vectors of painted ones.
-        k: of precision and recall.
-        density_k: of density and coverage.
+        real: Vectors of real images.
+        fake: Vectors of painted ones.
+        k: Number of neighbours for precision and recall.
+        density_k: Number of neighbours for density and coverage.
 
     Raises:
-        ValueError: a set has no k-th neighbour.
+        ValueError: A set has no k-th neighbour.
     """
     if min(len(real), len(fake)) <= max(k, density_k):
         raise ValueError(

@@ -40,9 +40,9 @@ class GanTest(NamedTuple):
     """What a segmenter trained on real images reads of the validation label maps.
 
     Args:
-        painted: its mIoU on their paintings.
-        real: its mIoU on the real images.
-        judge_sha256: of its weights.
+        painted: Its mIoU on their paintings.
+        real: Its mIoU on the real images.
+        judge_sha256: SHA-256 of the segmenter's weights.
     """
 
     painted: float
@@ -55,12 +55,12 @@ class ImageSets:
     """The vectors that are compared.
 
     Args:
-        synthesized: of the pairs.
-        selected: of those that were kept; None before selection.
-        held_out: of paintings of the validation label maps.
-        real: of the training images.
-        seen: of the training images and their mirror images, which a generator may repeat as readily.
-        reference: of the validation images.
+        synthesized: Vectors of the pairs.
+        selected: Vectors of the pairs that were kept; None before selection.
+        held_out: Vectors of paintings of the validation label maps.
+        real: Vectors of the training images.
+        seen: Vectors of the training images and their mirror images, which a generator may repeat as readily.
+        reference: Vectors of the validation images.
     """
 
     synthesized: FeatureSet

@@ -17,8 +17,8 @@ class Memory(NamedTuple):
     """Whether paintings are nearer to the training images than real images of other scenes are.
 
     Args:
-        auc: the chance that a painting is nearer than a held-out real image; 0.5 where there is no difference.
-        p_value: of the one-sided Mann-Whitney test that it is no more than a half.
+        auc: The chance that a painting is nearer than a held-out real image; 0.5 where there is no difference.
+        p_value: p-value of the one-sided Mann-Whitney test that `auc` is no more than a half.
     """
 
     auc: float
@@ -38,9 +38,9 @@ def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
     training image by its layout alone.
 
     Args:
-        fake: the paintings.
-        held_out: real images that the generator never saw.
-        train: those that it learned from, and their mirror images where it may have learned from these.
+        fake: The paintings.
+        held_out: Real images that the generator never saw.
+        train: Those that it learned from, and their mirror images where it may have learned from these.
     """
     painted, real = nearest_distances(fake, train), nearest_distances(held_out, train)
     test = mannwhitneyu(painted, real, alternative="less")

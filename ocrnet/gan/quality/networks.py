@@ -20,7 +20,7 @@ class Trunk(nn.Module):
     still far from a photograph.
 
     Raises:
-        BundleError: the architecture has no encoder that is known here.
+        BundleError: The architecture has no encoder that is known here.
     """
 
     def __init__(self, model: SegmentationModel) -> None:

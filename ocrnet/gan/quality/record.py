@@ -22,23 +22,23 @@ class Measure:
 
     Args:
         name: KID, FID, precision and so on.
-        of: the set that was measured: synthesized, selected (those pairs of it that were kept), held_out (paintings of
+        of: The set that was measured: synthesized, selected (those pairs of it that were kept), held_out (paintings of
             validation label maps) or real: what a perfect generator would reach. These are the training images; for
             diversity and the GAN test, the validation images.
-        value: the number.
-        sd: its deviation over subsets or images, or None.
-        p_value: of the test behind it, or None.
-        extractor: name of the network that looked; empty where none did.
-        extractor_sha256: of its weights.
-        resize: what it did to the images' size.
-        n: images measured.
-        reference_n: real images they were held against.
-        reference_sha256: of the list of the split's images.
-        train_n: images that the generator learned from, and a memory of which is looked for.
-        train_sha256: of the list of these images.
-        resolution: height x width of the images, the smallest and the largest where they differ.
-        split: of the reference images.
-        seed: of subsets and styles.
+        value: The number.
+        sd: Its deviation over subsets or images, or None.
+        p_value: p-value of the test behind the number, or None.
+        extractor: Name of the feature extractor; empty where none was used.
+        extractor_sha256: SHA-256 of the extractor's weights.
+        resize: How the extractor resizes images.
+        n: Number of images measured.
+        reference_n: Number of real images they were compared with.
+        reference_sha256: SHA-256 of the list of the reference split's images.
+        train_n: Number of training images of the generator, among which memorised ones are looked for.
+        train_sha256: SHA-256 of the list of the generator's training images.
+        resolution: Height x width of the images, the smallest and the largest where they differ.
+        split: Split of the reference images.
+        seed: Random seed of subsets and styles.
     """
 
     name: str
@@ -70,7 +70,7 @@ def compare_quality(first: Measure, second: Measure) -> float:
     """Return the second value less the first.
 
     Raises:
-        DataError: they are of different metrics, extractors, numbers of images, resolutions, splits, references or
+        DataError: They are of different metrics, extractors, numbers of images, resolutions, splits, references or
             training sets.
     """
     differing = [key for key in GROUNDS if getattr(first, key) != getattr(second, key)]
@@ -97,7 +97,7 @@ def read_quality(folder: Path) -> list[Measure]:
     """Read the measures of a folder.
 
     Raises:
-        DataError: there are none, or they are of another schema.
+        DataError: There are none, or they are of another schema.
     """
     path = folder / QUALITY_FILE
     try:

@@ -25,11 +25,11 @@ class Judged:
     """What is known of a pair when all have been judged.
 
     Args:
-        row: of the pair's manifest.
-        pixels: per class.
-        wrong_share: of its valid pixels, above the calibrated thresholds.
-        hardness: of the label map.
-        original: the training image that it is a copy of, or None.
+        row: Row of the pair in its manifest.
+        pixels: Per class.
+        wrong_share: Share of its valid pixels that are above the calibrated thresholds.
+        hardness: Hardness of the label map.
+        original: The training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]
@@ -58,11 +58,11 @@ class Choice:
     """What becomes of the pairs.
 
     Args:
-        kept: by id.
-        dropped: by id.
-        readmitted: how many of the kept ones are there for a class that would be lost.
-        saved: the ids of these classes.
-        most: the share of a class's pixels in kept pairs that the pixel filter may take.
+        kept: Pairs that are kept, by id.
+        dropped: Pairs that are dropped, by id.
+        readmitted: How many of the kept ones are there for a class that would be lost.
+        saved: The ids of these classes.
+        most: The share of a class's pixels in kept pairs that the pixel filter may take.
     """
 
     kept: tuple[Judged, ...]

@@ -26,11 +26,11 @@ class JudgedPairs:
     """Takes the verdict on every pair, and writes those that stay once it is known which.
 
     Args:
-        scratch: folder for the losses of their pixels, which in memory would be ten times the images.
-        classes: names and palette.
+        scratch: Folder for the losses of their pixels, which in memory would be ten times the images.
+        classes: Names and palette.
 
     Attributes:
-        pairs: in the order in which they came.
+        pairs: In the order in which they came.
     """
 
     def __init__(self, scratch: Path, classes: ClassTable) -> None:
@@ -66,7 +66,7 @@ class JudgedPairs:
         """Write label maps and manifest of the kept pairs into `out`, and return what was rejected.
 
         Raises:
-            DataError: there is no pair.
+            DataError: There is no pair.
         """
         if not kept:
             raise DataError(

@@ -10,7 +10,7 @@ class Rejections:
     """Counts what was rejected.
 
     Attributes:
-        pairs: counted so far.
+        pairs: Counted so far.
     """
 
     def __init__(self, classes: ClassTable) -> None:

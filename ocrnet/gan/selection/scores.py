@@ -36,12 +36,12 @@ class Verdict:
     """What selection says about one pair.
 
     Args:
-        row: of the pair's manifest.
-        label_map: as synthesized.
-        losses: of its pixels under the baseline, in nats.
-        wrong: the pixels above the calibrated thresholds.
-        hardness: of the label map.
-        original: the training image that it is a copy of, or None.
+        row: Row of the pair in its manifest.
+        label_map: Label map as synthesized.
+        losses: Loss of each pixel under the baseline, in nats.
+        wrong: The pixels above the calibrated thresholds.
+        hardness: Hardness of the label map.
+        original: The training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]

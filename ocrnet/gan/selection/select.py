@@ -51,13 +51,13 @@ def select_pairs(
     """Write the kept pairs of `synthesized` into `out` and return the metrics.
 
     Args:
-        prepared: folder of the real data.
-        synthesized: manifest folder of the pairs.
-        params: the section `select`.
-        segmenter: trained on real images alone.
-        features: for the search for copies; nothing is asked of it where `near_copy` is 0.
-        out: folder of the kept pairs.
-        recorder: told the rates as they grow.
+        prepared: Folder of the real data.
+        synthesized: Manifest folder of the pairs.
+        params: The section `select`.
+        segmenter: Trained on real images alone.
+        features: For the search for copies; nothing is asked of it where `near_copy` is 0.
+        out: Folder of the kept pairs.
+        recorder: Told the rates as they grow.
 
     Returns:
         select/pairs, kept, dropped, near_copies, readmitted: counts.
@@ -67,7 +67,7 @@ def select_pairs(
         select/lost/CLASS: of the pixels of all pairs, those that are not used: ignored, or dropped with their pair.
 
     Raises:
-        DataError: no pair is left, or the split of `calibrate_on` is too small for any threshold.
+        DataError: No pair is left, or the split of `calibrate_on` is too small for any threshold.
     """
     classes = ClassTable.read(prepared)
     thresholds = real_thresholds(prepared, segmenter, classes, params)

@@ -27,10 +27,10 @@ def write_sheet(out: Path, synthesized: Path, selected: Path, *, name: str = "sh
     """Write the sheet of evenly chosen kept pairs, from the rarest rejections to the most.
 
     Args:
-        out: folder of the sheet.
-        synthesized: manifest folder of the pairs.
-        selected: manifest folder of the kept ones.
-        name: file name of the sheet.
+        out: Folder of the sheet.
+        synthesized: Manifest folder of the pairs.
+        selected: Manifest folder of the kept ones.
+        name: File name of the sheet.
     """
     classes = ClassTable.read(selected)
     table = read_manifest(selected).sort_values(["rejected_share", "id"])
@@ -54,11 +54,11 @@ def write_neighbours(
     The training image is mirrored where it is repeated so.
 
     Args:
-        out: folder of the sheet.
-        prepared: folder of the real data.
-        synthesized: manifest folder of the pairs.
-        features: what knows the training image that a painted one repeats.
-        name: file name of the sheet.
+        out: Folder of the sheet.
+        prepared: Folder of the real data.
+        synthesized: Manifest folder of the pairs.
+        features: Feature bank that finds the training image that a painted one repeats.
+        name: File name of the sheet.
     """
     found = sorted(
         features.originals(synthesized, prepared).items(), key=lambda pair: (pair[1].own, pair[0])

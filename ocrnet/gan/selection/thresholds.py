@@ -56,11 +56,11 @@ class Threshold:
     """The greatest loss a pixel of a class may have.
 
     Args:
-        value: in nats.
+        value: In nats.
         source: `held-out` or `training` pixels of the class, or `pooled` ones of all where those were too few.
-        pixels: real pixels of the class.
-        mean: their mean loss, or the mean of the measured classes' means where `pooled`.
-        calibrated: what `value` was before the cap raised it; None where it did not.
+        pixels: Real pixels of the class.
+        mean: Their mean loss, or the mean of the measured classes' means where `pooled`.
+        calibrated: Value before the cap raised it; None where it did not.
     """
 
     value: float
@@ -93,7 +93,7 @@ class LossCounts:
         a threshold that no rare pixel passes. With a rejection of 0 no loss is above any threshold.
 
         Raises:
-            DataError: no class has enough pixels.
+            DataError: No class has enough pixels.
         """
         pixels = self._counts.sum(axis=1)
         measured = pixels >= LEAST_PIXELS

@@ -29,12 +29,12 @@ def crop_pair(
     Where the pair is smaller it is padded: the image by its edge, the label map by `ignore_index`.
 
     Args:
-        image: the image.
-        label_map: its label map.
-        size: height and width of the window.
-        ignore_index: what padding is labelled.
-        rng: draws the window.
-        wanted: a class that the window shall show a pixel of, drawn evenly among its pixels.
+        image: The image.
+        label_map: Its label map.
+        size: Height and width of the window.
+        ignore_index: Label of the padding.
+        rng: Draws the window.
+        wanted: A class that the window shall show a pixel of, drawn evenly among its pixels.
     """
     height, width = size
     bottom, right = max(0, height - image.shape[0]), max(0, width - image.shape[1])
@@ -63,9 +63,9 @@ def jitter_colors(
     """Change brightness, contrast and saturation of each image by up to `strength`; differentiable.
 
     Args:
-        images: in [-1, 1]; the result may leave that range.
+        images: In [-1, 1]; the result may leave that range.
         strength: 0 changes nothing; 1 lets contrast and saturation vanish or double and brightness move by 0.5.
-        draws: gives three numbers per image.
+        draws: Gives three numbers per image.
     """
     if strength == 0:
         return images
@@ -84,8 +84,8 @@ class Framing:
     """Where the discriminator looks: for each image a shift and a hole, the same for image and label map.
 
     Args:
-        shifts: down and to the right, in pixels.
-        seen: false in the hole; None where there are no holes.
+        shifts: Down and to the right, in pixels.
+        seen: False in the hole; None where there are no holes.
     """
 
     shifts: Int[Tensor, "B 2"]
@@ -108,10 +108,10 @@ def draw_framing(
     """Draw where the discriminator looks.
 
     Args:
-        label_maps: of the batch, for its size and device.
-        translate: the greatest shift, as a share of the height and of the width.
-        cutout: the height and width of the hole as a share of the image's; its centre is anywhere in the image.
-        draws: gives two numbers per image for each of both that is above 0.
+        label_maps: Label maps of the batch, which give its size and device.
+        translate: The greatest shift, as a share of the height and of the width.
+        cutout: The height and width of the hole as a share of the image's; its centre is anywhere in the image.
+        draws: Gives two numbers per image for each of both that is above 0.
     """
     B, H, W = label_maps.shape
     sides = torch.tensor([H, W])

@@ -37,11 +37,11 @@ class Pairs:
     """The real pairs of one split of a prepared set.
 
     Args:
-        folder: holds the manifest.
-        split: train or val.
+        folder: Holds the manifest.
+        split: Train or val.
 
     Raises:
-        DataError: the split is empty.
+        DataError: The split is empty.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
@@ -81,12 +81,12 @@ class Pairs:
         """Return the batch of a step, or of several processes' batch the share of this one.
 
         Args:
-            step: the step, counted from 0.
-            seed: with the step, decides everything.
-            count: how many pairs, over all processes.
-            size: height and width of the windows.
-            flip: whether half of the pairs are mirrored left to right.
-            rare_crops: the share of windows that are around a pixel of a class drawn evenly, from an
+            step: The step, counted from 0.
+            seed: With the step, decides everything.
+            count: How many pairs, over all processes.
+            size: Height and width of the windows.
+            flip: Whether half of the pairs are mirrored left to right.
+            rare_crops: The share of windows that are around a pixel of a class drawn evenly, from an
                 image that shows it. The others are anywhere, and take every image once before any twice.
         """
         indices, pairs = [], []

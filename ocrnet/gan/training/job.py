@@ -17,14 +17,14 @@ class GanJob:
     """What a rank is told.
 
     Args:
-        params: as the stage has them.
-        prepared: the folder of the manifest.
-        crop_size: height and width of the windows where params name none.
-        out: the folder of the painter.
-        record: the folder of the metrics.
-        times: their side file, or None.
-        checkpoints: the folder of the checkpoint.
-        log_level: of the first rank.
+        params: Parameters of the stage.
+        prepared: The folder of the manifest.
+        crop_size: Height and width of the windows where params name none.
+        out: The folder of the painter.
+        record: The folder of the metrics.
+        times: Their side file, or None.
+        checkpoints: The folder of the checkpoint.
+        log_level: Log level of the first rank.
     """
 
     params: TrainGanParams
@@ -45,7 +45,7 @@ class GanJob:
         """Refuse more processes than there are CUDA devices.
 
         Raises:
-            ParamsError: in one line.
+            ParamsError: In one line.
         """
         check_devices("train_gan", self.processes, devices=devices)
 

@@ -21,11 +21,11 @@ class Scene:
     """What both losses of a step are computed from, besides the fakes.
 
     Args:
-        step: counted from 0.
-        images: the real images.
-        label_maps: theirs, of which the fakes are painted too.
-        draws: the random numbers of the step.
-        params: of the training.
+        step: Counted from 0.
+        images: The real images.
+        label_maps: Theirs, of which the fakes are painted too.
+        draws: The random numbers of the step.
+        params: Parameters of the training.
     """
 
     step: int
@@ -52,7 +52,7 @@ class Design(ABC):
 
     Args:
         num_classes: K, without the ignored id.
-        params: of the training.
+        params: Parameters of the training.
     """
 
     def __init__(self, num_classes: int, params: TrainGanParams) -> None:

@@ -42,7 +42,7 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         num_classes: K, without the ignored id.
-        preset: the sizes.
+        preset: The sizes.
     """
 
     def __init__(self, num_classes: int, preset: Preset) -> None:
@@ -64,8 +64,8 @@ class PatchDiscriminator(nn.Module):
         """Return logits, one per cell; a cell that leaves the image counts too.
 
         Args:
-            images: in [-1, 1].
-            label_maps: an id that is no class is ignored, and the image is not seen there.
+            images: In [-1, 1].
+            label_maps: An id that is no class is ignored, and the image is not seen there.
         """
         labels = one_hot(label_maps, num_classes=self.num_classes)
         feats = torch.cat([labels, images * labels.sum(dim=1, keepdim=True)], dim=1)
@@ -106,7 +106,7 @@ class Pix2Pix(Design):
 
     Args:
         num_classes: K, without the ignored id.
-        params: of the training.
+        params: Parameters of the training.
     """
 
     def __init__(self, num_classes: int, params: TrainGanParams) -> None:

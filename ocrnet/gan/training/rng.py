@@ -14,8 +14,8 @@ class BatchDraws:
     Images are dealt out to the processes in turn, so image `i` of process `r` of `n` is image `r + i * n` of the batch.
 
     Args:
-        key: what the numbers are a function of.
-        count: images of the whole batch.
+        key: Key of which the random numbers are a function.
+        count: Images of the whole batch.
     """
 
     def __init__(self, *key: int | str, count: int) -> None:

@@ -42,8 +42,8 @@ class GanTrainer:
 
     Args:
         num_classes: K, without the ignored id.
-        params: the numbers of the training.
-        device: what it runs on.
+        params: The numbers of the training.
+        device: Device that both networks run on.
     """
 
     def __init__(self, num_classes: int, params: TrainGanParams, *, device: torch.device) -> None:
@@ -69,7 +69,7 @@ class GanTrainer:
         """Train both networks on one batch of real pairs and one batch of fakes.
 
         Raises:
-            TrainError: a loss is not finite.
+            TrainError: A loss is not finite.
         """
         scene = self._scene(step, batch)
         fakes = self._paint(scene.label_maps, self.draw_z(batch.label_maps, scene.draws))

@@ -172,17 +172,17 @@ def train_gan(
     processes, it takes its part.
 
     Args:
-        prepared: the folder of the manifest. The networks learn from its train split; val is only looked at.
-        params: the numbers of the training.
-        crop_size: height and width of the windows it learns from where params name none.
-        out: where `generator.safetensors`, `gan.json` and `samples.jpg` go.
-        recorder: gets the metrics.
-        store: holds the checkpoint from which a killed training goes on.
+        prepared: The folder of the manifest. The networks learn from its train split; val is only looked at.
+        params: The numbers of the training.
+        crop_size: Height and width of the windows it learns from where params name none.
+        out: Where `generator.safetensors`, `gan.json` and `samples.jpg` go.
+        recorder: Gets the metrics.
+        store: Holds the checkpoint from which a killed training goes on.
 
     Raises:
-        ParamsError: this machine cannot run so many processes.
-        DataError: the train or the val split is empty.
-        TrainError: a loss is not finite.
+        ParamsError: This machine cannot run so many processes.
+        DataError: The train or the val split is empty.
+        TrainError: A loss is not finite.
     """
     if params.processes > 1 and not is_distributed():
         from ocrnet.distributed.launch import launch  # seldom needed and slow to import

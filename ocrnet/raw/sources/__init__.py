@@ -22,10 +22,10 @@ class RawItem:
     """One raw image with its label map.
 
     Args:
-        id: unique in the set and usable as a file name.
+        id: Unique in the set and usable as a file name.
         label_map: None where the source found none.
-        split: train, val or test where the source publishes a split.
-        group: images of one group share a split.
+        split: Train, val or test where the source publishes a split.
+        group: Images of one group share a split.
     """
 
     id: str
@@ -50,7 +50,7 @@ def load_source(name: str) -> Source:
     """Return the function of the source called `name`.
 
     Raises:
-        ParamsError: there is no such source.
+        ParamsError: There is no such source.
     """
     if name not in SOURCES:
         raise ParamsError(
@@ -65,12 +65,12 @@ def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem
     """Return the items of the source that the params name, each with an id of its own.
 
     Args:
-        params: what the data is.
-        work: the folder for what the source renders.
-        inventory: of `data.path`; tells of every file there what became of it, and what is wrong.
+        params: Parameters that describe the data.
+        work: The folder for what the source renders.
+        inventory: Inventory of `data.path`, which takes what became of each file and what is wrong.
 
     Raises:
-        DataError: there is no set that could be looked at; what was found before stands first. The inventory then lacks
+        DataError: There is no set that could be looked at; what was found before stands first. The inventory then lacks
             what was not reached.
     """
     try:

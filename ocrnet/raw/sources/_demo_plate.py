@@ -19,10 +19,10 @@ class Material:
     """What a plate is made of.
 
     Args:
-        colour: mean reflectance, RGB in [0, 1].
-        brushing: strength of the texture along one direction.
-        mottling: strength of the slow unevenness.
-        grain: strength of the fine unevenness.
+        colour: Mean reflectance, RGB in [0, 1].
+        brushing: Strength of the texture along one direction.
+        mottling: Strength of the slow unevenness.
+        grain: Strength of the fine unevenness.
     """
 
     colour: tuple[float, float, float]

@@ -27,7 +27,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     """Return the items of the three lists under `data.path`; `work` stays empty.
 
     Raises:
-        DataError: a list is missing, or a line of it does not name an image and a label map.
+        DataError: A list is missing, or a line of it does not name an image and a label map.
     """
     root = inventory.root
     pattern = params.data.group_by or DRIVE

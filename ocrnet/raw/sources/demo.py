@@ -69,11 +69,11 @@ def render(
     """Render one image (H, W, 3) and its label map (H, W).
 
     Args:
-        seed: of the whole set.
-        split: train, val or test.
-        index: of the image within its split.
-        size: height and width in pixels.
-        defects: without them the same plate in the same light is rendered clean.
+        seed: Random seed of the whole set.
+        split: Train, val or test.
+        index: Index of the image within its split.
+        size: Height and width in pixels.
+        defects: Without them the same plate in the same light is rendered clean.
     """
     key = (seed, SPLITS.index(split), index)
     scale = min(size) / 96.0

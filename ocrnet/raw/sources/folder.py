@@ -46,7 +46,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     """Return the items under `data.path`; `work` stays empty.
 
     Raises:
-        DataError: the folders, the stems or the lists do not fit together.
+        DataError: The folders, the stems or the lists do not fit together.
     """
     images, label_maps = (_side(inventory, names) for names in (IMAGE_FOLDERS, LABEL_FOLDERS))
     if not images.files:

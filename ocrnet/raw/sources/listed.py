@@ -21,11 +21,11 @@ def listed_splits(
     """Return the split of each image that a list names; wrong lines become findings.
 
     Args:
-        inventory: of the raw folder, which takes the findings.
-        lists: the file of each split.
-        images: by their keys.
-        names: the id of each image.
-        folder: name of the folder of the images.
+        inventory: Inventory of the raw folder, which takes the findings.
+        lists: The file of each split.
+        images: Path of each image, by its key.
+        names: The id of each image.
+        folder: Name of the folder of the images.
 
     Raises:
         DataError: (E114) a list is no text in a known encoding.

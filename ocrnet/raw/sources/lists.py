@@ -32,8 +32,8 @@ def find_lists(inventory: Inventory, images: set[tuple[str, ...]]) -> dict[str, 
     """Return the list of each split, or None where no file speaks of a split.
 
     Args:
-        inventory: of the raw folder; lists that are there but not read are left out in it.
-        images: the paths below the raw folder of the images, without extension: a text file that has such a path
+        inventory: Inventory of the raw folder; lists that are not read are marked as left out.
+        images: The paths below the raw folder of the images, without extension: a text file that has such a path
             describes the image.
 
     Raises:
@@ -66,8 +66,8 @@ def read_lines(path: Path, *, name: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a list that are not empty, with their numbers from 1, normalised (NFC) and without margins.
 
     Args:
-        path: a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
-        name: what messages call it.
+        path: A text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+        name: Name of the list in messages.
 
     Raises:
         DataError: (E114) it is in another encoding, or (E121) cannot be read.

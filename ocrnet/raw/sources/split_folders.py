@@ -18,9 +18,9 @@ def folder_splits(
     """Return the split of each image by its subfolders, or None for all where no subfolder speaks of a split.
 
     Args:
-        inventory: of the raw folder.
-        images: by their keys.
-        folder: name of the folder of the images.
+        inventory: Inventory of the raw folder.
+        images: Path of each image, by its key.
+        folder: Name of the folder of the images.
 
     Raises:
         DataError: (E126) an image lies outside the splits, a split is missing, or a name is unclear.

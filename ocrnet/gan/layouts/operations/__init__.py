@@ -12,9 +12,9 @@ class Operation:
     """A way of making a layout.
 
     Args:
-        path: of the function that draws one.
-        real: every layout of it can be composed from real pixels.
-        needs_objects: it has nothing to do where no class comes as objects.
+        path: Import path, `module:function`, of the function that draws one.
+        real: Every layout of it can be composed from real pixels.
+        needs_objects: It has nothing to do where no class comes as objects.
     """
 
     path: str
