@@ -1,1 +1,1 @@
-"""A trained segmenter as files: a card and weights, read as data of a stranger."""
+"""A trained segmenter as files: a card and weights, both read as untrusted data."""

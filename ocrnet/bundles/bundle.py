@@ -1,7 +1,7 @@
 """The model file: a folder with `weights.safetensors` and `model.json`; no pickle is read or written.
 
-Both are data of a stranger: the card is strict, the model that it describes is built without memory and held against
-the header of the weights, and only then are the weights read and the model built for good.
+Both are untrusted data. The card is checked strictly, and the model that it describes is built without memory and
+compared with the header of the weights; only then are the weights read and the model built in memory.
 """
 
 import json
@@ -175,7 +175,7 @@ def read_card(folder: Path) -> ModelCard:
     """Read the card of a bundle.
 
     Raises:
-        BundleError: There is none, it is of another schema, or a value of it is wrong.
+        BundleError: The card is missing, has another schema or has a wrong value.
     """
     path = folder / MODEL_FILE
     if not path.exists():
@@ -196,7 +196,7 @@ def read_card(folder: Path) -> ModelCard:
         raise BundleError(f"{path}: not a model card: {min(missing)} is missing. {CURE}")
     if isinstance(
         raw["decoding"], dict
-    ):  # a card without these is of a model trained on whatever was there
+    ):  # a card without these describes a model trained on whatever was there
         raw["decoding"] = {"alpha": "ignore", "extra_bands": "drop", **raw["decoding"]}
         text = json.dumps(raw)
     card: ModelCard = check_card(CARD, text, path, cure=CURE)

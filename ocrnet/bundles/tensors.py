@@ -1,4 +1,4 @@
-"""Files of safetensors as data of a stranger: what the header says is checked before memory is taken for it."""
+"""Safetensors files as untrusted data: the header is checked before memory is allocated for what it describes."""
 
 import math
 import struct
@@ -34,10 +34,10 @@ class TensorKind:
 
 
 def read_header(path: Path) -> dict[str, TensorKind]:
-    """Read the header of a file of safetensors.
+    """Read the header of a safetensors file.
 
     Raises:
-        ValueError: It is no header, or not that of this file.
+        ValueError: The header is malformed or does not match the file.
         OSError: The file cannot be read.
     """
     size = path.stat().st_size
@@ -64,7 +64,7 @@ def read_header(path: Path) -> dict[str, TensorKind]:
 
 
 def _span(name: str, entry: Any) -> tuple[TensorKind, int, int]:
-    """Return what a tensor is, and from which byte to which its values lie."""
+    """Return the kind of a tensor and the first and last offset of its values."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name!r} has no dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -86,7 +86,7 @@ def _are_sizes(values: Any) -> bool:
 
 
 def kind_differs(wanted: Mapping[str, Tensor], found: Mapping[str, TensorKind]) -> str | None:
-    """Return in words how the tensors of a file differ from those of a model; None where they fit.
+    """Return in words how the tensors of a file differ from those of a model; None if they fit.
 
     Args:
         wanted: The state dict of the model, on any device.

@@ -1,14 +1,14 @@
-"""The arms: ways of training that are held against each other.
+"""The arms: ways of training that are compared with each other.
 
-One line per arm of `retrain`: the folder of its extra data's manifest, beside `data/prepare`, whether a GAN made it,
-and its words. `real_twice` adds the real data once more: at equal steps it shows what the mixing alone does.
+Each arm of `retrain` has one line: the folder of its extra data's manifest, whether a GAN made that data, and its
+description. `real_twice` adds the real data once more: at equal steps it shows the effect of mixing alone.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-BASELINE = "train"  # the arm that sees real images once; its models are of the stage of that name
+BASELINE = "train"  # the arm that trains on the real images once; the stage of that name makes its models
 
 
 @dataclass(frozen=True)

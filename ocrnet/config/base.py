@@ -25,7 +25,7 @@ Power = Annotated[float, Number, Field(ge=0.0, le=20.0)]
 Count = Annotated[int, Number, Field(ge=1, le=10**9)]
 Workers = Annotated[int, Number, Field(ge=0, le=128)]
 Processes = Annotated[int, Number, Field(ge=1, le=1024)]
-# DVC hands a seed on as it is written: 0.0 would name another cell than 0.
+# DVC passes a seed on as it is written: 0.0 would name another cell than 0.
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 Side = Annotated[int, Number, Field(ge=8, le=65_536)]
 Size = tuple[Side, Side]

@@ -1,7 +1,7 @@
-"""JSON files that come with weights, read as data of a stranger: bounded, strict, and told in one line.
+"""JSON files that come with weights, read as untrusted data: bounded, strict, and refused in one line.
 
-A key that is unknown or stands twice, a number that is not finite or out of its range, and a text that is nested or
-long beyond all need are refused before anything is built of them.
+The reader refuses unknown or repeated keys, numbers that are not finite or out of range, and texts that are far too
+long or too deeply nested, before anything is built from them.
 """
 
 import json
@@ -20,14 +20,14 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
-    """Read a bounded JSON file and return its text with what it holds.
+    """Read a bounded JSON file and return its text with its value.
 
     Args:
         path: The file.
         cure: Sentence that tells the user what to do if the file cannot be used.
 
     Raises:
-        BundleError: It cannot be read, or is no sane JSON.
+        BundleError: The file cannot be read or is not valid JSON within these bounds.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -42,10 +42,10 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON of which no key stands twice, no number is infinite or endless, and no nesting is deep.
+    """Parse JSON without repeated keys, infinite or endless numbers, or deep nesting.
 
     Raises:
-        ValueError: It is no such JSON.
+        ValueError: The text is not such JSON.
     """
     try:
         value = json.loads(
@@ -62,8 +62,8 @@ def check_card(kind: Any, text: str, path: Path, *, cure: str) -> Any:
     """Return the card that a JSON text is.
 
     Args:
-        kind: A `TypeAdapter` of what a card holds.
-        text: JSON that `parse_json` took.
+        kind: `TypeAdapter` of the card's type.
+        text: JSON that `parse_json` accepted.
         path: Path of the file, for messages.
         cure: Sentence that tells the user what to do if the card is wrong.
 

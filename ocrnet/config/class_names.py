@@ -1,4 +1,4 @@
-"""What the name of a class may be: it becomes a column, a metric and a caption."""
+"""The rules for class names, which become columns, metrics and captions."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def check_class_names(names: Sequence[str]) -> None:
     """Refuse class names that a later stage cannot use.
 
     Raises:
-        ValueError: There are too few or too many, one stands twice, or one cannot be used; with the cure.
+        ValueError: There are too few or too many names, or one is repeated or unusable; the message says what to do.
     """
     if len(names) == 1:
         raise ValueError(

@@ -139,7 +139,7 @@ class ValidateParams(Section):
 
     min_images: Count = 8
     max_ignored_share: Share = 0.95
-    allow_unlearned: bool = False  # go on where a published split has no training pixel of a class
+    allow_unlearned: bool = False  # continue if a published split has no training pixel of a class
 
     @model_validator(mode="before")
     @classmethod

@@ -32,7 +32,7 @@ class EvaluateParams(Section):
 
 
 class PublishParams(Section):
-    """What MLflow is told."""
+    """Settings of the tracking with MLflow."""
 
     experiment: str = "ocrnet-demo"
     model_name: str = "ocrnet-demo"
@@ -70,6 +70,6 @@ class PromoteParams(Section):
     max_class_drop: Share = 0.05  # of the IoU of any class
     max_calibration_increase: Share = 0.02
     max_latency_ratio: Positive = 1.5  # to the champion's, on each device measured
-    first_min_miou: Share = 0.4  # of a first model, which has no champion to be held against
+    first_min_miou: Share = 0.4  # of a first model, which has no champion to be compared with
     first_min_class_iou: Share = 0.1
     abandoned_minutes: Positive = 10.0  # until an unfinished promotion of another machine is undone

@@ -1,4 +1,4 @@
-"""Reading `params.yaml`: unknown keys are refused with the list of known ones, and all errors are told at once."""
+"""Reading of `params.yaml`: refuses unknown keys with the list of known ones and reports all errors at once."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def load_params(path: Path) -> Params:
     """Read `params.yaml`.
 
     Raises:
-        ParamsError: With one line per wrong key or value.
+        ParamsError: A key or value is wrong; one line for each.
     """
     try:
         raw = read_yaml(path, YAML(typ="safe"))
@@ -38,8 +38,8 @@ def read_yaml(path: Path, yaml: YAML) -> Any:
         yaml: Reader to use.
 
     Raises:
-        FileNotFoundError: There is none.
-        ParamsError: It is no text or no YAML; in one line.
+        FileNotFoundError: The file does not exist.
+        ParamsError: The file is not text or not YAML; in one line.
     """
     try:
         return yaml.load(path)
@@ -55,7 +55,7 @@ def parse_params(raw: Any, *, place: str = "params.yaml") -> Params:
     """Check a mapping as `load_params` does a file.
 
     Raises:
-        ParamsError: With one line per wrong key or value.
+        ParamsError: A key or value is wrong; one line for each.
     """
     if not isinstance(raw, dict):
         raise ParamsError(
@@ -99,7 +99,7 @@ def _line(place: str, detail: ErrorDetails) -> str:
 
 
 def known_keys() -> dict[str, list[str]]:
-    """Return the keys of each section; those of the top stand under the empty name."""
+    """Return the keys of each section; those of the top level are under the empty name."""
     fields = {field.alias or name: field for name, field in Params.model_fields.items()}
     keys = {"": sorted(fields)}
     for name, field in fields.items():

@@ -3,8 +3,8 @@
 Both models are scored on the same resampled test images, so what makes an image hard cancels out.
 Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
 several seeds, an arm's score is the mean over its seeds inside each resample, and the interval is widened by their
-spread where the question is whether the way of training is better, and not only these models of it. How an interval
-is formed of few images and few seeds is told in `ocrnet/evaluation/intervals.py`.
+spread where the question is whether the way of training is better, and not only these models of it. `ocrnet/evaluation/intervals.py`
+says how an interval is formed from few images and few seeds.
 
 A class without a true pixel in a resample is in neither model's mean there, so that both means are
 over the same classes.
@@ -50,11 +50,11 @@ class Estimate:
 
     Args:
         unit: Unit that was resampled, `images` or `groups`.
-        units: How many of them there are.
-        classes: How many classes the mIoU is over.
+        units: Number of images or groups.
+        classes: Number of classes that the mIoU is averaged over.
         confidence: Confidence level of the intervals, such as 0.95.
-        seeds: How many trainings the interval covers, too; 1 where they were taken as they are.
-        least: How many units an interval needs; with fewer all ends are nan.
+        seeds: Number of trainings that the interval covers; 1 if it covers these models only.
+        least: Number of units that an interval needs; with fewer, all ends are nan.
     """
 
     miou: Interval
@@ -100,14 +100,14 @@ def compare(
     """Compare two arms by their confusion matrices per seed and test image.
 
     Args:
-        candidate: One confusion matrix per seed and image, rows truth.
-        reference: Those of the other arm, with the same seeds and images in the same order.
+        candidate: One confusion matrix per seed and image; rows are the truth.
+        reference: Confusion matrices of the other arm, with the same seeds and images in the same order.
         groups: The group of each image. Groups are resampled whole where there are fewer of them than images.
-        resamples: How often to resample, and how often to exchange the arms.
+        resamples: Number of resamples, and of exchanges of the arms.
         confidence: Confidence level of the intervals, which are nan with fewer units than it needs.
         seed: Random seed of the resampling.
-        over_seeds: Whether the interval is about training anew, and not only about these models on other images. Then
-            each seed must be a training of its own.
+        over_seeds: Whether the interval also covers the variation between trainings. Then each seed must be a separate
+            training.
     """
     unit, index = resampling_units(groups)
     sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
@@ -203,8 +203,8 @@ def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str])
 def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
     """Return the arm of the challenger.
 
-    An arm with a GAN must be shown to help. Among those that are, and among those without a GAN where none is, the
-    validation split decides, never the test split.
+    The candidates are the arms with a GAN that are shown to help or, if there are none, the arms without a GAN. Among
+    them the validation split decides, never the test split.
 
     Args:
         val_mious: The validation mIoU per arm and seed.
@@ -216,7 +216,7 @@ def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[s
 def _unit_sums(
     confusions: Integer[np.ndarray, "S N K K"], index: Integer[np.ndarray, " N"]
 ) -> Integer[np.ndarray, "S U 3 K"]:
-    """Sum, per seed and unit, what an IoU is made of: true positives, true and predicted pixels."""
+    """Sum true positives, true pixels and predicted pixels per seed and unit."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
     parts = np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=2)
     sums = np.zeros((parts.shape[0], int(index.max()) + 1, *parts.shape[2:]), dtype=np.int64)
@@ -232,7 +232,7 @@ def _scores(
 
     Args:
         sums: Result of `_unit_sums`.
-        drawn: How often each unit is in a resample.
+        drawn: Number of times that each unit is in a resample.
     """
     return np.asarray(_by_seed(sums, drawn).mean(axis=0))
 

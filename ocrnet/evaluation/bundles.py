@@ -26,7 +26,7 @@ STATISTICS = EvaluateParams()  # bootstrap and boundary band are those of `evalu
 
 @dataclass(frozen=True)
 class BundleScores:
-    """What was found about some bundles on a split.
+    """Scores of some bundles on a split.
 
     Args:
         facts: Bundles, split and protocol that were scored.
@@ -103,19 +103,19 @@ def score_bundles(
 
     Args:
         folders: Folders of the bundles.
-        prepared: The data, as `prepare` writes them.
+        prepared: Folder that `prepare` wrote.
         split: Train, val or test.
-        protocol: How images are looked at, and how models are merged.
-        device: Where the networks run.
-        processes: Among which the images are split; each has one thread, so that the result is the same for any number.
+        protocol: How images are viewed and models are merged.
+        device: Device that the networks run on.
+        processes: Number of processes that share the images. Each has one thread, so the result does not depend on it.
 
     Raises:
-        BundleError: A bundle is missing or damaged, or knows other classes.
+        BundleError: A bundle is missing or damaged, or was trained on other classes.
         DataError: The split has nothing to score.
     """
     cards = [
         read_card(folder) for folder in folders
-    ]  # a wrong path is told before any process starts
+    ]  # report a wrong path before any process starts
     images = read_test_split(prepared, split=split)
     load = partial(load_segmenters, *folders, device=device, protocol=protocol)
     place = " + ".join(folder.as_posix() for folder in folders)
@@ -149,10 +149,10 @@ def count_in_processes(
     """Count every image of a split, in this process or split over several, each with its own copy of the model.
 
     Args:
-        load: Loads the model; must be picklable for more than one process.
-        split: The images.
-        place: Names the model in messages.
-        processes: How many; no more are started than there are images.
+        load: Function that loads the model; must be picklable for more than one process.
+        split: Images to count.
+        place: Name of the model in messages.
+        processes: Number of processes; no more are started than there are images.
     """
     count = min(processes, len(split))
     if count == 1:

@@ -1,4 +1,4 @@
-"""What is counted of predictions, per image and over all images, and the scores that follow from it."""
+"""Counts of predictions, per image and over all images, and the scores computed from them."""
 
 import math
 import zlib
@@ -24,7 +24,7 @@ from ocrnet.metrics import (
 
 
 class ImageCounts(NamedTuple):
-    """What was counted of one image; see `Counts`."""
+    """Counts of one image; see `Counts`."""
 
     confusion: Int64[np.ndarray, "K K"]
     boundary: Int64[np.ndarray, "K 2"]
@@ -34,10 +34,10 @@ class ImageCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What was counted on a split.
+    """Counts over a split.
 
     Args:
-        confusions: One confusion matrix per image, rows truth.
+        confusions: One confusion matrix per image; rows are the truth.
         boundary: Intersection and union of the boundary bands per class.
         calibration: Sums per confidence bin, as `calibration_counts` returns them.
         packed: The predicted label map of each image, compressed: a large split would fill memory.
@@ -73,7 +73,7 @@ def count_image(
 
 
 def add_up(images: Sequence[ImageCounts]) -> Counts:
-    """Return the counts of all images; sums of floats are made in their order, whoever counted them."""
+    """Return the counts of all images; floats are summed in the order of the images, whichever process counted them."""
     return Counts(
         confusions=np.stack([image.confusion for image in images]),
         boundary=np.stack([image.boundary for image in images]).sum(axis=0),

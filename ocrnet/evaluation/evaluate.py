@@ -54,15 +54,15 @@ def evaluate(
     """Score every model of the params on the test split and write the files that the module names.
 
     Args:
-        data: The folder of the stages' outputs.
-        out: Where to write.
-        params: Says which models there are.
-        load: Loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
-        recorder: Takes the scores as flat names.
+        data: Folder of the stages' outputs.
+        out: Folder to write to.
+        params: Parameters that say which models there are.
+        load: Function that loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
+        recorder: Recorder of the scores, under flat names.
 
     Raises:
         DataError: The test split is empty, or a model has no validation score.
-        BundleError: A model is missing or knows other classes.
+        BundleError: A model is missing or was trained on other classes.
     """
     split = read_test_split(data / "prepare")
     scores = []
@@ -88,7 +88,7 @@ def read_val_miou(folder: Path) -> float:
     """Return the validation mIoU of a trained model.
 
     Raises:
-        DataError: The file is missing or has none.
+        DataError: The file is missing or has no such score.
     """
     path = folder / "val_scores.json"
     if not path.exists():
@@ -146,10 +146,10 @@ def choose_images(
     """Return the test images to show: where the retrained model is worst and where it changed.
 
     Args:
-        scores: Those of every model.
-        cells: The baseline and the retrained model to show.
-        split: Names the images.
-        count: How many of each kind.
+        scores: Scores of every model.
+        cells: Baseline and retrained model to show.
+        split: Test images.
+        count: Number of images of each kind.
     """
     by_cell = {score.cell: image_mious(score) for score in scores}
     table = pd.DataFrame(

@@ -87,7 +87,7 @@ def image_mious(score: Counts) -> list[float]:
 
 
 def flat_scores(score: ModelScores | EnsembleScores, split: TestSplit) -> dict[str, float]:
-    """Return the scores of one model as flat metric names, without those it has none of."""
+    """Return the scores of one model as flat metric names, without those that are not defined."""
     summary = score.summary
     names = {"miou": "mIoU", "accuracy": "accuracy", "mean_accuracy": "mean_accuracy",
              "boundary_miou": "boundary_mIoU", "calibration_error": "calibration_error",
@@ -156,7 +156,7 @@ def _scores_file(
 
 
 def _finite(value: Any) -> Any:
-    """Return nested values with None in place of nan, which JSON has no word for."""
+    """Return nested values with None in place of nan, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,10 +2,10 @@
 
 A percentile bootstrap of a handful of images is too narrow: of one image it has no width at all. Three corrections:
 
-- Below a least number of units there is no interval. Where both arms are equal, each unit is as likely to speak for
-  the one as for the other, so n units that all agree are a matter of luck with probability 2^-n. That must not be more
-  than the share of luck that the interval allows on one side: six units at 95 %.
-- The percentiles are moved out as Student's t asks for the number of units (Hesterberg, arXiv:1411.5279).
+- Below a least number of units there is no interval. Where both arms are equal, each unit is as likely to favour
+  the one as the other, so n units all agree by chance with probability 2^-n. That must not be more than the error
+  that the interval allows on one side: six units at 95 %.
+- The percentiles are moved out as Student's t requires for the number of units (Hesterberg, arXiv:1411.5279).
 - A difference excludes zero only where a swap test does so, too: the two arms of each unit are exchanged at random. It
   is exact for equal arms whatever the number of units and however few of them hold a class.
 
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.special import ndtr, stdtrit
 
-LEAST_UNITS = 6  # with fewer, nothing is said at any confidence
+LEAST_UNITS = 6  # with fewer there is no interval at any confidence
 TIE = 1e-12  # two differences that are nearer than this are equal but for rounding
 
 Ends = tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]
@@ -65,7 +65,7 @@ def bootstrap_ends(
 
     Args:
         resampled: The scores of each resample; nan where no unit of it holds the class.
-        holders: How many units hold what each score is about.
+        holders: Number of units that hold the class of each score.
         confidence: Confidence level of the intervals, such as 0.95.
 
     Returns:
@@ -82,9 +82,9 @@ def bootstrap_ends(
 
 
 def draw_swaps(units: int, *, draws: int, rng: np.random.Generator) -> Integer[np.ndarray, "R U"]:
-    """Return in which units to exchange the arms: all ways where they are no more than `draws`, else random ones.
+    """Return the units in which to exchange the arms: all combinations if there are at most `draws`, else random ones.
 
-    The first row exchanges nothing: it is what was found.
+    The first row exchanges nothing: it gives the observed difference.
     """
     if 2**units <= draws:
         return np.arange(2**units)[:, None] >> np.arange(units) & 1
@@ -95,7 +95,7 @@ def draw_swaps(units: int, *, draws: int, rng: np.random.Generator) -> Integer[n
 def hold_zero_unless_swaps_deny_it(
     ends: Ends, swapped: Float[np.ndarray, "R M"], *, confidence: float
 ) -> Ends:
-    """Widen intervals to zero where equal arms would differ as much too often.
+    """Widen intervals to zero where equal arms would too often differ as much.
 
     Args:
         ends: Lower and upper ends of the intervals of the differences.
@@ -120,12 +120,12 @@ def add_spread_of_seeds(
     *,
     confidence: float,
 ) -> Ends:
-    """Widen intervals over units by the luck of training.
+    """Widen intervals over units by the variation between trainings.
 
     Args:
         ends: Lower and upper ends of the intervals over images or groups, with the seeds as they are.
-        value: The mean over seeds.
-        by_seed: The differences of each seed, two seeds or more.
+        value: Mean over seeds.
+        by_seed: Differences of each seed, for two seeds or more.
         confidence: Confidence level of the intervals, such as 0.95.
     """
     seeds = len(by_seed)

@@ -56,14 +56,14 @@ class Cell:
 
 
 def cells_of(params: Params) -> list[Cell]:
-    """Return the models that the params ask for; folders of other cells may lie about."""
+    """Return the models that the params ask for; folders of other cells are ignored."""
     arms = (BASELINE, *params.retrain.arms)
     return [Cell(arm, seed) for arm in arms for seed in dict.fromkeys(params.seeds)]
 
 
 @runtime_checkable
 class Loader(Protocol):
-    """What loads the segmenter of a bundle, or the ensemble of several."""
+    """A function that loads the segmenter of a bundle, or the ensemble of several."""
 
     def __call__(self, *folders: Path) -> Segmenter:
         """Return the segmenter."""
@@ -72,7 +72,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class TestSplit:
-    """The images to score, and what the training split says about the classes."""
+    """The images to score, and the share of each class in the training split."""
 
     __test__ = False  # not a test case, whatever its name
 
@@ -96,7 +96,7 @@ class TestSplit:
 
     @property
     def sha256(self) -> str:
-        """A hash of all that a score on this split rests on; other splits and the palette do not change it."""
+        """A hash of all that a score on this split depends on; other splits and the palette do not change it."""
         columns = ["id", "group", "image_sha256", "label_map_sha256"]
         content = {
             "images": [[str(row[name]) for name in columns] for _, row in self.table.iterrows()],
@@ -121,7 +121,7 @@ def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
     """Read the test split of the prepared data, or another to score.
 
     Raises:
-        DataError: It has no image, or no pixel that is not ignored.
+        DataError: The split has no image, or no pixel that is not ignored.
     """
     whole = read_manifest(folder)
     classes = ClassTable.read(folder)
@@ -143,10 +143,10 @@ def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
 
 @dataclass(frozen=True)
 class ModelScores(Counts):
-    """What was counted of one model.
+    """Counts of one model.
 
     Args:
-        val_miou: The score on the validation split by which models are chosen.
+        val_miou: mIoU on the validation split, by which models are chosen.
     """
 
     cell: Cell
@@ -174,7 +174,7 @@ class ModelScores(Counts):
 
 @dataclass(frozen=True)
 class EnsembleScores(Counts):
-    """What was counted of the seeds of an arm together; no comparison and no choice looks at it."""
+    """Counts of the seeds of an arm as an ensemble; no comparison and no choice uses them."""
 
     cells: tuple[Cell, ...]
     weights_sha256: str
@@ -186,7 +186,7 @@ class EnsembleScores(Counts):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the ensemble is, and its scores; validation did not look at it."""
+        """What the ensemble is, and its scores; it has no validation score."""
         return {
             "model": self.name,
             "arm": self.cells[0].arm,
@@ -208,7 +208,7 @@ def count_split(
     """Score every image of a split, or some rows of it, one at a time and each at its own size.
 
     Raises:
-        BundleError: The model, which `place` names, knows other classes than the split has.
+        BundleError: The model, which `place` names, was trained on other classes than the split has.
     """
     known, classes = segmenter.class_table.class_names, split.classes
     if known != classes.class_names:
@@ -230,8 +230,8 @@ def score_model(
     """Score a model on every test image.
 
     Raises:
-        BundleError: The model knows other classes than the split has.
-        DataError: The images scored are not as many as the split has.
+        BundleError: The model was trained on other classes than the split has.
+        DataError: The number of scored images differs from that of the split.
     """
     images = count_split(segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio)
     counts = _all_images(images, split, cell.stage)
@@ -245,8 +245,8 @@ def score_ensemble(
     """Score the models of one arm, loaded as one segmenter, on every test image.
 
     Raises:
-        BundleError: They know other classes than the split has.
-        DataError: The images scored are not as many as the split has.
+        BundleError: The models were trained on other classes than the split has.
+        DataError: The number of scored images differs from that of the split.
     """
     place = " + ".join(cell.stage for cell in cells)
     images = count_split(segmenter, split, place=place, boundary_ratio=boundary_ratio)

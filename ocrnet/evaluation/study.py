@@ -1,10 +1,10 @@
 """What the scores mean: did the GAN help, and which model is the challenger.
 
 The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. The best is
-the one with the highest mean on the test images: taken by validation, an arm without a GAN could be ahead there of a
-GAN that is said to help. The challenger is another matter: the validation split chooses it. The interval is that of a
+the one with the highest mean on the test images: if validation chose it, another arm without a GAN could score higher
+on the test images than a GAN that is said to help. The challenger, however, is chosen by the validation split. The interval is that of a
 bootstrap over test images (or groups of them), both arms on the same resamples, widened by the spread of the seeds
-where there are several. Below a least number of images or groups there is no interval, and nothing is shown.
+where there are several. With too few images or groups there is no interval, and no arm is shown to help.
 """
 
 import logging
@@ -34,13 +34,13 @@ class Outcome:
     """The comparison of the arms.
 
     Args:
-        arm_scores: Per arm, the mean over its seeds of each class's IoU and, last, of the mIoU.
-        val_mious: The validation mIoU per arm and seed.
-        against_baseline: Every other arm against the baseline.
-        against_rival: Every other arm against the best arm without a GAN.
+        arm_scores: Mean over the seeds of each arm, of each class's IoU and, last, of the mIoU.
+        val_mious: Validation mIoU per arm and seed.
+        against_baseline: Comparison of every other arm with the baseline.
+        against_rival: Comparison of every other arm with the best arm without a GAN.
         rival: The best arm without a GAN on the test images.
-        shown: The arm that the report puts beside the baseline.
-        challenger: The model to register.
+        shown: Arm that the report shows beside the baseline.
+        challenger: Model to register.
         helps: Whether the challenger is of an arm with a GAN.
     """
 
@@ -68,7 +68,7 @@ class Outcome:
 def judge(scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams) -> Outcome:
     """Compare the arms and choose the challenger; the validation split decides between equals.
 
-    Seeds whose models are the same to the bit in every arm are one training, and are counted once.
+    Seeds whose models are the same to the bit in every arm count as one training.
     """
     scores = _distinct(scores)
     val_mious: dict[str, dict[int, float]] = {}
@@ -109,7 +109,7 @@ def compare_arms(
     """Compare arms, one of them the baseline and at least one other.
 
     Args:
-        stacks: Per arm, a confusion matrix per seed and test image.
+        stacks: Confusion matrices of each arm, one per seed and test image.
         val_mious: The validation mIoU per arm and seed, seeds in the order of the stacks.
         groups: Group of each test image.
         params: Settings of the bootstrap.

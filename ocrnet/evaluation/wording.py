@@ -9,11 +9,11 @@ from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.scoring import TestSplit
 from ocrnet.evaluation.study import Outcome
 
-FEW_SEEDS = 5  # with fewer, the interval is wide, for their spread is hardly known
+FEW_SEEDS = 5  # with fewer, the interval is wide because their spread is poorly known
 
 
 def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
-    """Return the verdict: the answer in one line, and in a second one what it rests on."""
+    """Return the verdict: one line with the answer and a second one with its basis."""
     comparison = outcome.against_baseline[outcome.shown]
     names = split.classes.class_names
     before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
@@ -34,7 +34,7 @@ def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) ->
 
 
 def answer(outcome: Outcome) -> str:
-    """Return whether the GAN pairs help, by how much and against what, and the challenger, in one line."""
+    """Return one line: whether the GAN pairs help, by how much, compared with what, and the challenger."""
     chosen = f"the challenger is {outcome.challenger.stage}."
     if not outcome.gan_arms:
         return f"No arm uses a GAN; {chosen}"
@@ -103,7 +103,7 @@ def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
 
 
 def resampled(comparison: Comparison) -> str:
-    """Return what an interval is over, in words."""
+    """Return in words what an interval covers."""
     units = f"{comparison.units} {comparison.unit}"
     return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
 

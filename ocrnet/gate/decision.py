@@ -1,4 +1,4 @@
-"""What the gate says: its checks, the figures they rest on, and both as a table for people."""
+"""The gate's decision: its checks, the figures behind them, and both as a table for people."""
 
 import math
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ class Check:
 
     Args:
         name: Name of the quantity, such as `IoU crack`.
-        found: A difference, a share, a ratio, a number, or 1 for yes and 0 for no.
-        rule: How `found` must stand to `allowed`.
-        kind: In which unit people read it.
+        found: Value found: a difference, a share, a ratio, a number, or 1 for yes and 0 for no.
+        rule: Relation of `found` to `allowed` that must hold.
+        kind: Unit in which it is shown.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the condition holds; what could not be found passes nothing."""
+        """Whether the condition holds; a value that could not be found never passes."""
         if self.rule == ">":
             return self.found > self.allowed
         if self.rule == ">=":
@@ -52,10 +52,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate says.
+    """The gate's decision.
 
     Args:
-        checks: Every condition; all must hold.
+        checks: Conditions, all of which must hold.
         figures: Values that the checks are based on, ready for JSON.
     """
 
@@ -123,10 +123,10 @@ def _notes(figures: Mapping[str, Any]) -> list[str]:
 
 
 def basis_words(drawn: Mapping[str, Any]) -> str:
-    """Return what the interval rests on, or why there is none.
+    """Return what the interval is based on, or why there is none.
 
     Args:
-        drawn: The entry `bootstrap` of the figures.
+        drawn: Entry `bootstrap` of the figures.
     """
     if drawn["units"] < drawn["least_units"]:
         return shortage_words(drawn["units"], drawn["unit"], drawn["least_units"])
@@ -139,8 +139,8 @@ def interval_words(
     """Return a score with its interval in percent.
 
     Args:
-        interval: A score or a difference, as shares; ends that are nan or None are not there.
-        signed: Whether a plus sign stands before what is above zero.
+        interval: Score or difference, as shares; ends that are nan or None are missing.
+        signed: Whether values above zero get a plus sign.
         unit: Unit named where there are too few for an interval, `images` or `groups`.
 
     >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
@@ -158,7 +158,7 @@ def interval_words(
 
 
 def finite(value: float) -> float | None:
-    """Return the value, or None where JSON has no word for it."""
+    """Return the value, or None if it is not finite, which JSON cannot hold."""
     return value if math.isfinite(value) else None
 
 

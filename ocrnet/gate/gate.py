@@ -1,10 +1,10 @@
-"""Shall the challenger take the champion's place? A pure function of scores, latencies and limits.
+"""The decision whether the challenger replaces the champion: a pure function of scores, latencies and limits.
 
-The champion goes when the challenger is better beyond doubt and worse in nothing that matters: the whole interval of
-the mIoU difference (a paired bootstrap over test images or groups of them, as in `compare`) lies above the margin, no
-class loses more IoU than its limit, and neither calibration nor latency gets worse by more than theirs. A first model
-has nothing to be held against: it is asked for, and has least scores to reach, which no interval is part of. Where the
-test split has too few images or groups for an interval, no champion is replaced.
+The challenger replaces the champion if three conditions hold: the whole interval of the mIoU difference (a paired
+bootstrap over test images or groups of them, as in `compare`) is above the margin, no class loses more IoU than its
+limit, and neither calibration nor latency gets worse by more than its limit. A first model has no champion to be
+compared with: it must be asked for and must reach minimum scores, without an interval. If the test split has too few
+images or groups for an interval, no champion is replaced.
 """
 
 import math
@@ -26,13 +26,13 @@ SHOWN_IDS = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the gate knows of a model.
+    """A model as the gate sees it.
 
     Args:
         name: Name in messages, such as `version 3`.
         ids: Ids of the test images, in the order of `groups` and `confusions`.
-        groups: The group of each image.
-        confusions: One confusion matrix per image, rows truth.
+        groups: Group of each image.
+        confusions: One confusion matrix per image; rows are the truth.
         calibration_error: Calibration error of the top label, over all valid pixels.
         weights_sha256: SHA-256 of the weights that were scored.
     """
@@ -58,10 +58,10 @@ def decide(
     """Decide whether the challenger is promoted.
 
     Args:
-        challenger: The model that asks.
-        champion: The model in force, scored on the same test images; None where there is none.
-        class_names: In the order of class ids.
-        latency: The challenger's as a ratio to the champion's, per device on which both were measured.
+        challenger: Model that may be promoted.
+        champion: Current champion, scored on the same test images; None if there is none.
+        class_names: Names of the classes, in the order of their ids.
+        latency: Ratio of the challenger's latency to the champion's, per device on which both were measured.
         limits: Limits that the challenger must keep.
         statistics: Settings of the bootstrap: resamples, confidence and seed.
         first: Whether a first model was asked for.
@@ -149,7 +149,7 @@ def _ends(interval: Interval) -> dict[str, float | None]:
 
 
 def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
-    """Refuse to pair what does not belong together: the interval would be about nothing.
+    """Refuse to pair scores of different splits: their interval would mean nothing.
 
     Raises:
         DataError: Images, groups or classes differ.

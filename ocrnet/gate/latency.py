@@ -14,7 +14,7 @@ ROUNDS = 5
 
 @runtime_checkable
 class Labeller(Protocol):
-    """What takes an image and returns when its label map is on the CPU, as a segmenter does."""
+    """An object such as a segmenter, which takes an image and returns when its label map is on the CPU."""
 
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
         """Return the most probable class of each pixel."""
@@ -37,9 +37,9 @@ def compare_latency(
     *,
     rounds: int = ROUNDS,
 ) -> Latency:
-    """Time two models on the same images in turn, so that whatever else the machine does meets both.
+    """Time two models on the same images in turn, so that other load on the machine affects both.
 
-    Each round changes who goes first; every image is seen once by both before anything is timed.
+    Each round changes which model goes first; both see every image once before anything is timed.
     """
     models = (challenger, champion)
     for image in images:

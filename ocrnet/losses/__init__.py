@@ -32,8 +32,8 @@ def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any
 
     Args:
         text: Names joined by "+", each with an optional weight.
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
         options: Options in `OPTIONS`; a loss ignores those it does not have.
 
     Raises:

@@ -13,8 +13,8 @@ class Loss(nn.Module):
     """Base of the losses in `ocrnet.losses.LOSSES`.
 
     Args:
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
     """
 
     def __init__(self, *, num_classes: int, ignore_index: int) -> None:
@@ -69,8 +69,8 @@ class PixelLoss(Loss):
     """A mean over pixels of a function of their cross-entropy, each pixel weighted by its class.
 
     Args:
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
         class_weights: One weight per class, or None for equal ones.
     """
 

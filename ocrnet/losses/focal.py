@@ -14,8 +14,8 @@ class Focal(PixelLoss):
     exactly `ce`; the paper divides by the number of foreground boxes.
 
     Args:
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
         class_weights: One weight per class, the paper's alpha, or None for equal ones.
         gamma: How fast easy pixels fade, 0 or more.
     """

@@ -18,8 +18,8 @@ class OhemCrossEntropy(PixelLoss):
     cross-entropy alone, as p = exp(-loss): no softmax and no full sort.
 
     Args:
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
         class_weights: One weight per class, applied after the choice of pixels; the mean is divided by the
             weights' sum over kept pixels.
         threshold: A pixel is hard when the probability of its class is at most this.

@@ -39,8 +39,8 @@ class OfficialOhem(OhemCrossEntropy):
     """Plain mean of the weighted cross-entropy over hard pixels, chosen strictly.
 
     Args:
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
         class_weights: One weight per class, applied after the choice of pixels.
         threshold: A pixel is hard when the probability of its class is below this.
         min_kept: At least so many pixels of the batch are kept if there are more.

@@ -31,8 +31,8 @@ def build_segmenter(
 
     Args:
         arch: A name in `ARCHS`.
-        backbone: A timm model that gives features.
-        num_classes: How many classes the logits have.
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
         norm: A name in `ocrnet.models.norms.NORMS`.
         options: Options in `OPTIONS`; an architecture ignores those it does not have.
 

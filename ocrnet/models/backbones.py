@@ -126,7 +126,7 @@ def build_backbone(name: str, *, align_corners: bool) -> Backbone:
     """Build a backbone by its timm name, with random weights.
 
     Raises:
-        ParamsError: Timm has no such model, or it gives no features.
+        ParamsError: timm has no such model, or the model returns no features.
     """
     if not is_known_backbone(name):
         raise ParamsError(

@@ -25,8 +25,8 @@ class DeepLabV3(SegmentationModel):
     """A backbone with the head of DeepLabv3, and a fully convolutional auxiliary head.
 
     Args:
-        backbone: A timm model that gives features.
-        num_classes: How many classes the logits have.
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
         align_corners: Whether the resizes in the backbone and of the logits align corners.
     """
 

@@ -16,8 +16,8 @@ class FCN(SegmentationModel):
     """A backbone with a fully convolutional head, and another one as auxiliary head.
 
     Args:
-        backbone: A timm model that gives features.
-        num_classes: How many classes the logits have.
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
         align_corners: Whether every bilinear resize aligns corners.
     """
 

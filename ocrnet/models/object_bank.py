@@ -41,8 +41,8 @@ class ObjectBank(SegmentationModel):
     """A backbone with the object-bank head, and the auxiliary head of OCRNet.
 
     Args:
-        backbone: A timm model that gives features.
-        num_classes: How many classes the logits have.
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
         mid_channels: Width of pixel representations and prototypes.
         key_channels: Width of queries and keys.
         prototypes: How many the bank holds.

@@ -41,8 +41,8 @@ class OCRNet(SegmentationModel):
     """A backbone with the OCR head.
 
     Args:
-        backbone: A timm model that gives features.
-        num_classes: How many classes the logits have.
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
         mid_channels: Width of pixel and region representations (512 in the paper).
         key_channels: Width of queries, keys and values (256 in the paper).
         dropout: Rate before the classifier.

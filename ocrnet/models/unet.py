@@ -20,7 +20,7 @@ class UNet(SegmentationModel):
     """A U-Net without backbone and auxiliary head; the widths of its levels double from one to the next.
 
     Args:
-        num_classes: How many classes the logits have.
+        num_classes: Number of classes in the logits.
         mid_channels: Width of the level at a quarter of the image, a multiple of 4: 256 in the paper.
         align_corners: Whether every bilinear resize aligns corners.
 

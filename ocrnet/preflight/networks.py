@@ -49,7 +49,7 @@ def try_extractor(params: Params) -> None:
     """Load the weights of `select.extractor` where they are a file, and look for timm's where they are asked for.
 
     Raises:
-        ParamsError: Timm has none.
+        ParamsError: timm has no weights of that name.
         BundleError: The file cannot be read or does not fit.
     """
     choice = parse_extractor(params.select.extractor)

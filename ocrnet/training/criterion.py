@@ -22,8 +22,8 @@ class Criterion(nn.Module):
     Args:
         params: The recipe.
         pixel_counts: Training pixels per image and class, which class weights are made of.
-        num_classes: How many classes the logits have.
-        ignore_index: The label that counts for nothing.
+        num_classes: Number of classes in the logits.
+        ignore_index: Label of pixels that are ignored.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class Job:
         seed: Random seed of the training run.
         out: The folder of the bundle.
         record: The folder of the metrics.
-        times: Their side file, or None.
+        times: Side file of wall-clock times, or None.
         checkpoints: The folder of the checkpoint.
         log_level: Log level of the first rank.
     """

@@ -77,7 +77,7 @@ class Generator(nn.Module):
 
     Args:
         num_classes: K, without the ignored id.
-        preset: The sizes.
+        preset: Sizes of the network.
     """
 
     def __init__(self, num_classes: int, preset: Preset) -> None:

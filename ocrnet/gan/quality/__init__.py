@@ -27,7 +27,7 @@ class ExtractorChoice:
 
     Args:
         kind: Segmenter, timm, inception or random-conv.
-        model: Timm's name of the network, of `timm` alone.
+        model: Name of the network in timm; empty for other kinds.
         weights: A file, or of `timm` also `pretrained`; empty where none is given.
     """
 

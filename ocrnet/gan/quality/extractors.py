@@ -71,7 +71,7 @@ class FrozenFeatures:
         mean: Mean of RGB in [0, 1], subtracted before the network.
         std: Standard deviation of RGB in [0, 1], divided by after the mean is subtracted.
         size: (height, width) that images are resized to; None keeps their sizes.
-        device: To compute on.
+        device: Device to compute on.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ def build_extractor(
     Args:
         choice: Parsed value of `select.extractor`.
         baseline: Bundle of the real-only segmenter, for the extractor of that name alone.
-        device: To compute on.
+        device: Device to compute on.
 
     Raises:
         BundleError: Weights are missing, damaged or do not fit.

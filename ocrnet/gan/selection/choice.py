@@ -29,7 +29,7 @@ class Judged:
         pixels: Per class.
         wrong_share: Share of its valid pixels that are above the calibrated thresholds.
         hardness: Hardness of the label map.
-        original: The training image that it is a copy of, or None.
+        original: Training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]

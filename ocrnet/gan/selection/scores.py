@@ -41,7 +41,7 @@ class Verdict:
         losses: Loss of each pixel under the baseline, in nats.
         wrong: The pixels above the calibrated thresholds.
         hardness: Hardness of the label map.
-        original: The training image that it is a copy of, or None.
+        original: Training image that it is a copy of, or None.
     """
 
     row: dict[str, Any]

@@ -63,7 +63,7 @@ def jitter_colors(
     """Change brightness, contrast and saturation of each image by up to `strength`; differentiable.
 
     Args:
-        images: In [-1, 1]; the result may leave that range.
+        images: Images in [-1, 1]; the result may leave that range.
         strength: 0 changes nothing; 1 lets contrast and saturation vanish or double and brightness move by 0.5.
         draws: Gives three numbers per image.
     """

@@ -36,7 +36,7 @@ class Discriminator(nn.Module):
 
     Args:
         num_classes: N, without the ignored id.
-        preset: The sizes.
+        preset: Sizes of the network.
     """
 
     def __init__(self, num_classes: int, preset: Preset) -> None:
@@ -54,7 +54,7 @@ class Discriminator(nn.Module):
         """Return logits; channel 0 is "fake", channel c+1 is class c.
 
         Args:
-            images: In [-1, 1].
+            images: Images in [-1, 1].
         """
         H, W = images.shape[2:]
         bottom, right = -H % self.multiple, -W % self.multiple

@@ -22,7 +22,7 @@ class GanJob:
         crop_size: Height and width of the windows where params name none.
         out: The folder of the painter.
         record: The folder of the metrics.
-        times: Their side file, or None.
+        times: Side file of wall-clock times, or None.
         checkpoints: The folder of the checkpoint.
         log_level: Log level of the first rank.
     """

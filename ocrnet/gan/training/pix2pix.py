@@ -42,7 +42,7 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         num_classes: K, without the ignored id.
-        preset: The sizes.
+        preset: Sizes of the network.
     """
 
     def __init__(self, num_classes: int, preset: Preset) -> None:
@@ -64,7 +64,7 @@ class PatchDiscriminator(nn.Module):
         """Return logits, one per cell; a cell that leaves the image counts too.
 
         Args:
-            images: In [-1, 1].
+            images: Images in [-1, 1].
             label_maps: An id that is no class is ignored, and the image is not seen there.
         """
         labels = one_hot(label_maps, num_classes=self.num_classes)
