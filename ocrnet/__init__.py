@@ -1,5 +1,5 @@
-"""OCRNet: object-contextual representations, from a few labelled images to a model to trust.
+"""OCRNet (object-contextual representations): segmentation models from a few hundred labelled images.
 
-This package knows things (data, models, losses, scores) and imports no MLOps tool; `pipelines` runs them as stages.
+This package is the library: data, models, losses and scores. It imports no MLOps tool; `pipelines` runs it as stages.
 Nothing is imported here, so that a light stage does not pay for torch.
 """

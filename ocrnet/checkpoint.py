@@ -1,6 +1,6 @@
 """Checkpoints of a training that may be killed: written whole or not at all, read by torch's `weights_only` reader.
 
-A checkpoint lies outside the stage's outputs, which DVC deletes before it starts a stage again.
+A checkpoint is kept outside the stage's outputs, which DVC deletes before it starts a stage again.
 """
 
 from pathlib import Path

@@ -1,11 +1,12 @@
-"""Numbers that say how good a segmentation is, all from sums over a whole data set.
+"""Segmentation scores, all from sums over a whole data set.
 
 Each `*_counts` function returns sums that add over images, and the function without that ending
 turns sums into a score; so a score never depends on how images were batched. Scores are in [0, 1].
 
 mIoU is the mean of TP / (TP + FP + FN) over the classes that the truth of the whole set shows, from one confusion
 matrix. So two models are always averaged over the same classes. A pixel that is predicted as a class that the truth
-does not show is missed by its true class. Ignored pixels count nowhere. `docs/models.md` compares other programs.
+does not show counts as missed for its true class. Ignored pixels count nowhere. `docs/models.md` compares other
+programs.
 """
 
 import cv2

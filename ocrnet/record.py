@@ -1,6 +1,6 @@
-"""The record of a run: files beside a stage's output, from which MLflow is fed later.
+"""The record of a run: files beside a stage's output, which are sent to MLflow later.
 
-`metrics.jsonl` grows while the stage runs, a line per step that was logged; `metrics.json` is its end;
+`metrics.jsonl` grows while the stage runs, a line per logged step; `metrics.json` holds the final numbers;
 `record.json` says what ran. None of them holds a time or a host name, so that another machine can restore the
 stage from DVC's run cache: wall-clock times go to a side file, one line per line of `metrics.jsonl`.
 """
@@ -21,8 +21,8 @@ class Recorder:
     """Writes the metrics of one run.
 
     Args:
-        folder: The stage's output; made if it is not there.
-        times: The side file for wall-clock times; None writes none.
+        folder: Output folder of the stage; made if it is missing.
+        times: Side file for wall-clock times; None writes none.
 
     Attributes:
         folder: Folder given to the constructor.
@@ -59,7 +59,7 @@ class Recorder:
             self._append(line, stamp)
 
     def finish(self, metrics: Mapping[str, float | int]) -> None:
-        """Write `metrics.json`, the numbers that stand for the whole run."""
+        """Write `metrics.json`, the final numbers of the run."""
         finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         (self.folder / METRICS_FILE).write_text(json.dumps(finite, indent=1) + "\n")
 

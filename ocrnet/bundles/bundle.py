@@ -130,7 +130,7 @@ class ModelCard:
     """Everything about a model that is not a weight.
 
     Args:
-        arch: A name in `ocrnet.models.ARCHS`.
+        arch: Name in `ocrnet.models.ARCHS`.
         options: Further arguments of `build_segmenter`.
         classes: Names, palette and ignored id.
         mean: Mean of RGB in [0, 1], subtracted before the model.

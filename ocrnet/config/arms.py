@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-BASELINE = "train"  # the arm that trains on the real images once; the stage of that name makes its models
+BASELINE = "train"  # the arm that trains on the real images once, and its stage
 
 
 @dataclass(frozen=True)

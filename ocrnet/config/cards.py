@@ -23,7 +23,7 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
     """Read a bounded JSON file and return its text with its value.
 
     Args:
-        path: The file.
+        path: Path of the file.
         cure: Sentence that tells the user what to do if the file cannot be used.
 
     Raises:

@@ -34,7 +34,7 @@ def read_yaml(path: Path, yaml: YAML) -> Any:
     """Read a YAML file.
 
     Args:
-        path: The file.
+        path: Path of the file.
         yaml: Reader to use.
 
     Raises:

@@ -36,7 +36,7 @@ def write_csv_table(path: Path, table: pd.DataFrame, *, float_format: str | None
     """Write a table, the same bytes for the same rows; a missing value is an empty field.
 
     Args:
-        path: The file.
+        path: Path of the file.
         table: Table to write, without its index.
         float_format: Format of numbers with fractions; by default as many digits as they need.
     """

@@ -105,7 +105,7 @@ def read_image(
     """Read an image as RGB.
 
     Args:
-        path: The file.
+        path: Path of the file.
         value_range: [low, high] of images deeper than 8 bits; low becomes 0, high 255, and values
             outside are clipped.
         exif: What to do with a rotation flag.

@@ -68,7 +68,7 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
     """Open an image; what goes wrong with the file inside is a `DataError` that names it.
 
     Args:
-        path: The file.
+        path: Path of the file.
         max_pixels: More than so many are refused by the header, before anything is decoded.
 
     Raises:

@@ -50,7 +50,7 @@ def launch(job: RankJob) -> None:
     A signal that ends this process ends the ranks first.
 
     Raises:
-        ParamsError: There are too few CUDA devices, or too few images for each process.
+        ParamsError: There are fewer CUDA devices than processes.
         OcrnetError: A rank failed with this error.
         RuntimeError: A rank failed otherwise; with its traceback if it left one.
     """
@@ -86,7 +86,7 @@ def check_devices(section: str, processes: int, *, devices: int) -> None:
         devices: How many CUDA devices there are; none means that the CPU trains.
 
     Raises:
-        ParamsError: In one line.
+        ParamsError: There are fewer CUDA devices than processes.
     """
     if 0 < devices < processes:
         raise ParamsError(

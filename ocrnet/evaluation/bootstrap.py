@@ -3,8 +3,8 @@
 Both models are scored on the same resampled test images, so what makes an image hard cancels out.
 Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
 several seeds, an arm's score is the mean over its seeds inside each resample, and the interval is widened by their
-spread where the question is whether the way of training is better, and not only these models of it. `ocrnet/evaluation/intervals.py`
-says how an interval is formed from few images and few seeds.
+spread where the question is whether the way of training is better, and not only these models of it.
+`ocrnet/evaluation/intervals.py` says how an interval is formed from few images and few seeds.
 
 A class without a true pixel in a resample is in neither model's mean there, so that both means are
 over the same classes.

@@ -57,7 +57,7 @@ def evaluate(
         data: Folder of the stages' outputs.
         out: Folder to write to.
         params: Parameters that say which models there are.
-        load: Function that loads the segmenter of a bundle, or the ensemble of several, with the protocol of the params.
+        load: Function that loads the segmenter of a bundle, or the ensemble of several, with the params' protocol.
         recorder: Recorder of the scores, under flat names.
 
     Raises:

@@ -2,9 +2,10 @@
 
 The GAN helps when an arm with it is better than the best arm without one, the whole interval above zero. The best is
 the one with the highest mean on the test images: if validation chose it, another arm without a GAN could score higher
-on the test images than a GAN that is said to help. The challenger, however, is chosen by the validation split. The interval is that of a
-bootstrap over test images (or groups of them), both arms on the same resamples, widened by the spread of the seeds
-where there are several. With too few images or groups there is no interval, and no arm is shown to help.
+on the test images than a GAN that is said to help. The challenger, however, is chosen by the
+validation split. The interval is that of a bootstrap over test images (or groups of them), both arms on the same
+resamples, widened by the spread of the seeds where there are several. With too few images or groups there is no
+interval, and no arm is shown to help.
 """
 
 import logging

@@ -5,7 +5,7 @@
 | oasis | names the class of every pixel, or calls it fake; sees the image alone | cross entropy by class, LabelMix |
 | pix2pix | calls patches real or fake; sees the label map and the image | non-saturating, and L1 to the real image |
 
-Both train the same generator, so what differs between them is who judges it.
+Both train the same generator, so they differ only in the discriminator and its losses.
 """
 
 from importlib import import_module

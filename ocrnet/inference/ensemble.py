@@ -1,4 +1,4 @@
-"""Several bundles as one model: each scores the image in its own way, and the scores are merged as views are."""
+"""Several bundles as one model: each scores the image in its own way, and the scores are merged like those of views."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class Ensemble:
         protocol: Protocol of all members; its merge mode merges the members too.
 
     Raises:
-        BundleError: Two members know other classes.
-        ValueError: Two members have other protocols.
+        BundleError: Two members were trained on different classes.
+        ValueError: Two members have different protocols.
     """
 
     def __init__(self, members: Sequence[Segmenter]) -> None:
@@ -74,7 +74,7 @@ def load_segmenters(
     """Load one bundle as a segmenter, or several as an ensemble.
 
     Raises:
-        BundleError: A bundle is missing, damaged or foreign, or knows other classes than another.
+        BundleError: A bundle is missing, damaged or foreign, or was trained on other classes than another.
     """
     members = [load_segmenter(folder, device=device, protocol=protocol) for folder in folders]
     return members[0] if len(members) == 1 else Ensemble(members)

@@ -6,7 +6,7 @@
 | logit_mean | logits; softmax at the end | openseg, which sums them over scales and mirrored images |
 | exp_logit_sum | logits over mirrored images, then exp(logits) over the rest | the official HRNet-OCR |
 
-The probabilities that calibration looks at are the merged ones. Under `softmax_mean` they are a mean, so that views
+Calibration is measured on the merged probabilities. Under `softmax_mean` they are a mean, so that views
 which disagree give a less sure pixel; under `logit_mean` a normalised geometric mean, which is surer. Under
 `exp_logit_sum` exp(logits) are added before they are normalised, so that the view with the largest logits decides.
 """
@@ -25,7 +25,7 @@ from ocrnet.models.output import resize_logits
 class Merger:
     """Merging by the mean of logits, and the base of the other modes.
 
-    Sums are made in float64, where the mean of n equal views is the very view. Scores may be compared over classes,
+    Sums are made in float64, where the mean of n equal views is exactly the view. Scores may be compared over classes,
     in all modes: the greatest is the class.
     """
 

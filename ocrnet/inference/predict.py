@@ -17,13 +17,13 @@ from ocrnet.models.output import SegmentationModel, normalise
 
 
 class Segmenter:
-    """A trained model with what it needs to take an image as it is.
+    """A trained model with all that it needs to segment a raw image.
 
     Attributes:
-        class_table: Names, palette and ignored id of the classes it knows.
+        class_table: Names, palette and ignored id of the classes it was trained on.
         decoding: How `prepare` treated the raw images it was trained on.
         weights_sha256: SHA-256 of its weights.
-        protocol: How it looks at an image: by default whole.
+        protocol: How it views an image; by default whole.
         name: Name in messages.
     """
 
@@ -68,10 +68,10 @@ class Segmenter:
     def scores(
         self, image: UInt8[np.ndarray, "H W 3"], *, merger: Merger | None = None
     ) -> Float[Tensor, "1 K H W"]:
-        """Return what the protocol makes of a prepared image, on the device, before it is a probability.
+        """Return the scores of a prepared image by the protocol, on the device, before they become probabilities.
 
         Args:
-            image: RGB.
+            image: RGB image.
             merger: Merger of an enclosing ensemble; by default that of the protocol.
         """
         pixels = (

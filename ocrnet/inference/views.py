@@ -1,10 +1,10 @@
-"""How an image is looked at: whole or window by window, at which scales, mirrored too; `merging` says what comes of it.
+"""The views of an image: whole or window by window, at which scales, mirrored too; `merging` combines their scores.
 
-The network sees one view after another, and what a view is depends on nothing but the image, so that the result does
-not depend on what else is scored.
+The network takes one view at a time, and a view depends on nothing but the image, so that the result does not depend
+on what else is scored.
 
-Differs from the official code: it has windows at scales above 1 alone, without overlap; here all scales have them and
-`overlap` says how far.
+Differs from the official code: it has windows at scales above 1 alone, without overlap; here all scales have them, with
+an overlap of `overlap`.
 """
 
 import math
@@ -31,7 +31,7 @@ class Protocol:
         overlap: Share of a window that the next one covers again; the last one ends at the border.
         scales: Sizes at which the image is scored, as shares of its own.
         flip: Whether the mirrored view is scored too.
-        merge: A name in `MERGERS`.
+        merge: Name in `MERGERS`.
 
     Raises:
         ParamsError: A value is out of range.
@@ -66,7 +66,7 @@ class Protocol:
 
     @property
     def merger(self) -> Merger:
-        """What merges the views of one model; a lone view keeps its logits, to which all modes come down."""
+        """The merger of the views of one model; a single view keeps its logits, for which all modes agree."""
         return LOGIT_MEAN if self.is_whole else MERGERS[self.merge]
 
     @property
@@ -90,7 +90,7 @@ class Protocol:
         """Return the merged scores of a normalised image at its size, as `merger` enters them.
 
         Args:
-            model: In eval mode.
+            model: Model in eval mode.
             image: Normalised image of any size.
             merger: `self.merger`, or that of an ensemble which merges further.
         """

@@ -1,4 +1,4 @@
-"""What every loss is: a module that checks its labels, then measures."""
+"""Base classes of the losses: modules that check their labels, then compute a loss."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -71,7 +71,7 @@ class PixelLoss(Loss):
     Args:
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
-        class_weights: One weight per class, or None for equal ones.
+        class_weights: Weight of each class, or None for equal ones.
     """
 
     class_weights: Tensor | None
@@ -101,7 +101,7 @@ class PixelLoss(Loss):
 
 
 def ratio_over_ranks(total: Float[Tensor, ""], weight: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Return the total of all ranks over the weight of all ranks, and 0 where nothing weighs."""
+    """Return the total of all ranks over the weight of all ranks; 0 if the weight is 0."""
     sums = sum_over_ranks(torch.stack([total, weight]))
     weights = sums[1].detach()
     return sums[0] / torch.where(weights > 0, weights, 1.0)

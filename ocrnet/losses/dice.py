@@ -16,7 +16,7 @@ class Dice(Loss):
     whatever is predicted. False pixels of such a class still cost, as they lower the p of the true one.
 
     Differs from the paper: several classes with a softmax instead of one foreground; no smoothing constant, which would
-    make the loss depend on the size of the batch. A pixel counts in all sums what its image weighs.
+    make the loss depend on the size of the batch. In all sums a pixel has the weight of its image.
     """
 
     def cost(

@@ -15,7 +15,7 @@ def parse_loss(text: str, known: Collection[str]) -> list[tuple[float, str]]:
     """Return the weights and names of a sum such as "ce + 0.5*dice".
 
     Raises:
-        ParamsError: The text is no such sum, a name is not among the known ones, or a weight is not above 0.
+        ParamsError: The text is not such a sum, a name is not among the known ones, or a weight is not above 0.
     """
     return [_term(part.strip(), text, known) for part in text.split("+")]
 

@@ -16,7 +16,7 @@ class Focal(PixelLoss):
     Args:
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
-        class_weights: One weight per class, the paper's alpha, or None for equal ones.
+        class_weights: Weight of each class, the paper's alpha, or None for equal ones.
         gamma: How fast easy pixels fade, 0 or more.
     """
 

@@ -1,4 +1,4 @@
-"""The check that every loss makes of its labels."""
+"""The check of labels that every loss makes."""
 
 import torch
 from jaxtyping import Int
@@ -11,7 +11,7 @@ def check_labels(label_maps: Int[Tensor, "B H W"], *, num_classes: int, ignore_i
     """Refuse a label that is neither a class nor ignored.
 
     Raises:
-        DataError: Naming the first such value.
+        DataError: There is such a label; the message names its value.
     """
     wrong = (label_maps != ignore_index) & ((label_maps < 0) | (label_maps >= num_classes))
     if bool(torch.any(wrong)):

@@ -20,10 +20,10 @@ class OhemCrossEntropy(PixelLoss):
     Args:
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
-        class_weights: One weight per class, applied after the choice of pixels; the mean is divided by the
+        class_weights: Weight of each class, applied after the choice of pixels; the mean is divided by the
             weights' sum over kept pixels.
-        threshold: A pixel is hard when the probability of its class is at most this.
-        min_kept: At least so many pixels of the batch (of all ranks together) are kept, the hardest ones.
+        threshold: Greatest probability of its class with which a pixel is hard.
+        min_kept: Least number of pixels of the batch (of all ranks together) that are kept, the hardest ones.
     """
 
     def __init__(

@@ -41,9 +41,9 @@ class OfficialOhem(OhemCrossEntropy):
     Args:
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
-        class_weights: One weight per class, applied after the choice of pixels.
-        threshold: A pixel is hard when the probability of its class is below this.
-        min_kept: At least so many pixels of the batch are kept if there are more.
+        class_weights: Weight of each class, applied after the choice of pixels.
+        threshold: Probability of its class below which a pixel is hard.
+        min_kept: Least number of pixels of the batch that are kept if there are more.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ ARCHS = {
     "deeplabv3": "ocrnet.models.deeplabv3:DeepLabV3",
     "unet": "ocrnet.models.unet:UNet",
 }
-NO_BACKBONE = frozenset({"unet"})  # they have an encoder of their own, and no pretrained weights
+NO_BACKBONE = frozenset({"unet"})  # with an encoder of their own, and without pretrained weights
 # What `params.yaml` may say about a model; an architecture takes those that its constructor names.
 OPTIONS = ("mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "form")
 
@@ -30,10 +30,10 @@ def build_segmenter(
     """Build an untrained segmenter.
 
     Args:
-        arch: A name in `ARCHS`.
+        arch: Name in `ARCHS`.
         backbone: Name of a timm model that returns feature maps.
         num_classes: Number of classes in the logits.
-        norm: A name in `ocrnet.models.norms.NORMS`.
+        norm: Name in `ocrnet.models.norms.NORMS`.
         options: Options in `OPTIONS`; an architecture ignores those it does not have.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Backbones: timm models that give the two feature maps an OCR head wants.
+"""Backbones: timm models that return the two feature maps that an OCR head needs.
 
 HRNet differs from timm's in its fusion: timm fuses branches with nearest upsampling by a fixed factor (the
 ImageNet model), which changes the segmentation model by 12% of its output and crashes on sizes that 32 does
@@ -27,7 +27,7 @@ FINEST_STRIDE = 4
 
 
 class Features(NamedTuple):
-    """What the auxiliary head and the main head look at; HRNet gives both the same map."""
+    """The inputs of the auxiliary head and of the main head; HRNet gives both the same map."""
 
     aux: Float[Tensor, "B C2 h2 w2"]
     main: Float[Tensor, "B C h w"]
@@ -52,7 +52,7 @@ class Backbone(nn.Module):
 class JoinedBackbone(Backbone):
     """A backbone whose one feature map is its levels, resized to the finest and concatenated."""
 
-    net: Any  # of timm, which tells no types
+    net: Any  # of timm, which has no types
     align_corners: bool
 
     def levels(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:

@@ -1,11 +1,11 @@
-"""Exact rewrites of the OCR head for prediction: what it computes without gradients and with fixed norms.
+"""Exact rewrites of the OCR head for prediction: its computation without gradients and with fixed norms.
 
 1. A batch norm with fixed statistics is a scale and a shift, folded into the convolution before it.
 2. rho and its norm are folded into the region values: rows of the relation w sum to 1, so that
    rho(sum_k w_ik delta(f_k)) = relu(sum_k w_ik (S delta(f_k) + b)): a small product, no convolution over pixels.
 3. The auxiliary head's 1x1 convolution runs on each level before it is resized, a part of its channels at a time.
-4. All that follows the region representations is per pixel, so it runs strip by strip: no map of the width of a
-   concatenation, of a query or of a context is ever held for the whole image.
+4. All that follows the region representations is per pixel, so it runs strip by strip: no map as wide as a
+   concatenation, a query or a context is ever held for the whole image.
 
 `benchmarks/ocr.py` compares them with the plain formulation.
 """
@@ -27,7 +27,7 @@ AUX_PARTS = 4
 
 
 def may_fold(module: nn.Module, *norms: nn.Module) -> bool:
-    """Return whether the module predicts with batch norms of fixed statistics and nobody wants gradients.
+    """Return whether the module predicts with batch norms of fixed statistics and without gradients.
 
     A graph that is exported or compiled keeps the plain form: its sizes may be free.
     """
@@ -40,7 +40,7 @@ def may_fold(module: nn.Module, *norms: nn.Module) -> bool:
 
 
 def fold(conv: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the convolution that does what a convolution and its batch norm do."""
+    """Return weight and bias of the convolution that equals a convolution with its batch norm."""
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
     assert norm.running_mean is not None
@@ -100,7 +100,7 @@ def classify_pixels(
 
 
 class PixelClassifier:
-    """What the head does to each pixel, given an image's regions.
+    """The head's computation for each pixel, given an image's regions.
 
     Args:
         head: OCR head whose weights are folded, once.

@@ -1,4 +1,4 @@
-"""The forms that released OCR heads come in; all share the head itself and differ around it.
+"""The variants of released OCR heads; all share the head itself and differ around it.
 
 Biases of 1x1 projections are no difference: before a batch norm they fold exactly into its running mean.
 

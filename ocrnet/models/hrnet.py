@@ -1,4 +1,4 @@
-"""The fusion of HRNet's branches as segmentation wants it."""
+"""The fusion of HRNet's branches for segmentation."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F

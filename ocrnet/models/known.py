@@ -1,4 +1,4 @@
-"""The names of timm's models, which alone may be asked for: any other may be an address of a hub."""
+"""The names of timm's models; only these are allowed, since any other name may be an address of a hub."""
 
 import re
 from functools import cache
@@ -25,6 +25,6 @@ def timm_models() -> frozenset[str]:
 
 
 def is_known_backbone(name: str) -> bool:
-    """Tell whether a backbone is one of timm's models: no address, no path, no other scheme."""
+    """Tell whether a name is one of timm's models, and no address, path or other scheme."""
     found = _NAME.fullmatch(name)
     return found is not None and found[1].removeprefix(DEEP_BASE) in timm_models()

@@ -17,18 +17,18 @@ LEAST_GROUP = 2  # channels; a group of one is zero everywhere on a map of one p
 
 
 class _Tail(nn.Module):
-    """What some of timm's norms do after norming; nothing in plain ones.
+    """The dropout and activation after some of timm's norms; plain norms have none.
 
     Attributes:
-        drop: A dropout.
-        act: An activation.
+        drop: Dropout.
+        act: Activation.
     """
 
     drop: nn.Module
     act: nn.Module
 
     def take_tail(self, norm: nn.Module) -> None:
-        """Do after norming what `norm` does."""
+        """Take over the dropout and the activation of `norm`."""
         self.drop = getattr(norm, "drop", nn.Identity())
         self.act = getattr(norm, "act", nn.Identity())
 
@@ -41,8 +41,8 @@ class _Tail(nn.Module):
 class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
     """Batch norm with the statistics of the images of all processes.
 
-    On a CUDA device it is torch's, which works on nothing else and whose class DDP refuses elsewhere; on a CPU the sums
-    are made here. A lone process has a plain batch norm.
+    On a CUDA device it is torch's, which works nowhere else and whose class DDP refuses elsewhere; on a CPU this class
+    computes the sums. A single process has a plain batch norm.
     """
 
     process_group = None  # of all processes; torch's forward reads it
@@ -95,7 +95,7 @@ class GroupNorm2d(nn.GroupNorm, _Tail):
 
 
 class FrozenBatchNorm2d(nn.BatchNorm2d, _Tail):
-    """Batch norm with its running statistics in training too; nothing of it is trained."""
+    """Batch norm that uses its running statistics in training too and has no trained parameters."""
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Return the normed features."""
@@ -179,6 +179,6 @@ def _group_norm_like(norm: nn.BatchNorm2d) -> nn.Module:
 
 
 def number_of_groups(channels: int) -> int:
-    """Return 32, or the greatest divisor of the channels below that leaves two channels to a group."""
+    """Return 32, or the greatest smaller divisor of the channels that leaves two channels to a group."""
     most = max(1, min(MOST_GROUPS, channels // LEAST_GROUP))
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)

@@ -30,7 +30,7 @@ def apply_norm(model: "nn.Module", norm: str) -> None:
 
     Args:
         model: Model as its constructor left it.
-        norm: A name in `NORMS`.
+        norm: Name in `NORMS`.
 
     Raises:
         ValueError: The name is unknown.

@@ -15,7 +15,7 @@ With d the width of a key (`key_channels`) and m that of a pixel (`mid_channels`
     C = softmax(R B^T / sqrt(m)) B                      over the prototypes
     logits = classify(X + gamma R + beta C)
 
-Where OCR takes its object regions from the image, the bank holds what objects look like in all images.
+OCR takes its object regions from the image; the bank holds the appearance of objects in all images.
 
 Choices: queries and keys are projections without norm and bias (a bias of the keys adds the same to all logits of a
 pixel, so that it would never have a gradient). The bank's logits are divided by sqrt(m), for they are a sum over m
@@ -45,7 +45,7 @@ class ObjectBank(SegmentationModel):
         num_classes: Number of classes in the logits.
         mid_channels: Width of pixel representations and prototypes.
         key_channels: Width of queries and keys.
-        prototypes: How many the bank holds.
+        prototypes: Number of prototypes in the bank.
         dropout: Rate before the classifier.
         align_corners: Whether every bilinear resize aligns corners.
     """
@@ -132,8 +132,8 @@ def attend(
     """Return softmax(query key^T / sqrt(D)) value without holding the N x T weights.
 
     On the CPU the fused kernel takes only queries, keys and values of one width whose channels lie side by side, and
-    torch falls back to the weights themselves for others without a word. So the narrower ones are filled up with zeros,
-    which changes no product, and all are copied where they lie otherwise.
+    torch silently falls back to the weights themselves for others. So the narrower ones are padded with zeros, which
+    changes no product, and all are copied if their layout differs.
     """
     scale = query.shape[-1] ** -0.5
     width = max(query.shape[-1], value.shape[-1])

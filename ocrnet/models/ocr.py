@@ -1,6 +1,6 @@
 """OCRNet: object-contextual representations for semantic segmentation (arXiv:1909.11065).
 
-Symbols of the paper and what they are here:
+Symbols of the paper and their names here:
 
 | paper | here | shape |
 |---|---|---|
@@ -12,14 +12,14 @@ Symbols of the paper and what they are here:
 | z_i, augmented representation | `augmented` | B mid h w |
 | phi, psi, delta, rho, g | `to_query`, `to_key`, `to_value`, `to_context`, `fuse` | 1x1 convolutions |
 
-The network: coarse logits from the auxiliary head say where each class is; pixel features are gathered into
-one vector per class; each pixel attends to the class vectors and is classified from its feature and what it gathered.
+The network: coarse logits from the auxiliary head locate each class; pixel features are gathered into one vector per
+class; each pixel attends to the class vectors and is classified from its feature and the result.
 
 Differs from the paper, as the authors' released code does: phi and psi are two convolutions each, not one; the
 softmax of the soft regions runs over pixels, per class, on logits; the auxiliary head on HRNet is 1x1. Dropout
-and the widths are arguments; `forms.py` has what else differs between released heads.
+and the widths are arguments; `forms.py` lists the other differences between released heads.
 
-Two rewrites hold always and change nothing but rounding: a 1x1 convolution commutes with bilinear resizing, so the
+Two rewrites are always used and change nothing but rounding: a 1x1 convolution commutes with bilinear resizing, so the
 auxiliary head works on HRNet's levels before they are resized; and the convolution of a concatenation is the sum of
 two. Without gradients `folded.py` rewrites more.
 """
@@ -47,7 +47,7 @@ class OCRNet(SegmentationModel):
         key_channels: Width of queries, keys and values (256 in the paper).
         dropout: Rate before the classifier.
         align_corners: Whether every bilinear resize aligns corners.
-        form: A name in `FORMS`.
+        form: Name in `FORMS`.
 
     Raises:
         ValueError: The form is unknown.

@@ -1,4 +1,4 @@
-"""What every segmenter is: normalised images in, logits at feature resolution out."""
+"""The base of every segmenter: normalised images in, logits at feature resolution out."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class SegmentationModel(nn.Module):
     """Base of the architectures in `ocrnet.models.ARCHS`.
 
     Attributes:
-        align_corners: How logits are brought to the size of the image.
+        align_corners: Whether resizing of the logits to the image aligns corners.
     """
 
     align_corners: bool
@@ -54,7 +54,7 @@ def normalise(
     mean: Float[Tensor, "1 3 1 1"],
     std: Float[Tensor, "1 3 1 1"],
 ) -> Float[Tensor, "B 3 H W"]:
-    """Return images as the model wants them: RGB in [0, 1] less its mean, in units of its deviation."""
+    """Return normalised images: RGB in [0, 1] less its mean, divided by its standard deviation."""
     return (images.float() / 255.0 - mean) / std
 
 
@@ -67,8 +67,8 @@ def full_size_logits(
     """Return logits at the size of normalised images of any size.
 
     Args:
-        model: Sees them padded at the right and the bottom where they are smaller than it takes.
-        images: All of one size.
+        model: Model; images smaller than `least` are padded for it at the right and the bottom.
+        images: Normalised images, all of one size.
         least: (height, width) to pad to.
     """
     height, width = images.shape[-2:]

@@ -1,7 +1,7 @@
-"""U-Net (arXiv:1505.04597), plain: an encoder of its own, and a decoder that takes up the encoder's maps.
+"""U-Net (arXiv:1505.04597), plain: an encoder of its own, and a decoder that uses the encoder's maps.
 
 Differs from the paper: convolutions are padded, so that logits have the size of the image; each is followed by a batch
-norm; features are resized bilinearly to the size of the map that they meet, so that any image size goes; the width is
+norm; features are resized bilinearly to the size of the map that they meet, so that any image size works; the width is
 an argument.
 """
 
@@ -25,7 +25,7 @@ class UNet(SegmentationModel):
         align_corners: Whether every bilinear resize aligns corners.
 
     Raises:
-        ParamsError: `mid_channels` is no multiple of 4.
+        ParamsError: `mid_channels` is not a multiple of 4.
     """
 
     def __init__(

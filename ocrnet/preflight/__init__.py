@@ -1,1 +1,1 @@
-"""What can be refused before anything is trained: names, networks, sizes, and what later stages need."""
+"""Checks before anything is trained: names, networks, sizes, and the needs of later stages."""

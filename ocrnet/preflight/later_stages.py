@@ -1,4 +1,4 @@
-"""What the stages after `prepare` would refuse in its files, told before anything is trained.
+"""Checks of what the stages after `prepare` would refuse in its files, before anything is trained.
 
 | code | what | who would refuse it |
 |---|---|---|
@@ -20,11 +20,11 @@ from ocrnet.gan.selection.thresholds import LEAST_PIXELS
 
 
 def check_outlook(prepared: Path, params: Params) -> None:
-    """Hold the prepared files against what later stages need.
+    """Check that the prepared files have what later stages need.
 
     Args:
-        prepared: The folder of the manifest.
-        params: With `select.calibrate_on` and `synthesize.operations`.
+        prepared: Folder of the manifest.
+        params: Parameters with `select.calibrate_on` and `synthesize.operations`.
 
     Raises:
         DataError: E131 or E132, a line each.

@@ -1,6 +1,6 @@
-"""A check of all names in the params, before anything runs and without importing what they name.
+"""A check of all names in the params, before anything runs and without importing the named components.
 
-A component's name must be in its table, and a file on the disk. `ocrnet/preflight/networks.py` builds what is named.
+A component's name must be in its table, and a file must exist. `ocrnet/preflight/networks.py` builds what is named.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def check_component_names(params: Params) -> None:
     """Check the names of components and of weights that the params give.
 
     Raises:
-        ParamsError: With one line per wrong name.
+        ParamsError: A name is wrong; one line for each.
     """
     checks: list[tuple[str, str, Iterable[str]]] = [
         ("data.source", params.data.source, SOURCES),
@@ -87,7 +87,7 @@ def _pretrained_lines(arch: str, norm: str, pretrained: bool | str) -> list[str]
 
 
 def _window_lines(params: Params) -> list[str]:
-    """Refuse a GAN's window that leaves its batch norm one value to take statistics of."""
+    """Return a line if a GAN's window leaves its batch norm a single value to take statistics of."""
     gan = params.train_gan
     height, width = gan.crop_size or params.data.crop_size
     multiple = PRESETS[gan.preset].multiple

@@ -1,7 +1,7 @@
-"""A trial of what the params name: networks are built and run once, before anything is trained.
+"""A trial of the networks that the params name: they are built and run once, before anything is trained.
 
 The segmenter is built without memory (torch's meta device) and takes one crop and images of the sizes that the data
-has. Where that fails it is built again on the CPU, whose verdict counts: some networks need memory to be built.
+has. If that fails, it is built again on the CPU, whose result counts: some networks need memory to be built.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,14 +23,14 @@ REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedE
 
 
 def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
-    """Build the segmenter, run it on a crop and on images, and load its weights where they are a file.
+    """Build the segmenter, run it on a crop and on images, and load its weights if they are a file.
 
     Args:
         params: Parameters that name the segmenter.
         sizes: (height, width) of images that it must take whole.
 
     Raises:
-        ParamsError: It cannot be built, cannot take a size, or timm has no weights of its backbone.
+        ParamsError: The segmenter cannot be built, cannot take a size, or timm has no weights of its backbone.
         BundleError: The file cannot be read or does not fit.
     """
     pretrained = params.model.pretrained
@@ -46,7 +46,7 @@ def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
 
 
 def try_extractor(params: Params) -> None:
-    """Load the weights of `select.extractor` where they are a file, and look for timm's where they are asked for.
+    """Load the weights of `select.extractor` if they are a file, or check that timm has them if timm's are requested.
 
     Raises:
         ParamsError: timm has no weights of that name.

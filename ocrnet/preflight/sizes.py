@@ -1,4 +1,4 @@
-"""Whether the params fit the sizes of the images, told before anything is trained."""
+"""Check that the params fit the sizes of the images, before anything is trained."""
 
 import logging
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ Size = tuple[int, int]
 
 
 def check_crops(params: Params, sizes: Iterable[Size]) -> None:
-    """Hold the crops of both trainings against the sizes of the images, and warn where most of a crop stays empty.
+    """Compare the crops of both trainings with the sizes of the images, and warn if most of a crop stays empty.
 
     Args:
-        params: With `data.crop_size`, `train_gan.crop_size` and the largest scale of `train.scale_range`.
+        params: Parameters with `data.crop_size`, `train_gan.crop_size` and the largest scale of `train.scale_range`.
         sizes: (height, width) of the images as the trainings see them.
 
     Raises:

@@ -52,7 +52,7 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
     Args:
         code: Code of the finding.
         ids: The rows that fail; empty where the set as a whole does.
-        table: The scan.
+        table: Table of the scan.
         params: Parameters that the data is compared with.
     """
     failing = table[table["id"].isin(ids)]

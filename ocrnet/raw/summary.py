@@ -26,7 +26,7 @@ def summarize(
     """Return the summary: verdict, findings and notes first, then what is in the set.
 
     Args:
-        table: The scan.
+        table: Table of the scan.
         findings: Findings of all checks.
         params: Parameters that the data was compared with.
         plan: Who is in which split; by default that of `plan_splits`.

@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds all it shows and needs no network, script or server.
+"""The report: one self-contained HTML file that needs no network, script or server.
 
 It is a function of the files that the stages wrote, without times, host names or absolute paths.
 """
@@ -21,10 +21,10 @@ HEAVY_MIB = 10
 
 
 def write_report(data: Path) -> Path:
-    """Write `report.html` into `data/evaluate` from what the stages wrote, and return its path.
+    """Write `report.html` into `data/evaluate` from the stages' files, and return its path.
 
     Args:
-        data: The folder of the stages' outputs; `evaluate` has written its scores there.
+        data: Folder of the stages' outputs, in which `evaluate` has written its scores.
 
     Raises:
         DataError: A file that the report shows is missing.

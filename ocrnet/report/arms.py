@@ -1,4 +1,4 @@
-"""The part of the page that answers: the headline, and the arms against each other."""
+"""The part of the page with the answer: the headline, and the comparison of the arms."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ Json = dict[str, Any]
 
 
 def headline(scores: Json, answer: str) -> Json:
-    """Return the answer, how it is meant, and the numbers that stand beside it.
+    """Return the answer, its explanation, and the numbers beside it.
 
     Args:
         scores: Result of `read_scores`.
-        answer: The first line of the verdict.
+        answer: First line of the verdict.
     """
     arm, rival = scores["shown"]["arm"], scores["best_non_gan"]
     before, after = scores["arms"][BASELINE], scores["arms"][arm]
@@ -62,7 +62,7 @@ def seeds_of(scores: Json) -> list[int]:
 
 
 def arm_rows(scores: Json) -> list[Json]:
-    """Return a row per arm: its mean, its seeds, and how far it is from those that count."""
+    """Return a row per arm: its mean, its seeds, and its differences from the reference arms."""
     rows = []
     for arm, values in scores["arms"].items():
         by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
@@ -79,7 +79,7 @@ def arm_rows(scores: Json) -> list[Json]:
 
 
 def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
-    """Return a row per class with a cell per arm: its IoU, and its differences from the two arms that count."""
+    """Return a row per class with a cell per arm: its IoU, and its differences from the two reference arms."""
     against = _references(scores)
     rows = []
     for i, name in enumerate([*classes.class_names, "mean"]):
@@ -98,7 +98,7 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
 
 
 def _references(scores: Json) -> list[tuple[str, str]]:
-    """Return the arms that all are held against, each once: the baseline and the best arm without a GAN."""
+    """Return the arms that all are compared with, each once: the baseline and the best arm without a GAN."""
     found = {BASELINE: "against_baseline"}
     found.setdefault(scores["best_non_gan"], "against_best_non_gan")
     return [(key, arm) for arm, key in found.items()]

@@ -18,10 +18,10 @@ class Series:
     """A line of a chart.
 
     Args:
-        name: For the legend.
-        colour: A CSS colour, as `var(--new)`.
-        points: (x, y), x rising.
-        sizes: Radius of a mark per point; none draws no marks.
+        name: Name in the legend.
+        colour: CSS colour, such as `var(--new)`.
+        points: Points (x, y) with rising x.
+        sizes: Radius of the mark of each point; if empty, no marks are drawn.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axes:
-    """What a chart's axes say and span; a range of None follows the data from zero."""
+    """Labels and ranges of a chart's axes; a range of None goes from zero to the data's maximum."""
 
     title: str
     x: str

@@ -1,7 +1,7 @@
-"""The learning curve over shares of the training images, where a study of it was run.
+"""The learning curve over shares of the training images, if a study of it was run.
 
 `python -m benchmarks.low_data` writes `curve.json`; in `data/curve` it is part of what `evaluate` reads. It belongs to
-the test images that it was measured on, and is shown beside no others.
+the test images that it was measured on, and is shown with no others.
 """
 
 import hashlib

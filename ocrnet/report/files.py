@@ -1,4 +1,4 @@
-"""Reading what the stages wrote; what is missing is told with the stage that writes it."""
+"""Reading of the stages' files; an error about a missing file names the stage that writes it."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ def required(path: Path) -> Path:
     """Return the path if it is there.
 
     Raises:
-        DataError: It is not.
+        DataError: The file is missing.
     """
     if not path.exists():
         raise DataError(

@@ -48,7 +48,7 @@ def shown_images(data: Path, shown: Json, classes: ClassTable) -> list[Json]:
 
 
 def gan_pairs(data: Path, classes: ClassTable) -> Json:
-    """Return what the GAN painted and what selection left of it, in pictures and numbers."""
+    """Return the GAN's pairs before and after selection, in pictures and numbers."""
     painted = data / "synthesize" / "gan"
     made = read_manifest(painted)
     kept = read_manifest(data / "select")
@@ -126,7 +126,7 @@ def _class_pixels(table: pd.DataFrame, classes: ClassTable) -> "pd.Series[float]
 def _class_losses(
     data: Path, made: pd.DataFrame, kept: pd.DataFrame, classes: ClassTable
 ) -> list[Json]:
-    """Return, per class, the painted pixels, how many went, and how well they can be read."""
+    """Return, per class, the painted pixels, how many were rejected, and the IoU on them."""
     before, after = _class_pixels(made, classes), _class_pixels(kept, classes)
     thresholds = read_json(data / "select" / "thresholds.json")
     metrics = read_json(data / "select" / "metrics.json")
@@ -148,7 +148,7 @@ def _class_losses(
 
 
 def _rejected(share: float | None, uncapped: float | None) -> str:
-    """Return the share of a class that went, and the share that would have gone without the cap."""
+    """Return the share of a class that was rejected, and the share that would be without the cap."""
     if share is None or uncapped is None or uncapped <= share:
         return _percent(share)
     return f"{_percent(share)}, without the cap {_percent(uncapped)}"

@@ -1,4 +1,4 @@
-"""The part of the page about what the GAN was given and how good its paintings are."""
+"""The part of the page about the GAN's layouts and the quality of its paintings."""
 
 import base64
 from pathlib import Path
@@ -41,7 +41,7 @@ def layout_rows(data: Path, classes: ClassTable) -> list[Json]:
 
 
 def operation_words(data: Path) -> str:
-    """Return how many layouts came about by each operation."""
+    """Return how many layouts each operation made."""
     metrics = read_json(data / "synthesize" / "metrics.json")
     prefix = "synthesize/operation/"
     counts = {

@@ -10,7 +10,7 @@ from PIL import Image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.raw.label_maps import resize_label_map
 
-LONGEST_SIDE = 480  # pixels; more would be seen by nobody and make the page heavy
+LONGEST_SIDE = 480  # pixels; more would only make the page larger
 JPEG_QUALITY = 85
 ERROR_COLOURS = {
     "right in both": (222, 227, 232),
@@ -42,9 +42,9 @@ def rejected_picture(
     """Return a label map with stripes where selection rejected the pixels.
 
     Args:
-        layout: The label map that was painted.
-        kept: The same with the rejected pixels ignored.
-        classes: Their colours.
+        layout: Label map that was painted.
+        kept: Same label map with the rejected pixels ignored.
+        classes: Class table with the colours.
     """
     layout = _small(layout)
     rejected = (_small(kept) == classes.ignore_index) & (layout != classes.ignore_index)

@@ -1,4 +1,4 @@
-"""The part of the page that says what the numbers were made from: data, params and hashes."""
+"""The part of the page about the origin of the numbers: data, params and hashes."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The part of the page that is about the scores of models: tables, confusion, calibration, curves."""
+"""The part of the page about the scores of models: tables, confusion, calibration, curves."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def read_scores(data: Path) -> Json:
 
 
 def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
-    """Return a row per class: what the baseline and the shown arm reach on it."""
+    """Return a row per class with the scores of the baseline and of the shown arm."""
     arm = scores["shown"]["arm"]
     comparison = scores["against_baseline"][arm]
     intervals = [interval_of(raw) for raw in comparison["per_class"]]
@@ -100,7 +100,7 @@ def confusion_tables(scores: Json) -> list[Json]:
 
 
 def reliability_chart(scores: Json) -> Markup:
-    """Draw how often each shown model is right, by how sure it is."""
+    """Draw the accuracy of each shown model over its confidence."""
     series = []
     for model, colour in zip(shown_models(scores), (BEFORE, AFTER), strict=True):
         pixels, confidence, right = model["calibration"]

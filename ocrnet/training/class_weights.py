@@ -23,8 +23,8 @@ def class_weights(
     | `median` | median of all g over g, g its share of the valid pixels of images that show it (arXiv:1411.4734) |
     | `effective` | (1 - beta) / (1 - beta^n), n its pixels: one over the effective number of them (arXiv:1901.05555) |
 
-    Scaled to mean 1, the median itself falls out: `median` differs from `inverse` by what a share is of, so that a
-    class that is rare because few images show it weighs less than one that is small wherever it is shown.
+    Scaled to mean 1, the median itself cancels out. `median` differs from `inverse` in the pixels that a share refers
+    to, so that a class that is rare because few images show it weighs less than one that is small in every image.
 
     Args:
         scheme: `none` or a name in `SCHEMES`.

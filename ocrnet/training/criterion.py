@@ -1,4 +1,4 @@
-"""What a training minimises: the loss of the main logits plus the weighted one of the auxiliary logits."""
+"""The training loss: that of the main logits plus the weighted one of the auxiliary logits."""
 
 import logging
 
@@ -20,8 +20,8 @@ class Criterion(nn.Module):
     """The total loss of a segmenter's output.
 
     Args:
-        params: The recipe.
-        pixel_counts: Training pixels per image and class, which class weights are made of.
+        params: Parameters of the training.
+        pixel_counts: Training pixels per image and class, from which class weights are computed.
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
     """
@@ -61,12 +61,12 @@ class Criterion(nn.Module):
         align_corners: bool,
         sample_weights: Float[Tensor, " B"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the total loss; logits are brought to the size of the label maps first.
+        """Return the total loss; logits are first resized to the label maps.
 
         Args:
             output: Main logits and, where the model has them, auxiliary ones.
             label_maps: Class ids.
-            align_corners: How logits are resized.
+            align_corners: Whether resizing of the logits aligns corners.
             sample_weights: Weight of each image; None gives each image 1.
 
         Raises:

@@ -1,7 +1,7 @@
 """What training and validation draw from manifests.
 
-A batch is a function of (seed, step): which items it holds and how each is cropped and coloured depends on
-nothing else.
+A batch is a function of (seed, step): nothing else decides which items it holds and how each is cropped
+and coloured.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class ImageFolder:
 
     Args:
         folder: Folder that the paths in the table are relative to.
-        table: The rows.
+        table: Rows of the split.
     """
 
     folder: Path
@@ -154,9 +154,9 @@ Sample = tuple[Tensor, Tensor, str, float]
 
 
 class Refusal(NamedTuple):
-    """What stands in the place of a sample that cannot be used.
+    """The value in place of a sample that cannot be used.
 
-    A worker of the loader would hand the error on as a traceback in a string; as a value it stays one line.
+    A worker of the loader would pass the error on as a traceback in a string; as a value it stays one line.
     """
 
     error: OcrnetError
@@ -208,14 +208,14 @@ def train_batches(
     """Return this rank's share of the batches of the steps from `first` on.
 
     Args:
-        streams: The real rows, and the extra rows where there are any.
+        streams: Real rows and, if there are any, extra rows.
         transform: Transform of each sample.
-        batch_size: How many samples a batch has, over all ranks.
+        batch_size: Number of samples in a batch, over all ranks.
         mix: Mix of real and extra rows; without effect if there are no extra rows.
-        first: The step to start at.
-        steps: The step to stop before.
+        first: Step to start at.
+        steps: Step to stop before.
         seed: Random seed; with the step, it is the key of all randomness.
-        workers: Processes that decode; the batches are the same for any number.
+        workers: Number of processes that decode; the batches are the same for any number.
 
     Raises:
         OcrnetError: A file cannot be used or the machine fails; raised by the iterator.

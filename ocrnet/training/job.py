@@ -21,16 +21,16 @@ from ocrnet.training.trainer import TrainingData
 
 @dataclass(frozen=True)
 class Job:
-    """What a rank is told of the training of a segmenter.
+    """What a rank needs to train a segmenter.
 
     Args:
         params: Parameters of all stages.
-        data: The rows of the manifests go along, so that every rank sees those that this process saw.
+        data: Rows of the manifests, so that every rank sees those that this process saw.
         seed: Random seed of the training run.
-        out: The folder of the bundle.
-        record: The folder of the metrics.
+        out: Folder of the bundle.
+        record: Folder of the metrics.
         times: Side file of wall-clock times, or None.
-        checkpoints: The folder of the checkpoint.
+        checkpoints: Folder of the checkpoint.
         log_level: Log level of the first rank.
     """
 
@@ -49,10 +49,10 @@ class Job:
         return self.params.train.processes
 
     def check(self, *, devices: int) -> None:
-        """Refuse what this machine cannot run.
+        """Refuse more processes than there are CUDA devices.
 
         Raises:
-            ParamsError: In one line.
+            ParamsError: There are fewer CUDA devices than processes.
         """
         check_devices("train", self.processes, devices=devices)
 

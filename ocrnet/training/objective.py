@@ -1,4 +1,4 @@
-"""What a training step differentiates: a model with its criterion, by one process or by several."""
+"""Model and criterion in one module, for one process or several."""
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ class Objective(nn.Module):
     """A model with its criterion in one module, so that DDP knows which weights the loss depends on.
 
     Args:
-        model: The segmenter.
+        model: Segmenter to train.
         criterion: Loss to minimise.
         precision: Precision of the model: auto, fp32 or bf16; the criterion computes in float32.
     """
@@ -29,7 +29,7 @@ class Objective(nn.Module):
         label_maps: Int[Tensor, "B H W"],
         sample_weights: Float[Tensor, " B"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch; each sample counts what it weighs."""
+        """Return the loss of a batch, in which each sample has its weight."""
         with autocast(images.device, self.precision):
             output = self.model(images)
         loss: Tensor = self.criterion(

@@ -1,7 +1,7 @@
 """Training of a segmenter: the one recipe that real-only and augmented training share.
 
 It counts optimizer steps, never epochs. Everything random is keyed by (seed, step), so a run that was killed
-goes on from its last checkpoint to the same weights, to the bit on the CPU, as one that was not.
+continues from its last checkpoint to the same weights as one that was not, to the bit on the CPU.
 """
 
 import logging
@@ -30,11 +30,11 @@ def train_segmenter(
 ) -> None:
     """Train a segmenter and write its bundle, its validation scores and its final metrics into `out`.
 
-    The weights kept are the averaged ones of the validation with the highest mIoU. With `train.processes` above 1 it
+    It keeps the averaged weights of the validation with the highest mIoU. With `train.processes` above 1 it
     starts that many processes and waits for them; called by one of several processes, it takes its part.
 
     Raises:
-        ParamsError: This machine cannot run so many processes.
+        ParamsError: There are fewer CUDA devices than processes.
         TrainError: The loss is not finite; the message names the images of the batch.
     """
     if params.train.processes > 1 and not is_distributed():

@@ -1,4 +1,4 @@
-"""One training of a segmenter: its state, and the step that moves it."""
+"""One training of a segmenter: its state, and the step that advances it."""
 
 import logging
 import math
@@ -71,10 +71,10 @@ class TrainingData:
 
 
 class Trainer:
-    """The state of one training, and the step that moves it.
+    """The state of one training, and the step that advances it.
 
     Attributes:
-        step: Optimizer steps done.
+        step: Number of optimizer steps done.
     """
 
     def __init__(
@@ -254,5 +254,5 @@ def _try_forward(model: SegmentationModel, params: Params) -> None:
 
 
 def model_options(params: ModelParams) -> dict[str, Any]:
-    """Return what `build_segmenter` takes besides the name and the number of classes."""
+    """Return the arguments of `build_segmenter` besides the name and the number of classes."""
     return params.model_dump(exclude={"arch", "pretrained"})

@@ -1,4 +1,4 @@
-"""What training does to an image and its label map, together: resize, crop, flip, colour.
+"""Augmentation of an image and its label map together: resize, crop, flip, colour.
 
 Every choice comes from a generator given with the sample, so that the same sample looks the same for any
 number of workers and after a restart.
@@ -18,8 +18,8 @@ class TrainTransform:
     """Random scale, crop, flip and colour of one sample.
 
     Args:
-        params: The recipe.
-        crop_size: (height, width) of what comes out; a smaller image is padded.
+        params: Parameters of the training.
+        crop_size: (height, width) of the result; a smaller image is padded.
         ignore_index: Label of the padding of a label map.
     """
 

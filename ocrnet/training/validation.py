@@ -1,4 +1,4 @@
-"""Scoring of a model in memory on whole images, as validation does while it trains."""
+"""Scoring of a model in memory on whole images, as validation during training does."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ def score_folder(
 
     The network sees one image at a time: what a kernel adds up, and in which order, may depend on the size of the
     batch. Images are split over the ranks, each of which must call this, and integers are summed; so the matrix is the
-    same for any number of processes, at each of them.
+    same in every process, for any number of them.
     """
     model.eval()
     total = np.zeros((num_classes, num_classes), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a file's weights were trained in and a model may not do: told, because no name and no shape shows it."""
+"""Differences between the training of a file's weights and a model that no name and no shape shows."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -13,13 +13,13 @@ Shapes = tuple[list[int], list[int]]  # in the file, in the model
 def caveats(
     model: nn.Module, format_: Format, names: Collection[str], misshapen: Mapping[str, Shapes]
 ) -> Iterator[str]:
-    """Yield one line for each difference between what a file was trained in and what the model does.
+    """Yield one line for each difference between the network that a file was trained in and the model.
 
     Args:
         model: Model that the weights are loaded into.
         format_: Format of the file.
         names: Names of the file's entries.
-        misshapen: Entries that both have, in different shapes.
+        misshapen: Entries that both have in different shapes: the shapes in the file and in the model.
     """
     if misshapen:
         name, (there, here) = next(iter(misshapen.items()))

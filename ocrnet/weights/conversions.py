@@ -1,4 +1,4 @@
-"""What differs between programs in the numbers, converted exactly.
+"""Exact conversions of numbers that differ between programs.
 
 A bias before a batch norm in eval mode only shifts what the running mean is subtracted from, so it folds into it.
 """
@@ -22,7 +22,8 @@ Converted = list[tuple[str, str]]  # names, and what was done
 def effective_gammas(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]:
     """Return the scales that InPlaceABN applies, where the file comes from it, and the names that changed.
 
-    InPlaceABN takes the absolute value of its weight plus eps, and has no counter of batches, by which it is told.
+    InPlaceABN takes the absolute value of its weight plus eps, and has no counter of batches, by which it is
+    recognised.
     """
     if any(name.endswith(COUNTER) for name in tensors):
         return dict(tensors), set()

@@ -1,4 +1,4 @@
-"""Reading a file of weights without running any code that it may carry."""
+"""Reading of a file of weights without running code in it."""
 
 import pickle
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a file, or from the folder of a bundle.
 
     Raises:
-        BundleError: The file is missing or damaged, holds code, or is no state dict.
+        BundleError: The file is missing or damaged, contains code, or is not a state dict.
     """
     if path.is_dir():
         _check_bundle(path)

@@ -1,4 +1,4 @@
-"""The programs whose OCRNet weights we read: how to tell them by their names, and what they call which module.
+"""The programs whose OCRNet weights we read: how to recognise them by their names, and their names of the modules.
 
 Every program keeps the backbone's entries under timm's names, but for the stems of ResNets, and differs in the head.
 """
@@ -24,9 +24,9 @@ class Format:
     """A program's names.
 
     Args:
-        name: Short, for code.
-        title: For people.
-        marks: Beginnings of names; one of them tells the format.
+        name: Short name, for code.
+        title: Name for people.
+        marks: Prefixes of names, one of which identifies the format.
         backbone: Prefix of the names of the backbone.
         modules: Our name of each of its modules of the head.
         align_corners: How the program resizes; None where it varies.
@@ -142,7 +142,7 @@ FORMATS = (
 
 
 def bare_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take off the prefixes of wrappers that all names carry, and leave out what belongs to a loss."""
+    """Remove the prefixes of wrappers that all names have, and leave out entries of a loss."""
     kept = dict(tensors)
     stripped = True
     while stripped:

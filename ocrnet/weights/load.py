@@ -1,4 +1,4 @@
-"""Putting a file's weights into a model: all of it is checked before any of it is changed."""
+"""Loading of a file's weights into a model: all is checked before any weight is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ def load_weights(model: nn.Module, path: Path | str) -> LoadReport:
 
     Args:
         model: Model of `build_segmenter`; unchanged if an error is raised.
-        path: A .pth or .safetensors file of the official HRNet-OCR, openseg, mmsegmentation or NVIDIA, a backbone's
-            file, or a bundle's folder or weights.
+        path: Path of a .pth or .safetensors file of the official HRNet-OCR, openseg, mmsegmentation or NVIDIA, a
+            backbone's file, or a bundle's folder or weights.
 
     Returns:
         What was loaded, renamed, converted, left out, missing and unexpected.
@@ -42,7 +42,7 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) 
 
     Args:
         model: Model of `build_segmenter`; unchanged if an error is raised.
-        tensors: The state dict.
+        tensors: State dict of the file.
         source: Name of the source in the report and in errors.
 
     Raises:
@@ -69,8 +69,8 @@ class _Placed:
         format: Format of the file.
         names: Names in the file, bare.
         values: Converted values, by our names.
-        theirs: Our name -> name in the file, of those that have one.
-        converted: (our name, what was done).
+        theirs: Name in the file of each of our names that has one.
+        converted: Pairs (our name, what was done).
     """
 
     format: Format
@@ -81,7 +81,7 @@ class _Placed:
 
 
 def _place(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> _Placed:
-    """Rename and convert what a file holds for a model whose state dict is `own`."""
+    """Rename and convert a file's entries for a model whose state dict is `own`."""
     format_ = recognise(tensors, own)
     gammas: set[str] = set()
     if format_.inplace_abn:

@@ -1,4 +1,4 @@
-"""What an entry of a recognised file is called in a model of ours."""
+"""Our name of each entry of a recognised file."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ class Naming:
         self.backbone = backbone_prefix(own)
         inside = [name.removeprefix(self.backbone) for name in own if self._is_ours(name)]
         self._unflattened = {FLATTENED.sub(r"\1.\2.", name): name for name in inside}
-        # A backbone alone may lie bare or under the prefix that whole models have.
+        # The names of a backbone alone may be bare or have the prefix that whole models have.
         bare = not any(name.startswith(format_.backbone) for name in names)
         self._prefix = "" if bare else format_.backbone
         self._stem = _stem({name.removeprefix(self._prefix) for name in names}, inside)
@@ -59,7 +59,7 @@ def backbone_prefix(own: Collection[str]) -> str:
 
 
 def _stem(theirs: Collection[str], ours: Collection[str]) -> Mapping[str, str]:
-    """Return how the modules of a ResNet's stem are renamed, by what of them is there."""
+    """Return how the modules of a ResNet's stem are renamed, depending on which are there."""
     if "resinit.conv3.weight" in theirs:  # openseg, deep
         return dict(zip((f"resinit.{name}" for name in BY_NAME), DEEP_STEM, strict=True))
     if "resinit.conv1.weight" in theirs:  # openseg, one 7x7

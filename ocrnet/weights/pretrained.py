@@ -1,4 +1,4 @@
-"""Pretrained weights: timm's, downloaded because the user asked for them, or from a file of any program we can read."""
+"""Pretrained weights: timm's, downloaded on request, or those of a file of any program that we can read."""
 
 import logging
 
@@ -15,10 +15,10 @@ def load_backbone_weights(model: SegmentationModel, backbone: str, pretrained: b
     """Load pretrained weights: into a model's backbone, and into the rest of it where the file has that too.
 
     Args:
-        model: A segmenter with `backbone.net`.
-        backbone: The timm name.
-        pretrained: False leaves the random weights; true takes timm's; a path takes that file: of the backbone alone,
-            or any that `ocrnet.checkpoint.load_weights` reads.
+        model: Segmenter with `backbone.net`.
+        backbone: Name of the backbone in timm.
+        pretrained: False keeps the random weights; true loads timm's; a path loads that file: of the backbone alone,
+            or any that `ocrnet.weights.load.load_weights` reads.
 
     Raises:
         ParamsError: The model has no backbone of timm's, or timm has no weights of that name.

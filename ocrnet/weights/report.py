@@ -1,4 +1,4 @@
-"""What came of loading a file, for a log and for a person."""
+"""The result of loading a file, for a log and for a person."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ SHOWN = 3  # names of a kind; the fields hold all
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What came of loading a file. Names are the model's, but for those of `unexpected`.
+    """The result of loading a file. Names are the model's, but for those of `unexpected`.
 
     Args:
         path: Path of the file.
-        format: Which program wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
-        total: How many entries the model has, counters of batches aside.
+        format: Program that wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
+        total: Number of entries of the model, without counters of batches.
         loaded: Entries that took their values from the file.
-        renamed: (name in the file, name in the model) of those that are called otherwise there.
+        renamed: (name in the file, name in the model) of those that have another name there.
         converted: (name, what was done) of those whose values were computed from the file's.
         left_out: Classifiers of another number of classes.
         missing: Entries that keep their values because nothing in the file fits them.

@@ -1,4 +1,4 @@
-"""What an edit of an image needs, from files: its label map before, and the one it shall have."""
+"""Reading of the files for an edit of an image: its label map before and after."""
 
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,17 @@ def read_edit(
 ) -> LabelMap:
     """Read a label map for an image: ids, a palette PNG, or the palette's colours (white is ignored).
 
-    A painting program that saves a palette file sorts it as it likes, so its indexes are ids only where its colours
-    are not those of other classes.
+    A painting program may save the palette in any order, so indexes are taken as ids only if their colours are not
+    those of other classes.
 
     Args:
-        path: The file.
+        path: Path of the file.
         classes: Classes that the generator was trained on.
         shape: (height, width) of the image.
         exif: What to do with a rotation flag of the label map.
 
     Raises:
-        DataError: It cannot be read, is of another size, holds what is no class, or may mean two things.
+        DataError: The file cannot be read, has another size, holds values that are no class, or is ambiguous.
     """
     labels = checked_label_map(path, exif=exif, max_pixels=max(shape[0] * shape[1], MAX_PIXELS))
     raw = labels.values
@@ -52,7 +52,7 @@ def read_edit(
 def find_label_map(prepared: Path, image_path: Path, image: Pixels) -> LabelMap | None:
     """Return the label map that `prepare` holds for an image; None where it holds no such image.
 
-    An image is known by its content's sha256, or by its name as an id, and then by its pixels.
+    An image is found by the SHA-256 of its content, or by its name as an id if the pixels are equal.
     """
     if not (prepared / MANIFEST_FILE).exists():
         return None

@@ -1,8 +1,8 @@
 """Repainting a real image after its label map was edited.
 
 The generator paints the edited label map as a whole, so that it sees the surroundings of the edit. Its colours
-are then brought to those of the photograph, class by class, measured on the pixels that were not edited; and of
-all this only the edited region is taken, with a soft rim. Every pixel beyond the rim stays as it was, to the bit.
+are then matched to those of the photograph, class by class, measured on the pixels that were not edited. Only the
+edited region of the result is used, with a soft rim. Every pixel beyond the rim stays as it was, to the bit.
 """
 
 from typing import Protocol, runtime_checkable
@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.float64]
 
 @runtime_checkable
 class LabelMapPainter(Protocol):
-    """What paints a label map."""
+    """A painter of label maps."""
 
     def paint(
         self,
@@ -59,18 +59,18 @@ def repaint(
     """Return the image with the edited region repainted and all else kept.
 
     Args:
-        image: The photograph.
+        image: Photograph to edit.
         original: Its label map.
-        edited: The label map that the result shall have; what it ignores is kept as it is.
-        painter: The trained generator.
-        ignore_index: The id of no class.
+        edited: Label map of the result; pixels that it ignores are kept as they are.
+        painter: Painter with the trained generator.
+        ignore_index: Id of ignored pixels.
         seed: Random seed of the painting.
 
     Raises:
         DataError: Nothing was edited.
     """
     weight = paint_weight(edited_region(original, edited, ignore_index=ignore_index))
-    # Where the editor left no class the generator is told what was there.
+    # Where the edit left no class, the generator gets the original class.
     wanted = np.where(edited == ignore_index, original, edited)
     painted = painter.paint(wanted, seed=seed, before=original).astype(np.float64)
     kept = (weight == 0.0) & (wanted != ignore_index)
@@ -88,7 +88,7 @@ def edited_region(
     """Return where the class was changed.
 
     Raises:
-        DataError: Nowhere.
+        DataError: Nothing was edited.
     """
     changed = np.asarray((original != edited) & (edited != ignore_index))
     if not changed.any():
@@ -138,8 +138,8 @@ def match_colours(
 def _scale(varied: Pixels, seen: npt.NDArray[np.bool_], *, like: Pixels) -> Pixels:
     """Scale the deviations from a mean to the size of others: grey by one gain, colour by another.
 
-    One gain per channel would make coloured specks of the grain, and coloured fringes of a painting whose light has
-    another tint than the photograph's.
+    One gain per channel would colour the grain, and give coloured fringes to a painting whose light has another tint
+    than the photograph's.
     """
     scaled = np.zeros_like(varied)
     parts = zip(_grey_and_colour(varied), _grey_and_colour(like), (GAIN, COLOUR_GAIN), strict=True)
@@ -157,7 +157,7 @@ def _grey_and_colour(varied: Pixels) -> tuple[Pixels, Pixels]:
 def _local_mean(pixels: Pixels, seen: npt.NDArray[np.bool_]) -> Pixels:
     """Return the mean of the seen pixels around each pixel: of wide windows, corrected by narrow ones.
 
-    Where a window holds next to none of them, the wider one stands, and at last the mean of all.
+    Where a window holds hardly any of them, the wider one is used, and finally the mean of all.
     """
     mean = np.broadcast_to(_mean(pixels, seen), pixels.shape)
     for share in WINDOWS:

@@ -1,4 +1,4 @@
-"""The generator: paints an image of a label map, in the style that its noise z asks for.
+"""The generator: paints an image of a label map, in a style that its noise z selects.
 
 Spatially-adaptive normalisation (arXiv:1903.07291, Eq. 1-3) with a noise input (arXiv:2012.04781), written from the
 formulas.
@@ -39,7 +39,7 @@ def _conv(c_in: int, c_out: int, kernel: int) -> Conv:
 
 
 class Modulation(nn.Module):
-    """Normalise features, then scale and shift them by what the embedding says of each pixel."""
+    """Normalise features, then scale and shift them by the embedding of each pixel."""
 
     def __init__(self, channels: int, embedding: int, *, kernel: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Generator(nn.Module):
     """Label map and noise to image.
 
     Args:
-        num_classes: K, without the ignored id.
+        num_classes: Number of classes K, without the ignored id.
         preset: Sizes of the network.
     """
 

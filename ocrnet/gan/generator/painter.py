@@ -1,7 +1,7 @@
 """The trained generator as files, and the painter that uses them.
 
 A folder holds `generator.safetensors` (weights, spectral norm folded in) and `gan.json` (what the weights are for).
-Nothing in it is pickled. A card from before there were designs names none: it is an `oasis` with a style per image.
+Nothing in it is pickled. A card without a design is older than designs: it is an `oasis` with a style per image.
 """
 
 import json
@@ -103,8 +103,8 @@ class Painter:
     """Paints label maps.
 
     Args:
-        generator: A trained one.
-        class_table: The classes that the label maps name.
+        generator: Trained generator.
+        class_table: Classes of the label maps.
         style: Unit that has a style of its own: image or component.
         sha256: SHA-256 of the weights file.
     """
@@ -126,12 +126,12 @@ class Painter:
         """Return an image (H, W, 3) of a label map (H, W); the same to the bit for the same seed on a CPU.
 
         Args:
-            label_map: Class ids of any height and width; what is ignored is painted as the generator likes.
-            seed: Picks the style and the grain.
-            seeds: Pick the styles of some components in place of `seed`, where components have styles. With `before`,
-                one that was there already is named as it was then.
-            before: The label map before it was edited. A component has the style of the one that it was, though the
-                edit moved its anchor; a new one has its own.
+            label_map: Class ids of any height and width; the generator chooses what to paint on ignored pixels.
+            seed: Random seed of the style and the grain.
+            seeds: Random seeds of the styles of some components in place of `seed`, where components have styles. With
+                `before`, a component that was there already is named as it was then.
+            before: Label map before it was edited. A component keeps its style even if the edit moved its anchor; a new
+                one has its own.
 
         Raises:
             DataError: The label map has an id that is neither a class nor ignored; `seeds` names a component that is
@@ -196,9 +196,9 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
     """Write a painter to `folder`; folds its generator's spectral norm in place.
 
     Args:
-        folder: Made where it is not there.
-        painter: The painter.
-        arch: The design of its GAN.
+        folder: Folder to write, made if it is missing.
+        painter: Painter to save.
+        arch: Design of its GAN.
         preset_name: Name of the generator's preset, for readers of the card.
     """
     generator = painter.generator

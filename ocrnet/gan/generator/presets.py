@@ -13,7 +13,7 @@ class Preset:
         embedding: Channels of the label-map embedding that every norm of a resolution shares.
         kernel: Kernel size of the convolutions from the embedding to gamma and beta.
         z_dim: Channels of the noise z.
-        grain_dim: How many of them, the last ones, are drawn per pixel and not per image.
+        grain_dim: Number of the last channels of z, which are drawn per pixel and not per image.
     """
 
     generator: tuple[int, ...]
@@ -25,7 +25,7 @@ class Preset:
 
     @property
     def multiple(self) -> int:
-        """What the generator's height and width are padded to a multiple of."""
+        """The number to a multiple of which the generator's height and width are padded."""
         return 1 << (len(self.generator) - 1)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ocrnet.gan.generator.presets import Preset
 from ocrnet.runtime import keyed_generator
 
-# What has a style of its own.
+# The unit that has a style of its own.
 IMAGE: Final = "image"
 COMPONENT: Final = "component"
 NO_CLASS = -1  # the class of the component of the ignored pixels
@@ -29,7 +29,7 @@ class Component(NamedTuple):
     """A component of a label map, named so that an edit elsewhere does not rename it.
 
     Args:
-        class_id: Its class, or NO_CLASS.
+        class_id: Id of its class, or NO_CLASS.
         row: Row of its anchor, the first of its pixels in reading order; 0 for the ignored pixels.
         column: Column of its anchor; 0 for the ignored pixels.
     """
@@ -101,7 +101,7 @@ def noise_of_components(
     """Return the noise of a seed where each component has its style.
 
     Args:
-        preset: Says how much of it is style.
+        preset: Preset that says how many channels are style.
         numbers: Number of each pixel's component.
         components: Components that give the styles, in the order of their numbers.
         seed: Random seed of the grain and of the styles that `seeds` does not name.

@@ -1,6 +1,6 @@
 """What the training label maps show: the connected components of each class and what they touch.
 
-Layouts are made from this alone. It is read in two passes and holds no label map but the few last used.
+Layouts are made from this alone. It is read in two passes and keeps only the label maps used last.
 """
 
 from collections import Counter, defaultdict
@@ -90,7 +90,7 @@ class Catalog:
         groups: Groups of these images, in the same order.
         pixel_shares: Share of the valid pixels per class.
         adjacent: Pairs (a, b) of different class ids, a < b, that touch somewhere.
-        shown: The classes that each image shows, specks aside, by its id.
+        shown: Classes that each image shows, without specks, by its id.
         sketches: The label map of each image at the middle of `SKETCH` cells, by its id.
     """
 
@@ -148,13 +148,13 @@ class Catalog:
         return self._seen[class_id].objects if class_id in self._seen else []
 
     def support(self, class_id: int) -> set[int]:
-        """Return the classes that commonly surround objects of a class, and so may lie under one."""
+        """Return the classes that commonly surround objects of a class, onto which one may be pasted."""
         return (
             _common(self._seen[class_id].around, SUPPORT_SHARE) if class_id in self._seen else set()
         )
 
     def stands_on(self, class_id: int) -> set[int]:
-        """Return the classes that commonly lie right under objects of a class."""
+        """Return the classes that are commonly right below objects of a class in the image."""
         return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
 
     def areas(self, class_id: int) -> tuple[int, int]:
@@ -174,11 +174,11 @@ class Catalog:
         return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
 
     def growth(self, class_id: int) -> float:
-        """Return by how much log size grows from the top to the bottom of the image; 0 where the data shows none."""
+        """Return the growth of log size from the top to the bottom of the image; 0 where the data shows none."""
         return self._perspective.get(class_id, 0.0)
 
     def region(self, component: Component) -> Region:
-        """Return where a component lies, cut to its bounding box."""
+        """Return the region of a component, cut to its bounding box."""
         parts, boxes = parts_of(self.label_map(component.id) == component.class_id)
         box = boxes[component.number - 1]
         return np.asarray(parts[box] == component.number)

@@ -1,7 +1,7 @@
-"""What the steps of a layout make: its label map, and its image from the pixels of its real parents.
+"""Execution of a layout's steps: its label map, and its image from the pixels of its real parents.
 
-The steps are plain data and say everything, which is how a synthesized pair is traced and rebuilt. The image
-is copy-paste without a GAN, the rival that the GAN has to beat.
+The steps are plain data and complete, so that a synthesized pair can be traced and rebuilt. The image is copy-paste
+without a GAN, the control that the GAN has to beat.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ class Layout:
 
     Args:
         label_map: Class ids.
-        operation: The name in `OPERATIONS`.
+        operation: Name in `OPERATIONS`.
         steps: Steps from which `apply_steps` makes the label map, as plain data, the base first.
         seed: Random seed of the steps and, later, of the painting.
-        unplaced: Objects, boxes or warps that found no place.
+        unplaced: Number of objects, boxes or warps that found no place.
     """
 
     label_map: LabelMap

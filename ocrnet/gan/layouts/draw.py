@@ -1,7 +1,7 @@
 """New label layouts from the training label maps.
 
-A layout is a list of steps (see `compose`): a base, which is a training label map as it is or flipped, and
-what is done to it. Which steps it has depends on its seed, the training split and the odds of classes.
+A layout is a list of steps (see `compose`): a base, which is a training label map as it is or flipped, and changes to
+it. The steps depend on the seed, the training split and the odds of classes.
 
 No layout shows what the data never shows: it is refused where two classes touch that never touch in the
 data, or a component that an operation made is smaller or larger than any of its class there (see `plausible`).
@@ -47,13 +47,13 @@ def draw_layout(plan: Plan, *, seed: int) -> Layout:
 def draw_real_layout(plan: Plan, *, seed: int) -> Layout:
     """Draw the layout of a seed by the operations alone whose layouts can be composed from real pixels.
 
-    Their odds are to each other as the params say. Where the params ask for none of them, objects are pasted,
-    or a training layout is mirrored where there are none.
+    Their odds have the proportions of the params. If the params ask for none of them, objects are pasted or, if there
+    are no objects, a training layout is mirrored.
     """
     odds = {name: value for name, value in plan.params.operations.items() if OPERATIONS[name].real}
     if sum(odds.values()) <= 0:
         odds = {"copy_paste" if plan.catalog.object_classes() else "flip": 1.0}
-    # Its own stream: the numbers that chose an operation without real pixels would choose its neighbour here.
+    # A separate stream: the numbers that chose an operation without real pixels would choose its neighbour here.
     return _draw(np.random.default_rng([seed, 1]), plan, odds, seed)
 
 

@@ -1,4 +1,4 @@
-"""What an operation draws from, and what it gives."""
+"""The input and the result of an operation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Drawn:
 
     Args:
         label_map: Class ids.
-        steps: Plain data that the label map is made from, the base first.
-        unplaced: Objects, boxes or warps for which no plausible place was found.
+        steps: Plain data from which the label map is made, the base first.
+        unplaced: Number of objects, boxes or warps for which no plausible place was found.
     """
 
     label_map: LabelMap
@@ -52,8 +52,8 @@ class StepKind:
     """How one kind of step is carried out.
 
     Args:
-        apply: Returns the label map after the step.
-        render: Returns the picture after the step from real pixels alone; None where there are none.
+        apply: Function that returns the label map after the step.
+        render: Function that returns the picture after the step from real pixels alone; None if there can be none.
     """
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]

@@ -12,8 +12,8 @@ from ocrnet.gan.layouts.regions import LabelMap, Region, adjacent_classes, numbe
 def is_plausible(catalog: Catalog, label_map: LabelMap, *, specks: Region | None = None) -> bool:
     """Say whether the data shows every contact of classes and every size of component in a label map.
 
-    A real label map is full of specks, and so is a layout made of it: they are let be where they are. But no operation
-    makes an object, or leaves a bit of one, that is smaller than all of its class but specks.
+    A real label map is full of specks, and so is a layout made of it: existing specks are tolerated in place. But no
+    operation may make an object, or leave a part of one, that is smaller than all of its class but specks.
 
     Of a class that comes as surfaces, a component as large as a surface may be smaller than any that was seen, since
     objects may lie on it, and as large as any would be without its objects. A fragment of it may not.
@@ -21,7 +21,7 @@ def is_plausible(catalog: Catalog, label_map: LabelMap, *, specks: Region | None
     Args:
         catalog: Catalog of the training split.
         label_map: Label map of the layout.
-        specks: Where the label map that it was made from has specks of objects; by default nowhere.
+        specks: Pixels where the original label map has specks of objects; by default none.
     """
     ignore_index, objects = catalog.classes.ignore_index, catalog.object_classes()
     if not adjacent_classes(label_map, ignore_index=ignore_index) <= catalog.adjacent:

@@ -1,7 +1,7 @@
-"""How often a class is pasted and an image is taken as a base: rare and badly segmented classes come more often.
+"""The odds of classes to be pasted and of images to be a base: rare and badly segmented classes have higher ones.
 
-The validation scores are those that `train` wrote for the baseline of the first seed. Nothing of the
-validation images reaches the layouts but these figures.
+The validation scores are those that `train` wrote for the baseline of the first seed. These
+figures are all that the layouts use of the validation images.
 """
 
 import json
@@ -23,11 +23,11 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ValScores:
-    """What the baseline reaches on validation.
+    """Validation scores of the baseline.
 
     Args:
-        per_class_iou: In the order of class ids; NaN of a class that validation does not show.
-        confusion: Pixels, true class by predicted class.
+        per_class_iou: IoU in the order of class ids; nan for a class that validation does not show.
+        confusion: Numbers of pixels, true class by predicted class.
     """
 
     per_class_iou: Values
@@ -38,7 +38,7 @@ class ValScores:
         """Read the scores of a trained model.
 
         Raises:
-            DataError: They are missing, damaged or of other classes.
+            DataError: The scores are missing, damaged or of other classes.
         """
         path = folder / SCORES_FILE
         try:
@@ -59,7 +59,7 @@ class ValScores:
 
 
 class Odds:
-    """The odds that layouts are drawn by.
+    """The odds by which layouts are drawn.
 
     Attributes:
         hardness: 1 - IoU of each class, `LEAST_HARDNESS` or more; 1 of a class without an IoU.

@@ -1,9 +1,9 @@
 """Synthesized pairs: layouts from the training split, painted by the GAN, each with its lineage.
 
-Nothing but the training split is read, and of the validation split the scores of the baseline. Where it is
-asked for, a second folder holds layouts composed from the pixels of their real parents: the rival without a
-GAN. It has as many pairs, and the same layouts wherever real pixels show all of a layout. In the place of
-any other one it has a layout drawn from the same seed and odds by the operations that can be composed.
+Only the training split is read and, of the validation split, the scores of the baseline. On request a second folder
+holds layouts composed from the pixels of their real parents: the control without a GAN. It has as many pairs, and the
+same layouts wherever real pixels show all of a layout. In place of any other layout it has one that is drawn from the
+same seed and odds by the operations that can be composed.
 """
 
 import json
@@ -36,15 +36,15 @@ LOG_INTERVAL = 16  # pairs
 
 @runtime_checkable
 class LayoutPainter(Protocol):
-    """What paints a label map."""
+    """A painter of label maps."""
 
     @property
     def sha256(self) -> str:
-        """Of the weights."""
+        """The SHA-256 of the weights."""
 
     @property
     def class_table(self) -> ClassTable:
-        """The classes that it knows."""
+        """The classes that it was trained on."""
 
     def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
         """Return an image (H, W, 3) of a label map (H, W)."""
@@ -62,22 +62,22 @@ def synthesize_pairs(
 ) -> None:
     """Draw layouts and write them with their images into `out/gan` (and `out/copy_paste`).
 
-    What was drawn, by which odds, and the full hashes of the generator and of the baseline's scores stand in
-    `out/layouts.json`.
+    `out/layouts.json` holds what was drawn, by which odds, and the full hashes of the generator and of the baseline's
+    scores.
 
     Args:
         prepared: Manifest folder of the real images.
         params: Parameters of the stage.
-        painter: The trained GAN.
+        painter: Trained GAN.
         out: Folder of the stage.
         recorder: Recorder of the stage's metrics.
         baseline: Folder of the trained segmenter whose validation scores say which classes are hard; without it
             all are equally hard.
-        with_copy_paste: Write the rival too.
+        with_copy_paste: Whether to write the control too.
 
     Raises:
         ParamsError: The operations are unknown or impossible on this data.
-        DataError: The painter or the baseline knows other classes than the data has, or has no scores.
+        DataError: The painter or the baseline was trained on other classes, or the baseline has no scores.
     """
     catalog = Catalog(prepared)
     check_operations(params, catalog)

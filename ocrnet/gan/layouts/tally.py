@@ -1,4 +1,4 @@
-"""What a set of layouts holds and how it came about, as counts."""
+"""Counts of what a set of layouts holds and how it was made."""
 
 from collections import Counter
 from typing import Any
@@ -46,7 +46,7 @@ class Tally:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Return class shares beside those of the training split, and what was done.
+        """Return class shares beside those of the training split, and counts of what was done.
 
         `synthesize/drift` is half the sum of the differences of the shares: 0 when they agree, 1 when
         nothing is shared.

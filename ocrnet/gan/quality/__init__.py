@@ -1,9 +1,9 @@
-"""How good painted images are: feature extractors, distances of sets, copies, and numbers that know what they stand on.
+"""Quality of painted images: feature extractors, distances of sets, copies, and numbers stored with their conditions.
 
-A distance between sets of images means nothing without the network that looked at them. So every number is stored with
-the name and hash of its extractor, how many images it saw, their resolution, the split they came from and the images
-that the generator learned from, and `record.compare_quality` refuses to set two numbers side by side that do not agree
-in these.
+A distance between sets of images means nothing without the network that computed their features. So every number is
+stored with the name and hash of its extractor, how many images it saw, their resolution, the split they came from and
+the images that the generator learned from, and `record.compare_quality` refuses to compare two numbers that do not
+agree in these.
 
 Own code rather than torchmetrics: that would be one more locked dependency of 15 s import time, its FID and KID leave a
 given network in training mode, and the formulas are short.
@@ -23,12 +23,12 @@ DOWNLOAD = "pretrained"  # the word that asks for timm's own weights
 
 @dataclass(frozen=True)
 class ExtractorChoice:
-    """What `select.extractor` says.
+    """The parsed value of `select.extractor`.
 
     Args:
-        kind: Segmenter, timm, inception or random-conv.
+        kind: One of segmenter, timm, inception and random-conv.
         model: Name of the network in timm; empty for other kinds.
-        weights: A file, or of `timm` also `pretrained`; empty where none is given.
+        weights: Path of a file or, for `timm`, also `pretrained`; empty if none is given.
     """
 
     kind: str
@@ -37,13 +37,13 @@ class ExtractorChoice:
 
 
 def parse_extractor(text: str) -> ExtractorChoice:
-    """Return what an extractor's name says; reads no file and imports no torch.
+    """Parse an extractor's name, without reading files or importing torch.
 
     >>> parse_extractor("timm:resnet18:weights/resnet18.safetensors")
     ExtractorChoice(kind='timm', model='resnet18', weights='weights/resnet18.safetensors')
 
     Raises:
-        ParamsError: It is unknown or lacks a part.
+        ParamsError: The name is unknown or lacks a part.
     """
     kind, _, rest = text.partition(":")
     if kind in (SEGMENTER, RANDOM_CONV) and not rest:
@@ -67,8 +67,8 @@ def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
     """Return what is wrong with an extractor's name, a line each.
 
     Args:
-        text: `select.extractor`.
-        timm_models: The names that timm has.
+        text: Value of `select.extractor`.
+        timm_models: Names of timm's models.
     """
     try:
         choice = parse_extractor(text)

@@ -1,12 +1,12 @@
-"""Whether an image repeats the detail of another one: what tells a copy from a painting that is merely like it.
+"""Whether an image repeats the detail of another one: a copy does, a painting that is merely similar does not.
 
-The vector of a whole image cannot: on a tenth of CamVid a recoloured training image is farther from its original than
-nine in ten honest paintings are from some training image. A copy has its original's detail at the same places. Detail
-is the brightness of coarse cells less its own blur, so that light, contrast and slow shading count for nothing and
-noise or a little blur for little.
+The feature vector of a whole image cannot do that: on a tenth of CamVid a recoloured training image is farther from its
+original than nine in ten honest paintings are from some training image. A copy has its original's detail at the same
+places. Detail is the brightness of coarse cells less its own blur, so that light, contrast and slow shading count for
+nothing and noise or a little blur for little.
 
 Of two pictures of one layout much is equal without either being a copy: each class has its colours. So what a linear
-map of the original's label map can give is taken out of both, and the rest is compared. Images are looked at mirrored,
+map of the original's label map can give is taken out of both, and the rest is compared. Images are compared mirrored,
 too: a generator that was trained with mirrored images repeats those as readily.
 """
 
@@ -50,7 +50,7 @@ def nearest_originals(
 
     Args:
         images: Ids and RGB images.
-        originals: The same, each with its label map; one at a time is held.
+        originals: Ids and RGB images, each with its label map; only one is held at a time.
     """
     details = {name: detail(image) for name, image in images}
     if not details:
@@ -69,7 +69,7 @@ def nearest_originals(
 
 
 def near_copies(originals: Mapping[str, Original], *, least_own: float) -> dict[str, Original]:
-    """Return, by id, the images that are copies with what they are copies of.
+    """Return, by id, the originals of the images that are copies.
 
     Args:
         originals: Result of `nearest_originals`.

@@ -1,9 +1,9 @@
-"""Distances between two sets of feature vectors: KID first, FID because it is known.
+"""Distances between two sets of feature vectors: KID, and FID because it is widely known.
 
 KID is the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (arXiv:1801.01401). Its estimate has no
 bias, so it may be below 0, and it is the one to trust with fewer than some thousand images. FID is the Frechet distance
 of the Gaussians fitted to the sets (arXiv:1706.08500); with few images it is far too large, by an amount that depends
-on their number, so two FIDs of different numbers of images say nothing together.
+on their number, so FIDs of different numbers of images cannot be compared.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ Vectors = Float[np.ndarray, "N D"]
 
 
 class Spread(NamedTuple):
-    """A mean, and the standard deviation of what it is the mean of."""
+    """A mean, and the standard deviation of the averaged values."""
 
     mean: float
     sd: float
@@ -81,7 +81,7 @@ def _mean_off_diagonal(kernel: npt.NDArray[np.float64]) -> float:
 
 
 def _root_of_covariance(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return A with A^T A the covariance, of no more rows than the vectors have entries."""
+    """Return A with A^T A the covariance, with at most as many rows as the vectors have entries."""
     centred = (vectors - vectors.mean(axis=0)) / np.sqrt(len(vectors) - 1)
     return (
         centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))

@@ -8,8 +8,8 @@
 | inception:FILE | torchvision's Inception v3, its last pooling | of a file |
 | random-conv | three convolutions | random ones of a fixed seed |
 
-torchvision's Inception is not the network of 2015 that published FID values come from: a number of it compares with
-others of the same hash, and with no paper's.
+torchvision's Inception is not the network of 2015 that published FID values come from: compare
+its numbers with others of the same hash, and not with those of papers.
 """
 
 import hashlib
@@ -39,23 +39,23 @@ HALF = (0.5, 0.5, 0.5)
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """What turns images into vectors, the same for the same image."""
+    """A deterministic function from images to vectors."""
 
     @property
     def name(self) -> str:
-        """What numbers are labelled with: `FID[name]`."""
+        """The name under which numbers are reported: `FID[name]`."""
 
     @property
     def sha256(self) -> str:
-        """Of the weights."""
+        """The SHA-256 of the weights."""
 
     @property
     def dim(self) -> int:
-        """How long a vector is."""
+        """The length of a vector."""
 
     @property
     def resize(self) -> str:
-        """What is done to the size of an image: `none`, or the size it is brought to."""
+        """How images are resized: `none`, or the size that they are resized to."""
 
     def features(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """Return the vectors of RGB images, in float32 on the CPU."""

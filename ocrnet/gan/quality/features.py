@@ -26,8 +26,8 @@ class FeatureSet:
 
     Args:
         ids: Ids of the images.
-        vectors: A row each.
-        sizes: Every (height, width) that an image has.
+        vectors: Feature vectors, one row per image.
+        sizes: All sizes (height, width) of the images.
     """
 
     ids: tuple[str, ...]
@@ -43,20 +43,20 @@ class FeatureSet:
         return FeatureSet(tuple(self.ids[i] for i in chosen), self.vectors[chosen], self.sizes)
 
     def with_others(self, others: "FeatureSet") -> "FeatureSet":
-        """Return these vectors and others in one set; an id may then stand twice."""
+        """Return these vectors and others in one set; an id may then occur twice."""
         vectors = np.concatenate([self.vectors, others.vectors])
         return FeatureSet(self.ids + others.ids, vectors, self.sizes | others.sizes)
 
 
 class FeatureBank:
-    """Computes what images look like, one image at a time, and of a folder only once.
+    """Computes feature vectors, one image at a time and only once per folder.
 
-    One at a time, since what a kernel adds up may depend on the size of the batch, and a copy shall have the vector of
-    its original to the bit.
+    It takes one image at a time because sums in a kernel may depend on the batch size, and a copy must have the vector
+    of its original to the bit.
 
     Attributes:
         extractor: Extractor given to the constructor.
-        passes: Sets of images looked at so far.
+        passes: Number of sets of images computed so far.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
@@ -80,7 +80,7 @@ class FeatureBank:
     def originals(self, folder: Path, prepared: Path) -> dict[str, Original]:
         """Return the training image whose detail each image of a manifest folder repeats most, by the latter's id.
 
-        Nothing is asked of the extractor.
+        The extractor is not used.
         """
         key = (folder, prepared)
         if key not in self._originals:

@@ -1,4 +1,4 @@
-"""The GAN test: can a segmenter that was trained on real images read painted ones?
+"""The GAN test: can a segmenter that was trained on real images segment painted ones?
 
 Label maps of the validation split, which the generator never saw, are painted and segmented by the
 baseline. Its mIoU on them over its mIoU on the real validation images is near 1 where painted classes look
@@ -22,7 +22,7 @@ from ocrnet.runtime import layout_seed
 
 @runtime_checkable
 class Reader(Protocol):
-    """What reads an image: a trained segmenter."""
+    """A trained segmenter."""
 
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
         """Return the class of each pixel."""

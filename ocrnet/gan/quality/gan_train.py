@@ -1,8 +1,9 @@
-"""GAN-train: how well does a segmenter that saw painted pairs alone read real images?
+"""GAN-train: how well does a segmenter that was trained on painted pairs alone segment real images?
 
-The counterpart of the GAN test. A generator that repeats a few images passes that one and fails here; one that paints
-what real images do not show fails both. The pairs are drawn by their weights, as the arms draw them, and nothing of the
-real training split is read, class weights included. Like every training it is scored on the real validation split.
+The counterpart of the GAN test. A generator that repeats a few images passes the GAN test and fails here; one that
+paints what real images do not show fails both. The pairs are drawn by their weights, as the arms draw them, and nothing
+of the real training split is read, class weights included. Like every training it is scored on the real validation
+split.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ def train_on_pairs(
     """Train by the recipe of `train` on the pairs of a manifest folder alone, and write its bundle and scores.
 
     Raises:
-        DataError: A manifest is missing or wrong, or the pairs are of other classes.
+        DataError: A manifest is missing or wrong, or the pairs have other classes.
         TrainError: The loss is not finite.
     """
     painted = ImageFolder.read(pairs, split="train")
@@ -58,7 +59,7 @@ def with_steps(params: Params, steps: int | None) -> Params:
     """Return the params with another number of training steps; None leaves it.
 
     Raises:
-        ParamsError: The warm-up does not fit in.
+        ParamsError: The warm-up is longer than that.
     """
     if steps is None:
         return params

@@ -1,7 +1,7 @@
 """The quality of painted images, all numbers from one pass of features.
 
-The reference is the validation split: the generator never saw it, and the test split stays unseen. Four sets are held
-against it, at the same number of images each, so that their numbers compare:
+The reference is the validation split: the generator never saw it, and the test split stays unseen. Four sets are
+compared with it, with the same number of images each, so that their numbers are comparable:
 
 * synthesized: the pairs that `synthesize` made, before selection;
 * selected: those of them that were kept; fewer images than of the others where fewer were;
@@ -37,11 +37,11 @@ STYLED_MAPS, STYLES = 8, 4  # label maps painted in several styles, and how many
 
 
 class GanTest(NamedTuple):
-    """What a segmenter trained on real images reads of the validation label maps.
+    """Scores of a segmenter that was trained on real images, on the validation split.
 
     Args:
-        painted: Its mIoU on their paintings.
-        real: Its mIoU on the real images.
+        painted: mIoU on paintings of the validation label maps.
+        real: mIoU on the real images.
         judge_sha256: SHA-256 of the segmenter's weights.
     """
 
@@ -87,7 +87,7 @@ def measure_quality(
 ) -> dict[str, float]:
     """Write `quality.json` into `out` and return its numbers as metrics.
 
-    The manifest that lies in `out` says which pairs are selected.
+    The manifest in `out` says which pairs are selected.
     """
     pairs = paint_held_out(prepared, painter, seed=seed)
     held_out, paired = _look_at_paintings(pairs, features)
@@ -235,7 +235,7 @@ def _diversity(
 
 
 def _paired(scores: list[tuple[float, float]], blank: Measure) -> Iterator[Measure]:
-    """Yield the mean SSIM and PSNR, which no extractor looked at."""
+    """Yield the mean SSIM and PSNR, which use no extractor."""
     own = replace(
         blank, of="held_out", n=len(scores), extractor="", extractor_sha256="", resize="none"
     )
@@ -244,7 +244,7 @@ def _paired(scores: list[tuple[float, float]], blank: Measure) -> Iterator[Measu
 
 
 def _judged(gan_test: GanTest, count: int, blank: Measure) -> Iterator[Measure]:
-    """Yield the mIoU of the judge on paintings of the validation label maps and on the real images."""
+    """Yield the mIoU of the segmenter on paintings of the validation label maps and on the real images."""
     own = replace(
         blank, name="GAN_test_mIoU", n=count, extractor="segmenter", extractor_sha256=gan_test.judge_sha256,
         resize="none",

@@ -1,4 +1,4 @@
-"""How near painted images are, as a whole, to those that the generator learned from and to each other."""
+"""Distances of painted images, as a whole, to those that the generator learned from and to each other."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def memory(fake: FeatureSet, held_out: FeatureSet, train: FeatureSet) -> Memory:
     Args:
         fake: The paintings.
         held_out: Real images that the generator never saw.
-        train: Those that it learned from, and their mirror images where it may have learned from these.
+        train: Images that it learned from, and their mirror images if it may have learned from these.
     """
     painted, real = nearest_distances(fake, train), nearest_distances(held_out, train)
     test = mannwhitneyu(painted, real, alternative="less")

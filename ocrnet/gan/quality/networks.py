@@ -14,13 +14,13 @@ WIDTHS = (16, 32, 64)
 
 
 class Trunk(nn.Module):
-    """What a segmenter sees before it classifies: each level of its encoder, averaged over the image.
+    """A segmenter's features before it classifies: each level of its encoder, averaged over the image.
 
-    Coarse levels know the objects and fine ones the texture, so a painting with the right objects in a wrong surface is
-    still far from a photograph.
+    Coarse levels describe the objects and fine ones the texture, so a painting with the right objects and a wrong
+    texture is still far from a photograph.
 
     Raises:
-        BundleError: The architecture has no encoder that is known here.
+        BundleError: The architecture has no known encoder.
     """
 
     def __init__(self, model: SegmentationModel) -> None:
@@ -51,7 +51,7 @@ class Trunk(nn.Module):
 
 
 class RandomConv(nn.Module):
-    """Three convolutions with fixed random weights: mean and deviation of what they answer, over the image."""
+    """Three convolutions with fixed random weights: mean and deviation of their output over the image."""
 
     def __init__(self) -> None:
         super().__init__()

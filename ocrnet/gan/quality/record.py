@@ -1,4 +1,4 @@
-"""Quality numbers with what they stand on, and the one function that compares two."""
+"""Quality numbers with the conditions they were measured under, and the one function that compares two."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ocrnet.errors import DataError
 
 QUALITY_FILE = "quality.json"
 SCHEMA_VERSION = 2
-# What two numbers must share to be set side by side.
+# What two numbers must share to be compared.
 GROUNDS = (
     "name", "extractor", "extractor_sha256", "resize", "n", "reference_n", "reference_sha256", "train_n",
     "train_sha256", "resolution", "split",
@@ -18,7 +18,7 @@ GROUNDS = (
 
 @dataclass(frozen=True)
 class Measure:
-    """One number.
+    """One number with the conditions it was measured under.
 
     Args:
         name: KID, FID, precision and so on.
@@ -26,7 +26,7 @@ class Measure:
             validation label maps) or real: what a perfect generator would reach. These are the training images; for
             diversity and the GAN test, the validation images.
         value: The number.
-        sd: Its deviation over subsets or images, or None.
+        sd: Standard deviation of the number over subsets or images, or None.
         p_value: p-value of the test behind the number, or None.
         extractor: Name of the feature extractor; empty where none was used.
         extractor_sha256: SHA-256 of the extractor's weights.
@@ -70,7 +70,7 @@ def compare_quality(first: Measure, second: Measure) -> float:
     """Return the second value less the first.
 
     Raises:
-        DataError: They are of different metrics, extractors, numbers of images, resolutions, splits, references or
+        DataError: The two have different metrics, extractors, numbers of images, resolutions, splits, references or
             training sets.
     """
     differing = [key for key in GROUNDS if getattr(first, key) != getattr(second, key)]
@@ -97,7 +97,7 @@ def read_quality(folder: Path) -> list[Measure]:
     """Read the measures of a folder.
 
     Raises:
-        DataError: There are none, or they are of another schema.
+        DataError: The file is missing or has another schema.
     """
     path = folder / QUALITY_FILE
     try:

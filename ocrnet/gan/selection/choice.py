@@ -1,9 +1,9 @@
-"""Which pairs stay: all that are good enough, and of the others as many as it takes that no class is lost with them.
+"""Which pairs are kept: all that are good enough, and as many of the others as are needed to keep every class.
 
-A pair is dropped whole when too many of its pixels are wrong, and its right pixels go with it. Where a class stands in
-such pairs most of the time, that alone would take it out of the data. So the least wrong of them come back until the
-share of each class that is lost, in dropped pairs and by the pixel filter together, can be held at its limit. Copies of
-training images stay away: training has them already.
+A pair is dropped whole when too many of its pixels are wrong, and its right pixels are lost with it. A class that
+occurs mostly in such pairs would vanish from the data. So the least wrong of them are readmitted until the share of
+each class that is lost, in dropped pairs and by the pixel filter together, can meet its limit. Copies of training
+images are not readmitted: training has them already.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ Shares = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known of a pair when all have been judged.
+    """A pair with its scores, after all pairs have been scored.
 
     Args:
         row: Row of the pair in its manifest.
-        pixels: Per class.
+        pixels: Number of pixels per class.
         wrong_share: Share of its valid pixels that are above the calibrated thresholds.
         hardness: Hardness of the label map.
         original: Training image that it is a copy of, or None.
@@ -39,7 +39,7 @@ class Judged:
     original: Original | None
 
     def reasons(self, params: SelectParams) -> list[str]:
-        """Return why the pair is to be dropped whole, nothing where it is not."""
+        """Return why the pair is to be dropped whole; empty if it is not."""
         reasons = []
         if self.wrong_share > params.max_rejected:
             reasons.append(
@@ -55,14 +55,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Choice:
-    """What becomes of the pairs.
+    """Which pairs are kept and which are dropped.
 
     Args:
         kept: Pairs that are kept, by id.
         dropped: Pairs that are dropped, by id.
-        readmitted: How many of the kept ones are there for a class that would be lost.
-        saved: The ids of these classes.
-        most: The share of a class's pixels in kept pairs that the pixel filter may take.
+        readmitted: Number of kept pairs that were readmitted for a class that would be lost.
+        saved: Ids of these classes.
+        most: Share of each class's pixels in kept pairs that the pixel filter may reject.
     """
 
     kept: tuple[Judged, ...]
@@ -75,7 +75,7 @@ class Choice:
 def choose_pairs(pairs: Sequence[Judged], params: SelectParams) -> Choice:
     """Choose the pairs that stay, so that no class need lose more than `warn_rejected`; copies do not count as lost.
 
-    Where no pair is good enough by itself, none is kept.
+    If no pair is good enough by itself, none is kept.
     """
     bad = [pair for pair in pairs if pair.reasons(params)]
     good = [pair for pair in pairs if not pair.reasons(params)]
@@ -109,6 +109,6 @@ def _pixels(some: Sequence[Judged], pairs: Sequence[Judged]) -> npt.NDArray[np.i
 def _left(
     budget: Shares, lost: npt.NDArray[np.int64], kept: npt.NDArray[np.int64], *, limit: float
 ) -> Shares:
-    """Return what the pixel filter may take where `lost` pixels of each class went with their pairs."""
+    """Return the share that the pixel filter may reject after `lost` pixels of each class were dropped with pairs."""
     share = np.clip((budget - lost) / np.maximum(kept, 1), 0.0, 1.0)
     return np.where(lost == 0, limit, share)

@@ -1,4 +1,4 @@
-"""The judged pairs; those that stay are written, rejected pixels ignored, with a weight for how often each is drawn."""
+"""Writing of the kept pairs, with rejected pixels ignored and a sampling weight for each."""
 
 import os
 import shutil
@@ -23,14 +23,14 @@ MOST_DRAWN = 20  # the hardest pair is drawn so many times as often as one of no
 
 
 class JudgedPairs:
-    """Takes the verdict on every pair, and writes those that stay once it is known which.
+    """Collects the scores of every pair, and writes the kept ones once they are chosen.
 
     Args:
         scratch: Folder for the losses of their pixels, which in memory would be ten times the images.
         classes: Names and palette.
 
     Attributes:
-        pairs: In the order in which they came.
+        pairs: Pairs in the order in which they were added.
     """
 
     def __init__(self, scratch: Path, classes: ClassTable) -> None:
@@ -66,7 +66,7 @@ class JudgedPairs:
         """Write label maps and manifest of the kept pairs into `out`, and return what was rejected.
 
         Raises:
-            DataError: There is no pair.
+            DataError: No pair is kept.
         """
         if not kept:
             raise DataError(

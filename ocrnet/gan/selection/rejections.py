@@ -10,7 +10,7 @@ class Rejections:
     """Counts what was rejected.
 
     Attributes:
-        pairs: Counted so far.
+        pairs: Number of pairs counted so far.
     """
 
     def __init__(self, classes: ClassTable) -> None:

@@ -1,4 +1,4 @@
-"""What the baseline and the training images say about each synthesized pair."""
+"""Scores of each synthesized pair by the baseline and the training images."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from ocrnet.gan.selection.thresholds import (
 
 @runtime_checkable
 class ImageScorer(Protocol):
-    """What scores an image: a trained segmenter."""
+    """A trained segmenter that scores an image."""
 
     def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
         """Return the probability of each class at each pixel."""
@@ -33,13 +33,13 @@ class ImageScorer(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What selection says about one pair.
+    """The scores of one pair.
 
     Args:
         row: Row of the pair in its manifest.
         label_map: Label map as synthesized.
         losses: Loss of each pixel under the baseline, in nats.
-        wrong: The pixels above the calibrated thresholds.
+        wrong: Whether each pixel is above its calibrated threshold.
         hardness: Hardness of the label map.
         original: Training image that it is a copy of, or None.
     """
@@ -77,7 +77,7 @@ def judge_pairs(
     *,
     copies: Mapping[str, Original],
 ) -> Iterator[Verdict]:
-    """Yield the verdict on each pair, by id."""
+    """Yield the scores of each pair, by id."""
     ignore_index = classes.ignore_index
     for _, row in read_manifest(synthesized).iterrows():
         label_map = read_label_map(synthesized / row["label_map"])

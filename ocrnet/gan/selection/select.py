@@ -1,9 +1,9 @@
-"""Which synthesized pixels and pairs are kept, and how often a pair is drawn.
+"""The selection of synthesized pixels and pairs, and the sampling weight of each pair.
 
 The baseline, trained on real images alone, scores every pixel of a pair. A pixel that it scores worse than
 it scores nearly all held-out real pixels of the class is set to ignore. A pair is dropped whole when it would
-lose too much, or when its image is a copy of a training image: the generator remembered it, and training has
-it already. `choice` says which come back for a class that would be lost. What is left is drawn by the rank of its
+lose too much, or when its image is a copy of a training image: the generator memorised it, and training has
+it already. `choice` readmits pairs for a class that would be lost. The kept pairs are drawn by the rank of their
 hardness (FreeMask, arXiv:2310.15160): pairs whose label maps hold hard classes come more often.
 
 Three traps are avoided, see `thresholds`: the limits come from held-out images, unless `calibrate_on` says
@@ -53,11 +53,11 @@ def select_pairs(
     Args:
         prepared: Folder of the real data.
         synthesized: Manifest folder of the pairs.
-        params: The section `select`.
-        segmenter: Trained on real images alone.
-        features: For the search for copies; nothing is asked of it where `near_copy` is 0.
+        params: Section `select` of the params.
+        segmenter: Segmenter that was trained on real images alone.
+        features: Feature bank for the search for copies; unused if `near_copy` is 0.
         out: Folder of the kept pairs.
-        recorder: Told the rates as they grow.
+        recorder: Recorder of the rates while they are counted.
 
     Returns:
         select/pairs, kept, dropped, near_copies, readmitted: counts.
@@ -67,7 +67,7 @@ def select_pairs(
         select/lost/CLASS: of the pixels of all pairs, those that are not used: ignored, or dropped with their pair.
 
     Raises:
-        DataError: No pair is left, or the split of `calibrate_on` is too small for any threshold.
+        DataError: No pair is kept, or the split of `calibrate_on` is too small for any threshold.
     """
     classes = ClassTable.read(prepared)
     thresholds = real_thresholds(prepared, segmenter, classes, params)

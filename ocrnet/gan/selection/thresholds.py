@@ -1,4 +1,4 @@
-"""How badly the baseline may score a pixel before it is taken for wrong, per class.
+"""Thresholds per class on the baseline's loss, above which a pixel counts as wrong.
 
 The measure is the cross-entropy of the pixel's label under the baseline. The threshold of a class is the
 (1 - real_rejection) quantile of that loss over *held-out* real pixels of the class, so a known share of
@@ -56,9 +56,10 @@ class Threshold:
     """The greatest loss a pixel of a class may have.
 
     Args:
-        value: In nats.
-        source: `held-out` or `training` pixels of the class, or `pooled` ones of all where those were too few.
-        pixels: Real pixels of the class.
+        value: Greatest loss in nats.
+        source: Pixels behind it: `held-out` or `training` ones of the class, or `pooled` ones of all if those were too
+            few.
+        pixels: Number of real pixels of the class.
         mean: Their mean loss, or the mean of the measured classes' means where `pooled`.
         calibrated: Value before the cap raised it; None where it did not.
     """

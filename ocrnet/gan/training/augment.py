@@ -1,9 +1,9 @@
-"""Transforms of image and label map: what moves pixels moves both, what changes colours changes the image alone.
+"""Transforms of image and label map: shifts move both, colour changes affect the image alone.
 
 Crops and mirroring act on the training pair, before the generator sees the label map. Shifts, holes and colours act on
-what the discriminator sees, real and fake alike and in both steps (arXiv:2006.10738): changed on real images alone,
-they would be learned as part of the images. What a shift brings in and what a hole takes out is ignored in the label
-map.
+the discriminator's input, real and fake alike and in both steps (arXiv:2006.10738): if they changed real images alone,
+the generator would learn them as part of the images. The label map ignores pixels that a shift brings in or a hole
+removes.
 """
 
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ def crop_pair(
     Where the pair is smaller it is padded: the image by its edge, the label map by `ignore_index`.
 
     Args:
-        image: The image.
+        image: Image to cut from.
         label_map: Its label map.
         size: Height and width of the window.
         ignore_index: Label of the padding.
-        rng: Draws the window.
-        wanted: A class that the window shall show a pixel of, drawn evenly among its pixels.
+        rng: Generator that draws the window.
+        wanted: Class of which the window must show a pixel, drawn evenly among its pixels.
     """
     height, width = size
     bottom, right = max(0, height - image.shape[0]), max(0, width - image.shape[1])
@@ -64,8 +64,9 @@ def jitter_colors(
 
     Args:
         images: Images in [-1, 1]; the result may leave that range.
-        strength: 0 changes nothing; 1 lets contrast and saturation vanish or double and brightness move by 0.5.
-        draws: Gives three numbers per image.
+        strength: Strength of the change: 0 changes nothing; 1 lets contrast and saturation vanish or double and
+            brightness move by 0.5.
+        draws: Source of three numbers per image.
     """
     if strength == 0:
         return images
@@ -84,8 +85,8 @@ class Framing:
     """Where the discriminator looks: for each image a shift and a hole, the same for image and label map.
 
     Args:
-        shifts: Down and to the right, in pixels.
-        seen: False in the hole; None where there are no holes.
+        shifts: Shift of each image down and to the right, in pixels.
+        seen: Mask that is False in the hole; None if there are no holes.
     """
 
     shifts: Int[Tensor, "B 2"]
@@ -109,9 +110,9 @@ def draw_framing(
 
     Args:
         label_maps: Label maps of the batch, which give its size and device.
-        translate: The greatest shift, as a share of the height and of the width.
-        cutout: The height and width of the hole as a share of the image's; its centre is anywhere in the image.
-        draws: Gives two numbers per image for each of both that is above 0.
+        translate: Greatest shift, as a share of the height and of the width.
+        cutout: Height and width of the hole as a share of the image's; its centre is anywhere in the image.
+        draws: Source of two numbers per image for each of these two that is above 0.
     """
     B, H, W = label_maps.shape
     sides = torch.tensor([H, W])

@@ -37,8 +37,8 @@ class Pairs:
     """The real pairs of one split of a prepared set.
 
     Args:
-        folder: Holds the manifest.
-        split: Train or val.
+        folder: Folder of the manifest.
+        split: Either train or val.
 
     Raises:
         DataError: The split is empty.
@@ -64,7 +64,7 @@ class Pairs:
         return len(self.ids)
 
     def read(self, index: int) -> tuple[Image, LabelMap]:
-        """Return a pair, from memory where a gigabyte still had room for it."""
+        """Return a pair, from memory if it fitted into a cache of a gigabyte."""
         if index in self._cache:
             return self._cache[index]
         image_path, label_path = self._files[index]
@@ -78,16 +78,16 @@ class Pairs:
         self, step: int, *, seed: int, count: int, size: tuple[int, int], flip: bool,
         rare_crops: float,
     ) -> Batch:  # fmt: skip
-        """Return the batch of a step, or of several processes' batch the share of this one.
+        """Return the batch of a step or, with several processes, this one's share of it.
 
         Args:
-            step: The step, counted from 0.
-            seed: With the step, decides everything.
-            count: How many pairs, over all processes.
+            step: Step, counted from 0.
+            seed: Random seed; with the step it decides everything.
+            count: Number of pairs, over all processes.
             size: Height and width of the windows.
             flip: Whether half of the pairs are mirrored left to right.
-            rare_crops: The share of windows that are around a pixel of a class drawn evenly, from an
-                image that shows it. The others are anywhere, and take every image once before any twice.
+            rare_crops: Share of windows that are around a pixel of an evenly drawn class, from an image that shows it.
+                The others are anywhere, and use every image once before any twice.
         """
         indices, pairs = [], []
         for position in range(step * count + rank(), (step + 1) * count, world_size()):

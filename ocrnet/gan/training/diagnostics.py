@@ -1,4 +1,4 @@
-"""Numbers that tell while a GAN trains whether it overfits, collapses or learns the classes, and when to warn."""
+"""Diagnostics during the training of a GAN: whether it overfits, collapses or learns the classes, and when to warn."""
 
 import logging
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ logger = logging.getLogger(__name__)
 MIN_DIVERSITY = 0.005  # mean absolute difference on [0, 1] below which two styles count as one
 MIN_DISCRIMINATOR_LOSS = 0.02  # below, it is right about every pixel and has nothing to teach
 LOW_STEPS = 10
-MAX_P_FAKE_GAP = 0.2  # of held-out and training images, above which it knows the latter by heart
+MAX_P_FAKE_GAP = 0.2  # of held-out and training images, above which it has memorised the latter
 
 
 @torch.no_grad()
 def measure(
     generator: Generator, discriminator: nn.Module, design: Design, *, train: Batch, val: Batch
 ) -> Mapping[str, float]:
-    """Measure a GAN on real pairs that it trained on and on real pairs that it never saw.
+    """Measure a GAN on real pairs that it was trained on and on held-out real pairs.
 
     Returns:
         gan/p_fake_train, gan/p_fake_val: how fake the discriminator finds real images.
         gan/p_fake_gap: the second less the first; the discriminator overfits as it opens.
-        gan/d_mIoU: of the discriminator's classes on held-out real images, where it knows classes.
+        gan/d_mIoU: of the discriminator's classes on held-out real images, if it predicts classes.
         gan/diversity: the mean absolute difference, on [0, 1], of two paintings of one held-out label map. At 0 the
             generator has collapsed to one style.
     """
@@ -68,14 +68,14 @@ def diversity(generator: Generator, batch: Batch, *, style: str) -> float:
 
 
 class Guards:
-    """Warns of a GAN that goes wrong, once of each way."""
+    """Warns of a GAN that fails, once for each kind of failure."""
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
         self._low = 0  # steps in a row with a loss below the least
 
     def check_loss(self, step: int, discriminator_loss: float) -> None:
-        """Warn of a discriminator that has won: one easy batch is no victory, many in a row are."""
+        """Warn of a discriminator whose loss was too small in many consecutive steps."""
         self._low = self._low + 1 if discriminator_loss < MIN_DISCRIMINATOR_LOSS else 0
         if self._low == LOW_STEPS:
             self._warn(
@@ -86,7 +86,7 @@ class Guards:
             )
 
     def check_scores(self, step: int, scores: Mapping[str, float]) -> None:
-        """Warn of a discriminator that knows its training images by heart, and of a generator that ignores z."""
+        """Warn of a discriminator that has memorised its training images, and of a generator that ignores z."""
         gap = scores["gan/p_fake_gap"]
         if gap > MAX_P_FAKE_GAP:
             self._warn(

@@ -35,7 +35,7 @@ class Discriminator(nn.Module):
     """Image to N+1 logits per pixel, for any height and width.
 
     Args:
-        num_classes: N, without the ignored id.
+        num_classes: Number of classes N, without the ignored id.
         preset: Sizes of the network.
     """
 

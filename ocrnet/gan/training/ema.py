@@ -1,4 +1,4 @@
-"""The averaged generator, which is the one that is kept."""
+"""The moving average of the generator, which is the one that is kept."""
 
 import copy
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ class Ema:
     """An exponential moving average of a generator's weights.
 
     Buffers are copied and not averaged: an average of two spectral-norm vectors is no singular vector, and the
-    statistics of batch norm belong to the weights that made them. Those are made anew at the end, by
-    `estimate_statistics`.
+    statistics of batch norm belong to the weights that made them. `estimate_statistics` computes these anew at
+    the end.
     """
 
     def __init__(self, generator: Generator, *, limit: float) -> None:
@@ -42,7 +42,7 @@ class Ema:
 def estimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Set the batch-norm statistics to their plain average over batches of (label maps, z).
 
-    Of several processes all take part, each with its share of every batch.
+    All processes take part, each with its share of every batch.
     """
     norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]

@@ -1,4 +1,4 @@
-"""A training of the GAN by several processes, as `ocrnet.distributed.launch` hands it to them."""
+"""A training of the GAN by several processes, as `ocrnet.distributed.launch` passes it to them."""
 
 import json
 import logging
@@ -14,16 +14,16 @@ from ocrnet.record import Recorder
 
 @dataclass(frozen=True)
 class GanJob:
-    """What a rank is told.
+    """What a rank needs to train the GAN.
 
     Args:
         params: Parameters of the stage.
-        prepared: The folder of the manifest.
-        crop_size: Height and width of the windows where params name none.
-        out: The folder of the painter.
-        record: The folder of the metrics.
+        prepared: Folder of the manifest.
+        crop_size: Height and width of the windows if the params name none.
+        out: Folder of the painter.
+        record: Folder of the metrics.
         times: Side file of wall-clock times, or None.
-        checkpoints: The folder of the checkpoint.
+        checkpoints: Folder of the checkpoint.
         log_level: Log level of the first rank.
     """
 
@@ -45,7 +45,7 @@ class GanJob:
         """Refuse more processes than there are CUDA devices.
 
         Raises:
-            ParamsError: In one line.
+            ParamsError: There are fewer CUDA devices than processes.
         """
         check_devices("train_gan", self.processes, devices=devices)
 

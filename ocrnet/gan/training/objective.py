@@ -1,4 +1,4 @@
-"""What a GAN design adds to the shared training: a discriminator, both losses and gauges."""
+"""The part of the training that a GAN design defines: a discriminator, both losses and gauges."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ class Scene:
     """What both losses of a step are computed from, besides the fakes.
 
     Args:
-        step: Counted from 0.
-        images: The real images.
-        label_maps: Theirs, of which the fakes are painted too.
-        draws: The random numbers of the step.
+        step: Step, counted from 0.
+        images: Real images.
+        label_maps: Label maps of the images, from which the fakes are painted too.
+        draws: Random numbers of the step.
         params: Parameters of the training.
     """
 
@@ -51,7 +51,7 @@ class Design(ABC):
     """A GAN design.
 
     Args:
-        num_classes: K, without the ignored id.
+        num_classes: Number of classes K, without the ignored id.
         params: Parameters of the training.
     """
 
@@ -77,8 +77,8 @@ class Design(ABC):
 
     @abstractmethod
     def p_fake(self, judge: Judge, batch: Batch) -> float:
-        """Return how likely to be fake the discriminator finds real pairs, on average."""
+        """Return the mean probability of "fake" that the discriminator gives to real pairs."""
 
     def class_gauges(self, judge: Judge, batch: Batch) -> Mapping[str, float]:
-        """Return gauges of a discriminator that knows classes, on real pairs that it was not trained on."""
+        """Return gauges of a discriminator that predicts classes, on held-out real pairs."""
         return {}

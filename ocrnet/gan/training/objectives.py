@@ -1,4 +1,4 @@
-"""What the two networks are trained for (arXiv:2012.04781, Eq. 1-3), with ignored pixels left out of every sum.
+"""Losses of the two networks (arXiv:2012.04781, Eq. 1-3), with ignored pixels left out of every sum.
 
 All sums are over the images of all processes, so that each process has the loss of the whole batch.
 
@@ -11,7 +11,7 @@ With x a real image, t its label map, x' = G(z, t) and < > the mean over pixels 
 
 With one class, L_G is softplus(-(logit_real - logit_fake)): the non-saturating GAN loss.
 
-Differs from the paper: alpha is clipped, so that a batch with three pixels of a class does not turn on them, and
+Differs from the paper: alpha is clipped, so that three pixels of a class do not dominate a batch, and
 LabelMix draws one bit per class and image, independent of each other.
 """
 

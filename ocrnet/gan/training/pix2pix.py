@@ -7,7 +7,7 @@ With x a real image, t its label map, x' = G(z, t), < > the mean over patches th
     L_G = < softplus(-D(t, x')) > + weight * << |x - x'| >>
 
 Differs from the paper: the generator is the one of `oasis`, whose label map modulates every layer (the norms of a U-Net
-wash out what a label map says of a large region, and its noise is dropout), fed with z; the discriminator has spectral
+wash out the label of a large region, and its noise is dropout), fed with z; the discriminator has spectral
 norm in place of batch norm; ignored pixels are blank to it in real and fake alike, so that they change no loss.
 """
 
@@ -31,7 +31,7 @@ LEVELS = slice(
 
 
 def cell_side(preset: Preset) -> int:
-    """Return the height and width in pixels of the cell that a logit speaks for."""
+    """Return the height and width in pixels of the cell of one logit."""
     return 1 << (len(preset.discriminator[LEVELS]) - 1)
 
 
@@ -41,7 +41,7 @@ class PatchDiscriminator(nn.Module):
     A patch is 26 pixels wide with three levels and 54 with four; there is one per cell of 4 or 8 pixels each way.
 
     Args:
-        num_classes: K, without the ignored id.
+        num_classes: Number of classes K, without the ignored id.
         preset: Sizes of the network.
     """
 
@@ -65,7 +65,7 @@ class PatchDiscriminator(nn.Module):
 
         Args:
             images: Images in [-1, 1].
-            label_maps: An id that is no class is ignored, and the image is not seen there.
+            label_maps: Class ids; any other id is ignored, and the image is blank there.
         """
         labels = one_hot(label_maps, num_classes=self.num_classes)
         feats = torch.cat([labels, images * labels.sum(dim=1, keepdim=True)], dim=1)
@@ -105,7 +105,7 @@ class Pix2Pix(Design):
     """A conditional PatchGAN with L1.
 
     Args:
-        num_classes: K, without the ignored id.
+        num_classes: Number of classes K, without the ignored id.
         params: Parameters of the training.
     """
 

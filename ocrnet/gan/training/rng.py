@@ -1,4 +1,4 @@
-"""The random numbers of a batch: a row per image of the whole batch, whatever number of processes shares it."""
+"""The random numbers of a batch: a row per image of the whole batch, for any number of processes."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,7 +15,7 @@ class BatchDraws:
 
     Args:
         key: Key of which the random numbers are a function.
-        count: Images of the whole batch.
+        count: Number of images in the whole batch.
     """
 
     def __init__(self, *key: int | str, count: int) -> None:

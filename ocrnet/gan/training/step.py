@@ -27,7 +27,7 @@ from ocrnet.runtime import autocast, seeded
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The losses of one step, those of the whole batch at every process."""
+    """The losses of one step, over the whole batch in every process."""
 
     generator: float
     discriminator: float
@@ -41,8 +41,8 @@ class GanTrainer:
     has the whole batch's losses, batch-norm statistics and gradients.
 
     Args:
-        num_classes: K, without the ignored id.
-        params: The numbers of the training.
+        num_classes: Number of classes K, without the ignored id.
+        params: Parameters of the training.
         device: Device that both networks run on.
     """
 
@@ -122,7 +122,7 @@ class GanTrainer:
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 

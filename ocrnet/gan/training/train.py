@@ -1,8 +1,8 @@
 """Training of the label-map-to-image GAN on the real images of the training split.
 
-All randomness is keyed by (seed, step), so a killed training goes on to the same bits as one that was not, and several
-processes draw what one would. The generator that is kept is the moving average at the last step: an earlier one picked
-by the discriminator's scores would be picked by its own opponent.
+All randomness is keyed by (seed, step), so a training that was killed continues to the same bits as one that was
+not, and several processes draw the same numbers as one. The generator that is kept is the moving average at the last
+step: an earlier one picked by the discriminator's scores would be picked by its own opponent.
 """
 
 import logging
@@ -77,7 +77,7 @@ class _Run:
         limit = self._trainer.params.max_seconds
         if limit is None:
             return False
-        # All stop at one step: the first process's clock decides.
+        # All stop at the same step: the first process's clock decides.
         seconds = torch.tensor([self._seconds], device=self._trainer.device)
         copy_from_first([seconds])
         return float(seconds) >= limit
@@ -172,15 +172,15 @@ def train_gan(
     processes, it takes its part.
 
     Args:
-        prepared: The folder of the manifest. The networks learn from its train split; val is only looked at.
-        params: The numbers of the training.
-        crop_size: Height and width of the windows it learns from where params name none.
-        out: Where `generator.safetensors`, `gan.json` and `samples.jpg` go.
-        recorder: Gets the metrics.
-        store: Holds the checkpoint from which a killed training goes on.
+        prepared: Folder of the manifest. The networks learn from its train split; val is only measured.
+        params: Parameters of the training.
+        crop_size: Height and width of the windows it learns from if the params name none.
+        out: Folder for `generator.safetensors`, `gan.json` and `samples.jpg`.
+        recorder: Recorder of the metrics.
+        store: Store of the checkpoint from which a killed training continues.
 
     Raises:
-        ParamsError: This machine cannot run so many processes.
+        ParamsError: There are fewer CUDA devices than processes.
         DataError: The train or the val split is empty.
         TrainError: A loss is not finite.
     """

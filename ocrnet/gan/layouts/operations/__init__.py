@@ -13,8 +13,8 @@ class Operation:
 
     Args:
         path: Import path, `module:function`, of the function that draws one.
-        real: Every layout of it can be composed from real pixels.
-        needs_objects: It has nothing to do where no class comes as objects.
+        real: Whether every layout of it can be composed from real pixels.
+        needs_objects: Whether it has nothing to do if no class comes as objects.
     """
 
     path: str

@@ -1,8 +1,8 @@
 """`recombine`: the surfaces of one training image with the objects of another one like it, where they were.
 
-Most of the first image's own objects are erased, and the surface nearest to them takes their place. There is no
-picture of that from real pixels. A few stay, and what gives back one of the two images is drawn again: with one bare
-surface everywhere the second image is all that could come of it.
+Most of the first image's own objects are erased, and the surface nearest to them takes their place. No
+real pixels show that. A few objects stay, and a result that equals one of the two images is drawn again: with one bare
+surface everywhere, the result would be the second image.
 """
 
 from typing import TypedDict

@@ -1,6 +1,6 @@
 """`warp`: objects of a training label map bent smoothly, each on its own; what they uncover is filled from around.
 
-There is no picture of it from real pixels: nobody saw what was behind the object.
+It cannot be composed from real pixels: no image shows what is behind the object.
 """
 
 from typing import TypedDict
