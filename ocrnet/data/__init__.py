@@ -1,1 +1,1 @@
-"""Data: sources of raw files, the scan, the canonical files with their manifest, and what training draws from them."""
+"""Data files: decoding of images and label maps, the canonical files with their manifest, tables and contact sheets."""

@@ -1,7 +1,7 @@
 """Joining pictures of any shapes into one sheet.
 
-The images of a set differ in shape: upright and across, by a pixel, or a strip of one pixel by thousands. Every sheet
-is put together here: tiles fit into a box, and what stands beside or under each other is padded with white.
+The images of a set differ in shape: portrait and landscape, by a pixel, or a strip of one pixel by thousands. Every
+sheet is assembled here: tiles fit into a box, and joined pictures are padded with white.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ def fit_tile(
     """Return an RGB picture resized into a box: as wide as the box, padded with white where it is too tall for that.
 
     Args:
-        pixels: The picture (H, W, 3).
+        pixels: Picture (H, W, 3).
         box: Height that the tile never exceeds, and its width, in pixels.
-        resampling: The filter of Pillow.
+        resampling: Filter of Pillow.
     """
     height, width = fitted(pixels.shape, box)
     tile = np.asarray(Image.fromarray(pixels).resize((width, height), resampling))

@@ -1,7 +1,7 @@
-"""Tables as CSV files, read the one way that takes no text for a missing value.
+"""Tables as CSV files, read so that no text is taken for a missing value.
 
-pandas reads None, NA, nan and null as missing, and 007 as a number; an image may have any of these names. So what is
-text stays text as it was written, and only the columns of numbers are numbers, missing where the field is empty.
+pandas reads None, NA, nan and null as missing, and 007 as a number; an image may have any of these names. So text
+stays text as it was written, and only the columns of numbers become numbers, missing where the field is empty.
 """
 
 from collections.abc import Collection
@@ -15,7 +15,7 @@ def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
 
     Args:
         path: The file, in UTF-8.
-        text: The columns that hold text; all others hold numbers.
+        text: Names of the columns that hold text; all others hold numbers.
     """
     # The writer does not quote a carriage return, which by default ends a line for the reader.
     table = pd.read_csv(

@@ -1,7 +1,7 @@
 """Image files to arrays and back; the only place that decodes.
 
-Pixels come as the file stores them: what a decoder did to them on the way (turned them, inverted them,
-stretched them) is undone by what the file's header says (`storage.py`). Pillow reads all but colours of
+Pixels come as the file stores them: changes by a decoder (rotation, inversion, stretching) are undone according to
+the file's header (`storage.py`). Pillow reads all but colours of
 16 bits, which go through OpenCV. Pictures become RGB, (H, W, 3). Label maps are never converted.
 """
 
@@ -48,8 +48,8 @@ class Picture:
 
     Args:
         header: Header of the file.
-        pixels: (H, W) if gray and (H, W, 3) else, at the file's depth.
-        opacity: (H, W), 0 where a pixel is transparent and 255 where it is opaque; None where
+        pixels: Pixels, (H, W) if gray and (H, W, 3) else, at the file's depth.
+        opacity: Opacity (H, W), 0 where a pixel is transparent and 255 where it is opaque; None where
             the file has no alpha.
     """
 
@@ -112,7 +112,7 @@ def read_image(
         alpha: What to do with transparent pixels: take the colours that they hide (ignore), or put
             the image on black or white.
         extra_bands: What to do with bands that are neither colours nor alpha.
-        max_pixels: An image with more is refused before it is decoded.
+        max_pixels: Most pixels of an image; one with more is refused before it is decoded.
 
     Raises:
         DataError: It cannot be read whole, is too large, is deeper than 8 bits without a range, is rotated
@@ -162,7 +162,7 @@ def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
     """Read a canonical label map: the ids of the palette PNG that `write_label_map` wrote.
 
     Raises:
-        DataError: It cannot be read whole or holds no 8-bit ids.
+        DataError: The file cannot be read whole or does not hold 8-bit ids.
     """
     raw = read_raw_label_map(path)
     if raw.ndim != 2 or raw.dtype != np.uint8:
@@ -235,7 +235,7 @@ def _gray_picture(path: Path, image: Image.Image, header: Header) -> Picture:
 def _put_on(
     pixels: npt.NDArray[np.uint8], opacity: npt.NDArray[np.uint8], *, ground: int
 ) -> npt.NDArray[np.uint8]:
-    """Put pixels on a black or white ground, as a viewer shows them."""
+    """Put pixels on a black or white background, as a viewer shows them."""
     share = opacity.astype(np.float64) / 255
     share = share[..., None] if pixels.ndim == 3 else share
     return np.rint(pixels * share + ground * (1 - share)).astype(np.uint8)

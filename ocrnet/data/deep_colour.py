@@ -1,4 +1,4 @@
-"""Colours of 16 bits, which Pillow quietly cuts to 8: read by OpenCV, pixels as stored."""
+"""Colours of 16 bits, which Pillow silently cuts to 8: OpenCV reads them, pixels as stored."""
 
 import struct
 from pathlib import Path
@@ -44,7 +44,7 @@ def _straight(colours: Deep, alpha: Deep) -> Deep:
 
 
 def _upright(content: bytes) -> bytes:
-    """Return the file with its TIFF orientation set to 1: OpenCV turns what has another, or fails."""
+    """Return the file with its TIFF orientation set to 1: with another orientation OpenCV rotates it or fails."""
     order = {b"II": "<", b"MM": ">"}.get(content[:2])
     if order is None:
         return content

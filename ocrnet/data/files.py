@@ -1,16 +1,16 @@
-"""Files that are written whole or not at all, and that all may read whom the umask lets."""
+"""Files that are written whole or not at all, with the permissions that the umask gives."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-UNFINISHED = ".partial"  # what the name of a file ends with until it is whole
+UNFINISHED = ".partial"  # suffix of a file's name until it is whole
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, which takes the place of `path` when the block ends well and is deleted otherwise.
+    """Yield a path to write to, which replaces `path` if the block succeeds and is deleted otherwise.
 
     The mode of the file is what the umask gives to any new file, whatever mode its writer chose: safetensors lets
     nobody but the owner read.

@@ -1,4 +1,4 @@
-"""What an image file says about its pixels before they are decoded."""
+"""Headers of image files, read before their pixels are decoded."""
 
 import struct
 import warnings
@@ -29,12 +29,12 @@ _TURNED = {5, 6, 7, 8}  # orientations that exchange height and width
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about its pixels before they are decoded.
+    """The header of an image file.
 
     Args:
-        height, width: as stored, before any rotation.
+        height, width: Size as stored, before any rotation.
         depth: Bits per channel, 8 also for 1-bit files.
-        orientation: The EXIF flag; 1 is upright.
+        orientation: EXIF flag; 1 is upright.
         storage: How the file stores a pixel.
     """
 
@@ -52,7 +52,7 @@ class TooLargeError(DataError):
     """An image that has more pixels than may be decoded.
 
     Attributes:
-        height, width: as the file has them.
+        height, width: Size that the file states.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], limit: int) -> None:
@@ -65,14 +65,14 @@ class TooLargeError(DataError):
 
 @contextmanager
 def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Image]:
-    """Open an image; what goes wrong with the file inside is a `DataError` that names it.
+    """Open an image; errors about the file inside the block become a `DataError` that names it.
 
     Args:
         path: Path of the file.
-        max_pixels: More than so many are refused by the header, before anything is decoded.
+        max_pixels: Most pixels; an image with more is refused by its header, before anything is decoded.
 
     Raises:
-        DataError: It cannot be read, or is too large.
+        DataError: The image cannot be read or is too large.
     """
     try:
         _check_size(path, first_size(path), max_pixels)
@@ -102,7 +102,7 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
 
 
 def first_size(path: Path) -> tuple[int, int] | None:
-    """Return height and width by the first bytes of a PNG or WebP file; None where it is none.
+    """Return height and width from the first bytes of a PNG or WebP file; None for other files.
 
     Pillow takes memory for a WebP as soon as it opens it. A PNG may have a second header, which Pillow believes and
     OpenCV does not.
@@ -141,7 +141,7 @@ def header_of(path: Path, image: Image.Image) -> Header:
     """Return the header of an opened image.
 
     Raises:
-        DataError: It has several frames.
+        DataError: The image has several frames.
     """
     frames = getattr(image, "n_frames", 1)
     if (
@@ -152,7 +152,7 @@ def header_of(path: Path, image: Image.Image) -> Header:
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = image.size
     if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274) in _TURNED:
-        width, height = height, width  # Pillow tells the size that it will turn the pixels to
+        width, height = height, width  # Pillow reports the size after rotation
     return Header(
         format=str(image.format),
         mode=image.mode,

@@ -74,7 +74,7 @@ class ClassTable:
         """Read the table from `folder`.
 
         Raises:
-            DataError: It is missing, or is no table of classes.
+            DataError: The file is missing or is not a table of classes.
         """
         path, cure = folder / CLASSES_FILE, "Run the stage that writes it again."
         try:
@@ -90,7 +90,7 @@ def check_classes(table: ClassTable) -> ClassTable:
     """Return a table whose names, colours and ignored id agree.
 
     Raises:
-        ValueError: They do not.
+        ValueError: They disagree.
     """
     names = table.class_names
     strange = [name for name in names if not name.strip() or not name.isprintable()]
@@ -134,7 +134,7 @@ def write_manifest(folder: Path, table: pd.DataFrame) -> None:
     """Write the manifest of `folder`, its rows by id.
 
     Raises:
-        DataError: A column is missing, an id stands twice, or an item that is not real is outside train.
+        DataError: A column is missing, an id occurs twice, or an item that is not real is outside train.
     """
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
@@ -147,7 +147,7 @@ def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
     """Read the manifest of `folder`, whole or one split, its rows by id.
 
     Raises:
-        DataError: It is missing, an id stands twice, or an item that is not real is outside train.
+        DataError: The manifest is missing, an id occurs twice, or an item that is not real is outside train.
     """
     path = folder / MANIFEST_FILE
     if not path.exists():

@@ -1,10 +1,10 @@
-"""How a file stores a pixel, read from its own header: a decoder tells what it made of it.
+"""How a file stores a pixel, read from its own header: a decoder reports only its own result.
 
 Pillow inverts WhiteIsZero files, stretches gray samples of 2 and 4 bits to 0..255, drops bands beyond
-red, green and blue, and reads signed bytes as unsigned ones. Its mode says nothing of that.
+red, green and blue, and reads signed bytes as unsigned ones. Its mode does not show that.
 
-`LABEL_MAPS` and `PICTURES` are closed lists: what is not in them is refused, and the contract tests
-hold a file of each entry against another reader.
+`LABEL_MAPS` and `PICTURES` are closed lists: what is not in them is refused, and the contract tests compare a file of
+each entry with another reader.
 """
 
 import struct
@@ -19,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 Alpha = Literal["none", "channel", "premultiplied", "key"]
 
 # What is opened: by content, whatever the name says.
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # what else Pillow knows may run a program
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's other readers may run a program
 
 _SMALL = ("uint1", "uint2", "uint4", "uint8")
 LABEL_MAPS: dict[str, frozenset[str]] = {
@@ -62,7 +62,7 @@ class Storage:
     """How a file stores a pixel.
 
     Args:
-        colours: Gray, palette, RGB, CMYK, YCbCr or LAB.
+        colours: One of gray, palette, RGB, CMYK, YCbCr and LAB.
         sample: Kind and bits of one sample, as in uint8 or float32.
         bands: Number of samples of one pixel.
         extra: Number of bands that are neither colours nor alpha.

@@ -1,4 +1,4 @@
-"""Label maps as their files store them; which class a stored value means is said by `label_maps.py`."""
+"""Label maps as their files store them; `label_maps.py` says which class a stored value means."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +34,9 @@ class StoredLabels:
     Args:
         header: Header of the file.
         values: Ids or palette indexes (H, W), or colours (H, W, 3).
-        colours: The colour that a viewer shows for each stored value of a palette or gray file of
+        colours: Colour that a viewer shows for each stored value of a palette or gray file of
             8 bits or less; None for other files.
-        clear: The stored values that a viewer shows as transparent.
+        clear: Stored values that a viewer shows as transparent.
     """
 
     header: Header
@@ -50,11 +50,11 @@ def decode_label_map(
 ) -> StoredLabels:
     """Read a label map as its author stored it, upright if `exif` is apply.
 
-    A rotation flag with `exif` error and lossy compression are not refused here: the caller tells
-    of them.
+    A rotation flag with `exif` error and lossy compression are not refused here: the caller reports
+    them.
 
     Raises:
-        DataError: It cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
+        DataError: The file cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
     """
     with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)

@@ -1,4 +1,4 @@
-"""Pixels as a file stores them: what Pillow does to them while it loads is undone."""
+"""Pixels as a file stores them: Pillow's changes while loading are undone."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ def check_rotation(path: Path, header: Header, exif: Exif) -> None:
     """Refuse a file with a rotation flag while `exif` is error.
 
     Raises:
-        DataError: It has one.
+        DataError: The file has one.
     """
     if header.orientation != 1 and exif == "error":
         raise DataError(
@@ -58,7 +58,7 @@ def stored_values(image: Image.Image, header: Header) -> Array:
 
 
 def gray_key(key: int, bits: int) -> int:
-    """Return the stored value that is transparent; Pillow stretches that of 1-bit files alone."""
+    """Return the transparent stored value; Pillow stretches that of 1-bit files alone."""
     return min(key, 1) if bits == 1 else key
 
 
@@ -68,5 +68,5 @@ def as_stored(pixels: Array, header: Header) -> Array:
 
 
 def _turn_back(pixels: Array, orientation: int) -> Array:
-    """Undo `rotate`: only the two quarter turns are not their own contrary."""
+    """Undo `rotate`: only the two quarter turns are not their own inverse."""
     return np.ascontiguousarray(rotate(pixels, {6: 8, 8: 6}.get(orientation, orientation)))

@@ -1,1 +1,1 @@
-"""Trainings by several processes: how they are started, and what they sum and share."""
+"""Trainings by several processes: their start, and the values that they sum and share."""

@@ -2,7 +2,7 @@
 
 The ranks are started by torchrun's agent inside this process, as by `torchrun --standalone --nproc-per-node N -m
 ocrnet.distributed.rank`, without its report of errors. A rank gets what it needs as one JSON file, and a rank that
-fails leaves a note: this process raises an error of ours again, and any other one with the rank's traceback.
+fails leaves a note: this process raises an `OcrnetError` again, and reports any other error with the rank's traceback.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class RankJob(Protocol):
 
     @property
     def processes(self) -> int:
-        """How many take part."""
+        """The number of processes that take part."""
 
     def check(self, *, devices: int) -> None:
         """Refuse what this machine cannot run."""
@@ -82,8 +82,8 @@ def check_devices(section: str, processes: int, *, devices: int) -> None:
 
     Args:
         section: Section of the params that sets the number of processes.
-        processes: How many.
-        devices: How many CUDA devices there are; none means that the CPU trains.
+        processes: Number of processes.
+        devices: Number of CUDA devices; with 0 the CPU trains.
 
     Raises:
         ParamsError: There are fewer CUDA devices than processes.
@@ -97,14 +97,14 @@ def check_devices(section: str, processes: int, *, devices: int) -> None:
 
 @contextlib.contextmanager
 def _as_before(processes: int) -> Iterator[None]:
-    """Set what the agent and the ranks read of this process, and put it and what the agent changes back."""
+    """Set the environment that the agent and the ranks read, and restore it and the agent's changes afterwards."""
     environment, handlers = (
         dict(os.environ),
         {number: signal.getsignal(number) for number in SIGNALS},
     )
     agent = logging.getLogger("torch.distributed.elastic")
     level = agent.level
-    agent.setLevel(logging.CRITICAL)  # it tells of each process that it ends
+    agent.setLevel(logging.CRITICAL)  # it logs each process that it ends
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -133,7 +133,7 @@ def _reason(folder: Path, error: ChildFailedError, processes: int) -> Exception:
         return kind(notes[0]["message"])
     for number, failure in error.failures.items():
         if failure.exitcode < 0:
-            # Memory that ends takes a process by SIGKILL, and shared memory that ends by SIGBUS.
+            # Out of memory ends a process by SIGKILL, out of shared memory by SIGBUS.
             of_machine = -failure.exitcode in (signal.SIGKILL, signal.SIGBUS)
             return (MachineError if of_machine else TrainError)(
                 f"process {number} of {processes} was ended by {failure.signal_name()}, as when "

@@ -24,7 +24,7 @@ WATCH_S = 0.2
 
 
 class NoRecorder(Recorder):
-    """Stands for the recorder at all ranks but the first: writes nothing."""
+    """The recorder of all ranks but the first, which writes nothing."""
 
     def __init__(self) -> None:
         pass
@@ -47,8 +47,8 @@ def main(folder: Path, parent: int) -> int:
     """Take this process's part in a training and return the exit code.
 
     Args:
-        folder: Describes the training, and takes a note of what fails.
-        parent: The process that started this one.
+        folder: Folder with the description of the training, which also takes a note of a failure.
+        parent: Id of the process that started this one.
     """
     # The process that started the ranks ends them; an interrupt from the keyboard needs no traceback of each.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -78,7 +78,7 @@ def _train(folder: Path, rank: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has: the agent starts ranks in sessions of their own, no signal reaches them."""
+    """End this process when its parent ends: the agent starts ranks in separate sessions, which no signal reaches."""
     while os.getppid() == parent:
         time.sleep(WATCH_S)
     os._exit(1)
@@ -90,7 +90,7 @@ def _set_up_logging(level: int) -> None:
 
 
 def _leave_note(folder: Path, rank: int, error: Exception) -> None:
-    """Tell the process that started this one what happened, in a file that is whole or not there."""
+    """Tell the process that started this one what happened, in a file that is written whole or not at all."""
     error = machine_error(error) or error
     known = isinstance(error, OcrnetError)
     note: dict[str, Any] = {

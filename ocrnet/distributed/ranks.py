@@ -1,4 +1,4 @@
-"""The processes of one training or evaluation, seen from one of them; a lone process is a group of one.
+"""The processes of one training or evaluation, seen from one of them; a single process is a group of one.
 
 Every rank computes the loss of the whole batch: `sum_over_ranks` is differentiable and its gradient is summed too, so
 that the mean of the ranks' gradients, which DDP takes, is the gradient of that loss.

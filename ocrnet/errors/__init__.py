@@ -11,13 +11,13 @@ OcrnetError
   > ServerError   a server or its port is away    exit 75
   > MachineError  memory, a disk or a GPU failed  exit 75
 
-A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
+A message names the place, what was found, what is allowed and what to do, in one line (`ParamsError` and `DataError`
 may carry several such lines, one per finding).
 """
 
 
 class OcrnetError(Exception):
-    """Base of every error that is told to the user in one line, without a traceback."""
+    """Base of every error that is reported to the user in one line, without a traceback."""
 
     exit_code = 1
 
@@ -41,21 +41,21 @@ class BundleError(OcrnetError, RuntimeError):
 
 
 class TrainError(OcrnetError, RuntimeError):
-    """Training met a state from which it cannot go on, such as a loss that is not finite."""
+    """Training reached a state from which it cannot continue, such as a loss that is not finite."""
 
 
 class RebuildError(OcrnetError, RuntimeError):
-    """What a registered version was made of is missing, or is not what the version says."""
+    """The inputs of a registered version are missing or differ from those that the version states."""
 
     exit_code = 3
 
 
 class StoreError(OcrnetError, RuntimeError):
-    """MLflow is away or ended a call with an error of its own."""
+    """MLflow is unreachable or answered a call with an error."""
 
 
 class MachineError(OcrnetError, RuntimeError):
-    """The machine failed: another one, or this one later, may do better."""
+    """The machine failed: another one, or this one later, may succeed."""
 
     exit_code = 75
 
@@ -67,6 +67,6 @@ class GateError(OcrnetError, RuntimeError):
 
 
 class ServerError(OcrnetError, RuntimeError):
-    """A server does not answer, or cannot have its port; later, or on another machine, it may."""
+    """A server does not answer or its port is taken; later, or on another machine, it may work."""
 
     exit_code = 75

@@ -1,8 +1,8 @@
-"""Failures of the machine, told from those of the code and the data, whatever library says them.
+"""Failures of the machine, distinguished from those of the code and the data, whichever library reports them.
 
-Memory, a GPU, a disk or a limit of the system failed: another machine, or this one later, may do better. Libraries say
-it in their own clothes: torch's writer by "unexpected pos", safetensors by "os error 28", SQLite by "database or disk
-is full", a worker of a loader by its signal.
+Memory, a GPU, a disk or a limit of the system failed: another machine, or this one later, may succeed. Libraries report
+it in different ways: torch's writer by "unexpected pos", safetensors by "os error 28", SQLite by "database or disk is
+full", a worker of a loader by its signal.
 """
 
 import errno
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ocrnet.errors import MachineError
 
-# What a file system or the kernel says of itself, and not of the file that it was asked for.
+# Errors of a file system or the kernel itself, and not of the requested file.
 FAILED = frozenset(
     {
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO,
@@ -48,10 +48,10 @@ _SPEAKS_FOR_ITSELF = (RuntimeError, OSError, SystemError)
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Tell whether another machine, or this one later, may do better.
+    """Return whether another machine, or this one later, may succeed.
 
-    An error that tells of the user's data counts by what it was raised for: a file that nobody may read is the user's,
-    a disk that cannot be read is not.
+    An error about the user's data counts by its cause: a file without read permission is the user's problem, a disk
+    that cannot be read is the machine's.
     """
     first, *behind = _chain(error)
     if _BUG.search(str(first)):
@@ -62,14 +62,14 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 def machine_error(error: BaseException) -> MachineError | None:
-    """Return the error to tell for a failure of the machine; None for any other."""
+    """Return the error to report for a failure of the machine; None for any other."""
     if isinstance(error, MachineError):
         return error
     return MachineError(f"the machine failed: {words_of(error)}") if is_of_machine(error) else None
 
 
 def words_of(error: BaseException) -> str:
-    """Return what a failure of the machine says of itself, in one line: its system error where there is one."""
+    """Return the message of a failure of the machine, in one line: its system error if there is one."""
     told = [item for item in _chain(error) if isinstance(item, OSError) and item.strerror]
     return " ".join(str(told[0] if told else error).split())[:500] or type(error).__name__
 

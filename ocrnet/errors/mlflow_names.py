@@ -1,15 +1,15 @@
-"""Names as MLflow 3 takes them, told without importing it; a test holds these rules equal to its own."""
+"""MLflow 3's rules for names, without importing it; a test checks that they equal its own."""
 
 import re
 
-LONGEST_EXPERIMENT = 256  # what MLflow's tables hold
+LONGEST_EXPERIMENT = 256  # characters that MLflow's tables hold
 LONGEST_MODEL = 256 - len(".promotions")  # the ledger of promotions has the name with this ending
 REFUSED_IN_MODEL = "/:.%\"'"
 _NOT_IN_METRICS = re.compile(r"[^/\w.\- ]")
 
 
 def experiment_fault(name: str) -> str | None:
-    """Return what is wrong with the name of an experiment and the cure; None where nothing is."""
+    """Return what is wrong with the name of an experiment and what to do; None if it is valid."""
     if not name.strip():
         return "It is empty. Name the experiment, such as ocrnet-mine."
     if len(name) > LONGEST_EXPERIMENT:
@@ -18,7 +18,7 @@ def experiment_fault(name: str) -> str | None:
 
 
 def model_fault(name: str) -> str | None:
-    """Return what is wrong with the name of a registered model and the cure; None where nothing is."""
+    """Return what is wrong with the name of a registered model and what to do; None if it is valid."""
     if not name.strip():
         return "It is empty. Name the model, such as ocrnet-mine."
     refused = [character for character in REFUSED_IN_MODEL if character in name]
@@ -33,7 +33,7 @@ def model_fault(name: str) -> str | None:
 
 
 def metric_name(name: str) -> str:
-    """Return the name of a class as it stands in MLflow's metrics."""
+    """Return the name of a class in MLflow's metrics."""
     return _NOT_IN_METRICS.sub("_", name)
 
 

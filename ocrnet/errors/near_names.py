@@ -1,4 +1,4 @@
-"""What a wrong name was meant to be: the nearest known one, or what another tool's word is called here."""
+"""Suggestions for wrong names: the nearest known one, or our name for another tool's word."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -48,14 +48,14 @@ OTHER_TOOLS: Mapping[str, tuple[str, str]] = {
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like another; None where none is near."""
+    """Return the known name that is most similar to another; None if none is similar enough."""
     table = {item.lower(): item for item in known}
     found = get_close_matches(name.lower(), list(table), n=1, cutoff=LIKENESS)
     return table[found[0]] if found else None
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'X'?" for the known name that is nearest; empty where none is near.
+    """Return " Did you mean 'X'?" for the nearest known name; empty if none is near.
 
     >>> hint("resnet5O", ["resnest101e", "resnet50"])
     " Did you mean 'resnet50'?"
@@ -65,18 +65,18 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def hint_for_key(section: str, name: str, known: Mapping[str, Iterable[str]]) -> str:
-    """Return what an unknown key of the params was meant to be, as a sentence that begins with a space.
+    """Return a suggestion for an unknown key of the params, as a sentence that begins with a space.
 
     Args:
         section: Section of the key; empty at the top.
         name: Name of the key.
-        known: The keys of each section; those of the top stand under the empty name.
+        known: Keys of each section; those of the top level are under the empty name.
     """
     own = set(known.get(section, ()))
     if name.lower() in OTHER_TOOLS:
         key, words = OTHER_TOOLS[name.lower()]
         leaf = key.rpartition(".")[2]
-        # The section it stands in may have such a key itself: train_gan.epochs is train_gan.steps.
+        # Its own section may have such a key: train_gan.epochs is train_gan.steps.
         key = f"{section}.{leaf}" if section and leaf in own else key
         return f" Write {key}{', ' + words if words else ''}."
     elsewhere = [f"{other}.{name}" for other, keys in known.items() if other and name in set(keys)]

@@ -67,9 +67,9 @@ def full_size_logits(
     """Return logits at the size of normalised images of any size.
 
     Args:
-        model: Model; images smaller than `least` are padded for it at the right and the bottom.
+        model: Model; images smaller than it takes or than `least` are padded at the right and the bottom.
         images: Normalised images, all of one size.
-        least: (height, width) to pad to.
+        least: Least (height, width) to pad to.
     """
     height, width = images.shape[-2:]
     tall, wide = max(LEAST_SIDE, least[0], height), max(LEAST_SIDE, least[1], width)

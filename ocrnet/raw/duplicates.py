@@ -18,7 +18,7 @@ from PIL import Image
 from ocrnet.data.manifest import SPLITS
 
 Array = npt.NDArray[Any]
-MAX_BITS = 4  # of a hash that saving again may turn
+MAX_BITS = 4  # of a hash that may change when a picture is saved again
 SIDE = 32  # of a thumbnail
 MIN_TEXTURE = 1.0  # standard deviation, grey levels, below which a thumbnail is plain
 MAX_DIFFERENCE = (
@@ -36,18 +36,18 @@ def gray_of(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def thumbnail(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Average an image of grey levels into SIDE x SIDE of them."""
+    """Average an image of grey levels into SIDE x SIDE cells."""
     return _shrink(gray, (SIDE, SIDE))
 
 
 def difference_hash(gray: npt.NDArray[np.float32]) -> str:
-    """Return the 64-bit dHash as 16 hex digits: is a cell darker than its right neighbour."""
+    """Return the 64-bit dHash as 16 hex digits; a bit says whether a cell is darker than its right neighbour."""
     cells = _shrink(gray, (8, 9))
     return np.packbits(cells[:, :-1] < cells[:, 1:]).tobytes().hex()
 
 
 def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[str]:
-    """Return for each row the id of the first row with its picture, or "" where it is alone.
+    """Return for each row the id of the first row with its picture, or "" if no other row has it.
 
     Args:
         table: Rows with id, image_sha256, dhash, height and width; unreadable ones have no hash.
@@ -69,7 +69,7 @@ def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[st
 
 
 def copies_across(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose picture stands in another split too.
+    """Return the rows whose picture is in another split too.
 
     Args:
         table: Rows with id, split and copy_of.
@@ -102,7 +102,7 @@ def leak_lines(table: pd.DataFrame) -> list[str]:
 
 
 def contradiction_lines(table: pd.DataFrame) -> list[str]:
-    """Return a line for each picture that stands twice and is labelled in two ways.
+    """Return a line for each picture that occurs twice with different labels.
 
     Args:
         table: Rows with image, label_map, copy_of and label_pixels_sha256.
@@ -135,7 +135,7 @@ def _similar(rows: pd.DataFrame, thumbnails: Mapping[str, Array]) -> dict[str, s
 
 
 def same_thumbnail(one: Array, other: Array) -> bool:
-    """Say whether two thumbnails show one picture; plain ones never do."""
+    """Return whether two thumbnails show one picture; plain ones never do."""
     if min(one.std(), other.std()) < MIN_TEXTURE or np.abs(one - other).max() > MAX_DIFFERENCE:
         return False
     return bool(np.corrcoef(one.reshape(-1), other.reshape(-1))[0, 1] >= MIN_CORRELATION)

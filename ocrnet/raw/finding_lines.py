@@ -1,4 +1,4 @@
-"""The words of each finding: a function per code, from failing rows to lines.
+"""The text of each finding: one function per code, from failing rows to lines.
 
 Each takes the rows that fail, the whole table and the params.
 """
@@ -20,7 +20,7 @@ Describe = Callable[[pd.DataFrame, pd.DataFrame, Params], list[str]]
 
 
 def name_files(paths: Iterable[str]) -> str:
-    """Join paths, the first few by name and the rest as a number."""
+    """Join the first few paths, and add the number of the others."""
     names = list(paths)
     more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
     return ", ".join(names[:NAMED_FILES]) + more

@@ -1,8 +1,7 @@
-"""What is wrong with a set, in words: a line per finding with its code, the files and the cure.
+"""Findings about a set in words: one line each with its code, the files and what to do.
 
-Which rows fail is decided elsewhere (`pipelines/validate.py` holds the table against its
-expectations); this file turns a code and the failing ids into lines. Words are those of the user's
-folders, so a label map is a mask here.
+`pipelines/validate.py` checks the table against its expectations and finds the failing rows; this file turns a code
+and the failing ids into lines. It uses the words of the user's folders, so a label map is a mask here.
 
 | code | what |
 |---|---|
@@ -40,7 +39,7 @@ from ocrnet.raw.finding_lines import DESCRIBE
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, told in one line that starts with its code."""
+    """One problem, in one line that starts with its code."""
 
     code: str
     message: str
@@ -51,7 +50,7 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
 
     Args:
         code: Code of the finding.
-        ids: The rows that fail; empty where the set as a whole does.
+        ids: Ids of the failing rows; empty if the set as a whole fails.
         table: Table of the scan.
         params: Parameters that the data is compared with.
     """
@@ -63,7 +62,7 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
 
 
 def cap_lines(findings: Sequence[Finding], *, per_code: int, place: str) -> list[str]:
-    """Return at most `per_code` lines of each code, then how many more stand at `place`."""
+    """Return at most `per_code` lines of each code, then how many more are in `place`."""
     lines: list[str] = []
     for code in dict.fromkeys(finding.code for finding in findings):
         messages = [finding.message for finding in findings if finding.code == code]

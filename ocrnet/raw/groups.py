@@ -1,7 +1,7 @@
 """Groups of images that show one object, by a part of their names: the one that `data.group_by` names, or a guess.
 
-Images of one part, one patient or one drive must not be in two splits. Where no `data.group_by` is set, names are
-looked at for three habits. A plain number, after a plain word or a year, is none of them.
+Images of one part, one patient or one drive must not be in two splits. If `data.group_by` is not set, names are
+searched for three habits. A plain number, after a plain word or a year, is none of them.
 
 | habit | example | group |
 |---|---|---|
@@ -49,7 +49,7 @@ def group_of(item: str, pattern: str | None) -> str:
 
 
 def suggest_group_by(ids: Sequence[str]) -> Suggestion | None:
-    """Return what joins images of one object; None where the names do not tell of any."""
+    """Return a pattern that joins images of one object; None if the names suggest none."""
     stem = _stem(ids)
     candidates: list[tuple[str, Callable[[dict[str, str]], bool]]] = [
         *([(rf"^{stem}[0-9]+[_.\-](.+)$", _is_no_counter)] if stem else []),
@@ -70,7 +70,7 @@ def _stem(ids: Sequence[str]) -> str:
 
 
 def _groups(ids: Sequence[str], pattern: str) -> dict[str, str] | None:
-    """Return the group of each id, where enough of them share one."""
+    """Return the group of each id; None unless enough of them share one."""
     found = {item: re.search(pattern, item) for item in ids}
     if not all(found.values()):
         return None
@@ -82,7 +82,7 @@ def _groups(ids: Sequence[str], pattern: str) -> dict[str, str] | None:
 
 
 def _is_no_counter(groups: dict[str, str]) -> bool:
-    """Say whether what comes again in each run are objects and not the frames of a counter that begins anew."""
+    """Return whether the names that recur in each run are objects and not frames of a counter that starts again."""
     numbers = {
         int(match.group()) for name in groups.values() if (match := re.search(r"[0-9]+$", name))
     }
@@ -95,7 +95,7 @@ def _are_views(groups: dict[str, str]) -> bool:
 
 
 def _is_series(groups: dict[str, str]) -> bool:
-    """Say whether a group is a series, and neither a year nor the name of an image by itself."""
+    """Return whether a group is a series, and neither a year nor the name of a single image."""
     names = set(groups.values())
     return len(names) <= len(groups) / 2 and all(re.search("[A-Za-z]", name) for name in names)
 

@@ -1,9 +1,9 @@
 """Every file under the raw folder, and what became of it: read, or left out for a reason.
 
-A source takes its files from here and says of each what it does with it. At the end all must be told: the files that
-are used and those that are named with a reason are all that there are. So no image vanishes unseen.
+A source takes its files from here and reports what it does with each. At the end every file must be reported, as used
+or as left out for a reason, so that no image is lost unnoticed.
 
-Links to folders are not followed: DVC neither hashes nor stores what lies behind one, so a change there would run no
+Links to folders are not followed: DVC neither hashes nor stores their targets, so a change there would run no
 stage and a worker would find nothing. Links to files are read; DVC hashes what they point to.
 """
 
@@ -43,9 +43,9 @@ class Entry:
 
     Args:
         path: Path as the system names it, with the raw folder before it.
-        parts: Names below the raw folder, normalised (NFC): what the same name on another system is equal to.
+        parts: Names below the raw folder, normalised (NFC), so that they are equal on all systems.
         kind: Kind of entry.
-        is_hidden: Whether a part of its path starts with a dot or is the name of what a tool makes.
+        is_hidden: Whether a part of its path starts with a dot or is a name that tools create.
     """
 
     path: Path
@@ -58,8 +58,8 @@ class Inventory:
     """The entries of a raw folder and what became of each.
 
     Attributes:
-        root: The raw folder.
-        entries: All that is there, sorted by path.
+        root: Raw folder.
+        entries: All entries, sorted by path.
         findings: Problems with entries, a line each that starts with its code.
     """
 
@@ -76,7 +76,7 @@ class Inventory:
             self._judge(entry)
 
     def open_entries(self, *, under: Path | None = None) -> list[Entry]:
-        """Return the entries, of a folder or of all, of which nothing is told yet."""
+        """Return the entries, of a folder or of all, that are not reported yet."""
         return [
             entry
             for entry in self.entries
@@ -84,7 +84,7 @@ class Inventory:
         ]
 
     def refuse_linked_folders(self, folder: Path) -> None:
-        """Note each link to a folder at or below a folder that is to be read: what lies behind is not."""
+        """Note a finding for each link to a folder at or below a folder that is to be read: its target is not read."""
         for entry in self.entries:
             is_there = folder == entry.path or folder in entry.path.parents
             if entry.kind is Kind.LINKED_FOLDER and not entry.is_hidden and is_there:
@@ -97,11 +97,11 @@ class Inventory:
                 )
 
     def is_open(self, path: Path) -> bool:
-        """Say whether nothing is told yet of an entry."""
+        """Return whether an entry is not reported yet."""
         return path not in self._used and path not in self._left
 
     def can_use(self, path: Path) -> bool:
-        """Say whether a path is a file of the raw folder of which nothing else is told."""
+        """Return whether a path is a file of the raw folder that is not left out."""
         entry = self._by_path.get(path)
         return entry is not None and entry.kind is Kind.FILE and path not in self._left
 
@@ -109,23 +109,23 @@ class Inventory:
         """Note that a file is read.
 
         Args:
-            path: A file of the raw folder.
-            role: What it is read as, in the plural: images, label maps, lists.
+            path: Path of a file in the raw folder.
+            role: Role in which it is read, in the plural: images, label maps, lists.
         """
         assert self.can_use(path), path
         self._used[path] = role
 
     def leave(self, path: Path, reason: str) -> None:
-        """Note why an entry is left out; the first reason stands."""
+        """Note why an entry is left out; the first reason is kept."""
         assert path in self._by_path, path
         assert path not in self._used, path
         self._left.setdefault(path, reason)
 
     def leave_rest(self, reason: str, *, keep: Collection[Path | None] = ()) -> None:
-        """Leave out all entries of which nothing is told yet.
+        """Leave out all entries that are not reported yet.
 
         Args:
-            reason: Why.
+            reason: Reason for leaving them out.
             keep: Paths of entries that stay as they are.
         """
         kept = set(keep)
@@ -134,7 +134,7 @@ class Inventory:
                 self.leave(entry.path, reason)
 
     def find(self, code: str, message: str) -> None:
-        """Note what is wrong, in one line."""
+        """Note a problem, in one line."""
         self.findings.append(f"{code} {message}")
 
     def name(self, path: Path) -> str:
@@ -143,7 +143,7 @@ class Inventory:
 
     @property
     def used(self) -> dict[Path, str]:
-        """The files that are read, with what they are read as."""
+        """The files that are read, with their roles."""
         return dict(self._used)
 
     @property
@@ -152,19 +152,19 @@ class Inventory:
         return dict(self._left)
 
     def raise_findings(self) -> None:
-        """Refuse the set where something is wrong.
+        """Refuse the set if there are findings.
 
         Raises:
-            DataError: With a line per finding.
+            DataError: There are findings; the message has a line for each.
         """
         if self.findings:
             raise DataError("\n".join(self.findings))
 
     def check_balance(self) -> None:
-        """Hold what is told against what is there.
+        """Check that every entry is reported exactly once.
 
         Raises:
-            RuntimeError: Something is told twice or not at all, which is a bug of the source.
+            RuntimeError: An entry is reported twice or not at all, which is a bug of the source.
         """
         told = [*self._used, *self._left]
         if sorted(told) != sorted(self._by_path):
@@ -174,7 +174,7 @@ class Inventory:
             )
 
     def lines(self) -> list[str]:
-        """Return the account of all files, for a person: counts of what is read, names of what is left out."""
+        """Return the account of all files, for a person: counts of files that are read, names of those left out."""
         roles: dict[str, int] = {}
         for role in self._used.values():
             roles[role] = roles.get(role, 0) + 1
@@ -194,7 +194,7 @@ class Inventory:
         return lines
 
     def _judge(self, entry: Entry) -> None:
-        """Tell of what no source can use; what DVC cannot hash is a finding wherever it lies."""
+        """Leave out what no source can use; what DVC cannot hash is a finding in any folder."""
         name = self.name(entry.path)
         if not is_utf8(entry.path.relative_to(self.root).as_posix()):
             self.leave(entry.path, "the name is not UTF-8")
@@ -233,7 +233,7 @@ def shown(name: str) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Say whether a name that the system gave is UTF-8."""
+    """Return whether a name from the system is UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

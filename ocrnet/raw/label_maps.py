@@ -1,4 +1,4 @@
-"""Label maps: from what their author stored to class ids, their colours, their change of size.
+"""Label maps: from stored values to class ids, their colours and their resizing.
 
 How a raw id becomes a class id, in this order:
 
@@ -10,7 +10,7 @@ How a raw id becomes a class id, in this order:
 4. it is unknown (E101).
 
 A colour goes by the "r,g,b" entries of `data.label_map` if there are any, else by the palette, and
-only where it is equal. Which files hold ids and which colours is said in `raw_values.py`.
+only where it is equal. `raw_values.py` says which files hold ids and which hold colours.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ class LabelRules:
 
     Args:
         ids: Class id, or the ignored id, of each known raw id.
-        colours: The same of each known colour.
-        merged: The classes that another raw id is sent to, by id; that id is not itself.
+        colours: Class id, or the ignored id, of each known colour.
+        merged: Classes to which another raw id is mapped, by their ids, which therefore are not raw ids of themselves.
         reading: How the values of a file with one band are read.
-        named_ids: The ids that `data.label_map` names.
-        check_palettes: True where the colours of a palette file must not contradict its ids.
+        named_ids: Ids that `data.label_map` names.
+        check_palettes: Whether the colours of a palette file must not contradict its ids.
     """
 
     ids: dict[int, int]
@@ -122,7 +122,7 @@ def parse_raw_value(key: int | str) -> int | Colour:
     """Read a key of `data.label_map`: an id, negative ones too, or a colour written "r,g,b".
 
     Raises:
-        ParamsError: It is neither.
+        ParamsError: The key is neither.
     """
     parts = [part.strip() for part in str(key).split(",")]
     if len(parts) == 1 and parts[0].removeprefix("-").isdecimal():
@@ -164,7 +164,7 @@ def to_class_ids(raw: npt.NDArray[Any], rules: LabelRules) -> npt.NDArray[np.uin
     """Turn a raw label map into class ids.
 
     Raises:
-        DataError: It holds a value that the rules do not know.
+        DataError: The label map has a value that is not in the rules.
     """
     packed = _pack(raw) if raw.ndim == 3 else raw
     known = {value: _class_of(rules, value) for value in count_values(raw)}

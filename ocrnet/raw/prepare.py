@@ -54,10 +54,10 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     """Write the canonical files, manifest, classes and statistics; return the manifest.
 
     Args:
-        table: The scan of validated raw files.
-        params: How files are meant and what size they get.
-        root: The folder that the table's paths are relative to.
-        out: The folder to write.
+        table: Scan of validated raw files.
+        params: Parameters that say how files are read and resized.
+        root: Folder that the table's paths are relative to.
+        out: Folder to write to.
 
     Raises:
         DataError: A split stays empty, no training pixel shows a class, or a file changed since the scan.

@@ -1,4 +1,4 @@
-"""The preview: a sheet of images beside their label maps, drawn over them, with a legend."""
+"""The preview: a sheet of images beside their label-map overlays, with a legend."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ def write_preview(
     """Write `preview.jpg`: per split `rows` lines of pairs, and the class colours.
 
     Args:
-        folder: A manifest folder.
-        manifest: Its table.
+        folder: Manifest folder.
+        manifest: Table of the folder.
         classes: Names and colours.
-        rows: Lines per split.
+        rows: Number of lines per split.
     """
     blocks = []
     for split in SPLITS:

@@ -1,6 +1,6 @@
-"""What the stored values of a label map are: ids or colours.
+"""Interpretation of the stored values of a label map as ids or colours.
 
-What the user wrote decides, for all files of a set alike, and not the mode that a tool saved a file in:
+The params decide, for all files of a set alike, and not the mode in which a tool saved a file:
 
 | `data.label_map` and `data.palette` | a gray file | a palette file | an RGB file |
 |---|---|---|---|
@@ -9,7 +9,7 @@ What the user wrote decides, for all files of a set alike, and not the mode that
 | a palette is written, and ids as keys | its values are ids | its indexes are ids | colours |
 | ids and colours are written as keys | an id that is a key, else (v, v, v) | the colours of its own palette | colours |
 
-Where both ways of reading a file give classes, and these differ, the file is refused.
+If both ways of reading a file give classes, and these differ, the file is refused.
 """
 
 from collections import Counter
@@ -37,16 +37,16 @@ def read_values(
     """Read the ids (H, W) or the colours (H, W, 3) of a label map.
 
     Raises:
-        DataError: It cannot be read, or may mean two things.
+        DataError: The file cannot be read or is ambiguous.
     """
     return values_by(rules, checked_label_map(path, exif=exif, max_pixels=max_pixels), path)
 
 
 def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
-    """Return the ids (H, W) or the colours (H, W, 3) that stored values are by the rules.
+    """Return the ids (H, W) or the colours (H, W, 3) that the rules make of stored values.
 
     Raises:
-        DataError: They may mean two things, or are no colours where colours are asked for.
+        DataError: The values are ambiguous, or are not colours where the rules need colours.
     """
     if labels.values.ndim == 3:
         return labels.values
@@ -61,7 +61,7 @@ def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
 
 
 def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]:
-    """Return the colours of the indexes that are read as ids though nobody wrote that they are ids."""
+    """Return the colours of the indexes that are read as ids by default, without a param that says so."""
     unsure = rules.reading == "ids" and not rules.named_ids
     if not unsure or labels.header.storage.colours != "palette" or labels.colours is None:
         return {}
@@ -69,9 +69,9 @@ def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]
 
 
 def palettes_apart(palettes: Sequence[dict[int, Colour]]) -> list[bool]:
-    """Say of each palette whether one of its colours stands at another index than in most others.
+    """Return for each palette whether one of its colours has another index than in most others.
 
-    A colour that a palette has twice says nothing.
+    A colour that a palette has twice is not compared.
     """
     places: dict[Colour, Counter[int]] = {}
     own = []
@@ -123,7 +123,7 @@ def _ids_or_levels(rules: LabelRules, labels: StoredLabels, path: Path) -> Array
 
 
 def _refuse_contradiction(rules: LabelRules, labels: StoredLabels, path: Path) -> None:
-    """Refuse indexes that are ids of other classes than their colours are the colours of."""
+    """Refuse indexes whose class as ids differs from the class of their colours."""
     shown = labels.colours or {}
     ids = {value: rules.ids.get(value) for value in _present(labels)}
     colours = {value: rules.colours.get(shown.get(value, (-1, -1, -1))) for value in ids}

@@ -1,4 +1,4 @@
-"""The scan: every raw file decoded once, and what was seen in one table, a row per image.
+"""The scan: every raw file is decoded once, and one table holds the results, a row per image.
 
 | column | what |
 |---|---|
@@ -82,8 +82,8 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
 
     Args:
         items: Items that a source found.
-        data: How the files are meant.
-        root: The raw folder; paths in the table are relative to it.
+        data: Section `data` of the params.
+        root: Raw folder; paths in the table are relative to it.
     """
     rules = label_rules(data)
     thumbnails: dict[str, npt.NDArray[np.float32]] = {}
@@ -127,13 +127,13 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
     """Read a table that was written as CSV.
 
     Raises:
-        DataError: It is not there.
+        DataError: The table is missing.
     """
     if not path.exists():
         raise DataError(f"{path}: no table of the raw files. Run `dvc repro validate`.")
     table = read_csv_table(path, text=TEXT)
     for name in TEXT:
-        if name != "copy_of":  # an empty field is what was not there
+        if name != "copy_of":  # an empty field means a missing value
             table[name] = table[name].replace("", None)
     return _typed(table.to_dict("records"), data)
 
@@ -246,7 +246,7 @@ def _groups_elsewhere(table: pd.DataFrame, data: DataParams) -> pd.Series:
 
 
 def _raise_if_of_machine(error: DataError) -> None:
-    """Raise what a disk that cannot be read ends with: it says nothing about the file."""
+    """Raise an error of the disk again: it says nothing about the file."""
     told = machine_error(error)
     if told is not None:
         raise told from error

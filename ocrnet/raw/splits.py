@@ -1,4 +1,4 @@
-"""Who is in train, val and test."""
+"""The assignment of images to train, val and test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NEEDED_GROUPS = len(SPLITS)  # of a class that is to be in every split
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Who is in which split, and what is wrong with that.
+    """The split of each image, and what is wrong with the splits.
 
     Args:
         splits: Split of each row; None where it is undecided.
@@ -89,7 +89,7 @@ def _draw(table: pd.DataFrame, groups: Sequence[str], params: Params) -> list[st
 
 
 def _shown(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return whether each image has a pixel of each class; none where pixels were not counted."""
+    """Return whether each image has a pixel of each class; False where pixels were not counted."""
     columns = pixel_columns(classes)[: len(classes)]
     return pd.DataFrame({
         column: table[column].fillna(0).to_numpy() > 0 if column in table else np.zeros(len(table), bool)
@@ -131,16 +131,16 @@ def _join_copies(table: pd.DataFrame) -> list[str]:
 
 
 def keep_fraction(table: pd.DataFrame, *, fraction: float, seed: int) -> "pd.Series[bool]":
-    """Return which rows stay when only a share of the training split is kept; val and test stay whole.
+    """Return which rows stay if only a share of the training split is kept; val and test stay whole.
 
-    Of each group one stretch of neighbours by id stays, at least one image: frames of a drive that are seconds apart
+    One stretch of neighbours by id stays of each group, at least one image: frames of a drive that are seconds apart
     are nearly the same image, and scattered ones would show the whole drive. Where no two training images share a
-    group, all of them together are one group. The stretch of a smaller fraction lies inside that of a larger one.
+    group, all of them together are one group. The stretch of a smaller fraction is part of that of a larger one.
 
     Args:
-        table: With the columns id, split and group; every row has a split.
+        table: Rows with id, split and group; every row has a split.
         fraction: Share of the images of each group to keep, above 0.
-        seed: Decides, with the name of the group, where its stretch lies.
+        seed: Random seed; with the name of a group it decides where its stretch starts.
     """
     kept = pd.Series(True, index=table.index)
     train = table[table["split"] == "train"]
@@ -161,7 +161,7 @@ def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list
 
     Args:
         table: Rows with split, group and the pixels of each class; every row has a split.
-        params: Names the classes.
+        params: Parameters that name the classes.
         published: Whether the split came with the set.
     """
     shown = _shown(table, params.data.classes)

@@ -1,12 +1,12 @@
 """Divide groups of images into training, validation and test split so that each class is in each.
 
-1. Groups stand in the order of a hash of their name, and are cut where the shares of images are reached. A new group
+1. Groups are sorted by a hash of their name, and divided where the shares of images are reached. A new group
    moves at most one other group over each of the two borders.
-2. Where groups are so unequal that a share is missed by more than a usual group, and where a split would stay
-   empty, groups are moved and exchanged until none of that brings the shares nearer.
-3. A class in three groups or more is to be in all splits, one in two groups in training and test, one in a single
-   group in training. Where a split misses one, a group that shows the class moves there, and another moves back for it
-   where one of about that size can be spared.
+2. If groups are so unequal that a share is missed by more than a median group, or if a split would stay empty, groups
+   are moved and exchanged until that brings the shares no nearer.
+3. A class in three groups or more should be in all splits, one in two groups in training and test, one in a single
+   group in training. If a split misses a class, a group that shows it moves there, and another one of about its size
+   moves back if one can be spared.
 
 Nothing is kept between runs: the outcome is a function of names, sizes, classes, shares and seed.
 """
@@ -22,7 +22,7 @@ from ocrnet.data.manifest import SPLITS
 
 TRAIN, VAL, TEST = (SPLITS.index(name) for name in ("train", "val", "test"))
 WANTED = {1: (TRAIN,), 2: (TRAIN, TEST)}  # splits of a class by the number of its groups; else all
-ROUNDS = 20  # tries for each class that a split misses, before what is left is told
+ROUNDS = 20  # tries for each class that a split misses, before the rest is reported
 
 WEIGHTS = np.array(
     [100.0, 1.0, 3.0]
@@ -35,11 +35,11 @@ Move = tuple[tuple[int, int], ...]  # groups and the splits that they go to
 
 @dataclass(frozen=True)
 class Groups:
-    """What is divided.
+    """The groups to divide.
 
     Args:
         names: Names of the groups.
-        sizes: Images of each.
+        sizes: Number of images in each group.
         shows: Whether each group shows each class.
     """
 
@@ -49,7 +49,7 @@ class Groups:
 
 
 def hash_place(name: str, seed: int, *purpose: str) -> float:
-    """Return a number in [0, 1) that depends on nothing but a name, the seed and what it is for."""
+    """Return a number in [0, 1) that is a function of a name, the seed and the purpose."""
     digest = hashlib.sha256("\0".join([str(seed), *purpose, name]).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
@@ -58,10 +58,10 @@ def divide(groups: Groups, *, val_share: float, test_share: float, seed: int) ->
     """Return the split of each group.
 
     Args:
-        groups: Three or more.
+        groups: Groups to divide, three or more.
         val_share: Share of the images in the validation split, above 0.
         test_share: Share of the images in the test split, above 0; both shares sum to less than 1.
-        seed: Decides, with the names, who is where.
+        seed: Random seed; with the names it decides the order of the groups.
     """
     places = np.array([hash_place(name, seed) for name in groups.names])
     order = np.lexsort((np.array(groups.names), places))
@@ -80,7 +80,7 @@ def divide(groups: Groups, *, val_share: float, test_share: float, seed: int) ->
 
 
 class _Division:
-    """A division that is under way."""
+    """A division in progress."""
 
     def __init__(
         self,
@@ -97,12 +97,12 @@ class _Division:
                 self.wanted[list(WANTED.get(count, range(len(SPLITS)))), name] = True
 
     def sizes(self) -> NDArray[np.float64]:
-        """Return the images of each split."""
+        """Return the number of images in each split."""
         counts = np.bincount(self.split, weights=self.groups.sizes, minlength=len(SPLITS))
         return counts.astype(np.float64)
 
     def gap(self) -> float:
-        """Return how far the sizes are from the shares; an empty split is farther than anything else."""
+        """Return the distance of the sizes from the shares; an empty split has the largest."""
         sizes = self.sizes()
         return float(np.abs(sizes - self.targets).sum() + (sizes == 0).sum() * 2 * sizes.sum())
 
@@ -137,7 +137,7 @@ class _Division:
             self._make(best)
 
     def spread_classes(self) -> None:
-        """Move groups until every class is wherever it is wanted, or no more is gained."""
+        """Move groups until every class is in all wanted splits, or nothing more is gained."""
         best, least = self.split.copy(), self.cost()
         moved: dict[
             int, int
@@ -176,7 +176,7 @@ class _Division:
         return moves
 
     def _best(self, moves: Sequence[Move], cost: Callable[[], float]) -> Move | None:
-        """Return the cheapest of some moves; of equal ones that of the group that stands first."""
+        """Return the cheapest of some moves; of equal ones that of the first group."""
         found = [
             (round(self._after(move, cost), 9), len(move), self.rank[move[0][0]], move)
             for move in moves

@@ -1,4 +1,4 @@
-"""The scan in plain text, for a person."""
+"""The summary of the scan in plain text, for a person."""
 
 import json
 from collections import Counter
@@ -23,13 +23,13 @@ def summarize(
     plan: SplitPlan | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Return the summary: verdict, findings and notes first, then what is in the set.
+    """Return the summary: verdict, findings and notes first, then the contents of the set.
 
     Args:
         table: Table of the scan.
         findings: Findings of all checks.
         params: Parameters that the data was compared with.
-        plan: Who is in which split; by default that of `plan_splits`.
+        plan: Plan of the splits; by default that of `plan_splits`.
         notes: Remarks for the user, a line each.
     """
     plan = plan or plan_splits(table, params)
@@ -76,7 +76,7 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
 
 
 def first_class_note(table: pd.DataFrame, params: Params) -> str:
-    """Return a line where no pixel is of the first class, as in label maps whose ids count from 1."""
+    """Return a line if no pixel is of the first class, as in label maps whose ids count from 1."""
     classes = params.data.classes
     if not (table[pixel_columns(classes)[0]].sum() == 0 and table["other_pixels"].sum() > 0):
         return ""
@@ -89,7 +89,7 @@ def first_class_note(table: pd.DataFrame, params: Params) -> str:
 
 
 def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
-    """Tell what images hold beyond red, green and blue, and what becomes of it."""
+    """Return lines about what images hold beyond red, green and blue, and how it is treated."""
     lines = []
     for count, rows in readable[readable["extra_bands"] > 0].groupby("bands"):
         used = 1 if rows["kind"].str.endswith("gray").all() else 3

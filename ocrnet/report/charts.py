@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axes:
-    """Labels and ranges of a chart's axes; a range of None goes from zero to the data's maximum."""
+    """Labels and ranges of a chart's axes; a range of None spans zero and the data."""
 
     title: str
     x: str

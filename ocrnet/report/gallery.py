@@ -126,7 +126,7 @@ def _class_pixels(table: pd.DataFrame, classes: ClassTable) -> "pd.Series[float]
 def _class_losses(
     data: Path, made: pd.DataFrame, kept: pd.DataFrame, classes: ClassTable
 ) -> list[Json]:
-    """Return, per class, the painted pixels, how many were rejected, and the IoU on them."""
+    """Return, per class, the painted pixels, how many were rejected, and the IoU of the GAN test."""
     before, after = _class_pixels(made, classes), _class_pixels(kept, classes)
     thresholds = read_json(data / "select" / "thresholds.json")
     metrics = read_json(data / "select" / "metrics.json")

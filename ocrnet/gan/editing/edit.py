@@ -89,7 +89,7 @@ def write_edit_sheet(
 
 
 def _ids(path: Path, labels: StoredLabels, classes: ClassTable) -> LabelMap:
-    """Return the ids of a file with one value per pixel, which are ids or stand for class colours."""
+    """Return the ids of a file with one value per pixel, which are ids or represent class colours."""
     raw, table = labels.values, _colour_table(classes)
     ids = np.unique(raw).tolist()
     unknown = [i for i in ids if i != classes.ignore_index and not 0 <= i < classes.num_classes]

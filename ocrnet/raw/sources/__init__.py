@@ -1,8 +1,8 @@
 """Sources of raw data: one file and one line in `SOURCES` each.
 
-A source finds (or renders) the raw files and says what belongs together; it decodes nothing. Its
-function takes the params, a work folder and the inventory of the raw folder, and returns one
-`RawItem` per image. What it leaves out it says in the inventory; `find_items` holds the account.
+A source finds (or renders) the raw files and pairs images with label maps; it decodes nothing. Its function takes the
+params, a work folder and the inventory of the raw folder, and returns one `RawItem` per image. It notes in the
+inventory what it leaves out; `find_items` checks that every file is accounted for.
 """
 
 import importlib
@@ -22,10 +22,10 @@ class RawItem:
     """One raw image with its label map.
 
     Args:
-        id: Unique in the set and usable as a file name.
-        label_map: None where the source found none.
-        split: Train, val or test where the source publishes a split.
-        group: Images of one group share a split.
+        id: Id that is unique in the set and usable as a file name.
+        label_map: Path of the label map; None if the source found none.
+        split: One of train, val and test if the source publishes a split, else None.
+        group: Group of the image; images of one group share a split.
     """
 
     id: str
@@ -50,7 +50,7 @@ def load_source(name: str) -> Source:
     """Return the function of the source called `name`.
 
     Raises:
-        ParamsError: There is no such source.
+        ParamsError: The source does not exist.
     """
     if name not in SOURCES:
         raise ParamsError(
@@ -66,12 +66,12 @@ def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem
 
     Args:
         params: Parameters that describe the data.
-        work: The folder for what the source renders.
+        work: Folder for files that the source renders.
         inventory: Inventory of `data.path`, which takes what became of each file and what is wrong.
 
     Raises:
-        DataError: There is no set that could be looked at; what was found before stands first. The inventory then lacks
-            what was not reached.
+        DataError: There is no set to scan; earlier findings come first in the message. The inventory then lacks the
+            files that were not reached.
     """
     try:
         return _find_items(params, work, inventory)
@@ -95,7 +95,7 @@ def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawIte
 
 
 def _with_files(item: RawItem, inventory: Inventory) -> RawItem | None:
-    """Return an item without the files that are there but cannot be read; None where the image is such a one."""
+    """Return an item without files that exist but cannot be read; None if its image is such a file."""
     if _refuses(item.image, inventory):
         return None
     if item.label_map is not None and _refuses(item.label_map, inventory):
@@ -104,7 +104,7 @@ def _with_files(item: RawItem, inventory: Inventory) -> RawItem | None:
 
 
 def _refuses(path: Path, inventory: Inventory) -> bool:
-    """Say whether an item names what must not be opened; what is not there at all is told by the scan."""
+    """Return whether an item names a file that must not be opened; the scan reports missing files."""
     if (
         not path.is_relative_to(inventory.root)
         or inventory.can_use(path)
@@ -154,5 +154,5 @@ def _leave_dropped(found: list[RawItem], kept: list[RawItem], inventory: Invento
 
 
 def raw_root(params: Params, work: Path) -> Path:
-    """Return the folder of the raw files: what the source rendered into `work`, or `data.path`."""
+    """Return the folder of the raw files: `work` if the source rendered them, else `data.path`."""
     return work if work.is_dir() else Path(params.data.path)

@@ -17,7 +17,7 @@ from ocrnet.raw.sources._demo_plate import Field, Image, Region, pixel_grid, smo
 
 @dataclass
 class Canvas:
-    """What defects are drawn on: reflectance (H, W, 3), label map (H, W) and the surface that may carry them."""
+    """The canvas for defects: reflectance (H, W, 3), label map (H, W) and the surface that may carry them."""
 
     reflectance: Image
     label_map: npt.NDArray[np.uint8]

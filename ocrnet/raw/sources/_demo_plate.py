@@ -1,4 +1,4 @@
-"""Clean plates of the demo set: material, texture, marks that are no defects, and the camera that looks at them.
+"""Clean plates of the demo set: material, texture, marks that are no defects, and the camera.
 
 Lengths are in units of `scale`, which is 1 for an image of 96 rows, so that a larger image shows the same plate larger.
 """
@@ -16,7 +16,7 @@ Region = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Material:
-    """What a plate is made of.
+    """The material of a plate.
 
     Args:
         colour: Mean reflectance, RGB in [0, 1].

@@ -1,8 +1,8 @@
 """CamVid in the layout of the SegNet tutorial: `train/`, `trainannot/`, `train.txt` and so on.
 
-The lists' paths start with the publisher's `/SegNet/CamVid`, which exists nowhere: the last two
-parts count. The split is the published one. Frames of one drive are seconds apart, so the group is
-the drive, which is the name up to the first "_"; the published split does cut through drives.
+The lists' paths start with the publisher's `/SegNet/CamVid`, which exists nowhere: only the last
+two parts count. The split is the published one. Frames of one drive are seconds apart, so the group is
+the drive, which is the name up to the first "_"; the published split divides drives.
 """
 
 import logging
@@ -43,7 +43,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         inventory.use(listing, "lists")
         for number, line in read_lines(listing, name=inventory.name(listing)):
             place = f"{inventory.name(listing)} line {number}"
-            # Lines are normalised; the entry has the name as the disk has it.
+            # Lines are normalised; the entry has the name on the disk.
             image, label_map = (
                 there.get(parts, root.joinpath(*parts)) for parts in _parts(line, place=place)
             )
@@ -74,7 +74,7 @@ def _parts(line: str, *, place: str) -> list[tuple[str, ...]]:
 
 
 def _leave_unlisted(inventory: Inventory, items: Iterable[RawItem]) -> None:
-    """Leave out what no list names; where it lies among the images of the set, say so in the log."""
+    """Leave out files that no list names; log those that are among the images of the set."""
     listed = {path for item in items for path in (item.image, item.label_map)}
     for split in SPLITS:
         inventory.refuse_linked_folders(inventory.root / split)

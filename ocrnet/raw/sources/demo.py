@@ -5,7 +5,7 @@ line: of eight images five carry scratches, four pits, four stains and one a cra
 reflections and plate edges are no defects and carry no label. The label map is exactly the geometry
 that was drawn.
 
-An image is a function of (seed, split, index, size) alone, so more images never change those that were there.
+An image is a function of (seed, split, index, size) alone, so more images never change the existing ones.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from ocrnet.raw.sources._demo_plate import photograph, render_plate
 
 CLASS_NAMES = ("plate", "scratch", "pit", "stain", "crack")
 BLOCK = 8  # images over which the shares of DEFECTS hold exactly
-_PLATE, _DEFECTS, _CAMERA, _PLAN = range(4)  # what a generator is for, the last part of its seed
+_PLATE, _DEFECTS, _CAMERA, _PLAN = range(4)  # the purpose of a generator, the last part of its seed
 
 
 def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
@@ -70,10 +70,10 @@ def render(
 
     Args:
         seed: Random seed of the whole set.
-        split: Train, val or test.
+        split: One of train, val and test.
         index: Index of the image within its split.
         size: Height and width in pixels.
-        defects: Without them the same plate in the same light is rendered clean.
+        defects: Whether to render the defects; without them the same plate in the same light is clean.
     """
     key = (seed, SPLITS.index(split), index)
     scale = min(size) / 96.0

@@ -2,8 +2,8 @@
 
 `images/` (or `img_dir/`) and `masks/` (or `annotations/`, `labels/`, `ann_dir/`), any image type,
 any case of the extension, subfolders allowed on both sides. The split is that of lists such as
-`splits/{train,val,test}.txt`, or of subfolders such as `images/{train,val,test}`; where nothing
-speaks of a split, prepare draws one by group. `lists` and `split_folders` say what is taken for one.
+`splits/{train,val,test}.txt`, or of subfolders such as `images/{train,val,test}`; without either, `prepare` draws one
+by group. `lists` and `split_folders` define what counts as a split.
 """
 
 import logging
@@ -35,7 +35,7 @@ Key = tuple[str, ...]  # path below the folder, without the extension
 
 @dataclass
 class _Side:
-    """What one of the two folders holds: the files that are read by their keys, and those of other types."""
+    """The content of one of the two folders: the files that are read, by their keys, and those of other types."""
 
     folder: Path
     files: dict[Key, Path] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
 
 
 def _side(inventory: Inventory, names: tuple[str, ...]) -> _Side:
-    """Return what the folder of one of these names holds, in any case of the name.
+    """Return the content of the folder with one of these names, in any case.
 
     Raises:
         DataError: (E114) there is none, or images lie in two of them.
@@ -203,7 +203,7 @@ def _leave_unlisted(
 
 
 def _tell_other_types(inventory: Inventory, images: _Side, label_maps: _Side) -> None:
-    """Leave out what is of other types; where a pair is lost by that, it is a finding."""
+    """Leave out files of other types; if that loses a pair, it is a finding."""
     read = f"Read are {', '.join(EXTENSIONS)}; convert the files, or move them out of data.path."
     for side, other, word in ((images, label_maps, "label map"), (label_maps, images, "image")):
         lost: dict[str, list[Path]] = {}

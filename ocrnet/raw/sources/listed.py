@@ -1,4 +1,4 @@
-"""Which images the lists of a split name."""
+"""The images that the lists of a split name."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -22,13 +22,13 @@ def listed_splits(
 
     Args:
         inventory: Inventory of the raw folder, which takes the findings.
-        lists: The file of each split.
+        lists: File of each split.
         images: Path of each image, by its key.
-        names: The id of each image.
+        names: Id of each image.
         folder: Name of the folder of the images.
 
     Raises:
-        DataError: (E114) a list is no text in a known encoding.
+        DataError: (E114) a list is not text in a known encoding.
     """
     known = _spellings(images, names, folder=folder)
     splits: dict[Key, str] = {}

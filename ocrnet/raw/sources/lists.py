@@ -1,7 +1,7 @@
 """Text files that publish a split: a name per line.
 
-`splits/{train,val,test}.txt` is the spelling that is read before all others. Lists of the usual other names and places
-are taken where there is one set of them; where it is unclear what they say, they are refused.
+`splits/{train,val,test}.txt` is read before all others. Lists with other usual names and places are used if there is
+one set of them; if their meaning is unclear, they are refused.
 """
 
 import codecs
@@ -29,15 +29,15 @@ _MARKS = [
 
 
 def find_lists(inventory: Inventory, images: set[tuple[str, ...]]) -> dict[str, Path] | None:
-    """Return the list of each split, or None where no file speaks of a split.
+    """Return the list of each split, or None if no file describes a split.
 
     Args:
         inventory: Inventory of the raw folder; lists that are not read are marked as left out.
-        images: The paths below the raw folder of the images, without extension: a text file that has such a path
+        images: Paths of the images below the raw folder, without extension: a text file that has such a path
             describes the image.
 
     Raises:
-        DataError: (E126) there are such files, but which list is which split is unclear or one is missing.
+        DataError: (E126) there are such files, but it is unclear which list is which split, or one is missing.
     """
     found = [
         entry for entry in inventory.open_entries() if _speaks_of_split(inventory, entry, images)
@@ -66,7 +66,7 @@ def read_lines(path: Path, *, name: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a list that are not empty, with their numbers from 1, normalised (NFC) and without margins.
 
     Args:
-        path: A text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+        path: Text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
         name: Name of the list in messages.
 
     Raises:
@@ -109,7 +109,7 @@ def _speaks_of_split(inventory: Inventory, entry: Entry, images: set[tuple[str, 
 
 
 def _complete(entries: Sequence[Entry]) -> dict[str, Path] | None:
-    """Return the list of each split where each has exactly one; None where it has not."""
+    """Return the list of each split if each has exactly one, else None."""
     lists: dict[str, Path] = {}
     for entry in entries:
         stem, suffix = os.path.splitext(entry.parts[-1])

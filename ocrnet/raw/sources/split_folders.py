@@ -15,7 +15,7 @@ Key = tuple[str, ...]  # path below the folder of the images, without the extens
 def folder_splits(
     inventory: Inventory, images: Mapping[Key, Path], *, folder: str
 ) -> dict[Key, str | None]:
-    """Return the split of each image by its subfolders, or None for all where no subfolder speaks of a split.
+    """Return the split of each image by its subfolders, or None for all if no subfolder describes a split.
 
     Args:
         inventory: Inventory of the raw folder.

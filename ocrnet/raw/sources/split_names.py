@@ -1,7 +1,7 @@
-"""What the splits of a published set are called.
+"""The usual names of the splits of a published set.
 
-A name that means one split is taken as it. One that only looks like the name of a split is refused by those who read
-it: were it overlooked, the split would be drawn anew, and images that were published for testing would train.
+A name that clearly means one split is taken as that split. The caller refuses a name that only looks like a split: if
+it were overlooked, a new split would be drawn, and images that were published for testing would train.
 """
 
 import re
@@ -21,20 +21,20 @@ _BESIDE = re.compile(
 
 
 def split_named(name: str) -> str | None:
-    """Return the split that a name means, in any case, or None where it means none for certain."""
+    """Return the split that a name means, in any case, or None if it does not clearly mean one."""
     word = name.casefold()
     return next((split for split, words in SPELLINGS.items() if word in words), None)
 
 
 def looks_like_split(name: str) -> bool:
-    """Say whether a name speaks of a split: `train2017` and `trainval` do, `train_station` does not."""
+    """Return whether a name looks like a split: `train2017` and `trainval` do, `train_station` does not."""
     words = re.findall(r"[^\W\d_]+", name.casefold())
     spoken = [word for word in words if _WORD.fullmatch(word)]
     return bool(spoken) and all(_WORD.fullmatch(word) or _BESIDE.fullmatch(word) for word in words)
 
 
 def looks_like_table(name: str) -> bool:
-    """Say whether a name speaks of one table of all splits: `splits`, `fold_ids`, `eval_partition`."""
+    """Return whether a name looks like one table of all splits: `splits`, `fold_ids`, `eval_partition`."""
     words = re.findall(r"[^\W\d_]+", name.casefold())
     return any(_TABLE.fullmatch(word) for word in words) and all(
         _TABLE.fullmatch(word) or _BESIDE.fullmatch(word) or _WORD.fullmatch(word) for word in words
