@@ -33,7 +33,7 @@ def read_access(folder: Path = Path()) -> dict[str, str]:
     """Return the addresses and passwords of the servers of a checkout; nothing where it never ran any.
 
     Args:
-        folder: root of the checkout.
+        folder: Root folder of the checkout.
     """
     try:
         lines = (folder / FILE).read_text().splitlines()
@@ -49,8 +49,8 @@ def write_access(prefect_port: int | None, mlflow_port: int | None) -> dict[str,
     What it holds already stays: passwords, and the address of a server that is not started.
 
     Args:
-        prefect_port: port of the Prefect server; None where it is not started.
-        mlflow_port: port of the MLflow server; None where it is not started.
+        prefect_port: Port of the Prefect server; None where it is not started.
+        mlflow_port: Port of the MLflow server; None where it is not started.
     """
     known = read_access()
     prefect = f"http://{HOST}:{prefect_port or PREFECT_PORT}/api"
@@ -73,12 +73,12 @@ def write_access(prefect_port: int | None, mlflow_port: int | None) -> dict[str,
 
 
 def credentials_for(variable: str, address: str, access: Mapping[str, str]) -> dict[str, str]:
-    """Return what the file of a checkout has to send to an address; nothing where the address is not of its servers.
+    """Return the credentials of a checkout for an address; nothing where the address is not one of its servers.
 
     Args:
-        variable: name of the variable that holds the address.
-        address: as the variable has it.
-        access: from `read_access`.
+        variable: Name of the variable that holds the address.
+        address: Value of the variable.
+        access: Addresses and passwords, from `read_access`.
     """
     known = access.get(variable)
     if known is None or _place(known) != _place(address):
@@ -101,7 +101,7 @@ def is_local(address: str) -> bool:
 
 
 def _place(address: str) -> tuple[str, int | None]:
-    """Return host and port of an address, all names of this machine being one."""
+    """Return host and port of an address; all names of this machine give the same host."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     try:
@@ -114,7 +114,7 @@ def _place(address: str) -> tuple[str, int | None]:
 
 
 def _user() -> str:
-    """Return the name by which MLFlow's ledger knows the person who runs the servers."""
+    """Return the name under which MLflow's ledger records the person who runs the servers."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container whose user has no name

@@ -36,16 +36,16 @@ def has_commit(root: Path, commit: str) -> bool:
 
 
 def keep_version(root: Path, tag: str, base: str, files: Mapping[str, bytes]) -> None:
-    """Make a tag at a commit with the files put in; the same tag where nothing changed.
+    """Tag a commit with the files added to it; keep an equal tag as it is.
 
     Args:
-        root: of the repository.
-        tag: from `tag_name`.
-        base: the commit that the version was made at.
-        files: `dvc.lock` and `params.yaml` of the version.
+        root: Root folder of the repository.
+        tag: Name of the tag, from `tag_name`.
+        base: Commit at which the version was made.
+        files: Contents of the version's `dvc.lock` and `params.yaml`, by name.
 
     Raises:
-        RebuildError: the repository has no such commit.
+        RebuildError: the repository does not have the commit.
         DataError: git failed.
     """
     if not has_commit(root, base):
@@ -67,7 +67,7 @@ def keep_version(root: Path, tag: str, base: str, files: Mapping[str, bytes]) ->
 
 
 def kept_tags(root: Path) -> list[str]:
-    """Return the tags of versions that a repository has."""
+    """Return the tags of versions in a repository."""
     found = git(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{PREFIX}").splitlines()
     return [name.removeprefix("refs/tags/") for name in found]
 

@@ -17,9 +17,9 @@ class StyledPainter:
     """Paints with styles of some components picked by seeds of their own.
 
     Args:
-        painter: that paints.
+        painter: Painter that repaints the image.
         picks: row and column of a pixel of the edited label map, and the seed of its component's style.
-        taken: where the painting is taken.
+        taken: Mask of the pixels that the repainted image takes from the painter.
     """
 
     def __init__(

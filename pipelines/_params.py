@@ -18,11 +18,11 @@ def leaves_of(values: Any, *, place: str) -> dict[str, Any]:
     `train_gan: {steps: 6}` is `train_gan.steps: 6`: a block put in place of the section would delete its other keys.
 
     Args:
-        values: as the file has it: dotted keys, blocks of a section, or both.
-        place: the file, for messages.
+        values: Content of the file: dotted keys, blocks of a section, or both.
+        place: Name of the file, for messages.
 
     Raises:
-        ParamsError: it is no mapping, a section has no keys, or a key stands twice.
+        ParamsError: the content is not a mapping, a section has no keys, or a key is given twice.
     """
     if values is None:
         raise ParamsError(f"{place}: the file is empty. Write keys such as train.steps: 500.")
@@ -54,12 +54,12 @@ def put_values(params: Path, values: Any, *, place: str) -> tuple[dict[str, Any]
     The file is not written: see `write_values`.
 
     Args:
-        params: the file.
-        values: by dotted keys or in blocks of a section, as `leaves_of` takes them.
-        place: where they come from, for messages.
+        params: Path of `params.yaml`.
+        values: New values, by dotted keys or in blocks of a section, as `leaves_of` takes them.
+        place: Name of their source, for messages.
 
     Raises:
-        ParamsError: the values are no such mapping, or a key is not in the file.
+        ParamsError: the values are not such a mapping, or a key is not in the file.
     """
     document = _yaml().load(params)
     changed = _put_all(document, values, place)
@@ -70,7 +70,7 @@ def write_values(params: Path, values: Any, *, place: str) -> list[str]:
     """Put values into the file, as `put_values` takes them, and return the keys that changed.
 
     Raises:
-        ParamsError: the values are no such mapping, or a key is not in the file; nothing is written then.
+        ParamsError: the values are not such a mapping, or a key is not in the file; then nothing is written.
     """
     yaml = _yaml()
     document = yaml.load(params)

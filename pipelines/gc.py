@@ -48,7 +48,7 @@ def keep_versions(target: Target, own: str) -> list[str]:
 
     Args:
         target: the store of the registry.
-        own: the model of this checkout, none of whose versions may be left out.
+        own: Name of this checkout's model, of which every version must be kept.
 
     Raises:
         RebuildError: a version cannot be kept.
@@ -77,11 +77,11 @@ def check_registry(target: Target, tags: Collection[str], kept: Collection[str])
 
     Args:
         target: the store of the registry.
-        tags: those of the versions that it holds.
-        kept: those that the repository has.
+        tags: Tags of the versions in the registry.
+        kept: Tags of versions in the repository.
 
     Raises:
-        RebuildError: a model has tags, and the registry has no version of it.
+        RebuildError: a model has tags, but the registry has no version of it.
     """
     gone = sorted({model_of(tag) for tag in kept} - {model_of(tag) for tag in tags})
     if gone:

@@ -34,10 +34,10 @@ class Slot:
     """A worker process.
 
     Args:
-        pool: whose runs it takes.
-        name: by which the server knows it.
-        gpus: the indices that it sees.
-        limit: runs at a time.
+        pool: Name of the pool whose runs the worker takes.
+        name: Name of the worker on the server.
+        gpus: Indices of the GPUs that the worker sees.
+        limit: Largest number of runs at a time.
     """
 
     pool: str
@@ -81,13 +81,13 @@ def plan(
     """Return the workers to start.
 
     Args:
-        needs: what each pool promises.
-        memory: of the GPUs that may be used, by index, in GiB.
-        given: the command line.
+        needs: Resources that each pool promises, by the name of the pool.
+        memory: Memory of each usable GPU, in GiB, by its index.
+        given: Parsed command line.
 
     Raises:
-        ParamsError: a pool is not on the server.
-        DataError: this machine lacks what a pool that was named promises, or what every pool does.
+        ParamsError: the server does not have a named pool.
+        DataError: this machine lacks the resources of a named pool, or of every pool.
     """
     unknown = [pool for pool in given.pool if pool not in needs]
     if unknown:
@@ -119,7 +119,7 @@ def plan(
 
 
 def _of_machine(needs: Mapping[str, Any], groups: "Sequence[tuple[int, ...]]") -> dict[str, Any]:
-    """Return what is needed of all GPUs of this machine, of which each worker takes a group."""
+    """Return the resources that all workers of this machine need together; each takes a group of GPUs."""
     return {**needs, "gpus": float(needs.get("gpus", 0)) * max(1, len(groups))}
 
 
@@ -142,7 +142,7 @@ def usable_gpus(text: str) -> dict[int, float]:
     """Return the memory of the GPUs that the command line names.
 
     Raises:
-        ParamsError: there is no such GPU.
+        ParamsError: this machine does not have a GPU that is named.
     """
     found = dict(enumerate(gpu_memory_gib()))
     if text == "all":
@@ -161,7 +161,7 @@ class Workers:
     """The processes of the slots; one that ends by itself is started again.
 
     Args:
-        slots: what to start.
+        slots: Workers to start.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
@@ -171,7 +171,7 @@ class Workers:
         self._terminal = Terminal()
 
     def run(self) -> int:
-        """Run until told to stop and all have ended, and return the exit code."""
+        """Run until a stop signal arrives and all workers have ended; return the exit code."""
         handle_stop(self._stop)
         started: dict[str, float] = {}
         while True:
@@ -211,7 +211,7 @@ class Workers:
 
 
 def start(slot: Slot) -> "subprocess.Popen[bytes]":
-    """Start a worker, in a session of its own: a Ctrl-C for this command is not one for the run."""
+    """Start a worker in its own session, so that a Ctrl-C for this command does not reach the run."""
     code = str(Path(__file__).parents[1])
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     environment = {

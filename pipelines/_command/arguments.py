@@ -14,10 +14,10 @@ LONGEST_PATH = 4000
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, as a stage tells a wrong parameter."""
+    """Parser that reports a wrong argument in one line, as a stage reports a wrong parameter."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse the command line; `--option=--`, of which argparse makes an empty list, is refused."""
+        """Parse the command line; refuse `--option=--`, which argparse turns into an empty list."""
         for word in sys.argv[1:] if args is None else args:
             if word.startswith("-") and word.endswith("=--"):
                 self.error(f"argument {word[:-3]}: expected one argument")
@@ -31,10 +31,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def path_argument(text: str) -> Path:
-    """Return a path that a file system takes and a message can show in one line.
+    """Return a path that a file system accepts and a message can show in one line.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty, longer than a path can be, or holds a line break or such.
+        argparse.ArgumentTypeError: the text is empty, too long for a path, or holds unprintable characters.
     """
     parts = os.fsencode(text).split(b"/")
     if not text or len(text) > LONGEST_PATH or max(map(len, parts)) > LONGEST_PART:

@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 
 def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Let a function that returns an exit code end with one also where an error stops it.
+    """Return a decorator that makes a function return an exit code where an error stops it, too.
 
     Args:
         name: Name of the command, which begins each line.

@@ -1,4 +1,4 @@
-"""What may be shown of an address or of a text: the one place that knows what a secret looks like.
+"""Remove secrets from texts and addresses: the only module that recognises them.
 
 Every line that is logged, shown, stored or sent goes through `hide_secrets`, every address that is stored goes through
 `without_credentials`. A process that needs the credentials gets them from its own environment.
@@ -52,8 +52,8 @@ def hide_secrets(text: str, *addresses: str) -> str:
     """Return a text without the secrets in it, and without those of this process's environment.
 
     Args:
-        text: a line, a message or a whole file.
-        addresses: more addresses whose passwords no text may hold, as typed or decoded.
+        text: Line, message or content of a file.
+        addresses: Further addresses whose passwords are hidden too, as typed and decoded.
 
     >>> hide_secrets("https://ann:pw@host/a?token=1")
     'https://***@host/a?token=***'
@@ -62,7 +62,7 @@ def hide_secrets(text: str, *addresses: str) -> str:
     """
     for secret in sorted(_known_secrets(os.environ, addresses), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
-    # A cheap look first: most texts are long and hold nothing.
+    # A cheap test first: most texts are long and hold no secret.
     if "://" in text:
         text = _USER.sub(f"://{HIDDEN}@", _USER_AND_PASSWORD.sub(f"://{HIDDEN}@", text))
     if "%40" in text:
@@ -77,7 +77,7 @@ def hide_secrets(text: str, *addresses: str) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """Return an address as it may be stored: without user and password, and without a token in its query.
+    """Return an address in the form that may be stored: without user, password and tokens in its query.
 
     The user of an SSH address stays: it says whose key to take.
 
@@ -100,12 +100,12 @@ def without_credentials(address: str) -> str:
 
 
 def has_credentials(address: str) -> bool:
-    """Tell whether an address holds a secret, so that it must not be stored."""
+    """Tell whether an address holds credentials and so must not be stored."""
     return without_credentials(address) != address
 
 
 def secrets_of(address: str) -> set[str]:
-    """Return the passwords and tokens of an address, as they stand there and decoded."""
+    """Return the passwords and tokens of an address, as written and decoded."""
     _, separator, rest = address.partition("://")
     if not separator:
         return set()
@@ -129,7 +129,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def has_secret(value: Any) -> bool:
-    """Tell whether a value, or one within it, is an address with a secret or stands under the name of one."""
+    """Tell whether a value, or one nested in it, holds a secret or has the name of one."""
     if isinstance(value, Mapping):
         return any(
             (is_secret_name(str(key)) and bool(item)) or has_secret(item)

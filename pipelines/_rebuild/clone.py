@@ -13,7 +13,7 @@ def find_repository(folder: Path) -> str:
     """Return the origin of the checkout in a folder, or the checkout itself where it has none.
 
     Raises:
-        RebuildError: there is no checkout.
+        RebuildError: the folder is not in a checkout.
     """
     root = _git(folder, "rev-parse", "--show-toplevel")
     if root.returncode != 0:
@@ -32,8 +32,8 @@ def clone(address: str, into: Path) -> None:
     """Clone a repository, nothing checked out; the clone's settings hold no credentials.
 
     Raises:
-        ParamsError: the address is none of a repository.
-        RebuildError: git cannot.
+        ParamsError: the address is not that of a repository.
+        RebuildError: git cannot clone it.
     """
     repository(address, "--repository")
     if Path(address).is_dir():
@@ -51,10 +51,10 @@ def clone(address: str, into: Path) -> None:
 
 
 def check_out(into: Path, sha: str, address: str) -> None:
-    """Check out a commit, which may be on no branch any more.
+    """Check out a commit, even one that is no longer on a branch.
 
     Raises:
-        RebuildError: the repository does not have it.
+        RebuildError: the repository does not have the commit.
     """
     if not has_commit(into, sha, address):
         shown = hide_secrets(address)
@@ -71,12 +71,12 @@ def has_commit(into: Path, sha: str, address: str) -> bool:
     """Tell whether the clone, or else its origin, has a commit.
 
     Raises:
-        RebuildError: it is not the hash of a commit.
+        RebuildError: `sha` is not the hash of a commit.
     """
     place = f"{commit_id(sha, 'git.sha', RebuildError)}^{{commit}}"
     if _git(into, "cat-file", "-e", place).returncode == 0:
         return True
-    # A server may give out what no branch reaches.
+    # A server may serve a commit that no branch reaches.
     _git(into, "fetch", "--quiet", "--end-of-options", "origin", sha, address=address)
     return _git(into, "cat-file", "-e", place).returncode == 0
 

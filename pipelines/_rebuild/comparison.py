@@ -28,11 +28,11 @@ class Row:
     """One thing compared.
 
     Args:
-        name: of the thing.
-        wanted: what the version says.
-        found: what was rebuilt.
-        is_equal: whether they agree.
-        decides: whether a difference is one of the model; else it is told and no more.
+        name: Name of what is compared, such as a score.
+        wanted: Value that the version records.
+        found: Value of the rebuilt model.
+        is_equal: Whether the two agree.
+        decides: Whether a difference makes the rebuilt model count as different; else it is only reported.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Row:
 
     @property
     def word(self) -> str:
-        """The last column."""
+        """Text of the last column."""
         if self.is_equal:
             return "equal"
         return "DIFFERENT" if self.decides else "different"
 
 
 def compare(origin: Origin, clone: ScratchClone, *, tolerance: float) -> list[Row]:
-    """Compare weights, scores, data and params; weights need not be equal where scores may be off by something.
+    """Compare weights, scores, data and params; with a tolerance for scores the weights may differ.
 
     Raises:
-        RebuildError: a file that is compared was not rebuilt.
+        RebuildError: a file to compare was not rebuilt.
     """
     weights = clone.out / WEIGHTS_FILE
     if not weights.is_file():
@@ -70,7 +70,7 @@ def compare(origin: Origin, clone: ScratchClone, *, tolerance: float) -> list[Ro
     rows += _compare_lineage(origin)
     if clone.changed_code:
         shown = ", ".join(clone.changed_code[:3]) + (" ..." if clone.changed_code[3:] else "")
-        # Changes that no commit holds are what `git.dirty` says already.
+        # `git.dirty` already reports changes that no commit holds.
         rows.append(Row("code of the commit", "as it ran", shown, False, not origin.is_dirty))
     return rows
 
@@ -78,7 +78,7 @@ def compare(origin: Origin, clone: ScratchClone, *, tolerance: float) -> list[Ro
 def compare_scores(
     wanted: Mapping[str, float | None], found: Mapping[str, float | None], *, tolerance: float
 ) -> list[Row]:
-    """Compare scores by name; one that only one side has is different.
+    """Compare scores by name; a score that only one side has counts as different.
 
     >>> [row.word for row in compare_scores({"a": 0.5, "b": 1.0}, {"a": 0.5}, tolerance=0.0)]
     ['equal', 'DIFFERENT']
@@ -91,7 +91,7 @@ def compare_scores(
 
 
 def is_close(wanted: float | None, found: float | None, tolerance: float) -> bool:
-    """Tell whether two scores agree; that neither side has one is agreement too."""
+    """Tell whether two scores agree; they also agree where both are missing."""
     if wanted is None or found is None:
         return wanted is found
     if math.isnan(wanted) or math.isnan(found):
@@ -100,12 +100,12 @@ def is_close(wanted: float | None, found: float | None, tolerance: float) -> boo
 
 
 def read_scores(evaluated: Path, stage: str) -> dict[str, float | None]:
-    """Return the scores of the model of a stage, under the names that a version carries.
+    """Return the scores of the model of a stage, under the names that a version uses.
 
     After training again on a GPU the evaluation may name another challenger; every model is in `scores.json`.
 
     Raises:
-        RebuildError: the evaluation did not score it.
+        RebuildError: the evaluation did not score that model.
     """
     challenger = _read_json(evaluated / "challenger.json")
     if challenger.get("stage") == stage:
@@ -131,7 +131,7 @@ def to_text(rows: Sequence[Row]) -> str:
 
 
 def _compare_lineage(origin: Origin) -> list[Row]:
-    """Hold the tags on data and output against `dvc.lock`."""
+    """Compare the version's tags for data and output with `dvc.lock`."""
     stages = origin.provenance.stages
     rows = []
     compared = (

@@ -28,5 +28,5 @@ def carry_over(checkout: Path, clone: Path) -> None:
 
 
 def find_checkout(*candidates: str) -> Path | None:
-    """Return the first of some places that is a folder with settings of DVC."""
+    """Return the first candidate that is a folder with DVC settings."""
     return next((Path(place) for place in candidates if Path(place, ".dvc", "config").is_file()), None)  # fmt: skip

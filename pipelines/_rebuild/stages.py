@@ -27,10 +27,10 @@ class ScratchClone:
     """A clone at the commit of a version, with the files of its provenance in place.
 
     Args:
-        root: the clone.
-        provenance: says what the stages were.
-        stage: the one that trained the version.
-        changed_code: the files of the commit that are not what ran, from `changed_code`.
+        root: Folder of the clone.
+        provenance: Files `dvc.lock` and `params.yaml` of the version's run.
+        stage: Name of the stage that trained the version, such as `train@0`.
+        changed_code: Files of the commit that differ from those that ran, from `changed_code`.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class ScratchClone:
         return self.root / str(self._entries[EVALUATE]["outs"][0]["path"])
 
     def restore(self) -> None:
-        """Fetch what the training and the evaluation left.
+        """Fetch the outputs of the training and of the evaluation.
 
         Raises:
-            RebuildError: the remote does not have it.
+            RebuildError: the remote does not have them.
         """
         self._pull(self._stages)
 
     def rerun(self) -> None:
-        """Fetch what the training and the evaluation read, and run both; nothing reaches a cache or MLflow.
+        """Fetch the inputs of the training and of the evaluation, and run both; nothing reaches a cache or MLflow.
 
         Raises:
-            RebuildError: the remote does not have it, or a stage failed.
+            RebuildError: the remote does not have an input, or a stage failed.
         """
         self._check_commands()
         known = set(self._dvc("stage", "list", "--name-only", "--all").stdout.split())
@@ -89,7 +89,7 @@ class ScratchClone:
             )
 
     def _check_commands(self) -> None:
-        """Look at the commands that the params make, before DVC gives one to a shell."""
+        """Check the commands that the params make, before DVC passes one to a shell."""
         paths = [str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         done = subprocess.run(
             [sys.executable, "-P", "-m", "pipelines._dvc.graph"], cwd=self.root,
@@ -108,7 +108,7 @@ class ScratchClone:
             raise RebuildError(_missing(done, has_remote=bool(remotes)))
 
     def _stop_following(self) -> None:
-        """Turn `publish.live` off, which no result depends on: it would begin a run in MLflow."""
+        """Turn `publish.live` off: it would start a run in MLflow, and no result depends on it."""
         path, yaml = self.root / "params.yaml", YAML()
         document = yaml.load(path)
         if isinstance(document.get("publish"), dict) and "live" in document["publish"]:
@@ -126,7 +126,7 @@ class ScratchClone:
         return [sys.executable, "-m", "dvc", *arguments]
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of a command: no way to a tracking server, and this interpreter as `python`."""
+        """Return the environment of a command: without a tracking server, and with this interpreter as `python`."""
         kept = {
             name: text
             for name, text in os.environ.items()
@@ -142,10 +142,10 @@ class ScratchClone:
 
 
 def check_stages(root: Path, origin: Origin, stages: Sequence[str]) -> list[str]:
-    """Hold what `dvc.lock` says of stages against `dvc.yaml` of the commit, and return the dependencies it lacks.
+    """Compare stages in `dvc.lock` with `dvc.yaml` of the commit, and return the dependencies that `dvc.yaml` lacks.
 
     Raises:
-        RebuildError: `dvc.yaml` has no such stage, or another command or output.
+        RebuildError: `dvc.yaml` does not have the stage, or has another command or output for it.
     """
     templates = Templates.read(own_file(root, GRAPH_FILE, RebuildError), RebuildError)
     missing: list[str] = []
@@ -166,12 +166,12 @@ def check_stages(root: Path, origin: Origin, stages: Sequence[str]) -> list[str]
 
 
 def changed_code(root: Path, entries: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
-    """Return the dependencies of stages that git tracks and that are not as `dvc.lock` says they ran.
+    """Return the dependencies of stages that are no outputs and whose content differs from that in `dvc.lock`.
 
     Args:
-        root: a clone in which nothing has run and nothing was fetched yet.
-        entries: the stages of `dvc.lock`.
-        stages: those to look at.
+        root: Folder of a clone in which nothing has run and nothing was fetched yet.
+        entries: Stages of `dvc.lock`, by name.
+        stages: Names of the stages to check.
     """
     wanted = {
         dep["path"]: dep.get("md5") for name in stages for dep in entries[name].get("deps", [])
@@ -184,7 +184,7 @@ def changed_code(root: Path, entries: Mapping[str, Any], stages: Iterable[str]) 
 
 
 def needed_stages(entries: Mapping[str, Any], stages: Sequence[str]) -> set[str]:
-    """Return the stages whose outputs some stages read, without these themselves."""
+    """Return the stages whose outputs the given stages read, without the given ones."""
     read = {dep["path"] for name in stages for dep in entries[name].get("deps", [])}
     return {
         name
@@ -200,7 +200,7 @@ def _is_output(path: str, entries: Mapping[str, Any]) -> bool:
 
 
 def _touch(left: str, right: str) -> bool:
-    """Tell whether one of two paths is the other or lies below it.
+    """Tell whether two paths are equal or one is below the other.
 
     >>> _touch("data/train", "data/train/0"), _touch("data/train", "data/train_gan")
     (True, False)
@@ -216,7 +216,7 @@ def _md5(path: Path) -> str | None:
 
 
 def _missing(done: "subprocess.CompletedProcess[str]", *, has_remote: bool) -> str:
-    """Return in one line what DVC could not fetch."""
+    """Return one line that says what DVC could not fetch."""
     place = "the remote" if has_remote else "no remote is set, and the cache"
     found = re.search(r"failed for following targets:\n(.*?)\nIs your cache", done.stderr, re.S)
     if found:

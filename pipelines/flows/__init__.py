@@ -1,4 +1,4 @@
-"""Prefect's side: the flows, the worker slots and what is set up on the server. The only package that imports prefect.
+"""The flows, the worker slots and the set-up of the Prefect server. The only package that imports prefect.
 
 | module | what it is |
 |---|---|
@@ -12,5 +12,5 @@
 | `bootstrap` | pools, deployments and automations |
 | `jobs` | the process that a worker starts for a run |
 | `slot` | a worker that drains |
-| `patience` | that outlasts a server that is away |
+| `patience` | keeps a worker alive while the server is unreachable |
 """

@@ -1,6 +1,6 @@
 """What the Prefect server must hold: pools, deployments, and automations that end what a dead host left behind.
 
-Made again, all stays one: whatever is there is updated.
+Running this again makes no duplicates: whatever exists is updated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from pipelines.flows.stage import stage
 from pipelines.flows.times import next_run, nightly_schedule, watch_schedule
 from pipelines.flows.watch import watch
 
-NAME = "main"  # of the deployments that there is one of: `pipeline/main`
+NAME = "main"  # name of every deployment that exists once: `pipeline/main`
 PARENT_POOL = "pipelines"  # of flows that wait for others: they hold no slot that a stage may need
 HEARTBEAT_S = 30  # the shortest that Prefect allows
 LOST_AFTER_S = 180  # two heartbeats, and two minutes in which the server may be away itself
@@ -49,12 +49,12 @@ def make_all(
     """Make pools, deployments and automations, and return a line about each.
 
     Args:
-        pools: that `dvc.yaml` names.
-        repository: what the workers clone.
-        revision: that runs are of where they name none.
-        needs: what each pool promises of its machines, see `pipelines.flows.needs`.
-        schedules: when to run the pipeline, and when to look for new raw data; neither by default.
-        limits: seconds without a sign of life after which a running, and a pending, run counts as lost.
+        pools: Names of the pools in `dvc.yaml`.
+        repository: Address of the repository that the workers clone.
+        revision: Default branch, tag or commit of a run.
+        needs: Resources that each pool promises, see `pipelines.flows.needs`.
+        schedules: Schedules of the pipeline and of the checks for new raw data; by default both are off.
+        limits: Seconds without a sign of life after which a running run, and a pending one, counts as lost.
     """
     told = []
     names = [PARENT_POOL, *sorted(set(pools) - {PARENT_POOL})]
@@ -73,12 +73,12 @@ def make_all(
 
 
 def needs_variable(pool: str) -> str:
-    """Return the name of the variable that says what a pool promises of its machines."""
+    """Return the name of the variable that holds the resources that a pool promises."""
     return f"ocrnet_pool_{pool.replace('-', '_').lower()}"
 
 
 def automations(lost_after_s: int, pending_limit_s: int) -> list[Automation]:
-    """Return what ends runs whose host is gone: Prefect alone lets them hold their slot for ever."""
+    """Return automations that end runs whose host is gone; without them such runs hold their slot for ever."""
     runs: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
     ended = {f"prefect.flow-run.{name}" for name in ENDED}
     running = EventTrigger(

@@ -29,7 +29,7 @@ class MachineError(OcrnetError):
 
 
 def advance(clone: Clone, targets: Sequence[str], done: Sequence[str]) -> list[dict[str, Any]]:
-    """Restore in a clone what the run cache knows and return the state of each stage not yet done.
+    """Restore in a clone what is in the run cache, and return the state of each stage not yet done.
 
     Raises:
         OcrnetError: `dvc.yaml`, a target or raw data is wrong, or the cache failed.
@@ -87,10 +87,10 @@ def run_module(
 
 
 def check_params(clone: Clone) -> None:
-    """Refuse wrong params by the check of the commit itself: DVC, which reads them next, says less.
+    """Refuse wrong params with the commit's own check, whose messages say more than those of DVC.
 
     Raises:
-        OcrnetError: in the words of the check.
+        OcrnetError: the params are wrong; the message is that of the check.
     """
     if not (clone.folder / "pipelines" / "check.py").exists():
         return  # the commit is older than the check
@@ -100,7 +100,7 @@ def check_params(clone: Clone) -> None:
 
 
 def prune(clone: Clone) -> None:
-    """Delete old entries of the run cache; that they could not be deleted harms no run."""
+    """Delete old entries of the run cache; a failure is ignored, as it harms no run."""
     with _started(clone, "pipelines._dvc.lease", "--prune", stderr=subprocess.STDOUT) as process:
         process.communicate()
 
@@ -121,9 +121,9 @@ def _started(
     stdin: int = subprocess.DEVNULL,
     environment: Mapping[str, str] | None = None,
 ) -> "Iterator[subprocess.Popen[str]]":
-    """Start a module of this code in a clone, in a group of its own that ends with the block, whatever happens.
+    """Start a module in a clone, in its own process group, and end the group with the block.
 
-    The process holds the clone as long as it lives, even where the flow was killed.
+    The process holds the lock of the clone as long as it lives, even where the flow was killed.
     """
     code = str(Path(__file__).parents[2])
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -134,8 +134,8 @@ def _started(
         "PYTHONUNBUFFERED": "1",
         **(environment or {}),
     }
-    # What handles a clone is of this checkout; what a commit promotes by is of that commit, whose package lies in the
-    # folder: `-P` keeps it from being found first.
+    # Modules of `pipelines._dvc` come from this checkout, all others from the commit in the folder: `-P` keeps Python
+    # from finding the commit's package first.
     own = ["-P"] if module.startswith("pipelines._dvc.") else []
     process = subprocess.Popen(
         [sys.executable, *own, "-m", module, *arguments], cwd=clone.folder, env=environ, text=True, errors="replace",
@@ -155,7 +155,7 @@ def _end_group(process: "subprocess.Popen[str]") -> None:
         os.killpg(process.pid, signal.SIGTERM)
         ends = time.monotonic() + GRACE_S
         while time.monotonic() < ends:
-            process.poll()  # a process that ended and was not waited for would keep its group
+            process.poll()  # a process that ended keeps its group until it is waited for
             os.killpg(process.pid, 0)
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)

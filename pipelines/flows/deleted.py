@@ -1,4 +1,4 @@
-"""A run that a person deletes is ended: Prefect forgets it, and its process would hold a slot until it is done."""
+"""End the process of a run that a person deleted: Prefect forgets the run, and its process would keep a slot."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ POLL_S = 5.0
 
 @contextmanager
 def ended_if_deleted() -> Iterator[None]:
-    """Run a block of a flow, and end it as a cancellation does once the run is gone from the server."""
+    """Run a block of a flow, and end the process as a cancellation does once the run is gone from the server."""
     run = current.get_id()
     done = threading.Event()
     if run:

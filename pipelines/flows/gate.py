@@ -30,15 +30,15 @@ def promote(
     first: bool = False,
     dry_run: bool = False,
 ) -> State[Any]:
-    """Make the challenger the champion if the gate lets it.
+    """Make the challenger the champion if the gate accepts it.
 
     Args:
-        repository: what is cloned.
-        revision: whose test split and limits hold; it must have been run.
-        version: of the model; none: the challenger.
-        model: the registered model; none: that of params.yaml.
-        first: there is no champion yet, and minimum scores will do.
-        dry_run: decide and move nothing.
+        repository: Address of the repository to clone.
+        revision: Branch, tag or commit with the test split and the limits; the pipeline must have run at it.
+        version: Number or alias of the version; empty for the challenger.
+        model: Name of the registered model; empty for that of params.yaml.
+        first: Whether there is no champion yet, so that minimum scores decide.
+        dry_run: Whether to decide without moving an alias.
     """
     given = {"version": version, "model": model}
     flags = [*(["--first"] if first else []), *(["--dry-run"] if dry_run else [])]
@@ -52,10 +52,10 @@ def rollback(
     """Make the previous champion the champion again.
 
     Args:
-        repository: what is cloned.
-        revision: whose params name the model.
-        model: the registered model; none: that of params.yaml.
-        reason: that the ledger keeps.
+        repository: Address of the repository to clone.
+        revision: Branch, tag or commit whose params name the model.
+        model: Name of the registered model; empty for that of params.yaml.
+        reason: Reason of the rollback, for the ledger.
     """
     return _run(repository, revision, "rollback", {"model": model, "reason": reason})
 
@@ -94,10 +94,10 @@ def _run(
 
 
 def options(given: Mapping[str, str]) -> list[str]:
-    """Return the options of a command, each in one word with its value, which is then no option itself.
+    """Return the options of a command, each in one word with its value, so that no value is read as an option.
 
     Raises:
-        ParamsError: a value is not what the option takes.
+        ParamsError: an option does not accept its value.
     """
     parsers = {
         "version": _outside.version_or_alias,
@@ -108,10 +108,10 @@ def options(given: Mapping[str, str]) -> list[str]:
 
 
 def _restore_test_data(clone: Clone) -> None:
-    """Restore what is scored on.
+    """Restore the test split and the scores of the commit.
 
     Raises:
-        DataError: the commit has not been run.
+        DataError: the pipeline has not run at the commit.
     """
     missing = [
         line["name"] for line in advance(clone, TEST_DATA, []) if line["state"] != "restored"

@@ -1,7 +1,7 @@
 """The process that a worker starts for a run: always the same command, whatever the server says.
 
-A run, its deployment and its pool may each name a command, a folder, variables and steps to take before, and all three
-can be changed on the server. A worker starts this project's flows alone, with its own environment.
+A run, its deployment and its pool may each name a command, a folder, variables and steps to run first, and anyone with
+access to the server can change all three. A worker starts only this project's flows, with its own environment.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,10 @@ class FixedJob(ProcessJobConfiguration):
         *rest: Any,
         **named: Any,
     ) -> None:
-        """Refuse what the server adds, then prepare the job as Prefect does.
+        """Refuse additions of the server, then prepare the job as Prefect does.
 
         Raises:
-            ParamsError: the run, its deployment or its pool asks for more than one of this project's flows.
+            ParamsError: the run, its deployment or its pool asks for anything but one of this project's flows.
         """
         given = {
             "command": self.command not in (None, ENGINE) and self.command,

@@ -1,4 +1,4 @@
-"""What a pool promises of its machines, and whether this one keeps it."""
+"""Resources that a pool promises of its machines, and whether this machine has them."""
 
 import math
 import os
@@ -18,7 +18,7 @@ KEYS = {
 
 
 def gpu_memory_gib() -> list[float]:
-    """Return the memory of each GPU that the driver shows, by its index; none where there is no driver."""
+    """Return the memory of each GPU that the driver lists, by its index, in GiB; empty where there is no driver."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
@@ -30,12 +30,12 @@ def gpu_memory_gib() -> list[float]:
 
 
 def lacks(needs: Mapping[str, Any], gpus: "list[float]", disk: str) -> list[str]:
-    """Return a line for each promise that a machine does not keep.
+    """Return a line for each promised resource that this machine lacks.
 
     Args:
-        needs: what the pool promises, by the names of `KEYS`.
-        gpus: the memory of each GPU that the worker is to use, in GiB.
-        disk: a folder on the disk that is meant.
+        needs: Resources that the pool promises, by the names of `KEYS`.
+        gpus: Memory of each GPU of the worker, in GiB.
+        disk: Folder on the disk whose free space counts.
     """
     found = {
         "gpus": float(len(gpus)),
@@ -56,7 +56,7 @@ def parse_needs(text: str) -> tuple[str, dict[str, float]]:
     """Read `gpu:gpus=1,gpu_memory_gib=16`.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the text does not have that form.
     """
     pool, _, rest = text.partition(":")
     values = {}
@@ -82,7 +82,7 @@ def _amount(text: str, key: str, value: str) -> float:
 
 
 def core_count() -> int:
-    """Return the processor cores that this process may use; where the system does not tell, all."""
+    """Return the number of processor cores that this process may use; all where the system does not say."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

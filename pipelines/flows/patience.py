@@ -1,7 +1,7 @@
-"""A worker that outlasts a server that is away.
+"""Keep a worker alive while the server is unreachable.
 
-Prefect's loops give up after a few questions without an answer: within a minute the worker would end, and what it runs
-with it; already after half of one, a run could not be cancelled any more.
+Prefect's loops give up after a few requests without an answer: within a minute the worker would end, and its run with
+it; after half a minute a run could no longer be cancelled.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ SLOWEST_S = 10.0
 
 
 def be_patient() -> None:
-    """Put `ask_for_ever` where the workers of this process and the observers of their runs look for Prefect's loop."""
+    """Replace Prefect's loop by `ask_for_ever` for the workers of this process and the observers of their runs."""
     for module in (base, observers):
         module.critical_service_loop = ask_for_ever  # type: ignore[attr-defined]
 
@@ -24,7 +24,7 @@ def be_patient() -> None:
 async def ask_for_ever(
     workload: Callable[[], Awaitable[Any]], interval: float, run_once: bool = False, **_: Any
 ) -> None:
-    """Ask the server in intervals, however long it is away."""
+    """Ask the server at intervals, however long it is unreachable."""
     pause = interval
     while True:
         try:

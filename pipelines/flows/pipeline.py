@@ -47,13 +47,13 @@ def pipeline(
     """Run the stages of dvc.yaml on the workers of their pools.
 
     Args:
-        repository: what the workers clone.
-        revision: a branch, tag or commit of it.
-        targets: stages to run, with all that they read; none: all.
-        overrides: params by dotted keys, such as train.steps.
-        branch: the branch of the origin that gets dvc.lock, a new one or one of earlier runs; none: dvc.lock is only an
+        repository: Address of the repository that the workers clone.
+        revision: Branch, tag or commit of the repository.
+        targets: Names of the stages to run, with all that they read; by default all.
+        overrides: Params to change, by dotted keys such as train.steps.
+        branch: Branch of the origin that gets dvc.lock, a new one or one of earlier runs; empty: dvc.lock is only an
             artifact of this run.
-        retries: how often a stage is started again that its machine failed.
+        retries: Number of times that a stage is started again after its machine failed.
     """
     tell_in_one_line()
     try:
@@ -73,10 +73,10 @@ def pipeline(
 
 
 def _check(targets: Sequence[str], overrides: Mapping[str, Any]) -> None:
-    """Check what the run was asked.
+    """Check the parameters of the run.
 
     Raises:
-        ParamsError: a target is no name of a stage, or a parameter holds a secret, which Prefect would hand on.
+        ParamsError: a target is not the name of a stage, or an override holds a secret, which Prefect would show.
     """
     for target in targets:
         _outside.stage_name(target, "targets")
@@ -119,11 +119,11 @@ class Runner:
     """Starts stages: small ones here, the others as runs of the deployment of their pool.
 
     Args:
-        clone: where this run of the pipeline lies.
-        repository: what the workers clone.
-        commit: of the whole run, before overrides.
-        overrides: of params.
-        flow_runs: the last run of each stage that ran on a worker.
+        clone: Clone of this run of the pipeline.
+        repository: Address of the repository that the workers clone.
+        commit: Commit of the whole run, before overrides.
+        overrides: Params to change, by dotted keys.
+        flow_runs: Id of the last flow run of each stage that ran on a worker, by the name of the stage.
     """
 
     clone: Clone
@@ -136,7 +136,7 @@ class Runner:
         """Start a stage.
 
         Raises:
-            ParamsError: no deployment is made for its pool.
+            ParamsError: the pool of the stage has no deployment.
         """
         if node["small"]:
             return self._run_here(node["name"])
@@ -158,7 +158,7 @@ class Runner:
         return StageRun(run.id)
 
     def _still_avoided(self, pool: str, avoid: Sequence[str]) -> list[str]:
-        """Return the workers that a stage shall not run on: none, where no other one answers."""
+        """Return the workers that the stage should avoid; none where no other worker is online."""
         with get_client(sync_client=True) as client:
             return sorted(avoid) if others_online(client, pool, avoid) else []
 
@@ -176,7 +176,7 @@ class Runner:
         return Finished(Ended(how, f"exit code {code}: {' | '.join(lines[-4:])}", code))
 
     def _lock_of(self, names: Sequence[str]) -> str:
-        """Return what dvc.lock says of the outputs of some stages, as JSON, which is YAML."""
+        """Return the entries of some stages in dvc.lock, with commands and outputs, as JSON."""
         path = self.clone.folder / LOCK_FILE
         if not path.exists():
             return ""
@@ -200,14 +200,14 @@ class Finished:
         return self.ended
 
     def cancel(self) -> None:
-        """Do nothing: it is over."""
+        """Do nothing: the stage has ended."""
 
 
 class StageRun:
     """A flow run of a stage.
 
     Args:
-        id: its id.
+        id: Id of the flow run.
     """
 
     def __init__(self, id: UUID) -> None:
@@ -216,7 +216,7 @@ class StageRun:
         self._away_since: float | None = None
 
     def poll(self) -> Ended | None:
-        """Ask the server how it is, no more often than once a second; one that is away is waited for."""
+        """Ask the server at most once a second; wait for a server that does not answer."""
         now = time.monotonic()
         if now - self._asked < POLL_INTERVAL_S:
             return None
@@ -248,7 +248,7 @@ class StageRun:
 
 
 def _once_there(ask: Callable[[], Found]) -> Found:
-    """Ask the server, waiting for it where nothing could be sent."""
+    """Ask the server, and ask again while no connection can be made."""
     ends = time.monotonic() + SERVER_AWAY_S
     while True:
         try:
@@ -279,7 +279,7 @@ def ended_of(run: FlowRun) -> Ended | None:
 
 
 def others_online(client: SyncPrefectClient, pool: str, avoid: Sequence[str]) -> bool:
-    """Tell whether a pool has a worker that answers beside those named."""
+    """Tell whether a pool has an online worker that is not among those named."""
     if not avoid:
         return False
     workers = client.read_workers_for_work_pool(pool)

@@ -27,11 +27,11 @@ from pipelines.flows.summary import LOCK_KEY
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Tell in one line that the server refuses to answer, or is away.
+    """Turn an error of the server, or its silence, into an error of one line.
 
     Raises:
-        ParamsError: it wants another password.
-        ServerError: it does not answer, or with an error of its own.
+        ParamsError: the server asks for another password.
+        ServerError: the server does not answer, or answers with an error.
     """
     place = f"{PREFECT_API}={hide_secrets(os.environ.get(PREFECT_API, ''))}"
     try:
@@ -52,18 +52,18 @@ def asking() -> Iterator[None]:
 
 
 def check_password() -> None:
-    """Ask the server something that it tells no stranger.
+    """Check that the server accepts the password, by a request that needs it.
 
     Raises:
-        ParamsError: it wants another password.
-        ServerError: it does not answer.
+        ParamsError: the server asks for another password.
+        ServerError: the server does not answer.
     """
     with asking(), get_client(sync_client=True) as client:
         client.api_version()
 
 
 def read_needs() -> dict[str, dict[str, Any]]:
-    """Return what each pool of this repository promises of its machines."""
+    """Return the resources that each pool of this repository promises."""
     with get_client(sync_client=True) as client:
         names = [pool.name for pool in client.read_work_pools()]
     found: dict[str, Any] = {name: Variable.get(needs_variable(name)) for name in names}
@@ -71,10 +71,10 @@ def read_needs() -> dict[str, dict[str, Any]]:
 
 
 def _checked(pool: str, needs: dict[str, Any]) -> dict[str, float]:
-    """Return what a pool promises, which anyone may have changed on the server.
+    """Return the resources that a pool promises, checked: anyone may have changed them on the server.
 
     Raises:
-        DataError: the pool has another name than `deploy` gives, or a promise is no number.
+        DataError: the name of the pool is not valid, or a promise is not a known number.
     """
     pool_name(pool, "pool", DataError)
     try:
@@ -93,7 +93,7 @@ def read_lock(run: str) -> str:
     """Return the dvc.lock that a run of the pipeline made.
 
     Raises:
-        DataError: the run left none.
+        DataError: the run left no `dvc.lock`.
     """
     try:
         wanted = ArtifactFilter(

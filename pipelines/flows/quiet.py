@@ -1,4 +1,4 @@
-"""A Prefect server that is away is told in one line in place of a traceback for each loop that asks it."""
+"""Log an unreachable Prefect server in one line instead of one traceback per loop that asks it."""
 
 import asyncio
 import logging
@@ -8,19 +8,19 @@ import httpx
 from prefect.exceptions import FailedRun
 from websockets.exceptions import WebSocketException
 
-AGAIN_S = 60.0  # so often at most
+AGAIN_S = 60.0  # between two such lines
 AWAY = (httpx.TransportError, ConnectionError, TimeoutError, WebSocketException, OSError)
 
 
 class OneLine(logging.Filter):
-    """Shortens what the loggers of Prefect and asyncio say of a connection that is lost."""
+    """Filter that shortens what Prefect and asyncio log about a lost connection."""
 
     def __init__(self) -> None:
         super().__init__()
         self._told = -AGAIN_S
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is shown, after its traceback was taken off where a server is away."""
+        """Tell whether a record is shown; remove its traceback where a server is unreachable."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, asyncio.CancelledError) and record.name == "asyncio":
             return False  # a loop that was still asking when its run ended
@@ -43,7 +43,7 @@ class OneLine(logging.Filter):
 
 
 def tell_in_one_line() -> None:
-    """Put the filter in force in this process, for all handlers of now."""
+    """Add the filter to all present log handlers of this process."""
     only = OneLine()
     known = [logging.getLogger(name) for name in ("", *logging.root.manager.loggerDict)]
     for handler in {handler for logger in known for handler in logger.handlers}:

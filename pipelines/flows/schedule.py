@@ -1,6 +1,6 @@
 """Which stage runs when: as soon as what it reads is there, and again where the machine failed it.
 
-Knows neither Prefect nor DVC; `pipeline` gives it both.
+This module uses neither Prefect nor DVC; `pipeline` connects it to both.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ocrnet.errors import OcrnetError
 
 POLL_S = 0.5
-# So often a worker that lost a stage hands it back to others; busy for hours, none of them may take it.
+# A worker that lost a stage hands it back to others this often: they may be busy for hours.
 HAND_BACKS = 3
 # Wrong params, wrong data: the same on every machine. 1 is a bug, or a training that cannot go on.
 FINAL_CODES = frozenset({1, 2, 3, 4})
@@ -34,10 +34,10 @@ class Ended:
     """The end of one run of a stage.
 
     Args:
-        how: see `End`.
-        words: what a person is told.
-        code: the exit code of the stage, where it has one.
-        worker: where it ran, where that is known.
+        how: Kind of the end.
+        words: Message for people.
+        code: Exit code of the stage, where it has one.
+        worker: Name of the worker that ran the stage, where it is known.
     """
 
     how: End
@@ -70,11 +70,11 @@ class Told:
 
     Args:
         state: `restored`, `ran`, or how it ended.
-        tries: the runs it took.
-        workers: where they ran, each once.
-        seconds: from its first start to its end.
-        started: when that was.
-        handed_back: how often in a row, since it was lost.
+        tries: Number of runs that were started.
+        workers: Names of the workers that ran it, without repeats.
+        seconds: Seconds from the first start to the end.
+        started: Time of the first start, by the monotonic clock.
+        handed_back: Number of times in a row that a worker handed it back since it was lost.
     """
 
     state: str
@@ -90,9 +90,9 @@ class Schedule:
     """A run of the pipeline.
 
     Args:
-        advance: restores what can be and returns the state of each stage that is not among those given.
-        start: starts a stage where its pool says, on another worker than those named where it can.
-        retries: how often a stage is started again that its machine failed.
+        advance: Function that restores what it can and returns the state of each stage except those given.
+        start: Function that starts a stage in its pool, if possible not on one of the workers named.
+        retries: Number of times that a stage is started again after its machine failed.
     """
 
     advance: Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
@@ -109,7 +109,7 @@ class Schedule:
         """Run all stages and return what happened to each.
 
         Raises:
-            StageError: a stage failed; those that ran beside it were let end, none was started, or again, after it.
+            StageError: a stage failed; stages that were running have finished, and no others were started.
         """
         try:
             self._start_ready()
@@ -126,7 +126,7 @@ class Schedule:
         return self.told
 
     def _start_ready(self) -> None:
-        """Start what is ready; a stage that ends meanwhile may make others ready."""
+        """Start every stage that is ready; a stage that ends meanwhile may make others ready."""
         again = True
         while again and not self._failed():
             again = False
@@ -142,12 +142,12 @@ class Schedule:
                     self._start(node)
                     again = self._collect()
                 if again or self._failed():
-                    break  # what was said of the stages that follow is of before
+                    break  # the states of the stages that follow are out of date
 
     def _unblocked(self) -> bool:
-        """Tell whether a stage that waited waits no more, or nothing runs that could be waited for.
+        """Tell whether a waiting stage has all its inputs, or nothing is running any more.
 
-        To look means a start of DVC, which is not due after each of many cells.
+        The next look at the graph starts DVC, which is too slow after each of many cells.
         """
         made = {*self._done, *(name for name, told in self.told.items() if told.state == "ran")}
         return not self._running or any(made.issuperset(up) for up in self._waiting.values())
@@ -177,7 +177,7 @@ class Schedule:
         self._running[name] = (node, self.start(node, avoid))
 
     def _collect(self) -> bool:
-        """Look at what runs and return whether a stage is done."""
+        """Check the running stages and return whether one is done."""
         progress = False
         for name, (node, run) in list(self._running.items()):
             ended = run.poll()

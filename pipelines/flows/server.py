@@ -1,6 +1,6 @@
 """The Prefect server of one machine, closed to web pages: `python -m pipelines.flows.server PORT`.
 
-Prefect alone answers every origin and looks at no Host header: a page that is open in a browser could reach it. The
+Prefect by itself answers every origin and ignores the Host header: a page open in a browser could reach it. The
 password, which `pipelines.servers` sets, keeps out other users of the machine.
 """
 
@@ -20,8 +20,8 @@ class RefuseForeignOrigins:
     """Middleware that refuses what a page of another origin sends, requests and websockets.
 
     Args:
-        app: what it protects.
-        origins: the allowed ones; programs that send none are let through.
+        app: Application that the middleware protects.
+        origins: Allowed origins; a request without an origin passes.
     """
 
     def __init__(self, app: ASGIApp, *, origins: "frozenset[str]") -> None:
@@ -40,7 +40,7 @@ class RefuseForeignOrigins:
 
 
 def main() -> int:
-    """Run the server until it is told to stop and return the exit code."""
+    """Run the server until a signal stops it and return the exit code."""
     port = int(sys.argv[1])
     app = create_app(final=True)
     app.add_middleware(RefuseForeignOrigins, origins=frozenset(allowed_origins(port)))

@@ -1,7 +1,7 @@
-"""One slot of a worker: it takes one run at a time, and told to stop it takes no more and waits for that one.
+"""One slot of a worker: on a stop signal it takes no more runs and waits for those that it has.
 
 `python -m pipelines.flows.slot POOL NAME`, started by `pipelines.work`. The first SIGTERM drains, the second ends the
-run too. Prefect's own worker would kill the run on the first and leave it as running.
+runs too. Prefect's own worker would kill the run on the first and leave its state as running.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ DRAIN_POLL_S = 0.5
 
 
 async def serve(pool: str, name: str, limit: int) -> None:
-    """Run a worker until it is told to stop and what it runs has ended."""
+    """Run a worker until a signal stops it and its runs have ended."""
     worker = ProcessWorker(
         work_pool_name=pool, name=name, limit=limit, create_pool_if_not_found=False
     )
@@ -58,14 +58,14 @@ async def serve(pool: str, name: str, limit: int) -> None:
 
 
 def _stop(stopping: asyncio.Event, ended: asyncio.Event, terminal: Terminal) -> None:
-    terminal.leave_if_closed()  # else what is printed while it drains would end it
+    terminal.leave_if_closed()  # else a line printed while it drains would end it
     if stopping.is_set():
         ended.set()
     stopping.set()
 
 
 async def _end(worker: ProcessWorker, ended: asyncio.Event, serving: "asyncio.Task[None]") -> None:
-    """End what runs and tell the server, which would learn it from the silence of the run alone."""
+    """End the runs and tell the server, which else would notice only after the heartbeats stop."""
     await ended.wait()
     print(f"{worker.name}: told twice, so what runs ends", flush=True)
     runs = list(worker.limiter.statistics().borrowers)

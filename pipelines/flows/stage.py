@@ -1,4 +1,4 @@
-"""The flow of one stage: it takes a clone of its own, runs the stage there and hands the outputs over."""
+"""The flow of one stage: it takes its own clone, runs the stage there and transfers the outputs."""
 
 import json
 import os
@@ -37,12 +37,12 @@ def stage(
     """Run one stage of dvc.yaml.
 
     Args:
-        stage: as DVC addresses it: train@0.
-        repository: what the worker clones.
-        commit: of the whole run of the pipeline.
-        overrides: params by dotted keys.
-        lock: the entries of dvc.lock that say what the stage reads.
-        avoid: workers that hand the stage back, since it was lost on them before.
+        stage: Name of the stage in DVC, such as train@0.
+        repository: Address of the repository that the worker clones.
+        commit: Commit of the whole run of the pipeline.
+        overrides: Params to change, by dotted keys.
+        lock: Entries of dvc.lock for the stages whose outputs this stage reads.
+        avoid: Names of workers that must hand the stage back, since they lost it before.
     """
     tell_in_one_line()
     logger = get_run_logger()
@@ -72,15 +72,15 @@ def stage(
 
 
 def refuse(error: OcrnetError) -> State[Any]:
-    """Return the state of a run that ended with an error of the user's."""
+    """Return the failed state of a run that an error of the project ended."""
     return Failed(name=f"{EXIT}{error.exit_code}", message=hide_secrets(str(error)))
 
 
 def put_lock(clone: Clone, stage: str, lock: str) -> None:
-    """Write the entries of dvc.lock that a run was given, once they are those of the commit's dvc.yaml.
+    """Write the given entries of dvc.lock after a check against the commit's dvc.yaml.
 
     Raises:
-        ParamsError: they are not, or dvc.yaml has no such stage.
+        ParamsError: an entry contradicts dvc.yaml, or dvc.yaml does not have the stage.
     """
     templates = Templates.read(clone.folder / GRAPH_FILE)
     templates.check_stage(stage)
@@ -90,10 +90,10 @@ def put_lock(clone: Clone, stage: str, lock: str) -> None:
 
 
 class Progress:
-    """The bar on the page of a run: made with the first step that a line names, moved every few seconds.
+    """Progress bar on the page of a run: made at the first logged step, moved every few seconds.
 
     Args:
-        stage: what it is called.
+        stage: Name of the stage.
     """
 
     def __init__(self, stage: str) -> None:
@@ -102,7 +102,7 @@ class Progress:
         self._moved = 0.0
 
     def __call__(self, step: int, steps: int) -> None:
-        """Move the bar; a server that does not answer stops nothing."""
+        """Move the bar; an error of the server is ignored."""
         share = 100.0 * min(step / max(steps, 1), 1.0)
         now = time.monotonic()
         if share < 100.0 and now - self._moved < PROGRESS_INTERVAL_S:

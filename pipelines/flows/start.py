@@ -13,13 +13,13 @@ def start_run(
     """Start a run of a deployment.
 
     Args:
-        deployment: `flow/name`.
-        parameters: of the flow.
-        name: of the run; one is made up where none is given.
-        child: whether it belongs to the run that starts it, and is cancelled with it.
+        deployment: Names of flow and deployment: `flow/name`.
+        parameters: Parameters of the flow.
+        name: Name of the run; by default Prefect makes one up.
+        child: Whether the run belongs to the run that starts it and is cancelled with it.
 
     Raises:
-        ObjectNotFound: there is no such deployment.
+        ObjectNotFound: the server does not have the deployment.
     """
     found = run_deployment(
         deployment, parameters=dict(parameters), timeout=0, flow_run_name=name, as_subflow=child

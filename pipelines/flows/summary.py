@@ -25,14 +25,14 @@ PUBLISHED = Path(".state/published.json")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the page says beside the stages.
+    """Facts on the page besides the stages.
 
     Args:
-        commit: that was asked for.
-        made: that was run, with the overrides on top.
-        branch: that got it; may be empty.
-        flow_runs: the run of each stage that ran on a worker.
-        failure: why the run failed; empty where it did not.
+        commit: Commit that the run was started for.
+        made: Commit that was run: the same, or one with the overrides on top.
+        branch: Branch that got `dvc.lock`; may be empty.
+        flow_runs: Id of the flow run of each stage that ran on a worker, by the name of the stage.
+        failure: Reason why the run failed; empty where it did not.
     """
 
     commit: str
@@ -43,7 +43,7 @@ class Facts:
 
 
 def publish(root: Path, told: Mapping[str, Told], facts: Facts) -> None:
-    """Make the artifacts of a run; a server that does not take them stops nothing."""
+    """Make the artifacts of a run; an error of the server is logged and stops nothing."""
     try:
         lock = root / LOCK_FILE
         if lock.exists():

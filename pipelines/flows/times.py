@@ -13,14 +13,14 @@ from ocrnet.errors import ParamsError
 
 
 def nightly_schedule(cron: str, timezone: str = "") -> Schedule:
-    """Return the times at which the pipeline runs by itself.
+    """Return the schedule on which the pipeline runs by itself.
 
     Args:
-        cron: times as cron has them; empty: it does not run by itself.
-        timezone: name of the time zone that they are of; UTC by default.
+        cron: Times in the syntax of cron; empty where the pipeline does not run by itself.
+        timezone: Name of the time zone of these times; UTC by default.
 
     Raises:
-        ParamsError: the times or the zone are none, or no such time ever comes.
+        ParamsError: the times or the zone are not valid, or no such time ever comes.
     """
     zone = timezone or "UTC"
     if zone not in available_timezones():
@@ -42,13 +42,13 @@ def nightly_schedule(cron: str, timezone: str = "") -> Schedule:
 
 
 def watch_schedule(seconds: int) -> Schedule:
-    """Return when to look for new raw data.
+    """Return the schedule of the checks for new raw data.
 
     Args:
-        seconds: time from one look to the next; 0: never.
+        seconds: Time between two checks; 0 for no checks.
 
     Raises:
-        ParamsError: it is negative.
+        ParamsError: `seconds` is negative.
     """
     if seconds < 0:
         raise ParamsError(f"--watch {seconds}: write seconds from 1, or leave it out.")
@@ -56,10 +56,10 @@ def watch_schedule(seconds: int) -> Schedule:
 
 
 def next_run(cron: str, timezone: str) -> datetime:
-    """Return the next time that a schedule means.
+    """Return the next time of a schedule.
 
     Raises:
-        ValueError: it means none.
+        ValueError: no such time ever comes.
     """
     dates = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(1))
     if not dates:

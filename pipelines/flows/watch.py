@@ -23,8 +23,8 @@ def watch(repository: str, revision: str = "main") -> State[Any]:
     """Start the pipeline when the raw data of a branch changed since the last look.
 
     Args:
-        repository: where to look.
-        revision: the branch.
+        repository: Address of the repository to check.
+        revision: Name of the branch.
     """
     logger = get_run_logger()
     try:
@@ -37,7 +37,7 @@ def watch(repository: str, revision: str = "main") -> State[Any]:
     known = Variable.get(name, default="")
     if found == known:
         return Completed(message=f"{RAW} is as it was")
-    # Noted before the run is made: a run that fails is a person's to start again, not the next look's.
+    # Stored before the run is started: a person restarts a run that fails, not the next check.
     Variable.set(name, found, overwrite=True)
     if not known:
         return Completed(message=f"{RAW} is noted; a change of it will start the pipeline")
@@ -48,6 +48,6 @@ def watch(repository: str, revision: str = "main") -> State[Any]:
 
 
 def raw_digest(clone: Clone, commit: str) -> str:
-    """Return a hash of what a commit says of raw data: its files in git, and those by which DVC tracks more."""
+    """Return a hash of the raw data of a commit: its files in git, including the `.dvc` files."""
     listed = git(clone.folder, "ls-tree", "-r", commit, "--", RAW)
     return hashlib.sha256(listed.encode()).hexdigest()
