@@ -28,7 +28,7 @@ def tag_name(model: str, version: str) -> str:
 
 
 def has_commit(root: Path, commit: str) -> bool:
-    """Tell whether a repository has a commit; what is no commit's name is no commit."""
+    """Tell whether a repository has a commit; False for a text that is not the name of one."""
     if not _COMMIT.fullmatch(commit):
         return False
     done = run_git(root, "cat-file", "-e", f"{commit}^{{commit}}")

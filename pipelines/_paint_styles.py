@@ -14,11 +14,11 @@ Pick = tuple[int, int, int]
 
 
 class StyledPainter:
-    """Paints with styles of some components picked by seeds of their own.
+    """Painter that takes the styles of some components from seeds of their own.
 
     Args:
         painter: Painter that repaints the image.
-        picks: row and column of a pixel of the edited label map, and the seed of its component's style.
+        picks: Row and column of a pixel of the edited label map, and the seed of its component's style.
         taken: Mask of the pixels that the repainted image takes from the painter.
     """
 
@@ -35,14 +35,14 @@ class StyledPainter:
         """Return an image of a label map.
 
         Raises:
-            ParamsError: a pick is outside or without effect, or contradicts another one.
+            ParamsError: a pick is outside the image, has no effect, or contradicts another one.
             DataError: the painter has one style per image.
         """
         seeds = self._seeds(label_map, before) if self._picks and before is not None else {}
         return self._painter.paint(label_map, seed=seed, seeds=seeds, before=before)
 
     def _seeds(self, label_map: LabelMap, before: LabelMap) -> dict[Component, int]:
-        """Return the picked seeds by what the components were before the edit, as the painter names them."""
+        """Return the picked seeds by component, named as before the edit, as the painter expects."""
         classes = self._painter.class_table.num_classes
         numbers, components = find_components(label_map, num_classes=classes)
         known = find_components(before, num_classes=classes)

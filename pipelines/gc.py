@@ -47,7 +47,7 @@ def keep_versions(target: Target, own: str) -> list[str]:
     """Make the tags of all registered versions that this repository made, and return their names.
 
     Args:
-        target: the store of the registry.
+        target: Store of the registry.
         own: Name of this checkout's model, of which every version must be kept.
 
     Raises:
@@ -73,10 +73,10 @@ def keep_versions(target: Target, own: str) -> list[str]:
 
 
 def check_registry(target: Target, tags: Collection[str], kept: Collection[str]) -> None:
-    """Refuse a registry that does not hold the models that were kept before: it is probably another one.
+    """Refuse a registry that lacks models with tags in this repository: it is probably another registry.
 
     Args:
-        target: the store of the registry.
+        target: Store of the registry.
         tags: Tags of the versions in the registry.
         kept: Tags of versions in the repository.
 

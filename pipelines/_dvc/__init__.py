@@ -1,4 +1,4 @@
-"""DVC from inside, in processes of their own: the only package that imports dvc.
+"""Code that uses DVC as a library, in separate processes: the only package that imports dvc.
 
 `pipelines.flows` starts `python -m pipelines._dvc.advance` and `python -m pipelines._dvc.lease` in a clone and reads
 what they print.

@@ -1,7 +1,7 @@
-"""Restore every stage that the run cache knows and say what is to be run: `python -m pipelines._dvc.advance`.
+"""Restore every stage in the run cache and list the stages to run: `python -m pipelines._dvc.advance`.
 
-Reads a JSON object from standard input (`targets`, and the stages `done` in this run) and prints one per line: a stage
-that was `restored`, one that is `ready` to run, one that `waits`. No stage's command is run.
+It reads a JSON object from standard input (`targets`, and the stages `done` in this run) and prints one object per
+stage, with its state: `restored`, `ready` to run, or `waits`. It runs no stage's command.
 """
 
 import json
@@ -24,10 +24,10 @@ from pipelines._dvc.run_cache import has_remote
 
 
 def advance(repo: Repo, targets: Sequence[str], done: Sequence[str]) -> Iterator[dict[str, object]]:
-    """Yield the state of each stage, restoring what can be.
+    """Restore the stages that it can, and yield the state of each stage.
 
     Raises:
-        DataError: what a stage reads is not there and nothing makes it.
+        DataError: an input of a stage is missing and no stage makes it.
     """
     finished = set(done)
     for node in read_graph(repo, targets):
@@ -67,7 +67,7 @@ def _restore(repo: Repo, node: Node) -> bool:
 def main() -> int:
     """Run the command and return its exit code."""
     asked = json.load(sys.stdin)
-    # What DVC prints goes where its log goes.
+    # DVC's prints go to standard error, like its log.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     code, message = 0, ""

@@ -1,4 +1,4 @@
-"""Checkpoints of a stage in a store that all workers share, so that another one goes on where this one died.
+"""Checkpoints of a stage in a store that all workers share, so that another worker continues after a failure.
 
 `checkpoints.store` of `params.yaml`, or the variable OCRNET_CHECKPOINTS of a worker, names it: a folder or an fsspec
 URL. Empty: checkpoints stay on the machine.
@@ -26,8 +26,8 @@ class Mirror:
     """The checkpoints of one stage, here and in the store.
 
     Args:
-        here: the stage's folder of checkpoints.
-        store: its folder in the store, as fsspec takes it.
+        here: Folder of the stage's checkpoints.
+        store: Address of the stage's folder in the store, for fsspec.
     """
 
     def __init__(self, here: Path, store: str) -> None:
@@ -36,7 +36,7 @@ class Mirror:
         self._sent: dict[Path, float] = {}
 
     def fetch(self) -> int:
-        """Copy what the store has and this machine has not, and return the number of files."""
+        """Copy files that this machine lacks from the store, and return their number."""
         if not self.fs.exists(self.place):
             return 0
         copied = 0
@@ -53,7 +53,7 @@ class Mirror:
         return copied
 
     def send(self) -> None:
-        """Copy what was written here since; a file in the store is whole or not there."""
+        """Copy new and changed files to the store, each whole or not at all."""
         for path in sorted(self.here.rglob("*")):
             if path.name.endswith(UNFINISHED) or not path.is_file():
                 continue
@@ -67,14 +67,14 @@ class Mirror:
             self._sent[path] = written
 
     def clear(self) -> None:
-        """Delete the stage's checkpoints in the store: it is complete."""
+        """Delete the stage's checkpoints in the store, once the stage is complete."""
         if self.fs.exists(self.place):
             self.fs.rm(self.place, recursive=True)
 
 
 @contextmanager
 def mirror_checkpoints(root: Path, stage: str) -> Iterator[None]:
-    """Bring a stage's checkpoints, send new ones while it runs, and delete them in the store when it ended well."""
+    """Fetch a stage's checkpoints, send new ones while it runs, and delete those in the store after success."""
     store = os.environ.get(VARIABLE) or _store_of(root / "params.yaml")
     if not store:
         yield
@@ -101,7 +101,7 @@ def _send_until(mirror: Mirror, stage: str, ended: threading.Event) -> None:
 
 
 def _quietly(action: Any, stage: str, what: str) -> Any:
-    """Run an action on the store; one that fails is told and stops nothing, since the stage can do without."""
+    """Run an action on the store; print an error and continue, since the stage does not need the store."""
     try:
         return action()
     except Exception as error:  # a store may raise anything

@@ -26,13 +26,13 @@ class Node:
     """A stage, or raw data that a `.dvc` file tracks.
 
     Args:
-        name: as DVC addresses it: `train@0`.
-        upstream: the names of those whose outputs it reads.
-        pool: where it runs.
-        small: whether whoever runs the pipeline runs it, too.
-        always: whether it runs every time and leaves nothing.
-        command: what it runs; empty for raw data.
-        desc: what it does, in a sentence.
+        name: Name of the stage in DVC, such as `train@0`.
+        upstream: Names of the nodes whose outputs it reads.
+        pool: Name of the pool that runs it.
+        small: Whether the run of the pipeline executes it itself.
+        always: Whether it runs every time and has no output.
+        command: Command of the stage; empty for raw data.
+        desc: Description of the stage, in a sentence.
     """
 
     name: str
@@ -45,10 +45,11 @@ class Node:
 
 
 def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
-    """Return the targets and all that they read, each after what it reads; without targets, all.
+    """Return the targets and all nodes that they depend on, in topological order; without targets, all nodes.
 
     Raises:
-        ParamsError: a target is not in `dvc.yaml`, that file is wrong, or a param puts more than a word into a command.
+        ParamsError: a target is not in `dvc.yaml`, that file is wrong, or a param puts more than a plain word into a
+            command.
     """
     try:
         graph = repo.index.graph
@@ -65,10 +66,10 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
 
 
 def check_stage(repo: Repo, stage: Any) -> None:
-    """Hold a stage, with the params in it, against what `dvc.yaml` says with none: before any shell sees its command.
+    """Compare a stage, with the params filled in, with its template in `dvc.yaml`, before a shell gets its command.
 
     Raises:
-        ParamsError: its command, its name or where it writes is not what `dvc.yaml` says.
+        ParamsError: its name or command contradicts `dvc.yaml`, or it writes outside the repository.
     """
     if not stage.cmd:
         return  # raw data, which a `.dvc` file tracks

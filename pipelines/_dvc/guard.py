@@ -1,6 +1,6 @@
 """The shell by which DVC starts the command of a stage: it refuses every stage but the leased one.
 
-DVC runs commands as `$SHELL -c COMMAND` and names the stage in `DVC_STAGE`. Written out as a script of its own, since
+DVC runs commands as `$SHELL -c COMMAND` and names the stage in `DVC_STAGE`. The guard is a script of its own, since
 `SHELL` is one program without arguments.
 """
 
@@ -12,7 +12,7 @@ LEASE_VARIABLE = "OCRNET_LEASED_STAGE"
 REFUSED = 86  # the exit code of a stage that was not leased
 NOBODY = "-"  # leases no stage
 
-# The kernel ends the command with the process that leased it: an orphan would keep the GPU.
+# The kernel ends the command with its parent process: an orphan would keep the GPU.
 _SCRIPT = """#!{python} -SE
 import ctypes, os, signal, sys
 stage, leased = os.environ.get("DVC_STAGE", ""), os.environ.get("{lease}", "")
@@ -30,7 +30,7 @@ os.execv("/bin/sh", ["/bin/sh", *sys.argv[1:]])
 
 
 def lease_to(stage: str, folder: Path) -> None:
-    """Let the DVC of this process run one stage only; `NOBODY` lets it run none."""
+    """Allow the DVC of this process to run one stage only; `NOBODY` allows none."""
     script = folder / ".dvc" / "tmp" / "guard"
     script.parent.mkdir(parents=True, exist_ok=True)
     text = _SCRIPT.format(

@@ -1,7 +1,7 @@
-"""Run one stage and hand its outputs over: `python -m pipelines._dvc.lease STAGE`.
+"""Run one stage and transfer its outputs: `python -m pipelines._dvc.lease STAGE`.
 
-What the stage reads is brought as `dvc.lock` says, what it wrote goes to the run cache, of the remote too where there
-is one. Ends with the exit code of the stage's command, or 70 where the machine failed it.
+It checks out the inputs of the stage as in `dvc.lock`, and sends the outputs to the run cache, also to that of the
+remote if there is one. It ends with the exit code of the stage's command, or with 70 where the machine failed.
 """
 
 import os
@@ -25,7 +25,7 @@ from pipelines._outside import stage_name
 
 
 def lease(repo: Repo, name: str) -> None:
-    """Run a stage unless the run cache knows it, and send its outputs."""
+    """Run a stage unless it is in the run cache, and send its outputs."""
     (stage,) = repo.stage.collect(stage_name(name, "stage"))
     check_stage(repo, stage)
     graph = repo.index.graph
@@ -42,7 +42,7 @@ def lease(repo: Repo, name: str) -> None:
 
 
 def end_with_parent() -> None:
-    """End all that runs here when told to, and when the process that started this one is gone."""
+    """End the whole process group on SIGTERM, and when the parent process is gone."""
 
     def end(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What lies in a clone that served other runs before: the outputs a stage reads are brought, strays are removed."""
+"""Prepare a clone that served other runs: check out the outputs that a stage reads, and remove stale ones."""
 
 import shutil
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from pipelines._dvc.run_cache import has_remote
 
 
 def bring(repo: Repo, names: Iterable[str]) -> None:
-    """Put the outputs of stages where `dvc.lock` says, from the cache or the remote.
+    """Check out the outputs of stages as in `dvc.lock`, from the cache or the remote.
 
     Raises:
-        DataError: neither has them.
+        DataError: neither of them has the outputs.
     """
     wanted = sorted(names)
     if not wanted:
@@ -33,9 +33,9 @@ def bring(repo: Repo, names: Iterable[str]) -> None:
 
 
 def remove_strays(repo: Repo, stage: Any) -> None:
-    """Remove from the folders that a stage reads what no stage of this graph writes.
+    """Remove stale outputs: files in the folders that a stage reads which no stage of this graph writes.
 
-    A folder of cells, such as `data/train`, is read whole: a cell of another run would be taken for one of this.
+    A stage reads a folder of cells, such as `data/train`, whole: it would use a cell of another run, too.
     """
     root = Path(repo.root_dir)
     outs = [Path(out.fs_path) for out in repo.index.outs if out.protocol == "local"]

@@ -16,7 +16,7 @@ MACHINE = 70  # exit code where DVC, the cache or the remote failed: another mac
 
 @contextmanager
 def open_repo(*, level: int = logging.INFO) -> Iterator[Repo]:
-    """Open the repository of this folder, waiting for DVC's lock where another process holds it."""
+    """Open the repository of this folder, and wait while another process holds DVC's lock."""
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     _leave_own_code()
     logger = logging.getLogger("dvc")
@@ -40,7 +40,7 @@ def exit_code_of(error: BaseException | None) -> int | None:
 
 
 def _leave_own_code() -> None:
-    """Drop the folder of this package from `PYTHONPATH`: the stage imports the code of its own commit."""
+    """Remove the folder of this package from `PYTHONPATH`: the stage must import the code of its own commit."""
     own = str(Path(__file__).parents[2])
     paths = [
         path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != own

@@ -1,4 +1,4 @@
-"""The end of entries of the run cache that no run used for long, here and in the remote."""
+"""Delete entries of the run cache that no run used for long, here and in the remote."""
 
 import uuid
 from collections.abc import Container, Mapping
@@ -16,14 +16,14 @@ SETTLED_S = 1.0  # an empty folder that is younger may be one that DVC is about 
 
 
 def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
-    """Delete the entries of the run cache that no run used for long, here and in the remote, and return how many.
+    """Delete the entries of the run cache that no run used for long, here and in the remote, and return their number.
 
-    What `dvc.lock` names was used by this run and stays. The outputs themselves are `dvc gc`'s to delete. Folders
-    without an entry are deleted too: DVC itself fails at them for good.
+    Entries that `dvc.lock` names were used by this run and stay. `dvc gc` deletes the outputs themselves. Folders
+    without an entry are deleted too: DVC itself always fails at them.
 
     Args:
-        repo: a repository whose `dvc.lock` a run has just written.
-        days: how long an entry is kept after its last use, by the clocks of the stores.
+        repo: Repository whose `dvc.lock` a run has just written.
+        days: Number of days that an entry is kept after its last use, by the clocks of the stores.
     """
     send = has_remote(repo)
     stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
@@ -36,7 +36,7 @@ def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
             stores.append(_Folder(Path(runs)))
         else:
             stores.append(_Store(remote.fs.fs, runs, has_folders=remote.fs.protocol == "ssh"))
-    now = min(store.now() for store in stores)  # where one clock is ahead, another one decides
+    now = min(store.now() for store in stores)  # a clock that is ahead must not decide
     return sum(store.delete(now - days * DAY_S, used) for store in stores)
 
 
@@ -44,14 +44,14 @@ class _Folder:
     """A run cache in a folder.
 
     Args:
-        runs: the folder, which may be missing.
+        runs: Folder of the run cache, which may be missing.
     """
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
 
     def now(self) -> float:
-        """Return the time by the clock of the file system, which is a server's where the folder is shared."""
+        """Return the time by the clock of the file system, which is that of a server if the folder is shared."""
         self._runs.mkdir(parents=True, exist_ok=True)
         probe = self._runs.parent / f"clock.{uuid.uuid4().hex}.partial"
         probe.touch()
@@ -61,7 +61,7 @@ class _Folder:
             probe.unlink()
 
     def delete(self, limit: float, used: Container[str | None]) -> int:
-        """Delete what was last used before `limit`, except of keys in `used`, and return how many entries."""
+        """Delete entries last used before `limit`, except those of keys in `used`, and return their number."""
         count, settled = 0, self.now() - SETTLED_S
         for folder in self._runs.glob("*/*"):
             with suppress(OSError):  # of another user, or deleted by another process meanwhile
@@ -77,7 +77,7 @@ def _delete_old(folder: Path, limit: float) -> int:
     count = 0
     for path in folder.iterdir():
         times = path.stat()
-        # DVC itself, as in `make repro`, reads an entry that it restores, and does not write it anew.
+        # DVC itself, as in `make repro`, only reads an entry that it restores.
         if max(times.st_mtime, times.st_atime) < limit:
             path.unlink(missing_ok=True)
             count += 1
@@ -88,9 +88,9 @@ class _Store:
     """A run cache in a remote.
 
     Args:
-        fs: the file system of fsspec.
-        runs: its folder there, which may be missing.
-        has_folders: whether a folder is there without a file in it: not where a store has objects.
+        fs: File system of fsspec.
+        runs: Folder of the run cache in the store, which may be missing.
+        has_folders: Whether the store has folders without files, unlike a store of objects.
     """
 
     def __init__(self, fs: Any, runs: str, *, has_folders: bool) -> None:
@@ -99,7 +99,7 @@ class _Store:
         self._has_folders = has_folders
 
     def now(self) -> float:
-        """Return the time by the clock of the store; never where it does not say."""
+        """Return the time by the clock of the store; 0 where the store does not give times."""
         probe = f"{self._runs.rpartition('/')[0]}/clock.{uuid.uuid4().hex}.partial"
         self._fs.pipe_file(probe, b"now")
         try:
@@ -110,7 +110,7 @@ class _Store:
         return told if told < float("inf") else 0.0
 
     def delete(self, limit: float, used: Container[str | None]) -> int:
-        """Delete what was last used before `limit`, except of keys in `used`, and return how many entries."""
+        """Delete entries last used before `limit`, except those of keys in `used`, and return their number."""
         if not self._fs.exists(self._runs):
             return 0
         # One listing; DVC's own `find` leaves the times out.

@@ -1,8 +1,8 @@
-"""DVC's run cache, one stage at a time: DVC itself copies every entry there ever was with each pull and push.
+"""DVC's run cache, one stage at a time: DVC itself copies every entry with each pull and push.
 
-An entry is a file `runs/ab/KEY/VALUE`: KEY is of what a stage reads, VALUE of what it wrote. What a run uses is written
-anew, so that the time of an entry is that of its last use. Ages are told by the clock of the store that holds them:
-that of a worker may be wrong. Unfinished files lie outside the folder of their key, where DVC would take them for
+An entry is a file `runs/ab/KEY/VALUE`: KEY is a hash of the stage's inputs, VALUE one of its outputs. A run rewrites
+the entries that it uses, so that the time of an entry is that of its last use. The clock of the store gives the ages:
+that of a worker may be wrong. Unfinished files are outside the folder of their key, where DVC would take them for
 entries.
 """
 
@@ -20,13 +20,13 @@ from dvc.stage.cache import StageCache, _can_hash, _get_cache_hash, _get_stage_h
 from dvc.stage.serialize import to_single_stage_lockfile
 
 HASH = "md5-dos2unix"  # the part of a remote in which DVC keeps the run cache
-FRESH_DAYS = 1.0  # an entry that was used so short ago is not written anew
+FRESH_DAYS = 1.0  # an entry used more recently is not rewritten
 DAY_S = 86400.0
 _ENTRY = re.compile(r"[0-9a-f]{64}")
 
 
 class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc has no types
-    """A run cache that fetches and sends the entries of the stage at hand alone."""
+    """A run cache that fetches and sends only the entries of the stage in question."""
 
     def pull(self, remote: str | None, odb: Any = None) -> list[tuple[str, str]]:
         """Do nothing: `restore` fetches what it needs."""
@@ -43,14 +43,14 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             self._note_use(_get_stage_hash(stage), pull=pull)
 
     def save(self, stage: PipelineStage) -> None:
-        """Save an entry as DVC does, once more where another process deleted the empty folder meanwhile."""
+        """Save an entry as DVC does; try again if another process deleted the empty folder meanwhile."""
         try:
             super().save(stage)
         except FileNotFoundError:
             super().save(stage)
 
     def fetch_entries(self, stage: PipelineStage) -> None:
-        """Copy what the remote has of a stage whose dependencies are there, unless it is here."""
+        """Copy the entries of a stage from the remote, except those that are here; the dependencies must exist."""
         remote = self._remote("fetch --run-cache")
         key = _get_stage_hash(stage)
         place = remote.fs.join(remote.path, "runs", key[:2], key)
@@ -67,23 +67,23 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             partial.replace(target)
 
     def send_entries(self, stage: PipelineStage) -> None:
-        """Copy what is here of a stage to the remote."""
+        """Copy the entries of a stage to the remote."""
         key = _get_stage_hash(stage)
         for value in self._values(key):
             self._send(key, value)
 
     def keep(self, stage: PipelineStage, *, send: bool) -> str | None:
-        """Note that a run used the entry of a stage, in the remote too where there is one.
+        """Note that a run used the entry of a stage, also in the remote if there is one.
 
         Args:
-            stage: as `dvc.lock` has it.
-            send: whether there is a remote.
+            stage: Stage with the hashes of `dvc.lock`.
+            send: Whether there is a remote.
 
         Returns:
-            The key of the stage; None where it has no entry.
+            The key of the stage; None where `dvc.lock` lacks one of its hashes.
         """
         known = all(item.hash_info for item in (*stage.deps, *stage.outs))
-        if not known or not _can_hash(stage):  # what `dvc.lock` does not name would be hashed
+        if not known or not _can_hash(stage):  # DVC would hash files that `dvc.lock` does not name
             return None
         key = str(_get_stage_hash(stage))
         value = _get_cache_hash(to_single_stage_lockfile(stage))
@@ -93,7 +93,7 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
         return key
 
     def _load(self, stage: PipelineStage) -> Any:
-        """Return the newest entry of a stage; None where there is none. DVC's own fails for good at an empty folder."""
+        """Return the newest entry of a stage or None. DVC's own method always fails at an empty folder."""
         key = _get_stage_hash(stage)
         entries = (self._load_cache(key, value) for value in self._values(key))
         return next((entry for entry in entries if entry), None)
@@ -113,7 +113,7 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             self._renew(key, values[0], send=pull)
 
     def _renew(self, key: str, value: str, *, send: bool) -> None:
-        """Write an entry anew, so that its time is now by the clock of its store; what cannot be written stays."""
+        """Rewrite an entry, so that its time is now by the clock of its store; skip one that cannot be written."""
         path = Path(self._get_cache_path(key, value))
         with suppress(PermissionError, FileNotFoundError):
             if not _is_fresh(path.stat().st_mtime):
@@ -124,7 +124,7 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             self._send(key, value)
 
     def _send(self, key: str, value: str) -> None:
-        """Copy an entry to the remote, unless it was written there a short time ago."""
+        """Copy an entry to the remote, unless the one there is fresh."""
         source = self._get_cache_path(key, value)
         remote = self._remote("push --run-cache")
         place = remote.fs.join(remote.path, "runs", key[:2], key)
@@ -146,12 +146,12 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
 
 
 def has_remote(repo: Repo) -> bool:
-    """Tell whether the repository has a remote to hand outputs over by."""
+    """Tell whether the repository has a remote for the transfer of outputs."""
     return bool(repo.config["core"].get("remote"))
 
 
 def seconds_of(info: Any) -> float:
-    """Return when a file was written; never where its store does not say."""
+    """Return the time when a file was written, in seconds; infinity where its store does not say."""
     found = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
     if found is None:
         return float("inf")

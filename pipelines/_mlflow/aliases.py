@@ -1,7 +1,7 @@
-"""The aliases of a registered model: which version is in force, which was before, which asks to be next.
+"""The aliases of a registered model: the champion, the champion before it, and the challenger.
 
-MLflow moves one alias at a time, without history and without looking at what it was: `promotions` and `tickets` add
-both.
+MLflow moves one alias at a time, keeps no history and does not compare with the old value: `promotions` and `tickets`
+add both.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Aliases:
 
 
 def read_aliases(session: Session, model: str) -> Aliases:
-    """Return who holds which alias now.
+    """Return the present version under each alias.
 
     Raises:
-        DataError: there is no such model.
+        DataError: the registry does not have the model.
     """
     from mlflow.exceptions import MlflowException
 
@@ -45,7 +45,7 @@ def read_aliases(session: Session, model: str) -> Aliases:
 
 
 def set_alias(session: Session, model: str, alias: str, version: str | None) -> None:
-    """Point an alias at a version, or take it away."""
+    """Point an alias at a version, or delete it."""
     if version is None:
         session.client.delete_registered_model_alias(model, alias)
     else:

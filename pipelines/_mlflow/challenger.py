@@ -1,4 +1,4 @@
-"""The model that `evaluate` named for registration, with the entries of `dvc.lock` that it rests on."""
+"""The model that `evaluate` named for registration, with the entries of `dvc.lock` that it depends on."""
 
 import json
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ CHALLENGER_FILE = Path("data/evaluate/challenger.json")
 
 @dataclass(frozen=True)
 class Challenger:
-    """What `challenger.json` says.
+    """The content of `challenger.json`.
 
     Args:
-        entry: the training that made the weights.
-        evaluation: the comparison that chose them.
-        facts: the whole file: arm, seed, verdict, metrics.
+        entry: Entry of the training that made the weights.
+        evaluation: Entry of the evaluation that chose them.
+        facts: Content of the whole file: arm, seed, verdict, metrics.
     """
 
     entry: Entry
@@ -33,11 +33,11 @@ class Challenger:
 
     @property
     def folder(self) -> Path:
-        """The bundle."""
+        """Folder of the bundle."""
         return self.entry.out
 
     def damage(self) -> str | None:
-        """Return what contradicts the records of DVC and of `evaluate`, or None."""
+        """Return a message on files that contradict the records of DVC and of `evaluate`, or None."""
         for entry in (self.entry, self.evaluation):
             if found := damage_of(entry):
                 return found
@@ -47,12 +47,12 @@ class Challenger:
         return None
 
     def registered(self, model: str, version: str) -> Registered:
-        """Return what the ledger keeps once this is a version of `model`."""
+        """Return the record of this challenger as a version of `model`."""
         return Registered(model, version, self.entry.key, self.evaluation.key, self.weights_sha256)
 
 
 def read_challenger(lock: Lock, path: Path = CHALLENGER_FILE) -> Challenger | None:
-    """Read what `evaluate` named; None where it named nothing or has not run.
+    """Read the challenger that `evaluate` named; None where it named none or has not run.
 
     Raises:
         DataError: the file and `dvc.lock` contradict each other.

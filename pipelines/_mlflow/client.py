@@ -30,8 +30,8 @@ SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
-# Of MLflow's errors, those that no later call cures. BAD_REQUEST is not among them: by it MLflow tells of any error of
-# the database.
+# Errors of MLflow that no later call cures. BAD_REQUEST is not among them: MLflow uses it for any error of the
+# database.
 FINAL_CODES = frozenset({
     "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "ENDPOINT_NOT_FOUND",
     "NOT_IMPLEMENTED", "FEATURE_DISABLED",
@@ -40,7 +40,7 @@ FINAL_CODES = frozenset({
 
 @dataclass(frozen=True)
 class Session:
-    """An open store and the experiment that runs go to."""
+    """An open store and the experiment that gets the runs."""
 
     client: "MlflowClient"
     experiment_id: str
@@ -48,7 +48,7 @@ class Session:
 
 
 def configure(target: Target) -> None:
-    """Set mlflow's environment; what the user set already stays, save that telemetry is off and no pickle loaded."""
+    """Set mlflow's environment; settings of the user stay, except that telemetry is always off."""
     for name, value in {**SETTINGS, **credentials()}.items():
         os.environ.setdefault(name, value)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -66,16 +66,16 @@ def configure(target: Target) -> None:
 
 
 def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session:
-    """Open the store, make it where it is a local file that is not there, and find or make the experiment.
+    """Open the store, make a local one that does not exist yet, and find or make the experiment.
 
     Args:
-        target: from `find_target`.
-        experiment: its name.
-        wait_s: how long another process may take that makes the local store just now.
+        target: Store, from `find_target`.
+        experiment: Name of the experiment.
+        wait_s: Seconds to wait for another process that is making the local store.
 
     Raises:
-        TimeoutError: where it takes longer.
-        StoreError: the artifacts of the experiment lie in another checkout.
+        TimeoutError: the other process takes longer.
+        StoreError: the artifacts of the experiment are in another checkout.
     """
     configure(target)
     import mlflow
@@ -104,10 +104,10 @@ def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session
 
 @contextmanager
 def held(path: Path, *, wait_s: float, text: str = "") -> Iterator[None]:
-    """Hold a lock file, which the system lets go of however the process ends.
+    """Hold a lock file, which the system releases however the process ends.
 
     Raises:
-        TimeoutError: where another process holds it for longer than `wait_s`.
+        TimeoutError: another process holds it for longer than `wait_s`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -134,15 +134,15 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def is_final(error: Exception) -> bool:
-    """Tell whether a store would refuse the same call for ever: it was asked wrongly, or by who may not ask.
+    """Tell whether a store will always refuse the same call: it is wrong, or the user lacks the permission.
 
-    What a server answers that is away, busy or broken is another matter: the next call may go through.
+    The errors of a server that is unreachable, busy or broken are not final: the next call may succeed.
     """
     return getattr(error, "error_code", None) in FINAL_CODES
 
 
 def outages() -> tuple[type[Exception], ...]:
-    """Return the errors that a store which is away, refuses or is busy ends a call with."""
+    """Return the kinds of errors that a call raises where a store is unreachable, busy or refuses it."""
     from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
     from requests import RequestException

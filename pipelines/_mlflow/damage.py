@@ -1,7 +1,7 @@
-"""Which file of a stage's output is not what DVC recorded, and what helps.
+"""Find files of a stage's output that differ from what DVC recorded, and name the cure.
 
-DVC looks at no file again whose size and time are as they were, and at no object of its cache that is read-only. What a
-disk damaged is found here alone.
+DVC does not check a file again whose size and time are unchanged, nor a read-only object of its cache. Only this module
+finds what a disk damaged.
 """
 
 import json
@@ -15,7 +15,7 @@ CACHE = Path(".dvc/cache")
 
 
 def damage_of(entry: Entry) -> str | None:
-    """Return what is wrong with the folder of a stage, with the cure; None where it is as DVC recorded it."""
+    """Return a message on a stage's folder that differs from DVC's record, with the cure; None where it does not."""
     if folder_md5(entry.out) == entry.md5:
         return None
     objects = _cache() / "files" / "md5"

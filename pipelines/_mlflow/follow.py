@@ -1,8 +1,8 @@
-"""The follower: sends a stage's metrics to MLflow while it runs, and is never in its way.
+"""The follower: sends a stage's metrics to MLflow while it runs, without slowing it.
 
-It is a process of its own, at the lowest priority, that reads the files which the stage writes anyway. It may die, be
+It is a separate process, at the lowest priority, that reads the files which the stage writes anyway. It may die, be
 stopped or find no server: `publish` completes the run from the same files. A follower holds a lock file while it
-lives, so that there is one per stage, and `publish` knows whom to stop.
+lives, so that there is one per stage, and `publish` finds the process to stop.
 """
 
 import logging
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 FOLDER = STATE / "follow"
 INTERVAL_S = 3.0
-LONGEST_PAUSE_S = 30.0  # between attempts while the server is away
+LONGEST_PAUSE_S = 30.0  # between attempts while the server is unreachable
 DRAIN_S = 10.0  # after the stage's end
-PATIENCE_S = 8.0  # of publish, until a follower that was told to stop is killed
+PATIENCE_S = 8.0  # of publish, between stopping a follower and killing it
 
 
 def follow(
     out: Path, times: Path, alive: Callable[[], bool], target: Target, experiment: str
 ) -> None:
-    """Send what the stage writes until it ended and everything is sent, or the server stays away.
+    """Send what the stage writes until it has ended and everything is sent, or the server stays unreachable.
 
     Args:
-        out: the stage's folder.
-        times: the side file with the wall-clock time of each line.
-        alive: tells whether the stage's process runs.
-        target: from `find_target`.
-        experiment: the name of the experiment.
+        out: Folder of the stage.
+        times: Side file with the wall-clock time of each line.
+        alive: Function that tells whether the stage's process runs.
+        target: Store, from `find_target`.
+        experiment: Name of the experiment.
     """
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
@@ -80,7 +80,7 @@ class _Follower:
         self._is_published = False
 
     def run(self, alive: Callable[[], bool], stopped: threading.Event) -> None:
-        """Send at intervals, more rarely while the server is away; then the rest, and how it ended."""
+        """Send at intervals, more rarely while the server is unreachable; then send the rest and the final status."""
         pause = INTERVAL_S
         while alive() and not stopped.wait(pause):
             pause = INTERVAL_S if self._try(self._send) else min(2 * pause, LONGEST_PAUSE_S)
@@ -103,7 +103,7 @@ class _Follower:
         try:
             step()
         except ends as error:
-            # Whether the call took effect is unknown: look at the run again before sending more.
+            # Whether the call took effect is unknown: read the run again before sending more.
             self._run_id, self._known = None, {}
             logger.info("%s: %s", self._target.shown, self._target.redact(str(error))[:300])
             return False
@@ -116,7 +116,7 @@ class _Follower:
             return
         points = live_points(self._out, read_times(self._times), now_ms=now_ms())
         if self._is_published and any(self._known.get(p.place) != p.value for p in points):
-            self._run_id = None  # the same params and data, and yet another run
+            self._run_id = None  # the same params and data, but other values: another run
         session, run_id = self._open(points)
         missing = [point for point in points if point.place not in self._known]
         if missing and not self._is_published:
@@ -125,14 +125,14 @@ class _Follower:
 
     def _finish(self) -> None:
         if self._run_id is None and is_complete(self._out):
-            return  # over before a run was begun: publish, which DVC may be running now, sends it all
+            return  # the stage ended before a run was started: publish, which DVC may be running now, sends all
         self._send()
         if self._session is not None and self._run_id is not None and not self._is_published:
             status = "FINISHED" if self._is_same_run() and is_complete(self._out) else "KILLED"
             self._session.client.set_terminated(self._run_id, status)
 
     def _is_same_run(self) -> bool:
-        """Tell whether the folder still belongs to the stage that was started, not to a later one or to DVC."""
+        """Tell whether the folder still holds the stage that was started."""
         try:
             return read_record(self._out).fingerprint == self._record.fingerprint
         except (OSError, ValueError, KeyError):
@@ -153,7 +153,7 @@ class _Follower:
         return session, self._run_id
 
     def _find_run(self, session: "Session", points: list[Point]) -> str | None:
-        """Return the run of an earlier attempt, as long as it agrees with this one."""
+        """Return the run of an earlier attempt, if its values agree with this one."""
         from .runs import FINGERPRINT_TAG, KEY_TAG, REPLACED_TAG, STAGE_TAG, find_run, read_history
 
         record = self._record
@@ -184,7 +184,7 @@ def lock_path(stage: str) -> Path:
 
 
 def stop_follower(stage: str) -> None:
-    """End the follower of a stage, if one lives: from now on `publish` sends."""
+    """End the follower of a stage, if it has one."""
     from .client import held
 
     path = lock_path(stage)
@@ -203,8 +203,8 @@ def stop_follower(stage: str) -> None:
 def watch(pid: int) -> Callable[[], bool]:
     """Return a function that tells whether the process lives.
 
-    A stage starts its follower as a child. The system gives a child another parent when its parent ends, which unlike a
-    look at the process id is right for zombies and for ids that are used again.
+    A stage starts its follower as a child. The system gives a child another parent when its parent ends; unlike a test
+    of the process id, this is right for zombies and for ids that are used again.
     """
     if os.getppid() == pid:
         return lambda: os.getppid() == pid
@@ -224,5 +224,5 @@ def _exists(pid: int) -> bool:
 def _signal(path: Path, number: int) -> None:
     try:
         os.kill(int(path.read_text()), number)
-    except (ValueError, OSError):  # it is gone, or about to write its id
+    except (ValueError, OSError):  # the follower is gone, or has not written its id yet
         return

@@ -1,4 +1,4 @@
-"""The challenger and the champion side by side: scored on today's test split, timed, and put before the gate."""
+"""Score and time the challenger and the champion on today's test split, and ask the gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ TIMED_IMAGES = 4
 
 @dataclass(frozen=True)
 class Bench:
-    """On what models are scored and timed.
+    """Data, protocol and devices for scoring and timing models.
 
     Args:
-        session: the store they are in.
-        split: today's test split.
-        folder: of the downloaded bundles.
-        devices: those to time on; on the last one models are scored.
+        session: Store that holds the models.
+        split: Test split of the present prepared data.
+        folder: Folder of the downloaded bundles.
+        devices: Devices to time on; models are scored on the last one.
     """
 
     session: Session
@@ -50,12 +50,12 @@ def judge(
     device: str = "auto",
     first: bool = False,
 ) -> "Decision":
-    """Score both where no score of theirs on today's test split is known, time both, and ask the gate.
+    """Score both models unless `evaluate` did so on today's test split, time both, and ask the gate.
 
     Raises:
-        ParamsError: the device is not here, or a first model is asked for beside a champion.
-        DataError: there is no test split, or the champion knows other classes.
-        BundleError: a bundle cannot be had or used.
+        ParamsError: this machine lacks the device, or a first model is asked for although there is a champion.
+        DataError: there is no test split, or the champion was trained on other classes.
+        BundleError: a bundle cannot be downloaded or used.
     """
     from ocrnet.evaluation.scoring import read_test_split
     from ocrnet.gate.gate import decide
@@ -84,10 +84,10 @@ def judge(
 
 
 def devices_of(name: str) -> tuple[str, ...]:
-    """Return the devices to time on: the CPU, and CUDA where there is one and it was not ruled out.
+    """Return the devices to time on: the CPU, and the CUDA device that is chosen.
 
     Raises:
-        ParamsError: it is not here.
+        ParamsError: this machine lacks the device.
     """
     import torch
 
@@ -102,7 +102,7 @@ def devices_of(name: str) -> tuple[str, ...]:
 
 
 def _comparable(bench: Bench, champion: Version, *, first: bool) -> Version | None:
-    """Return the champion where it can be scored; None where it cannot and a first model was asked for."""
+    """Return the champion if it can be scored; None if it cannot and a first model is asked for."""
     from ocrnet.bundles.bundle import read_card
 
     theirs = read_card(_bundle(bench, champion)).classes.class_names
@@ -152,9 +152,9 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
 def _time(
     bench: Bench, challenger: Version, champion: Version | None
 ) -> dict[str, dict[str, float]]:
-    """Time both as they are served, on a few test images; return seconds and ratio per device.
+    """Time both models as they are served, on a few test images; return seconds and ratio per device.
 
-    A first model has none beside it, but it is loaded: what cannot be is not promoted.
+    A first model is not timed but loaded, since one that cannot be loaded must not be promoted.
     """
     from ocrnet.gate.latency import compare_latency
     from ocrnet.inference.predict import load_segmenter
@@ -175,7 +175,7 @@ def _time(
 
 
 def _spread(count: int) -> Sequence[int]:
-    """Return a few rows spread over so many."""
+    """Return a few row numbers, spread evenly over `count` rows."""
     few = min(TIMED_IMAGES, count)
     return [index * count // few for index in range(few)]
 

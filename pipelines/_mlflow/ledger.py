@@ -1,6 +1,6 @@
-"""What was sent already: a file per clone, and a quick look whether the store still has it.
+"""Record of what was sent: a file per clone, and a quick check whether the store still has it.
 
-The ledger only saves time. Where it is missing, or the store lost what it names, MLflow itself is asked.
+The record only saves time. Where it is missing, or the store lost what it names, `publish` asks MLflow itself.
 """
 
 import base64
@@ -27,7 +27,7 @@ TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Registered:
-    """The version that was registered last, and from what."""
+    """The version that was registered last, and its sources."""
 
     model: str
     version: str
@@ -38,12 +38,12 @@ class Registered:
 
 @dataclass
 class Sent:
-    """What one experiment of one store holds.
+    """The known content of one experiment of one store.
 
     Args:
-        runs: the run of each key of `dvc.lock`.
-        challenger: the version that holds the alias.
-        experiment_id: the store's name for the experiment.
+        runs: Id of the run of each key of `dvc.lock`.
+        challenger: Version under the alias `challenger`.
+        experiment_id: Id of the experiment in the store.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Sent:
 
 
 def load_sent(target: Target, experiment: str, path: Path = LEDGER_FILE) -> Sent:
-    """Return what was sent to an experiment; nothing where the ledger is missing or cannot be read."""
+    """Return what was sent to an experiment; an empty record where the file is missing or cannot be read."""
     raw = _read(path).get(_place(target, experiment), {})
     try:
         challenger = raw.get("challenger")
@@ -63,16 +63,16 @@ def load_sent(target: Target, experiment: str, path: Path = LEDGER_FILE) -> Sent
 
 
 def save_sent(target: Target, experiment: str, sent: Sent, path: Path = LEDGER_FILE) -> None:
-    """Replace what the ledger says of an experiment."""
+    """Replace the record of an experiment."""
     ledger = {**_read(path), _place(target, experiment): asdict(sent)}
     write_whole(path, json.dumps(ledger, indent=1) + "\n")
 
 
 def still_there(target: Target, sent: Sent, runs: Iterable[str]) -> bool | None:
-    """Look whether the store holds these runs, and the alias points at the version that was registered.
+    """Tell whether the store holds these runs, and the alias points at the version that was registered.
 
     Returns:
-        None where it cannot be told without mlflow: the server does not answer, or the store is of another kind.
+        None where only mlflow can tell: the server does not answer, or the store is of another kind.
     """
     wanted = sorted(set(runs))
     if os.environ.get("MLFLOW_REGISTRY_URI"):
@@ -98,7 +98,7 @@ def _in_sqlite(file: Path, challenger: Registered | None, runs: list[str]) -> bo
             query = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
             row = store.execute(query, (challenger.model, ALIAS)).fetchone()
             return row is not None and str(row[0]) == challenger.version
-    except sqlite3.Error:  # busy, or not a store as this version of mlflow makes it
+    except sqlite3.Error:  # busy, or not a store of this version of mlflow
         return None
 
 
@@ -124,7 +124,7 @@ def _on_server(target: Target, sent: Sent, runs: list[str]) -> bool | None:
 
 
 def _ask(target: Target, endpoint: str, content: Mapping[str, Any] | None = None) -> Any:
-    """Call the server without mlflow; one call may take a quarter of a second where passwords are checked."""
+    """Call the server without mlflow; a call may take a quarter of a second on a server that checks passwords."""
     headers = {**_authorization(), "Content-Type": "application/json"}
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(f"{target.uri}/api/2.0/mlflow/{endpoint}", data, headers)

@@ -1,4 +1,4 @@
-"""What `dvc.lock` says was run: a run of MLflow per entry whose folder holds a record."""
+"""The entries of `dvc.lock` that become runs of MLflow: those whose folder holds a record."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ class Entry:
     """A stage cell that ran.
 
     Args:
-        name: the stage as DVC names it: `train@0`.
-        key: a hash of the entry; the same on every machine that restores the stage.
-        out: the stage's folder.
-        md5: what DVC says the folder holds.
+        name: Name of the stage in DVC, such as `train@0`.
+        key: Hash of the entry; the same on every machine that restores the stage.
+        out: Folder of the stage.
+        md5: Hash of the folder in `dvc.lock`.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Lock:
     """The stages of `dvc.lock`.
 
     Args:
-        md5: of the file.
-        data_md5: of the prepared data.
-        entries: the stages with a record, by name; not those left over from other prepared data.
+        md5: Hash of the file.
+        data_md5: Hash of the prepared data.
+        entries: Entries of the stages with a record, by name, without those left over from other prepared data.
     """
 
     md5: str
@@ -53,7 +53,7 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
     """Read `dvc.lock` and find the stages that left a record.
 
     Raises:
-        DataError: where the file is missing or damaged.
+        DataError: the file is missing or damaged.
     """
     try:
         content = path.read_bytes()
@@ -81,12 +81,12 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
 
 
 def load_plain_yaml(content: bytes, path: Path) -> dict[str, Any]:
-    """Load a mapping with every scalar left as the text it is, in milliseconds.
+    """Load a mapping in milliseconds, with every scalar as text.
 
-    Text is what a key needs: `1e-4` is the same whatever a loader takes it for.
+    A key needs text: `1e-4` stays the same whatever type a loader would give it.
 
     Raises:
-        DataError: where it is no mapping.
+        DataError: the content is not a mapping.
     """
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:

@@ -1,4 +1,4 @@
-"""Where a registered version comes from: its tags, and the `dvc.lock` and `params.yaml` that its run keeps."""
+"""The origin of a registered version: its tags, and the `dvc.lock` and `params.yaml` that its run keeps."""
 
 import hashlib
 import json
@@ -47,12 +47,12 @@ class Provenance:
         """The stages of `dvc.lock`, every scalar as text.
 
         Raises:
-            RebuildError: it is not what DVC writes.
+            RebuildError: the content is not what DVC writes.
         """
         return check_lock(self.lock, f"dvc.lock of run {self.run_id}", RebuildError)
 
     def unlike(self, tags: Mapping[str, str]) -> str | None:
-        """Return how the entries of the version's stages differ from what its tags say, or None."""
+        """Return how the entries of the version's stages differ from its tags, or None."""
         wanted = {tags["stage"]: tags[KEY_TAG], EVALUATE: tags[EVALUATION_TAG]}
         stages = self.stages
         for stage, key in wanted.items():
@@ -65,15 +65,15 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Origin:
-    """A registered version, and what it was made of.
+    """A registered version and its provenance.
 
     Args:
-        model: the registered model.
-        version: its number.
-        tags: those of the version.
-        provenance: the files to make it again from.
-        evaluated: the tags of the evaluation's run; none where the run is gone.
-        notes: what to tell about the provenance.
+        model: Name of the registered model.
+        version: Number of the version.
+        tags: Tags of the version.
+        provenance: Files from which the version can be made again.
+        evaluated: Tags of the evaluation's run; empty where the run is gone.
+        notes: Remarks on the provenance, for people.
     """
 
     model: str
@@ -85,12 +85,12 @@ class Origin:
 
     @property
     def stage(self) -> str:
-        """The stage that trained it."""
+        """Name of the stage that trained it."""
         return self.tags["stage"]
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The scores that the version carries."""
+        """Scores that the version records."""
         loaded: dict[str, float | None] = json.loads(self.tags["metrics"])
         return loaded
 
@@ -101,15 +101,15 @@ class Origin:
 
 
 def read_origin(target: Target, model: str, version: str) -> Origin:
-    """Read a version and find the files it was made from; nothing in the store changes.
+    """Read a version and find the files of its provenance; the store is only read.
 
     Args:
-        target: the store.
-        model: the registered model.
-        version: a number or an alias.
+        target: Store of the registry.
+        model: Name of the registered model.
+        version: Number or alias of the version.
 
     Raises:
-        RebuildError: the version is not there, says too little, or no run holds its files any more.
+        RebuildError: the version does not exist or lacks a tag, or no run holds its files any more.
         StoreError: the checkout was moved or copied, and its store names the old place.
     """
     from .client import configure, outages
@@ -187,10 +187,10 @@ def _find_evaluation(client: "MlflowClient", key: str) -> "Run | None":
 def _choose(
     client: "MlflowClient", version: "ModelVersion", evaluation: "Run | None", *, place: str
 ) -> tuple[Provenance, tuple[str, ...]]:
-    """Return the files of the run whose `dvc.lock` the version names.
+    """Return the files of the run that keeps the version's `dvc.lock`.
 
-    They lie under the run of the training. Where a later evaluation chose the same weights, the version's `dvc.lock` is
-    a newer one, and lies under the run of that evaluation.
+    The run of the training keeps them. Where a later evaluation chose the same weights, the version's `dvc.lock` is
+    newer, and the run of that evaluation keeps it.
     """
     runs = [str(version.run_id)] if version.run_id else []
     if evaluation is not None:
@@ -219,7 +219,7 @@ def _choose(
 
 
 def _held(client: "MlflowClient", runs: list[str], reasons: list[str]) -> Iterator[Provenance]:
-    """Yield what the runs keep, and say of each that keeps nothing why."""
+    """Yield the files that the runs keep, and append a reason for each run that keeps none."""
     from mlflow.exceptions import MlflowException
 
     for run_id in runs:
@@ -240,7 +240,7 @@ def _held(client: "MlflowClient", runs: list[str], reasons: list[str]) -> Iterat
 
 
 def _check_params(provenance: Provenance, stage: str, *, place: str) -> None:
-    """Hold `params.yaml` against the values that `dvc.lock` says the two stages ran with.
+    """Compare `params.yaml` with the params of the two stages in `dvc.lock`.
 
     Raises:
         RebuildError: a value differs.

@@ -1,4 +1,4 @@
-"""What a promotion is asked, what it proposes, and what came of it."""
+"""Options, proposal and result of a promotion."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromoteOptions:
-    """What to promote and how.
+    """Options of a promotion.
 
     Args:
-        version: a number or an alias.
-        model: the registered model; by default that of the params.
-        first: ask for a first model, which is held against least scores.
-        dry_run: decide, and change nothing.
-        device: auto, cpu or a CUDA device; both are timed where there are both.
-        reason: of the promotion, for the ledger.
-        params: the file.
-        prepared: today's data.
+        version: Number or alias of the version to promote.
+        model: Name of the registered model; by default that of the params.
+        first: Whether this is a first model, which is compared with minimum scores.
+        dry_run: Whether to decide without a change.
+        device: Name of the device: auto, cpu or a CUDA device; with CUDA the models are timed on the CPU, too.
+        reason: Reason of the promotion, for the ledger.
+        params: Path of `params.yaml`.
+        prepared: Folder of the present prepared data.
     """
 
     version: str = CHALLENGER
@@ -41,13 +41,13 @@ class PromoteOptions:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A challenger that the gate has judged, before any alias moves.
+    """A challenger and the gate's decision, before any alias moves.
 
     Args:
-        champion: the version in force when it was judged.
-        previous: the one under that alias then.
-        decision: None where the challenger is the champion already.
-        notes: lines about what was found unfinished, or repaired.
+        champion: Number of the champion at the time of the decision.
+        previous: Number of the version under the alias `previous` at that time.
+        decision: Decision of the gate; None where the challenger is the champion already.
+        notes: Lines about promotions that were found unfinished or were repaired.
     """
 
     challenger: "Version"
@@ -59,15 +59,15 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """The result of a promotion or a rollback.
 
     Args:
-        moved: whether aliases were moved.
-        champion: the version in force before.
-        to: the version that was promoted, or would be, or was refused.
-        decision: of the gate; None for a rollback, and where nothing was to decide.
-        entry: the number in the ledger, None where nothing was written.
-        notes: lines about it, for people.
+        moved: Whether aliases were moved.
+        champion: Number of the champion before.
+        to: Number of the version that was promoted, would be promoted, or was refused.
+        decision: Decision of the gate; None for a rollback, and where the version is the champion already.
+        entry: Number of the entry in the ledger; None where nothing was written.
+        notes: Lines about the result, for people.
     """
 
     model: str
@@ -85,7 +85,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """That of the command."""
+        """Exit code of the command."""
         return 0 if self.accepted else GateError.exit_code
 
     def to_text(self) -> str:

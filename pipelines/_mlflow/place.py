@@ -1,4 +1,4 @@
-"""Where the artifacts of a local store lie: MLflow keeps the absolute path, which is another after a move or a copy."""
+"""The place of a local store's artifacts: MLflow keeps an absolute path, which is wrong after a move or a copy."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ COLUMNS = (
 
 
 def check_place(target: Target, location: str) -> None:
-    """Refuse an experiment whose artifacts lie in another checkout: they would be read and written there.
+    """Refuse an experiment whose artifacts are in another checkout: they would be read and written there.
 
     Args:
-        target: the store that names the location.
-        location: of an experiment's artifacts.
+        target: Store that names the location.
+        location: Address or path of an experiment's artifacts.
 
     Raises:
         StoreError: this checkout was moved or copied since the experiment was made.
@@ -47,10 +47,10 @@ def check_place(target: Target, location: str) -> None:
 
 
 def check_store(target: Target) -> None:
-    """Refuse a local store any of whose experiments lies in another checkout.
+    """Refuse a local store with artifacts of an experiment in another checkout.
 
     Raises:
-        StoreError: this checkout was moved or copied since they were made.
+        StoreError: this checkout was moved or copied since an experiment was made.
     """
     file = target.sqlite_file
     if file is not None and file.is_file():
@@ -59,11 +59,11 @@ def check_store(target: Target) -> None:
 
 
 def relocate(file: Path, artifacts: Path) -> dict[str, int]:
-    """Let a local store name the artifacts of this checkout, and return the places that it named with their entries.
+    """Let a local store name the artifacts of this checkout, and return the number of changed entries by old place.
 
     Args:
-        file: of the store.
-        artifacts: the folder of this checkout that holds them.
+        file: File of the store.
+        artifacts: Folder of the artifacts in this checkout.
 
     Raises:
         StoreError: there is no store, it is in use, or the artifacts are not here.
@@ -106,7 +106,7 @@ def _rewrite(store: sqlite3.Connection, old: Path, new: Path) -> int:
 
 
 def _runs_with_artifacts(store: sqlite3.Connection, old: Path) -> list[str]:
-    """Return the folders of runs, relative to the old folder, that have artifacts there or had some."""
+    """Return the folders of the runs whose artifacts are in the old folder, relative to it."""
     place = old.as_uri()
     rows = store.execute(
         "SELECT artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?",
@@ -120,7 +120,7 @@ def _locations(file: Path) -> Iterator[str]:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as store:
             rows = store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
     except sqlite3.Error:
-        return  # what is wrong with the store is told by MLflow
+        return  # MLflow reports what is wrong with the store
     yield from (str(location) for (location,) in rows if location)
 
 

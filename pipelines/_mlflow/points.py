@@ -25,7 +25,7 @@ class Point:
 
     @property
     def place(self) -> tuple[str, int]:
-        """What identifies the point within its run."""
+        """Name and step, which identify the point within its run."""
         return self.name, self.step
 
 
@@ -45,12 +45,12 @@ def read_record(folder: Path) -> StageRecord:
 
 
 def params_of(record: StageRecord) -> dict[str, str]:
-    """Return the params as MLflow takes them: text, without secrets, long values cut with a notice."""
+    """Return the params in the form that MLflow accepts: text, without secrets, long values cut with a notice."""
     return {clean_name(name): _param_text(name, value) for name, value in record.params.items()}
 
 
 def live_points(folder: Path, times: Sequence[int], *, now_ms: int) -> list[Point]:
-    """Return the points of the complete lines of `metrics.jsonl`; a line without a time happened now."""
+    """Return the points of the complete lines of `metrics.jsonl`; a line without a time gets the present one."""
     lines = _lines(folder)
     stamps = [*times, *[now_ms] * len(lines)]
     return _unique(_points(lines, stamps))
@@ -60,10 +60,10 @@ def all_points(folder: Path, times: Sequence[int], *, start_ms: int) -> list[Poi
     """Return every point of a complete stage.
 
     Wall-clock times are those of the side file where it has one per line. A stage restored from the run cache has none:
-    its lines are then a second apart, counted from the start of the run; sending it twice gives the same points.
+    its lines are then a second apart from the start of the run on, so that sending it twice gives the same points.
 
-    A number of `metrics.json` stands for the whole run, so it is the last point of its name: at the last step, or one
-    later where the series ends on another value.
+    A number of `metrics.json` describes the whole run, so it is the last point of its name: at the last step, or one
+    later where the series ends with another value.
     """
     lines = _lines(folder)
     if len(times) != len(lines):
@@ -82,7 +82,7 @@ def all_points(folder: Path, times: Sequence[int], *, start_ms: int) -> list[Poi
 
 
 def read_times(path: Path) -> list[int]:
-    """Return the wall-clock times of the lines in milliseconds, none where there is no side file."""
+    """Return the wall-clock times of the lines in milliseconds; empty where there is no side file."""
     try:
         return [round(1000 * float(line)) for line in path.read_text().split()]
     except (FileNotFoundError, ValueError):
@@ -90,7 +90,7 @@ def read_times(path: Path) -> list[int]:
 
 
 def is_complete(folder: Path) -> bool:
-    """Tell whether the stage of the present `record.json` came to its end."""
+    """Tell whether the stage of the present `record.json` has finished."""
     try:
         return (folder / METRICS_FILE).stat().st_mtime_ns >= (
             folder / RECORD_FILE
@@ -100,7 +100,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def clean_name(name: str) -> str:
-    """Return a name that MLflow takes: class names may hold any character.
+    """Return a name that MLflow accepts: class names may hold any character.
 
     >>> clean_name("val/IoU/car (parked)")
     'val/IoU/car _parked_'
@@ -113,7 +113,7 @@ def _lines(folder: Path) -> list[dict[str, float]]:
         text = (folder / METRICS_LINES).read_text()
     except FileNotFoundError:
         return []
-    whole = text[: text.rfind("\n") + 1]  # the last line may be in the middle of being written
+    whole = text[: text.rfind("\n") + 1]  # the last line may be incomplete
     return [json.loads(line) for line in whole.splitlines() if line.strip()]
 
 

@@ -1,4 +1,4 @@
-"""Which process an entry of the ledger belongs to, and whether it is known to be dead."""
+"""The process of an entry of the ledger, and whether it is known to be dead."""
 
 import getpass
 import os
@@ -10,9 +10,9 @@ START_FIELD = 19  # of /proc/PID/stat behind the name: when it started, in ticks
 
 
 def process_id(pid: int | None = None) -> str:
-    """Return boot, PID namespace, PID and start of a process, this one by default; empty where there is no /proc.
+    """Return boot, PID namespace, PID and start of a process, by default this one; empty where there is no /proc.
 
-    No two processes share it, on whatever machine or in whatever container they run.
+    The text is unique over all machines and containers.
     """
     pid = os.getpid() if pid is None else pid
     try:
@@ -25,9 +25,9 @@ def process_id(pid: int | None = None) -> str:
 
 
 def is_dead(process: str) -> bool:
-    """Tell whether a process is dead for sure: it ran here, since this boot, and no longer does.
+    """Tell whether a process is certainly dead: it ran here since this boot, and no longer does.
 
-    Where there is no /proc, as on macOS, nobody is known to be dead.
+    Without /proc, as on macOS, the answer is always False.
     """
     own, parts = process_id().split(), process.split()
     if not own or len(own) != len(parts) or own[:2] != parts[:2]:
@@ -36,7 +36,7 @@ def is_dead(process: str) -> bool:
 
 
 def who() -> str:
-    """Return the user, as MLflow knows them where it asks for a name, and the machine."""
+    """Return the user, by the name in MLflow where one is set, and the machine."""
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     if not user:
         try:

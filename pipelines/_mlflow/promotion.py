@@ -36,7 +36,7 @@ from .tickets import (
 from .versions import find_version
 
 __all__ = ["Outcome", "PromoteOptions", "history", "promote", "rollback"]
-SQLITE = b"SQLite format 3\0"  # as each of its files begins
+SQLITE = b"SQLite format 3\0"  # the first bytes of each of its files
 CURES = {  # of a local store, by what is in its error, in lower case
     "out-of-date database schema": "An older MLflow made it. Copy the file, then run: mlflow db upgrade {uri}",
     "can't locate revision": "A newer MLflow made it. Run `make setup`, or use the environment that made it.",
@@ -54,14 +54,14 @@ KEPT = (  # of the version's tags
 
 
 def promote(options: PromoteOptions) -> Outcome:
-    """Judge a version and, where the gate agrees, make it the champion.
+    """Score a version and, where the gate agrees, make it the champion.
 
     Raises:
-        ParamsError: params or an option are wrong.
-        DataError: the version, the data or the model are not there.
-        BundleError: a bundle cannot be had or used.
-        GateError: another promotion is at work, or came first.
-        StoreError: MLflow is away.
+        ParamsError: the params or an option are wrong.
+        DataError: the version, the data or the model are missing.
+        BundleError: a bundle cannot be downloaded or used.
+        GateError: another promotion is running, or came first.
+        StoreError: MLflow is unreachable.
     """
     params = load_params(options.params)
     registry_name(options.model or params.publish.model_name, "--model")
@@ -75,13 +75,13 @@ def promote(options: PromoteOptions) -> Outcome:
 def rollback(
     *, model: str | None = None, reason: str = "", params: Path = Path("params.yaml")
 ) -> Outcome:
-    """Put the version before back in force; the one in force becomes `previous`.
+    """Make the previous champion the champion again; the present one becomes `previous`.
 
     Raises:
-        ParamsError: params are wrong.
-        DataError: there is no such model.
-        GateError: there is no version to go back to, or a promotion is at work.
-        StoreError: MLflow is away.
+        ParamsError: the params are wrong.
+        DataError: the registry does not have the model.
+        GateError: there is no previous champion, or a promotion is running.
+        StoreError: MLflow is unreachable.
     """
     loaded = load_params(params)
     name = registry_name(model or loaded.publish.model_name, "--model")
@@ -103,7 +103,7 @@ def rollback(
 
 
 def propose(session: Session, options: PromoteOptions, params: Params) -> Proposal:
-    """Repair what was left unfinished, then judge the challenger against the champion in force."""
+    """Repair unfinished promotions, then compare the challenger with the present champion."""
     model = options.model or params.publish.model_name
     patience_s = 60 * params.promote.abandoned_minutes
     challenger = find_version(session, model, options.version)
@@ -129,7 +129,7 @@ def propose(session: Session, options: PromoteOptions, params: Params) -> Propos
 def settle(
     session: Session, proposal: Proposal, options: PromoteOptions, params: Params
 ) -> Outcome:
-    """Do what the gate said: move the aliases, or write down why not."""
+    """Carry out the gate's decision: move the aliases, or write the refusal into the ledger."""
     model, version = proposal.challenger.model, proposal.challenger.number
     decision, notes = proposal.decision, list(proposal.notes)
     moved, number = False, None
@@ -156,8 +156,8 @@ def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> 
     """Return the ledger of a model, the oldest entry first.
 
     Raises:
-        ParamsError: params are wrong.
-        StoreError: MLflow is away.
+        ParamsError: the params are wrong.
+        StoreError: MLflow is unreachable.
     """
     loaded = load_params(params)
     with opened(loaded, changes=False) as session:
@@ -166,20 +166,20 @@ def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> 
 
 @contextmanager
 def opened(params: Params, *, changes: bool = True) -> Iterator[Session]:
-    """Open the store that `MLFLOW_TRACKING_URI` names; whatever it fails with becomes one line.
+    """Open the store that `MLFLOW_TRACKING_URI` names, and turn its errors into one line.
 
     Args:
-        params: from `params.yaml`.
-        changes: whether the store may be left with half of a promotion.
+        params: Values of `params.yaml`.
+        changes: Whether the block changes the store, so that an error may leave half a promotion.
 
     Raises:
-        StoreError: MLflow is away or refuses a call.
+        StoreError: MLflow is unreachable or refuses a call.
     """
     target = find_target()
     refusal = target.refusal()
     if refusal is not None:
         raise StoreError(f"{target.shown}: {refusal}. Nothing was changed.")
-    if _is_foreign(target.sqlite_file):  # MLflow would try again and again for a minute
+    if _is_foreign(target.sqlite_file):  # MLflow would retry for a minute
         raise StoreError(f"{target.shown}: file is not a database. {CURES['not a database']}")
     try:
         yield connect(target, params.publish.experiment)
@@ -190,7 +190,7 @@ def opened(params: Params, *, changes: bool = True) -> Iterator[Session]:
 
 
 def _is_foreign(file: Path | None) -> bool:
-    """Tell whether a file is there and holds something that SQLite did not write."""
+    """Tell whether a file exists and was not written by SQLite."""
     if file is None or not file.is_file() or not file.stat().st_size:
         return False
     with file.open("rb") as content:
@@ -207,10 +207,10 @@ def _store_words(target: Target, error: Exception, *, changes: bool) -> str:
 
 
 def _check_prepared(folder: Path) -> None:
-    """Look whether the test split that is scored on is there.
+    """Check that the checkout holds the test split.
 
     Raises:
-        DataError: it is not.
+        DataError: the checkout does not hold it.
     """
     if not (folder / "manifest.csv").is_file():
         raise DataError(
@@ -221,7 +221,7 @@ def _check_prepared(folder: Path) -> None:
 
 
 def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
-    """Return what the ledger keeps: everything that the decision rests on."""
+    """Return the entry for the ledger: everything that the decision depends on."""
     from ocrnet.gate.decision import basis_words
 
     decision = proposal.decision
@@ -243,7 +243,7 @@ def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
 
 
 def _move(session: Session, mine: Entry) -> None:
-    """Move the aliases and close the entry; what fails half way is put back where the store still answers."""
+    """Move the aliases and close the entry; undo a move that fails half way, if the store still answers."""
     try:
         move_aliases(session, mine)
         tag_version(session, mine)

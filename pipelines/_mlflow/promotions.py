@@ -1,8 +1,8 @@
 """The ledger of promotions: who moved `champion`, when, from which version to which, on what figures and why.
 
-It is a registered model `MODEL.promotions` of its own, each of whose versions is an entry, in tags. MLflow numbers
-versions atomically and upwards, over all processes that share a store: when entry N is there, so are all before it.
-That makes an entry a ticket too (`tickets`). Entries are only ever added; what changes is the state, once:
+It is a registered model of its own, `MODEL.promotions`; each of its versions is an entry, stored in tags. MLflow
+numbers versions atomically and upwards, over all processes that share a store: when entry N exists, so do all before
+it. So an entry is a ticket, too (`tickets`). Entries are only ever added; only the state changes, once:
 
 | state | what |
 |---|---|
@@ -35,17 +35,17 @@ ABOUT = "The ledger of promotions and rollbacks: a version per entry. Do not cha
 
 @dataclass(frozen=True)
 class Draft:
-    """What an entry is to say.
+    """The content of a new entry.
 
     Args:
-        kind: promote, rollback or repair.
-        champion: the version in force before.
-        to: the version in force after; None for a repair.
-        previous: who held that alias before.
-        text: for people, as Markdown.
-        figures: what the gate found.
-        tags: more, such as commit and data.
-        about: a version that the entry is about; needed where neither `to` nor `champion` is one.
+        kind: Kind of the change: promote, rollback or repair.
+        champion: Number of the champion before.
+        to: Number of the champion after; None for a repair.
+        previous: Number of the version under the alias `previous` before.
+        text: Description for people, as Markdown.
+        figures: Numbers of the gate's decision.
+        tags: Further tags, such as commit and data.
+        about: Version that the entry is about; needed where both `to` and `champion` are None.
     """
 
     kind: str
@@ -64,9 +64,9 @@ class Entry:
     """An entry of the ledger.
 
     Args:
-        number: its place; of two, the lower was first.
-        created_ms: by the clock of the store.
-        tags: all that it says.
+        number: Number of the entry; of two entries, the lower was first.
+        created_ms: Time of the entry in milliseconds, by the clock of the store.
+        tags: Content of the entry.
     """
 
     model: str
@@ -76,63 +76,63 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """See the module."""
+        """State of the entry, one of those in the module's table."""
         return self.tags["state"]
 
     @property
     def kind(self) -> str:
-        """Promote, rollback or repair."""
+        """Kind of the change: promote, rollback or repair."""
         return self.tags["kind"]
 
     @property
     def ticket(self) -> str:
-        """What tells two attempts apart."""
+        """Id of the attempt."""
         return self.tags["ticket"]
 
     @property
     def champion(self) -> str | None:
-        """The version in force before."""
+        """Number of the champion before."""
         return self.tags.get("from") or None
 
     @property
     def to(self) -> str | None:
-        """The version in force after."""
+        """Number of the champion after."""
         return self.tags.get("to") or None
 
     @property
     def previous(self) -> str | None:
-        """The version under `previous` before."""
+        """Number of the version under `previous` before."""
         return self.tags.get("previous") or None
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the entry in messages."""
         return f"entry {self.number} of {ledger_name(self.model)}"
 
     @property
     def words(self) -> str:
-        """Who, what and since when."""
+        """Person, change and time, for messages."""
         what = f" to version {self.to}" if self.to else ""
         return f"{self.tags['by']}, {self.kind}{what}, since {self.tags['at']} ({self.name})"
 
     @property
     def decision(self) -> dict[str, Any]:
-        """What the gate found, empty for a rollback."""
+        """Numbers of the gate's decision; empty for a rollback."""
         loaded: dict[str, Any] = json.loads(self.tags.get("decision") or "{}")
         return loaded
 
 
 def ledger_name(model: str) -> str:
-    """Return the registered model that is the ledger of another."""
+    """Return the name of the registered model that is the ledger of a model."""
     return f"{model}.promotions"
 
 
 def add_entry(session: Session, model: str, draft: Draft, *, ticket: str, state: str) -> Entry:
-    """Add an entry, with all that it says, in one call."""
+    """Add an entry with its whole content in one call."""
     from mlflow.exceptions import MlflowException
 
     name, client = ledger_name(model), session.client
-    with suppress(MlflowException):  # it is there already
+    with suppress(MlflowException):  # it exists already
         client.create_registered_model(name, description=ABOUT)
     tags = {
         "state": state, "ticket": ticket, "process": process_id(), "kind": draft.kind,
@@ -141,7 +141,7 @@ def add_entry(session: Session, model: str, draft: Draft, *, ticket: str, state:
         "decision": json.dumps(draft.figures) if draft.figures else "",
         **prefect_ids(), **draft.tags,
     }  # fmt: skip
-    # A source must be one that a server takes: no free text, no path. The version itself is.
+    # A server accepts no free text and no path as a source. The version itself it accepts.
     source = f"models:/{model}/{draft.to or draft.champion or draft.about}"
     made = client.create_model_version(
         name, source, tags=tags, description=draft.text, await_creation_for=0
@@ -150,7 +150,7 @@ def add_entry(session: Session, model: str, draft: Draft, *, ticket: str, state:
 
 
 def close_entry(session: Session, entry: Entry, state: str, note: str = "") -> None:
-    """Say how an open entry ended; the state is written last."""
+    """Write how an open entry ended; the state is written last."""
     name, number, client = ledger_name(entry.model), str(entry.number), session.client
     tags = {"closed.at": utc_now(), "closed.by": who(), "note": note[:5000], "state": state}
     for tag, value in tags.items():
@@ -158,7 +158,7 @@ def close_entry(session: Session, entry: Entry, state: str, note: str = "") -> N
 
 
 def read_entries(session: Session, model: str, *, only_open: bool = False) -> list[Entry]:
-    """Return the entries of a ledger, the oldest first; none where there is no ledger."""
+    """Return the entries of a ledger, the oldest first; empty where there is no ledger."""
     wanted = f"name = '{ledger_name(model)}'" + (f" and tags.state = '{OPEN}'" if only_open else "")
     found: list[Entry] = []
     token: str | None = None
@@ -171,13 +171,13 @@ def read_entries(session: Session, model: str, *, only_open: bool = False) -> li
 
 
 def read_entry(session: Session, entry: Entry) -> Entry:
-    """Return an entry as it is now."""
+    """Read an entry again."""
     name = ledger_name(entry.model)
     return _entry(entry.model, session.client.get_model_version(name, str(entry.number)))
 
 
 def utc_now() -> str:
-    """Return the time for people."""
+    """Return the present time as text for people."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

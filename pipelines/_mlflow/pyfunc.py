@@ -26,7 +26,7 @@ class SegmenterModel(PythonModel):
     """A bundle behind MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the bundle; its files lie in one folder."""
+        """Load the bundle, whose files are in one folder."""
         from ocrnet.inference.predict import load_segmenter
 
         self._segmenter = load_segmenter(Path(context.artifacts["weights"]).parent)
@@ -47,19 +47,19 @@ class SegmenterModel(PythonModel):
                     for row, content in enumerate(model_input["image"])
                 ]
             except DataError as error:
-                # MLflow answers any other error with the code and the paths of the server.
+                # For any other error MLflow answers with code and paths of the server.
                 words = str(error).replace(f"{folder}/", "")
                 raise MlflowException(words, error_code=INVALID_PARAMETER_VALUE) from None
         return pd.DataFrame({"label_map": label_maps})
 
     def _segment(self, content: Any, path: Path) -> bytes:
-        """Decode as in training, by way of a file: Pillow and OpenCV share no other door."""
+        """Decode as in training, from a file: the only input that both Pillow and OpenCV read."""
         path.write_bytes(self._bytes(content, path.name))
         label_map = self._segmenter.label_map_of_file(path)
         return self._encode(label_map, path.with_suffix(".png"))
 
     def _bytes(self, content: Any, name: str) -> bytes:
-        """Return the bytes of a file that is no longer than an image of the allowed size can be."""
+        """Return the bytes of a file; refuse one that is longer than an image of the allowed size can be."""
         from ocrnet.errors import DataError
 
         if not isinstance(content, bytes | bytearray | str):

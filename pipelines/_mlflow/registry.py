@@ -58,7 +58,7 @@ def register(
 
 
 def version_tags(challenger: Challenger, lock: Lock, git: Mapping[str, str]) -> dict[str, str]:
-    """Return what a version must say so that it can be traced, judged and rebuilt."""
+    """Return the tags by which a version can be traced, compared and rebuilt."""
     facts = challenger.facts
     return {
         **lineage(challenger.entry, lock, read_record(challenger.folder), git),
@@ -74,7 +74,7 @@ def version_tags(challenger: Challenger, lock: Lock, git: Mapping[str, str]) -> 
 
 
 def model_card(challenger: Challenger, tags: Mapping[str, str]) -> str:
-    """Return the version's description: what it is, how good, from where, how to ask it."""
+    """Return the version's description: classes, scores, origin, input and output."""
     classes = json.loads((challenger.folder / CARD).read_text()).get("classes", {})
     names = ", ".join(classes.get("class_names", [])) or "see model.json"
     metrics = challenger.facts.get("metrics", {})
@@ -104,7 +104,7 @@ this version holds `dvc.lock` and `params.yaml` under `provenance`.
 
 
 def requirements() -> list[str]:
-    """Return what a server of the model installs, at the versions in use."""
+    """Return the packages that a server of the model installs, at the versions in use."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
 
 
@@ -114,7 +114,7 @@ def _create_version(
     from mlflow.exceptions import MlflowException
 
     client = session.client
-    with suppress(MlflowException):  # it is there already
+    with suppress(MlflowException):  # it exists already
         client.create_registered_model(
             model, description="Segmenters of this repository, one version per challenger."
         )
@@ -128,8 +128,7 @@ def _create_version(
 def _save_model(session: Session, challenger: Challenger, run_id: str, *, name: str) -> str:
     """Save the model under its run and return its id.
 
-    Step by step, where `log_model` would also load the model to try the example: that takes torch, and the tests serve
-    the model for real.
+    `log_model` would also load the model to try the example, which needs torch; the tests serve the model for real.
     """
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
@@ -168,7 +167,7 @@ def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id:
 
 
 def _example() -> bytes:
-    """Return the first prepared image, or a grey one where none is there."""
+    """Return the first prepared image, or a grey one where there is none."""
     first = min(EXAMPLES.glob("*.png"), default=None)
     if first is not None:
         return first.read_bytes()

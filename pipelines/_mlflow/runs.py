@@ -1,4 +1,4 @@
-"""One run of MLflow per stage cell: found by its key, made where there is none, completed point by point."""
+"""One run of MLflow per stage cell: find it by its key, or make it, and add the points that it lacks."""
 
 import json
 import logging
@@ -27,14 +27,14 @@ logger = logging.getLogger(__name__)
 KEY_TAG = "dvc.stage_key"
 STAGE_TAG = "ocrnet.stage"
 FINGERPRINT_TAG = "ocrnet.fingerprint"
-SENT_TAG = "ocrnet.sent"  # set last: the run is complete
+SENT_TAG = "ocrnet.sent"  # set last, when the run is complete
 REPLACED_TAG = "ocrnet.replaced_by"
 METRICS_PER_CALL = 1000
 PARAMS_PER_CALL = 100
 LARGEST_ARTIFACT = 100 * 2**20
 FLOW_RUNS = "OCRNET_FLOW_RUNS"  # stage: flow run, as JSON, of a flow that runs `publish`
 TEXTS = {".csv", ".html", ".json", ".lock", ".md", ".txt", ".yaml"}
-WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx"}  # reach MLflow as a registered model alone
+WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx"}  # sent to MLflow only as a registered model
 PREFECT = {
     "prefect.flow_run_id": ("PREFECT__FLOW_RUN_ID", "PREFECT_FLOW_RUN_ID"),
     "prefect.parent_id": ("PREFECT_PARENT_FLOW_RUN_ID",),
@@ -42,13 +42,13 @@ PREFECT = {
 
 
 def find_sent(session: Session, entry: Entry) -> str | None:
-    """Return the run of a stage that was sent whole."""
+    """Return the id of the complete run of a stage, or None."""
     run = find_run(session, {KEY_TAG: entry.key, SENT_TAG: "complete"})
     return None if run is None else str(run.info.run_id)
 
 
 def send_stage(session: Session, entry: Entry, lock: Lock, git: Mapping[str, str]) -> str:
-    """Make MLflow hold everything of a stage and return the run, which an earlier attempt may have begun."""
+    """Send everything of a stage that MLflow lacks and return the run, which an earlier attempt may have begun."""
     record = read_record(entry.out)
     run = find_run(session, {KEY_TAG: entry.key})
     times = read_times(STATE / "times" / f"{entry.name}.txt")
@@ -106,7 +106,7 @@ def read_history(session: Session, run_id: str) -> list[Point]:
 
 
 def log_points(session: Session, run_id: str, points: Sequence[Point]) -> None:
-    """Send points in as few calls as MLflow takes."""
+    """Send points in as few calls as MLflow allows."""
     from mlflow.entities import Metric
 
     for batch in _batches(points, METRICS_PER_CALL):
@@ -115,7 +115,7 @@ def log_points(session: Session, run_id: str, points: Sequence[Point]) -> None:
 
 
 def log_params(session: Session, run_id: str, record: StageRecord) -> None:
-    """Send the params that the run does not hold yet; MLflow never changes one."""
+    """Send the params that the run does not hold yet; MLflow never changes a param."""
     from mlflow.entities import Param
 
     known = session.client.get_run(run_id).data.params
@@ -125,7 +125,7 @@ def log_params(session: Session, run_id: str, record: StageRecord) -> None:
 
 
 def log_artifacts(session: Session, run_id: str, out: Path) -> None:
-    """Send the files at the top of a stage's folder, save weights, and what makes the run again."""
+    """Send the files at the top of a stage's folder, without weights, and `dvc.lock` and `params.yaml`."""
     for path in sorted(out.iterdir()):
         if not path.is_file() or path.suffix in WEIGHTS:
             continue
@@ -141,7 +141,7 @@ def log_artifacts(session: Session, run_id: str, out: Path) -> None:
 
 
 def _log_file(session: Session, run_id: str, path: Path, folder: str | None = None) -> None:
-    """Send a file; one that holds a secret, such as a store's address in `params.yaml`, is sent without it."""
+    """Send a file without the secrets in it, such as a store's address in `params.yaml`."""
     content = path.read_bytes() if path.suffix in TEXTS else b""
     shown = hide_secrets(content.decode(errors="surrogateescape"))
     if shown.encode(errors="surrogateescape") == content:
@@ -156,7 +156,7 @@ def _log_file(session: Session, run_id: str, path: Path, folder: str | None = No
 def lineage(
     entry: Entry, lock: Lock, record: StageRecord, git: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the tags that lead from a run to code, data and params."""
+    """Return the tags that link a run to code, data and params."""
     params = json.dumps(dict(record.params), sort_keys=True)
     return {
         KEY_TAG: entry.key,
@@ -172,9 +172,9 @@ def lineage(
 
 
 def prefect_ids(stage: str = "") -> dict[str, str]:
-    """Return the ids of the Prefect run that ran a stage and of the one that it belongs to.
+    """Return the ids of the Prefect run that ran a stage and of its parent.
 
-    `publish` sends what others ran: the flow that started it says which run of Prefect that was, stage by stage.
+    `publish` sends stages that other runs of Prefect ran: the flow that started it passes their ids, stage by stage.
     """
     found = {
         tag: next((os.environ[name] for name in names if os.environ.get(name)), "")
@@ -191,7 +191,7 @@ def now_ms() -> int:
 
 
 def _find_begun(session: Session, entry: Entry, record: StageRecord) -> "Run | None":
-    """Return the run that a follower began, unless it belongs to another key already."""
+    """Return the run that a follower began, unless it already belongs to a key."""
     begun = find_run(session, {STAGE_TAG: entry.name, FINGERPRINT_TAG: record.fingerprint})
     if begun is None or begun.data.tags.get(KEY_TAG) or begun.data.tags.get(REPLACED_TAG):
         return None
@@ -199,9 +199,9 @@ def _find_begun(session: Session, entry: Entry, record: StageRecord) -> "Run | N
 
 
 def _agree(history: Iterable[Point], points: Iterable[Point]) -> bool:
-    """Tell whether every point sent live is in the files, so that nothing wrong stays in the run.
+    """Tell whether every point sent live is in the files, with the same value.
 
-    Not so where a training went on from a checkpoint and a GPU gave other values the second time.
+    They differ where a training continued from a checkpoint and a GPU gave other values the second time.
     """
     values = {point.place: point.value for point in points}
     return all(

@@ -1,4 +1,4 @@
-"""What `publish` does: look what is not sent, send it, register the challenger, and say so in one line."""
+"""The work of `publish`: send what was not sent, register the challenger, and report it in one line."""
 
 import sys
 from dataclasses import replace
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 PARAMS_FILE = Path("params.yaml")
 PUBLISH_LOCK = STATE / "publish.lock"
 LONGEST_WAIT_S = 60.0
-FAILURES = 2  # stages that may fail before the store counts as away
+FAILURES = 2  # stages that may fail before the store counts as unreachable
 
 
 def publish() -> int:
-    """Send what was not sent and return the exit code; a store that is away is no error, one that refuses for good is.
+    """Send what was not sent and return the exit code; an unreachable store is no error, one that refuses is.
 
     Raises:
         OcrnetError: `dvc.lock`, `params.yaml` or `challenger.json` cannot be used.
@@ -50,7 +50,7 @@ def publish() -> int:
 
 
 class Sending:
-    """One pass over what a store does not hold; what fails is left to the next one."""
+    """One pass over what a store does not hold; the next pass repeats what fails."""
 
     def __init__(self, target: Target, experiment: str, model: str, lock: Lock) -> None:
         self._target = target
@@ -67,7 +67,7 @@ class Sending:
         self._machine: MachineError | None = None
 
     def run(self, challenger: Challenger | None) -> None:
-        """Send runs and register the challenger as far as the store goes along."""
+        """Send runs and register the challenger, as far as the store accepts them."""
         refusal = self._target.refusal()
         if refusal is not None:
             entries = self._lock.entries.values()
@@ -87,7 +87,7 @@ class Sending:
 
     @property
     def exit_code(self) -> int:
-        """0 also where the store is away; else that of its refusal, of damaged outputs or of a failed machine."""
+        """Exit code of a refusal, of damaged outputs or of a failed machine; else 0, also for an unreachable store."""
         if self._machine is not None:
             return self._machine.exit_code
         if self._damaged:
@@ -95,7 +95,7 @@ class Sending:
         return StoreError.exit_code if self._refused else 0
 
     def tell(self) -> None:
-        """Print what was sent, and one line on what was not."""
+        """Print what was sent, and a line for each reason why something was not."""
         names = ", ".join(self._done) or "nothing new"
         print(f"publish: sent {names} to {self._target.shown}, experiment {self._experiment}")
         if self._unsent:
@@ -169,7 +169,7 @@ class Sending:
         self._sent.challenger = done
 
     def _refuse(self, what: str, error: Exception) -> None:
-        """Note what ended a call: a refusal for good, the machine, or a store that is away."""
+        """Note what ended a call: a final refusal, the machine, or an unreachable store."""
         from .client import is_final
 
         reason = self._reason(error)
@@ -189,13 +189,13 @@ class Sending:
         return text if len(text) <= 300 else f"{text[:300]} ..."
 
     def _merged(self) -> Sent:
-        """Return what the ledger shall say: runs of other params stay known, so that going back to them is quick."""
+        """Return the new record: runs of other params stay in it, so that going back to them is quick."""
         runs = {**self._known.runs, **self._sent.runs}
         return replace(self._sent, runs=runs)
 
 
 def _destination() -> tuple[str, str]:
-    """Return experiment and model name, without pydantic where the file has good ones (a quarter of a second).
+    """Return experiment and model name; valid ones are read without pydantic, which saves a quarter of a second.
 
     Raises:
         ParamsError: the file or a name is wrong.
@@ -221,7 +221,7 @@ def _nothing_to_send(
         return False
     runs = [sent.runs[key] for key in keys]
     there = still_there(target, sent if challenger else replace(sent, challenger=None), runs)
-    if there is None:  # a server that is away can be sent nothing, whatever it holds
+    if there is None:  # nothing can be sent to an unreachable server, whatever it holds
         return target.is_http and target.refusal() is not None
     return there
 

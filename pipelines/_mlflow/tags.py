@@ -1,4 +1,4 @@
-"""The tags of a version, which anyone who may edit it may have changed: each is what `publish` writes, or refused."""
+"""Check the tags of a version, which anyone with write access may have changed."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def check_tags(tags: Mapping[str, str], place: str) -> None:
 
 
 def commit_or_none(value: str, where: str) -> None:
-    """Take what `publish` writes where there was no commit, too: that such a version has none is told later."""
+    """Check the hash of a commit; accept `none`, which `publish` writes where git names no commit."""
     if value != "none":
         _outside.commit_id(value, where, RebuildError)
 

@@ -1,4 +1,4 @@
-"""Where runs are sent, and what of it may be shown: a password in the address never leaves this file's `Target`."""
+"""The address of the tracking store, and the part of it that may be shown: only `Target` holds its password."""
 
 import os
 import re
@@ -25,9 +25,9 @@ class Target:
     """A tracking server or store.
 
     Args:
-        uri: what mlflow is given; that of a database may hold a password.
-        shown: the same without secrets, for people, files and the ledger.
-        secrets: strings that no text may hold.
+        uri: Address for mlflow; that of a database may hold a password.
+        shown: Same address without secrets, for people, files and the ledger.
+        secrets: Strings to remove from every text.
     """
 
     uri: str = field(repr=False)
@@ -36,12 +36,12 @@ class Target:
 
     @property
     def is_http(self) -> bool:
-        """Whether a tracking server answers there, in place of a database."""
+        """Whether the address is that of a tracking server, not of a database."""
         return self.uri.startswith(("http://", "https://"))
 
     @property
     def sqlite_file(self) -> Path | None:
-        """The file of a local store."""
+        """File of a local store, or None."""
         found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", self.uri)
         return Path(found[1]) if found else None
 
@@ -52,9 +52,9 @@ class Target:
         return " ".join(hide_secrets(text).split())
 
     def refusal(self, timeout_s: float = 4.0) -> str | None:
-        """Return why nothing can be sent there now, or None; a few milliseconds where a server answers.
+        """Return the reason why nothing can be sent now, or None; takes a few milliseconds where a server answers.
 
-        A server that takes connections and answers none counts as away.
+        A server that accepts connections but does not answer counts as unreachable.
         """
         parts = urlsplit(self.uri)
         if not parts.hostname:
@@ -73,13 +73,13 @@ class Target:
 
 
 def _health(uri: str, timeout_s: float) -> int:
-    """Return the status of `/health`, which is open and tells nothing; any below 500 is a sign of life."""
+    """Return the status of `/health`, which needs no password; any status below 500 is a sign of life."""
     parts = urlsplit(uri)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     if parts.scheme == "https":
         import ssl
 
-        # No secret travels here; whether the certificate is good is mlflow's to judge.
+        # No secret is sent here; mlflow itself checks the certificate.
         context = ssl._create_unverified_context()
         connection = HTTPSConnection(
             parts.hostname or "", parts.port, timeout=timeout_s, context=context
@@ -90,10 +90,10 @@ def _health(uri: str, timeout_s: float) -> int:
 
 
 def find_target(environment: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that `MLFLOW_TRACKING_URI` names, or the local file of the repository.
+    """Return the target in `MLFLOW_TRACKING_URI`, by default the local file of the repository.
 
     Raises:
-        ParamsError: it is no address.
+        ParamsError: the value is not an address.
     """
     raw = environment.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
     try:
@@ -116,9 +116,9 @@ def find_target(environment: Mapping[str, str] = os.environ) -> Target:
 
 
 def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables by which mlflow takes the user and password of an address.
+    """Return the variables that give mlflow the user and password of an address.
 
-    They are those that the address holds, or those of this checkout's own server.
+    They are those in the address, or those of this checkout's own server.
     """
     address = environment.get("MLFLOW_TRACKING_URI", "").strip()
     parts = urlsplit(address)

@@ -1,12 +1,12 @@
-"""One promotion at a time, without a lock: an open entry of the ledger is a ticket, and the lowest number wins.
+"""Allow one promotion at a time, without a lock: an open entry of the ledger is a ticket, and the lowest number wins.
 
-An entry that finds a lower one open steps back. It misses none, for MLflow gives out number N only when all before it
-are there. The ticket is held for the second or so in which aliases move, not while models are scored; so a promotion
-also looks whether the champion is still the one that it was decided against.
+An entry that finds a lower one open steps back. It misses none, since MLflow gives out number N only when all lower
+numbers exist. A promotion holds the ticket for the second or so in which aliases move, not while models are scored; so
+it also checks that the champion is still the one that was compared.
 
-A ticket whose process is dead, or which is older than `promote.abandoned_minutes`, holds nobody up: who comes next
-finishes or undoes it. What MLflow cannot give is a comparison and a change in one step: a process that sleeps for
-longer than that between its last look and the change of the alias would still make it.
+A ticket expires when its process is dead or it is older than `promote.abandoned_minutes`: the next promotion finishes
+or undoes it. MLflow cannot compare and change an alias in one step: a process that sleeps for longer than that between
+its last check and the change of the alias would still make the change.
 """
 
 import time
@@ -33,15 +33,15 @@ from .promotions import (
 
 
 def take_ticket(session: Session, model: str, draft: Draft, *, patience_s: float) -> Entry:
-    """Open an entry and return it once it is the first; unfinished entries of dead processes are repaired before.
+    """Open an entry, repair unfinished entries of dead processes before it, and return it once it is the first.
 
     Raises:
-        GateError: another promotion is at work, or the champion is not the one of the draft.
+        GateError: another promotion is running, or the champion is not the one of the draft.
     """
     ticket = uuid4().hex
     add_entry(session, model, draft, ticket=ticket, state=OPEN)
     opened = read_entries(session, model, only_open=True)
-    # A call that timed out and was repeated may have made two.
+    # A call that timed out and was repeated may have made two entries.
     mine, *copies = [entry for entry in opened if entry.ticket == ticket]
     for entry in copies:
         close_entry(session, entry, "duplicate")
@@ -58,10 +58,10 @@ def take_ticket(session: Session, model: str, draft: Draft, *, patience_s: float
 
 
 def move_aliases(session: Session, mine: Entry) -> None:
-    """Move `previous`, then `champion`, so that a valid version is in force at every moment; then look again.
+    """Move `previous`, then `champion`, so that the champion is valid at every moment; then check both.
 
     Raises:
-        GateError: the ticket was taken away meanwhile, or the aliases are not as they were set.
+        GateError: another promotion took over the ticket, or someone else moved the aliases.
     """
     _check_mine(session, mine)
     if mine.champion is not None:
@@ -80,7 +80,7 @@ def move_aliases(session: Session, mine: Entry) -> None:
 
 
 def repair(session: Session, entry: Entry, *, by: Entry) -> str:
-    """Finish or undo what a dead process left behind and return what was done; the aliases say how far it came."""
+    """Finish or undo the promotion of a dead process, by the state of the aliases, and return what was done."""
     aliases = read_aliases(session, entry.model)
     if entry.to is None:
         state, done = ABANDONED, "it had moved nothing"
@@ -101,10 +101,10 @@ def repair(session: Session, entry: Entry, *, by: Entry) -> str:
 
 
 def repair_unfinished(session: Session, model: str, *, patience_s: float) -> list[str]:
-    """Repair what dead processes left behind and return a line for each; serialised as a promotion is.
+    """Repair the promotions of dead processes under a ticket and return a line for each.
 
     Raises:
-        GateError: a promotion is at work.
+        GateError: a promotion is running.
     """
     left = unfinished(session, model, patience_s=patience_s)
     if not left:
@@ -121,7 +121,7 @@ def unfinished(session: Session, model: str, *, patience_s: float) -> list[Entry
     """Return the entries that dead processes left open.
 
     Raises:
-        GateError: one belongs to a process that may be at work.
+        GateError: the process of an entry may still be running.
     """
     opened = read_entries(session, model, only_open=True)
     now_ms = int(1000 * time.time())
@@ -133,12 +133,12 @@ def unfinished(session: Session, model: str, *, patience_s: float) -> list[Entry
 
 
 def is_abandoned(entry: Entry, *, now_ms: int, patience_s: float) -> bool:
-    """Tell whether an open entry holds nobody up any more."""
+    """Tell whether an open entry has expired."""
     return is_dead(entry.tags["process"]) or now_ms - entry.created_ms > 1000 * patience_s
 
 
 def busy_words(entry: Entry, *, now_ms: int, patience_s: float) -> str:
-    """Return who is at work, and what to do about it."""
+    """Return a message that names the running promotion and the cure."""
     left_s = max(0.0, patience_s - (now_ms - entry.created_ms) / 1000)
     return (
         f"{entry.words} is at work. Run it again when that is over; should its process be dead, "
@@ -147,7 +147,7 @@ def busy_words(entry: Entry, *, now_ms: int, patience_s: float) -> str:
 
 
 def tag_version(session: Session, entry: Entry) -> None:
-    """Write on the version in force how it came to be that."""
+    """Tag the new champion with how it was promoted."""
     given = {
         "promoted.at": utc_now(), "promoted.by": entry.tags["by"], "promoted.from": entry.champion or "none",
         "promoted.entry": str(entry.number), "promoted.kind": entry.kind,
@@ -161,7 +161,7 @@ def tag_version(session: Session, entry: Entry) -> None:
 
 
 def _check_mine(session: Session, mine: Entry) -> None:
-    """Refuse to go on with a ticket that was taken for abandoned: a machine that slept wakes up late."""
+    """Refuse to continue with an expired ticket, as after the machine slept."""
     if read_entry(session, mine).state == OPEN:
         return
     found = read_aliases(session, mine.model)
@@ -173,7 +173,7 @@ def _check_mine(session: Session, mine: Entry) -> None:
 
 
 def _check_unchanged(session: Session, mine: Entry) -> None:
-    """Refuse to move aliases that are not those which the draft was made for."""
+    """Refuse to move aliases that changed since the draft was made."""
     found = read_aliases(session, mine.model)
     if mine.kind == "repair" or (found.champion, found.previous) == (mine.champion, mine.previous):
         return

@@ -1,4 +1,4 @@
-"""Versions of a registered model: their bundle, and the scores that `evaluate` left of them."""
+"""Versions of a registered model: their bundle, and their scores from `evaluate`."""
 
 import json
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ class Version:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the version in messages."""
         return f"version {self.number}"
 
     @property
     def weights_sha256(self) -> str:
-        """Of the weights that were registered."""
+        """Hash of the registered weights."""
         return self.tags.get(WEIGHTS_TAG, "")
 
 
@@ -46,8 +46,8 @@ def find_version(session: Session, model: str, wanted: str) -> Version:
     """Return a version by its number or by an alias.
 
     Raises:
-        ParamsError: the name of the model or of the version is none.
-        DataError: there is none.
+        ParamsError: the name of the model or of the version is not valid.
+        DataError: the registry does not have the version.
     """
     from mlflow.exceptions import MlflowException
 
@@ -72,10 +72,10 @@ def find_version(session: Session, model: str, wanted: str) -> Version:
 
 
 def fetch_bundle(version: Version, folder: Path) -> Path:
-    """Download weights and card of a version, nothing else of it, and return their folder.
+    """Download only weights and card of a version, and return their folder.
 
     Raises:
-        BundleError: the version holds no bundle, or another one than its tag says.
+        BundleError: the version holds no bundle, or one with other weights than its tag says.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -100,7 +100,7 @@ def fetch_bundle(version: Version, folder: Path) -> Path:
 def stored_scores(
     session: Session, version: Version, split: "TestSplit", protocol: "Protocol"
 ) -> "Candidate | None":
-    """Return what `evaluate` counted of a version, where that was on this very split and by this protocol."""
+    """Return the scores of a version from `evaluate`; None where it used another split or protocol."""
     run = _evaluation_run(session, version)
     if run is None:
         return None

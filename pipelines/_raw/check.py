@@ -1,4 +1,4 @@
-"""The work of `validate`: the raw data scanned, held against the expectations, and told of in `data/validate`."""
+"""The work of `validate`: scan the raw data, check it against the expectations, and report in `data/validate`."""
 
 import json
 import logging
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from pipelines._raw.expectations import Outcome
 
 logger = logging.getLogger(__name__)
-SHOWN = 5  # findings of a code on the screen, and notes
+SHOWN = 5  # findings of each code on the screen, and notes
 
 
 def check_raw_data(stage: Stage) -> pd.DataFrame:
     """Write `table.csv`, `validation.json` and `summary.txt`, and return the table of the raw files.
 
     Raises:
-        DataError: the data cannot be used; a line per finding.
+        DataError: the data cannot be used; the message has a line per finding.
         ParamsError: keys of `data.label_map` are wrong.
     """
     params = stage.params
-    label_rules(params.data)  # wrong keys are told before any file is read
+    label_rules(params.data)  # report wrong keys before any file is read
     work = stage.out / "raw"
     shutil.rmtree(work, ignore_errors=True)
     inventory = Inventory(Path(params.data.path))
@@ -51,7 +51,7 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     plan = plan_splits(table, params)
     findings = [*_named(inventory.findings), *_failed(outcomes, table, params)]
     notes = _notes(() if findings else plan.notes, table, params)
-    # What classes a split shows is not known while label maps are wrong.
+    # The classes of a split are unknown while label maps are wrong.
     findings += _named(
         [line for line in plan.refusals if not (findings and line.startswith(UNLEARNED))]
     )
@@ -69,11 +69,11 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
 
 
 def try_params(table: pd.DataFrame, params: Params) -> None:
-    """Hold the params against data that is good: crops against sizes, networks against both.
+    """Try the params on valid data: crops on the sizes, networks on both.
 
     Raises:
-        ParamsError: the params name what there is not, or do not fit the data.
-        BundleError: a file of weights that they name cannot be used.
+        ParamsError: the params name something that does not exist, or do not fit the data.
+        BundleError: a file of weights in the params cannot be used.
     """
     raw = zip(table["height"].astype(int), table["width"].astype(int), strict=True)
     sizes = seen_sizes(params, raw)
@@ -88,10 +88,10 @@ def try_params(table: pd.DataFrame, params: Params) -> None:
 
 
 def _find_items(stage: Stage, work: Path, inventory: Inventory) -> list[RawItem]:
-    """Return what the source finds.
+    """Return the items that the source finds.
 
     Raises:
-        DataError: there is no set that could be tabulated; what was found so far stands in the summary.
+        DataError: there is no set to tabulate; the summary lists what was found so far.
     """
     try:
         return find_items(stage.params, work, inventory)
@@ -105,12 +105,12 @@ def _find_items(stage: Stage, work: Path, inventory: Inventory) -> list[RawItem]
 
 
 def _named(lines: Sequence[str]) -> list[Finding]:
-    """Return findings that are lines which begin with their code."""
+    """Turn lines that begin with their code into findings."""
     return [Finding(line.split()[0], line) for line in lines]
 
 
 def _failed(outcomes: "list[Outcome]", table: pd.DataFrame, params: Params) -> list[Finding]:
-    """Return the findings of the expectations that were not met."""
+    """Return the findings of the expectations that failed."""
     failed = [outcome for outcome in outcomes if not outcome.success]
     findings: list[Finding] = []
     for code in sorted({outcome.code for outcome in failed}):
@@ -120,7 +120,7 @@ def _failed(outcomes: "list[Outcome]", table: pd.DataFrame, params: Params) -> l
 
 
 def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> list[str]:
-    """Return what a user should know though nothing is refused."""
+    """Return notes for the user that refuse nothing."""
     first = first_class_note(table, params)
     return [
         *([first] if first else []),
@@ -131,7 +131,7 @@ def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> lis
 
 
 def _group_note(table: pd.DataFrame, params: Params) -> list[str]:
-    """Return a note where names tell of images that belong together and no params do."""
+    """Return a note where the names, but not the params, group images that belong together."""
     if params.data.group_by is not None or list(table["group"]) != list(table["id"]):
         return []
     found = suggest_group_by(list(table["id"]))

@@ -1,6 +1,6 @@
 """The Great Expectations suite over the scan's table; only validate imports it.
 
-Each expectation carries a finding code. The suite decides which rows fail; the words for a code are
+Each expectation has a finding code. The suite decides which rows fail; the texts for a code are
 in `ocrnet/raw/findings.py`.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before the import: older releases read it there and nowhere else.
+# Set before the import, when older releases read it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
@@ -31,9 +31,9 @@ class Outcome:
     """What one expectation found.
 
     Args:
-        code: the finding that a failure stands for.
-        expectation: its type and arguments, in words.
-        ids: the rows that fail; empty where the table as a whole does.
+        code: Code of the finding that a failure means.
+        expectation: Type and arguments of the expectation, as text.
+        ids: Ids of the rows that fail; empty where the table as a whole fails.
     """
 
     code: str
@@ -120,9 +120,9 @@ def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Outc
     """Run the suite as a checkpoint, write its Data Docs and return what each expectation found.
 
     Args:
-        table: the scan.
-        params: what asks for the expectations.
-        docs: the folder of the Data Docs.
+        table: Table of the scan.
+        params: Params that set the expectations.
+        docs: Folder of the Data Docs.
 
     Raises:
         RuntimeError: an expectation could not be computed. Great Expectations reports that as a

@@ -1,6 +1,6 @@
 """The commit that a stage ran at, kept beside its output: `publish` may run at a later one.
 
-It lies in a side file, since the output must not change with a commit that changes nothing that the stage reads.
+It is in a side file: the output must not change with a commit that changes no input of the stage.
 """
 
 import json
@@ -21,8 +21,7 @@ logger = logging.getLogger(__name__)
 def git_tags() -> dict[str, str]:
     """Return the commit, and whether anything but `dvc.lock` differs from it (`dvc.lock_md5` names that).
 
-    Where git gives no commit, `git.refusal` has its words, and a warning tells them: no version made from this can be
-    rebuilt.
+    Where git gives no commit, `git.refusal` and a warning hold its message: a version made from this cannot be rebuilt.
     """
     try:
         sha = _git("rev-parse", "--verify", "HEAD")
@@ -40,7 +39,7 @@ def git_tags() -> dict[str, str]:
         changed = str(refusal)
     tags = {"git.sha": sha, "git.dirty": str(changed != "").lower()}
     if (base := os.environ.get(BASE_VARIABLE)) and base != sha:
-        # What a flow puts on top holds other params alone, and lies in its clone: the run keeps params.yaml itself.
+        # A flow's commit on top changes only params and exists only in its clone: the run keeps params.yaml itself.
         tags |= {"git.sha": base, "git.run_sha": sha}
     return tags
 
@@ -53,7 +52,7 @@ def note_commit(stage: str, fingerprint: str) -> None:
 
 
 def commit_tags(stage: str, fingerprint: str, *, now: dict[str, str]) -> dict[str, str]:
-    """Return the commit at which a stage ran, or the present one where another machine ran it."""
+    """Return the tags of the commit at which a stage ran, or of the present one if another machine ran it."""
     path = COMMITS / f"{stage}.json"
     if path.exists():
         note = json.loads(path.read_text())
@@ -64,14 +63,14 @@ def commit_tags(stage: str, fingerprint: str, *, now: dict[str, str]) -> dict[st
 
 
 class GitRefusalError(Exception):
-    """Git did not answer, or with an error; the message has its own words."""
+    """Git failed or did not answer; the message is git's own."""
 
 
 def _git(*arguments: str) -> str:
     """Return what git prints.
 
     Raises:
-        GitRefusalError: it ends with an error, is not there or takes too long.
+        GitRefusalError: git ends with an error, is missing or takes too long.
     """
     try:
         done = subprocess.run(

@@ -1,7 +1,7 @@
-"""A stage ends with the DVC that started it.
+"""End a stage with the DVC that started it.
 
-Killed alone, DVC leaves its stage running and its locks free: the next `dvc repro` would run the stage a second time,
-into the same folder.
+When only DVC is killed, its stage continues and its locks are free: the next `dvc repro` would run the stage a second
+time, into the same folder.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
-INTERVAL = 1.0  # seconds between two looks
+INTERVAL = 1.0  # seconds between two checks
 
 
 def end_with_dvc() -> None:
@@ -22,12 +22,12 @@ def end_with_dvc() -> None:
 
 
 def _starter() -> int:
-    """Return the process that started this one, or the shell around this one where there is still one."""
+    """Return the id of the parent process, or of the parent's parent where the parent is a shell."""
     parent = os.getppid()
     try:
         name = Path(f"/proc/{parent}/comm").read_text().strip()
         ids = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # no Linux, or just gone
+    except OSError:  # not Linux, or the parent has just ended
         return parent
     return int(ids[1]) if name.endswith("sh") else parent
 

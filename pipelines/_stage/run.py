@@ -34,7 +34,7 @@ from pipelines._stage.orphan import end_with_dvc
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
-MACHINE_FAILED = MachineError.exit_code  # which a flow takes as leave to try the stage elsewhere
+MACHINE_FAILED = MachineError.exit_code  # makes a flow try the stage on another machine
 KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
 
 
@@ -99,8 +99,8 @@ def run_stage(
         name: Name of the stage in `dvc.yaml`: its module and its folder.
         argv: Arguments of the command: the values of the matrix cell. By default those of the command line.
     """
-    # Read when torch is first imported. By default a thread that waits for another spins for long, which on cores that
-    # are not free makes two threads ten times slower than one; not to spin at all is a third slower on free ones.
+    # Read when torch is first imported. By default a waiting thread spins for long, which makes two threads ten times
+    # slower than one on busy cores; without any spinning they are a third slower on free cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     set_up_logging()
     values = tuple(sys.argv[1:] if argv is None else argv)
@@ -144,7 +144,7 @@ def _check_count(values: Sequence[str], name: str, node: Node) -> None:
 
 
 def _check_cell(values: Sequence[str], node: Node, params: Params) -> None:
-    """Refuse a cell that the params do not name: DVC would not know its folder."""
+    """Refuse a cell that the params do not name: DVC would not track its folder."""
     listed = flatten(params.model_dump(mode="json", by_alias=True))
     for item, value in zip(node.cell, values, strict=True):
         known = [str(one) for one in listed[node.values[item]]]
@@ -158,7 +158,7 @@ def _check_cell(values: Sequence[str], node: Node, params: Params) -> None:
 def _end(error: Exception, name: str, stage: Stage | None) -> int:
     """Print what ended a stage and return its exit code.
 
-    What a failing machine left half written goes: on a full disk it would keep others from writing.
+    It also deletes files that a failing machine left half written: on a full disk they would block other writers.
     """
     if stage is not None and machine_error(error) is not None:
         for folder in (stage.out, STATE / "checkpoints" / stage.name):
@@ -184,14 +184,14 @@ def recorded_params(params: Params, node: Node) -> dict[str, Any]:
 
 
 def fingerprint_of(params: Mapping[str, Any], inputs: Sequence[Path], cell: Sequence[str]) -> str:
-    """Return a hash of the data a stage is a function of: params, cell and inputs."""
+    """Return a hash of what a stage depends on besides code: params, cell and inputs."""
     digest = hashlib.sha256("\0".join(cell).encode())
     digest.update(json.dumps(params, sort_keys=True).encode())
     return _digest_files(digest, _files(inputs))
 
 
 def checkpoint_folder(name: str, fingerprint: str, node: Node) -> Path:
-    """Return the folder of a checkpoint, which its inputs and the stage's code name."""
+    """Return the folder of a checkpoint, named by the stage's inputs and code."""
     code = _digest_files(hashlib.sha256(), node.code_files())
     return STATE / "checkpoints" / name / f"{fingerprint}-{code}"
 
