@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-NAMES = (HOST, "localhost")  # by which a browser may call the servers
+NAMES = (HOST, "localhost")  # host names that a browser may use
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 PREFECT_API = "PREFECT_API_URL"
 PREFECT_PASSWORD = "PREFECT_API_AUTH_STRING"
@@ -21,7 +21,7 @@ MLFLOW_USER = "MLFLOW_TRACKING_USERNAME"
 MLFLOW_PASSWORD = "MLFLOW_TRACKING_PASSWORD"
 FOLDER = Path(".state/prefect")
 FILE = FOLDER / "servers.env"
-# What is sent along to an address, and to no other.
+# The credentials that go to each address, and to no other.
 CREDENTIALS = {PREFECT_API: (PREFECT_PASSWORD,), MLFLOW: (MLFLOW_USER, MLFLOW_PASSWORD)}
 _HEAD = """\
 # The servers of this checkout, written by `python -m pipelines.servers`. Whoever reads this file can run code as you.
@@ -30,23 +30,23 @@ _HEAD = """\
 
 
 def read_access(folder: Path = Path()) -> dict[str, str]:
-    """Return the addresses and passwords of the servers of a checkout; nothing where it never ran any.
+    """Return the addresses and passwords of the servers of a checkout; empty where it never ran any.
 
     Args:
         folder: Root folder of the checkout.
     """
     try:
         lines = (folder / FILE).read_text().splitlines()
-    except OSError:  # no such file, or that of another user
+    except OSError:  # no such file, or one of another user
         return {}
     pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
     return {name: value for name, _, value in pairs if not name.startswith("#")}
 
 
 def write_access(prefect_port: int | None, mlflow_port: int | None) -> dict[str, str]:
-    """Write the file for servers on two ports and return what it says.
+    """Write the file for servers on two ports and return its content.
 
-    What it holds already stays: passwords, and the address of a server that is not started.
+    Existing passwords stay, and so does the address of a server that is not started.
 
     Args:
         prefect_port: Port of the Prefect server; None where it is not started.
@@ -63,7 +63,7 @@ def write_access(prefect_port: int | None, mlflow_port: int | None) -> dict[str,
         MLFLOW_PASSWORD: known.get(MLFLOW_PASSWORD) or secrets.token_urlsafe(24),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
-    FOLDER.chmod(0o700)  # Prefect's database lies there, too
+    FOLDER.chmod(0o700)  # it holds Prefect's database, too
     partial = FILE.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

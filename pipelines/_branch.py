@@ -1,7 +1,7 @@
 """The branch of the origin that gets the `dvc.lock` of a run: a new one, or one that holds such runs alone.
 
-It is looked at before the first stage and pushed at the end with a lease on what was seen: what others pushed meanwhile
-stays, and the commit of the run is kept under `LOCKS` in its place.
+It is checked before the first stage and pushed at the end with a lease on its commit: if others pushed meanwhile, their
+commits stay, and the commit of the run is kept under `LOCKS` instead.
 """
 
 import re
@@ -26,8 +26,8 @@ class Lease:
     """A branch that a run may push.
 
     Args:
-        branch: the name of the branch.
-        seen: the commit that it was at; empty where the origin had no such branch.
+        branch: Name of the branch.
+        seen: Commit of the branch at the check; empty where the origin had no such branch.
     """
 
     branch: str
@@ -38,13 +38,14 @@ def check_branch(clone: Clone, branch: str, commit: str) -> Lease:
     """Refuse a branch that a run must not push, before any stage has run.
 
     Args:
-        clone: the clone of the run.
-        branch: the name of the branch.
-        commit: the commit that the run is of.
+        clone: Clone of the run.
+        branch: Name of the branch.
+        commit: Commit of the run.
 
     Raises:
-        ParamsError: the name is none, or the branch is the origin's default, checked out, or holds others' commits.
-        DataError: the origin does not answer, or does not let this process push.
+        ParamsError: the name is not valid, or the branch is the origin's default, is checked out, or holds commits of
+            others.
+        DataError: the origin does not answer, or refuses pushes of this process.
     """
     place = f"branch {_outside.branch_name(branch)!r}"
     folder = clone.folder
@@ -67,10 +68,10 @@ def check_branch(clone: Clone, branch: str, commit: str) -> Lease:
 
 
 def push_lock(clone: Clone, lease: Lease) -> str:
-    """Commit `dvc.lock` on top of what is checked out, push it as the branch and return its hash.
+    """Commit `dvc.lock` on top of HEAD, push the commit as the branch and return its hash.
 
     Raises:
-        DataError: the branch was moved meanwhile, or the push failed; the message says where the commit is.
+        DataError: someone moved the branch meanwhile, or the push failed; the message says where the commit is.
     """
     message = f"Record a run of the pipeline in dvc.lock\n\n{TRAILER}: {lease.branch}\n"
     commit = commit_files(clone.folder, [LOCK_FILE], message)
@@ -82,7 +83,7 @@ def push_lock(clone: Clone, lease: Lease) -> str:
 
 
 def _kept(folder: Path, lease: Lease, commit: str, reason: str) -> str:
-    """Push the commit of a run where nobody else pushes, and say where it is."""
+    """Push the commit of a run to a branch of its own, and return a message that names it."""
     now = try_git(folder, "ls-remote", "--heads", "origin", f"{HEADS}{lease.branch}")
     place = f"branch {lease.branch!r}"
     if now is not None and now.partition("\t")[0] != lease.seen:
@@ -118,14 +119,14 @@ def _push(folder: Path, lease: Lease, commit: str, *options: str) -> None:
 
 
 def _heads(folder: Path) -> dict[str, str]:
-    """Return the branches of the origin with their commits, as they are now."""
+    """Return the present branches of the origin with their commits."""
     listed = git(folder, "ls-remote", "--heads", "origin").splitlines()
     pairs = (line.split("\t", 1) for line in listed)
     return {name.removeprefix(HEADS): commit for commit, name in pairs}
 
 
 def _in_use(folder: Path) -> set[str]:
-    """Return the default branch of the origin and, where it is a folder here, what is checked out of it."""
+    """Return the default branch of the origin and, where the origin is a local folder, its checked-out branches."""
     told = try_git(folder, "ls-remote", "--symref", "origin", "HEAD") or ""
     found = set(re.findall(rf"^ref: {HEADS}(\S+)\tHEAD$", told, re.M))
     origin = Path((try_git(folder, "config", "remote.origin.url") or "").removeprefix("file://"))
@@ -136,7 +137,7 @@ def _in_use(folder: Path) -> set[str]:
 
 
 def _is_own(folder: Path, branch: str, seen: str, commit: str) -> bool:
-    """Tell whether a branch holds a run of the pipeline, and a push loses nothing but such runs.
+    """Tell whether a branch holds a run of the pipeline, and a push would lose only such runs.
 
     The tip names the branch, and every commit that would be on no branch any more was made by a run.
     """

@@ -1,6 +1,6 @@
-"""DVC's settings of one checkout, put into a clone of it: its remotes and its cache.
+"""Copy DVC's settings of a checkout into a clone of it: its remotes and its cache.
 
-What is particular to a machine (`.dvc/config.local`) is in no commit, and a commit may name a remote that has moved.
+Settings of a machine (`.dvc/config.local`) are in no commit, and a commit may name a remote that has moved.
 """
 
 import os
@@ -15,7 +15,7 @@ LOCAL_FILE = Path(".dvc", "config.local")
 
 
 def read_settings(files: Iterable[Path]) -> RawConfigParser:
-    """Return the settings of some files, the later ones first in force, their paths made absolute.
+    """Return the merged settings of some files with absolute paths; later files override earlier ones.
 
     Raises:
         DataError: a file cannot be read as settings.
@@ -36,16 +36,16 @@ def read_settings(files: Iterable[Path]) -> RawConfigParser:
 
 
 def put(settings: RawConfigParser, section: str, **values: str) -> None:
-    """Put values into a section, which is made where it is not there."""
+    """Put values into a section, and make the section if it is missing."""
     settings.read_dict({section: values})
 
 
 def write_local(settings: RawConfigParser, clone: Path) -> None:
-    """Write settings as those that a clone has for itself; nothing where there are none, or it is not DVC's."""
+    """Write settings to the clone's `config.local`; nothing if there are none or the clone has no `.dvc`."""
     file = clone / LOCAL_FILE
     if not settings.sections() or not file.parent.is_dir():
         return
-    # It may hold a password of the remote: for the owner alone, and git ignores it.
+    # It may hold a password of the remote: only the owner may read it, and git ignores it.
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
         settings.write(opened)
 

@@ -1,6 +1,6 @@
-"""How git is run: without questions, without the variables of a hook, by known transports, its words without secrets.
+"""Run git without prompts and without the variables of a hook, by known transports, and hide secrets in its output.
 
-A word from outside stands behind `--` or `--end-of-options` and was parsed by `_outside` before.
+A text from outside follows `--` or `--end-of-options`, after `_outside` has checked it.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from ocrnet.errors import DataError
 from pipelines._command.secrets import hide_secrets, without_credentials
 
-TRANSPORTS = ("file", "git", "http", "https", "ssh")  # none of which runs a command of the address
+TRANSPORTS = ("file", "git", "http", "https", "ssh")  # none of them runs a command from the address
 TIMEOUT_S = 600
 HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
@@ -21,13 +21,13 @@ def run_git(
     """Run git and return how it ended; its output holds no secret.
 
     Args:
-        folder: the folder to run it in.
-        arguments: the arguments of git.
-        address: the address with credentials of a repository that the arguments name without.
-        environment: more variables.
+        folder: Folder in which git runs.
+        arguments: Arguments of git.
+        address: Address with credentials, for a repository that the arguments name without them.
+        environment: Further environment variables.
 
     Raises:
-        DataError: there is no git, or it did not end in time.
+        DataError: git is missing, or did not end in time.
     """
     try:
         done = subprocess.run(
@@ -46,7 +46,7 @@ def git(folder: Path, *arguments: str, address: str = "", **environment: str) ->
     """Run git and return what it prints.
 
     Raises:
-        DataError: git failed, with its last line.
+        DataError: git failed; the message has its last line.
     """
     done = run_git(folder, *arguments, address=address, **environment)
     if done.returncode:
@@ -71,7 +71,7 @@ def _environment(address: str) -> dict[str, str]:
     clean = without_credentials(address)
     if clean == address:
         return kept
-    # By the environment: an argument would be kept in the clone's settings.
+    # By the environment: an argument would stay in the clone's settings.
     number = int(kept.get("GIT_CONFIG_COUNT") or 0)
     return kept | {
         "GIT_CONFIG_COUNT": str(number + 1),

@@ -19,7 +19,7 @@ POLL_S = 0.1
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run a command until it ends or the starter is gone; end with all that the command started."""
+    """Run a command until it ends or the starter is gone; then end with all processes that the command started."""
     gone = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: gone.set())
@@ -37,14 +37,14 @@ def _watch(gone: threading.Event) -> None:
 
 
 def _end_group() -> None:
-    """End the group, this process too: what the command left behind may have another parent by now."""
+    """End the group with this process: processes that the command left behind may have another parent by now."""
     started = psutil.Process().children(recursive=True)
-    os.killpg(0, signal.SIGTERM)  # which this process handles
+    os.killpg(0, signal.SIGTERM)  # this process handles it
     psutil.wait_procs(started, timeout=GRACE_S)
     os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    if os.getpgrp() != os.getpid():  # started by hand: others in the group are not to be ended
+    if os.getpgrp() != os.getpid():  # started by hand: other processes of the group must not end
         os.setpgid(0, 0)
     main(sys.argv[1:])

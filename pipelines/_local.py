@@ -1,4 +1,4 @@
-"""The servers of one machine: where commands look for them unless told otherwise."""
+"""The servers of one machine: the default addresses of all commands."""
 
 import os
 import urllib.error
@@ -29,7 +29,7 @@ DEFAULTS = {
 
 
 def set_local_servers() -> bool:
-    """Point this process, and all that it starts, at the servers of this machine where no others are named.
+    """Point this process and its children at the servers of this machine, unless the environment names others.
 
     The password of a server of this checkout is taken from its file, and goes to no other address.
 
@@ -53,7 +53,7 @@ def check_prefect() -> None:
     """Ask the Prefect server for a sign of life.
 
     Raises:
-        ServerError: it gives none.
+        ServerError: the server does not answer.
     """
     address = os.environ[PREFECT_API]
     shown = f"{PREFECT_API}={hide_secrets(address)}"
@@ -72,11 +72,11 @@ def check_prefect() -> None:
 
 
 def repository_of(folder: Path, *, local: bool) -> str:
-    """Return what workers are to clone.
+    """Return the address that workers clone.
 
     Args:
-        folder: a checkout.
-        local: whether all workers are on this machine: then the checkout itself will do, and no commit need be pushed.
+        folder: Folder of the checkout.
+        local: Whether all workers are on this machine: then they clone the checkout, and no commit must be pushed.
     """
     if not local:
         with suppress(DataError):
@@ -85,7 +85,7 @@ def repository_of(folder: Path, *, local: bool) -> str:
 
 
 def share_cache_of(folder: Path) -> None:
-    """Let the workers of this machine hand outputs over by the cache of a checkout that has no DVC remote."""
+    """Let the workers of this machine share the cache of a checkout that has no DVC remote."""
     cache = folder / ".dvc" / "cache"
     if os.environ.get(CACHE_VARIABLE) or not cache.parent.is_dir():
         return

@@ -1,7 +1,7 @@
-"""A `dvc.lock` from outside, held against the `dvc.yaml` of a commit, and the commands that its params make.
+"""Check a `dvc.lock` from outside, and the commands that params make, against the `dvc.yaml` of a commit.
 
-DVC gives a command to a shell and writes where a path says. So a command is what `dvc.yaml` says, with nothing but
-plain words where it says `${...}`, and an entry of `dvc.lock` names the command and the outputs of its stage alone.
+DVC passes a command to a shell and writes to the paths of the outputs. So a command must be that of `dvc.yaml` with
+plain words in place of `${...}`, and an entry of `dvc.lock` must name the command and the outputs of its stage.
 """
 
 import re
@@ -24,7 +24,7 @@ _SafePath = Annotated[str, AfterValidator(lambda text: relative_path(text, "path
 
 
 class _Dep(BaseModel):
-    """A dependency, which may lie elsewhere; what DVC notes of one in a cloud (`version_id`) is refused."""
+    """A dependency, which may be outside the repository; fields of a cloud (`version_id`) are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class _Dep(BaseModel):
 
 
 class _Out(_Dep):
-    """An output, which lies within the repository."""
+    """An output, which must be in the repository."""
 
     path: _SafePath
 
@@ -65,10 +65,10 @@ class _LockFile(BaseModel):
 
 
 def check_lock(content: bytes | str, place: str, kind: Kind = ParamsError) -> dict[str, Any]:
-    """Parse a `dvc.lock` from outside and return its stages, every scalar as the text it is.
+    """Parse a `dvc.lock` from outside and return its stages, with every scalar as text.
 
     Raises:
-        OcrnetError: of the kind asked for, where it is not what DVC writes of a local pipeline.
+        OcrnetError: an error of `kind`: the content is not what DVC writes for a local pipeline.
     """
     try:
         loaded = yaml.load(content, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
@@ -90,7 +90,7 @@ class Templates:
     """The commands and paths of the stages of `dvc.yaml`, with `${...}` left open.
 
     Args:
-        stages: the stages as they stand there, by their name without a cell.
+        stages: Entries of the stages in `dvc.yaml`, by their name without a cell.
     """
 
     def __init__(self, stages: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Templates:
         """Read `dvc.yaml`.
 
         Raises:
-            OcrnetError: of the kind asked for, where it is not there or is no mapping of stages.
+            OcrnetError: an error of `kind`: the file is missing or not a mapping of stages.
         """
         try:
             loaded = yaml.load(path.read_bytes(), getattr(yaml, "CBaseLoader", yaml.BaseLoader))
@@ -113,18 +113,18 @@ class Templates:
         return cls(stages)
 
     def check_stage(self, name: str, kind: Kind = ParamsError) -> None:
-        """Refuse a name that is no stage's.
+        """Refuse a name that is not that of a stage.
 
         Raises:
-            OcrnetError: of the kind asked for.
+            OcrnetError: an error of `kind`, if the check fails.
         """
         self._of(name, kind)
 
     def check_command(self, name: str, command: Any, kind: Kind = ParamsError) -> None:
-        """Refuse a command that is not that of the stage with plain words in it.
+        """Refuse a command other than that of the stage with plain words filled in.
 
         Raises:
-            OcrnetError: of the kind asked for.
+            OcrnetError: an error of `kind`, if the check fails.
         """
         templates = self._of(name, kind).get("cmd", "")
         wanted = templates if isinstance(templates, list) else [templates]
@@ -138,10 +138,10 @@ class Templates:
         )
 
     def check_outs(self, name: str, paths: Sequence[str], kind: Kind) -> None:
-        """Refuse paths that are not those that the stage writes.
+        """Refuse paths other than the outputs of the stage.
 
         Raises:
-            OcrnetError: of the kind asked for.
+            OcrnetError: an error of `kind`, if the check fails.
         """
         for path in paths:
             if not self._names(name, "outs", path, kind):
@@ -150,14 +150,14 @@ class Templates:
                 )
 
     def foreign_deps(self, name: str, paths: list[str], kind: Kind) -> list[str]:
-        """Return the paths that `dvc.yaml` does not name among what the stage reads."""
+        """Return the paths that are not among the dependencies of the stage in `dvc.yaml`."""
         return [path for path in paths if not self._names(name, "deps", path, kind)]
 
     def check_entries(self, stages: Mapping[str, Any], kind: Kind = ParamsError) -> None:
-        """Refuse entries of `dvc.lock` that are not of these stages, with their commands and outputs.
+        """Refuse entries of `dvc.lock` with other stages, commands or outputs than `dvc.yaml`.
 
         Raises:
-            OcrnetError: of the kind asked for.
+            OcrnetError: an error of `kind`, if the check fails.
         """
         for name, entry in stages.items():
             self.check_command(name, entry["cmd"], kind)

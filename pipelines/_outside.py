@@ -1,7 +1,7 @@
-"""What comes from outside is parsed here before git, DVC, a shell, MLflow or the file system sees it.
+"""Check texts from outside before git, DVC, a shell, MLflow or the file system sees them.
 
-Outside is: a parameter of a flow, a tag or a file of the registry, a commit, the command line. Each function returns
-the text it was given, or raises an error in one line that names the place, what was found and what is allowed.
+Sources outside are: parameters of a flow, tags and files of the registry, commits, the command line. Each function
+returns its text unchanged, or raises an error of one line with the place, the text and what is allowed.
 """
 
 import re
@@ -82,7 +82,7 @@ def device_name(value: Any, place: str, kind: Kind = ParamsError) -> str:
 
 
 def text_line(value: Any, place: str, kind: Kind = ParamsError) -> str:
-    """Return a text of one line that a person wrote, such as a reason; it may be empty."""
+    """Return a text of one line from a person, such as a reason; it may be empty."""
     if value == "":
         return ""
     if (
@@ -107,7 +107,7 @@ def revision(value: Any, place: str = "revision", kind: Kind = ParamsError) -> s
 
 
 def branch_name(value: Any, place: str = "branch", kind: Kind = ParamsError) -> str:
-    """Return the name that a new branch may have; one that git would take for something else is refused."""
+    """Return a valid name for a new branch; refuse one that git would read as something else."""
     allowed = "the name of a branch as `git check-ref-format --branch` takes it, such as runs/today"
     text = _printable(value, allowed, place, kind)
     if text.startswith(("-", "refs/", "@")) or text == "HEAD" or _ABBREVIATED.fullmatch(text):
@@ -120,7 +120,7 @@ def branch_name(value: Any, place: str = "branch", kind: Kind = ParamsError) -> 
 def repository(value: Any, place: str = "repository", kind: Kind = ParamsError) -> str:
     """Return the address of a git repository, or the path of one.
 
-    An option, a transport that runs a command (`ext::`) and a host that a program would take for an option are refused.
+    Refused are options, transports that run a command (`ext::`) and hosts that a program would read as an option.
     """
     allowed = f"a path, HOST:PATH, or an address that begins with {', '.join(SCHEMES[:5])}://"
     text = _printable(value, allowed, place, kind, longest=LONGEST_ADDRESS)
@@ -140,7 +140,7 @@ def repository(value: Any, place: str = "repository", kind: Kind = ParamsError) 
 
 
 def stored_repository(value: Any, place: str = "repository", kind: Kind = ParamsError) -> str:
-    """Return an address of a repository that Prefect has stored, which must hold no credentials."""
+    """Return an address of a repository that Prefect has stored; refuse one with credentials."""
     text = repository(value, place, kind)
     if has_credentials(text):
         raise kind(
@@ -151,7 +151,7 @@ def stored_repository(value: Any, place: str = "repository", kind: Kind = Params
 
 
 def any_path(value: Any, place: str, kind: Kind = ParamsError) -> str:
-    """Return a path, wherever it leads, that no program takes for an option."""
+    """Return any path that no program reads as an option."""
     allowed = "a path of one line, without a leading -"
     text = _printable(value, allowed, place, kind, longest=LONGEST_ADDRESS)
     if text.startswith("-"):
@@ -160,7 +160,7 @@ def any_path(value: Any, place: str, kind: Kind = ParamsError) -> str:
 
 
 def relative_path(value: Any, place: str, kind: Kind = ParamsError) -> str:
-    """Return a path that stays within the folder it is relative to."""
+    """Return a relative path that stays within its folder."""
     allowed = "a path within the repository, without a leading / or - and without .."
     text = _printable(value, allowed, place, kind, longest=LONGEST_ADDRESS)
     path = PurePosixPath(text)
@@ -176,7 +176,7 @@ def relative_path(value: Any, place: str, kind: Kind = ParamsError) -> str:
 
 
 def own_file(root: Path, name: str, kind: Kind = ParamsError) -> Path:
-    """Return a file of a clone that may be written: neither it nor a folder above it is a link to elsewhere."""
+    """Return a file of a clone that may be written: neither it nor a folder above it may link to a place outside."""
     path = root / name
     for part in (path, *path.parents):
         if part == root:
@@ -187,7 +187,7 @@ def own_file(root: Path, name: str, kind: Kind = ParamsError) -> Path:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message may hold it: in one line, short and without secrets."""
+    """Return a value in the form for messages: one short line without secrets."""
     text = hide_secrets(value if isinstance(value, str) else repr(value))
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
 
@@ -212,7 +212,7 @@ def _refused(value: Any, allowed: str, place: str, kind: Kind) -> OcrnetError:
 
 
 def _is_ref(name: str) -> bool:
-    """Ask git; the name begins with `refs/`, so that it is no option."""
+    """Ask git whether a name is valid; it begins with `refs/`, so that git does not read it as an option."""
     done = subprocess.run(
         ["git", "check-ref-format", name], capture_output=True, check=False, timeout=60
     )

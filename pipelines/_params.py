@@ -1,4 +1,4 @@
-"""Writing values into `params.yaml` by dotted keys, with its comments kept."""
+"""Write values into `params.yaml` by dotted keys, and keep its comments."""
 
 import json
 from io import StringIO
@@ -13,9 +13,9 @@ from ocrnet.errors.near_names import hint, hint_for_key
 
 
 def leaves_of(values: Any, *, place: str) -> dict[str, Any]:
-    """Return what a set of params says, leaf by leaf under dotted keys.
+    """Return the values of a set of params, leaf by leaf under dotted keys.
 
-    `train_gan: {steps: 6}` is `train_gan.steps: 6`: a block put in place of the section would delete its other keys.
+    `train_gan: {steps: 6}` means `train_gan.steps: 6`: replacing the section by a block would delete its other keys.
 
     Args:
         values: Content of the file: dotted keys, blocks of a section, or both.
@@ -79,7 +79,7 @@ def write_values(params: Path, values: Any, *, place: str) -> list[str]:
         text = StringIO()
         yaml.dump(document, text)
         path = params.resolve()
-        partial = path.with_suffix(".partial")  # a write that is cut short would leave no params
+        partial = path.with_suffix(".partial")  # an interrupted write must not destroy the params
         try:
             partial.write_text(text.getvalue(), encoding="utf-8")
             partial.replace(path)
@@ -119,7 +119,7 @@ def _put(document: Any, key: str, value: Any, *, place: str) -> bool:
 
 
 def _meant(document: Any, key: str) -> str:
-    """Return what a key was meant to be, from the keys that the file has."""
+    """Return a hint with keys of the file that resemble a wrong key."""
     known = {"": [str(name) for name in document]}
     for section, value in document.items():
         if isinstance(value, dict):

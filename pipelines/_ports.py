@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine."""
+"""Find the process that listens on a port of this machine."""
 
 import errno
 import socket
@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 
 
 def holder_of(port: int) -> str | None:
-    """Return who holds a port, for people; None where it is free."""
+    """Return a description of the process on a port; None where the port is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -31,11 +31,11 @@ def holder_of(port: int) -> str | None:
 
 
 def is_served_by(group: int, port: int) -> bool:
-    """Tell whether a process that another one started, or that one itself, listens on a port.
+    """Tell whether a process of a group listens on a port.
 
     Args:
-        group: process id of the one that started the others.
-        port: the port.
+        group: Process id of the group's first process.
+        port: Number of the port.
     """
     with suppress(psutil.Error):
         starter = psutil.Process(group)
@@ -51,6 +51,6 @@ def _listening(process: "psutil.Process") -> set[int]:
 
 
 def _words(process: "psutil.Process") -> list[str]:
-    """Return the beginning of a command line, without what may be a secret."""
+    """Return the beginning of a command line, without possible secrets."""
     words = process.info["cmdline"] or [process.name()]
     return [Path(words[0]).name, *words[1:3]] if words[1:2] == ["-m"] else [Path(words[0]).name]

@@ -1,4 +1,4 @@
-"""Servers that are started, watched and ended together; one that dies is started again and takes none along."""
+"""Start, watch and end servers together; restart one that dies, without ending the others."""
 
 import subprocess
 import sys
@@ -18,9 +18,9 @@ from pipelines._ports import HOST, holder_of, is_served_by
 
 READY_S = 300.0  # the first start makes the databases; a busy machine takes minutes
 POLL_S = 0.5
-RESTARTS = 5  # within the time below; a server that dies more often has a reason that lasts
+RESTARTS = 5  # within the time below; a server that dies more often has a lasting fault
 RESTARTS_WITHIN_S = 600.0
-PORT_S = 15.0  # for what died to leave its port
+PORT_S = 15.0  # time for a dead server's port to become free
 
 
 @dataclass
@@ -28,11 +28,11 @@ class Server:
     """A server of this machine.
 
     Args:
-        name: name for people.
-        command: what runs it.
-        port: port on which it listens.
-        health: path of its address that answers once it is ready.
-        option: option by which a person chooses another port.
+        name: Name for people.
+        command: Command that starts the server.
+        port: Port on which the server listens.
+        health: Path that answers once the server is ready.
+        option: Option of the command that sets another port.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Server:
 
     @property
     def ended(self) -> bool:
-        """Whether it ran and does no more."""
+        """Whether the server was started and has ended."""
         return self.process is not None and self.process.poll() is not None
 
 
@@ -53,8 +53,8 @@ class Supervisor:
     """Runs servers, each by a keeper that ends it when this process is gone.
 
     Args:
-        environment: variables of the servers.
-        log: file to which the servers write.
+        environment: Environment variables of the servers.
+        log: File to which the servers write.
     """
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
@@ -80,7 +80,7 @@ class Supervisor:
         """Start servers and wait until all answer.
 
         Raises:
-            ServerError: one does not.
+            ServerError: a server does not answer.
         """
         self._servers = list(servers)
         for server in servers:
@@ -90,10 +90,10 @@ class Supervisor:
                 raise ServerError(f"{server.name} did not start. Its log: {self._log}")
 
     def watch(self) -> None:
-        """Start again what dies, for as long as one server runs.
+        """Restart servers that die, as long as one server runs.
 
         Raises:
-            ServerError: none does.
+            ServerError: no server runs any more.
         """
         kept = list(self._servers)
         while kept:
@@ -105,7 +105,7 @@ class Supervisor:
         raise ServerError(f"no server runs any more. Their log: {self._log}")
 
     def _restart(self, server: Server) -> bool:
-        """Start a server again and tell whether that was done."""
+        """Restart a server and tell whether it was restarted."""
         now = time.monotonic()
         server.deaths.append(now)
         while server.deaths[0] < now - RESTARTS_WITHIN_S:
@@ -135,19 +135,19 @@ class Supervisor:
 
 
 def tell(line: str) -> None:
-    """Print a line, where there is still a terminal."""
+    """Print a line, if the terminal is still open."""
     with suppress(OSError):
         print(line, flush=True)
 
 
 def _let_go(process: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe by which a keeper knows that it is wanted."""
+    """Close the pipe, which makes the keeper end its server."""
     if process.stdin is not None:
         process.stdin.close()
 
 
 def _wait_ready(server: Server) -> bool:
-    """Wait until a server answers; an answer of another one on its port does not count."""
+    """Wait until a server answers; an answer of another process on its port does not count."""
     ends = time.monotonic() + READY_S
     while time.monotonic() < ends and not server.ended:
         if server.process is not None and is_served_by(server.process.pid, server.port):

@@ -1,4 +1,4 @@
-"""A terminal that may be closed while a process goes on: a line that is printed then must not end the process."""
+"""A terminal that may be closed while a process continues: a line printed then must not end the process."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ class Terminal:
         self._streams = [one for one in STREAMS if os.isatty(one)]
 
     def leave_if_closed(self) -> None:
-        """Print to nowhere from now on, where the terminal is gone."""
+        """Discard all further prints if the terminal is gone."""
         for stream in self._streams:
             if not os.isatty(stream):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -26,6 +26,6 @@ class Terminal:
 def handle_stop(handler: "Callable[[int, FrameType | None], None]") -> None:
     """Call a handler on Ctrl-C, on SIGTERM, and when the terminal is closed, unless `nohup` was used."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # An interrupt that is ignored is a shell's doing, which started this by `&`; a hang-up that is, is meant to be.
+        # A shell that starts this by `&` makes it ignore interrupts; an ignored hang-up is the user's wish (`nohup`).
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)

@@ -55,8 +55,8 @@ class Clone:
     """A clone that this process holds.
 
     Args:
-        folder: its root.
-        lock: the open file whose lock says that it is taken; a child that gets its descriptor holds it too.
+        folder: Root folder of the clone.
+        lock: Open file whose lock marks the clone as taken; a child that inherits its descriptor holds the lock too.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ def hold_clone(repository: str, *, root: Path | None = None) -> Iterator[Clone]:
     """Take the first clone of a repository that no other process uses, making one where all are in use.
 
     Raises:
-        ParamsError: the address is none of a repository, or holds a password.
+        ParamsError: the address is not that of a repository, or holds a password.
         DataError: the repository cannot be cloned.
     """
     _outside.stored_repository(repository)
@@ -94,7 +94,7 @@ def resolve_revision(clone: Clone, revision: str) -> str:
     """Return the full hash of a branch, tag or commit of the origin, after a fetch.
 
     Raises:
-        ParamsError: it is no name of a commit, or the origin does not have it.
+        ParamsError: the text is not the name of a commit, or the origin does not have the commit.
     """
     _outside.revision(revision)
     heads = "+refs/heads/*:refs/remotes/origin/*"
@@ -108,12 +108,12 @@ def resolve_revision(clone: Clone, revision: str) -> str:
 
 
 def check_out(clone: Clone, commit: str, overrides: Mapping[str, Any]) -> str:
-    """Put the clone at a commit, with overrides of params as one more, and return the hash of what is checked out.
+    """Check out a commit, with overrides of params as a commit on top, and return the hash of the result.
 
-    What DVC or a stage left is kept, so that data and checkpoints need not travel again; `dvc.lock` is the commit's.
+    Files of DVC and of stages stay, so that data and checkpoints need no new transfer; `dvc.lock` is the commit's.
 
     Raises:
-        ParamsError: the commit is not there, its `params.yaml` has no such key, or its params are wrong.
+        ParamsError: the commit is missing, its `params.yaml` lacks a key, or its params are wrong.
     """
     folder = clone.folder
     _outside.commit_id(commit, "commit")
@@ -124,7 +124,7 @@ def check_out(clone: Clone, commit: str, overrides: Mapping[str, Any]) -> str:
     git(folder, "clean", "-d", "--force", "--quiet")
     for name in WRITTEN:
         _outside.own_file(folder, name)
-    # Whoever held the clone is gone; a process that has its number by now would seem to hold DVC's lock.
+    # The former holder of the clone is gone; a new process with its id would seem to hold DVC's lock.
     (folder / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
     share_cache(folder)
     if overrides:
@@ -136,9 +136,9 @@ def check_out(clone: Clone, commit: str, overrides: Mapping[str, Any]) -> str:
 
 
 def check_params(folder: Path) -> None:
-    """Have the code of a clone read the params in it, before DVC or a shell sees them.
+    """Check the params of a clone with the clone's own code, before DVC or a shell sees them.
 
-    It is the code of the commit, since another one may know other params.
+    The code of another commit may have other params.
 
     Raises:
         ParamsError: a key or a value is wrong.
@@ -156,7 +156,7 @@ def check_params(folder: Path) -> None:
 
 
 def share_cache(folder: Path) -> None:
-    """Let a clone of a checkout on this machine, or one told to, use a cache that all share."""
+    """Let a clone use a shared cache: that of its checkout on this machine, or the one that is set."""
     origin = try_git(folder, "config", "remote.origin.url") or ""
     checkout = Path(origin.removeprefix("file://")) / ".dvc"
     cache = os.environ.get(CACHE_VARIABLE) or (checkout / "cache" if checkout.is_dir() else None)
@@ -169,7 +169,7 @@ def share_cache(folder: Path) -> None:
 
 
 def _hashes(revision: str) -> list[str]:
-    """Return a revision where it may be a hash: any other word would be an expression of git's."""
+    """Return a revision if it may be a hash: git would evaluate any other word as an expression."""
     return [revision] if re.fullmatch("[0-9a-f]{7,64}", revision) else []
 
 

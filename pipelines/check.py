@@ -30,8 +30,8 @@ def check(path: Path) -> Params:
     """Check a file of params and the names in it, and return the params.
 
     Raises:
-        ParamsError: a key, a value or a name is wrong; one line each.
-        DataError: `data.path` is not there.
+        ParamsError: a key, a value or a name is wrong; the message has a line for each.
+        DataError: `data.path` does not exist.
     """
     params = load_params(path)
     check_component_names(params)
@@ -46,7 +46,7 @@ def check(path: Path) -> Params:
 
 
 def _is_made_by_dvc(path: Path, pipeline: Path) -> bool:
-    """Tell whether DVC may still bring a path: it tracks it or a folder above, or a stage of one's own makes it."""
+    """Tell whether DVC may still make a path: it tracks the path or a folder above, or a stage of the user makes it."""
     tracked = (item.with_name(item.name + ".dvc") for item in (path, *path.parents) if item.name)
     if any(item.exists() for item in tracked):
         return True

@@ -76,14 +76,14 @@ def read_pools() -> list[str]:
 
 
 def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return what each pool promises of its machines.
+    """Return the resources that each pool promises.
 
     Args:
-        pools: names of the pools that there are.
-        given: values of `--needs`; a pool that none of them names keeps what its name promises.
+        pools: Names of all pools.
+        given: Values of `--needs`; a pool that none of them names keeps the promise of its name.
 
     Raises:
-        ParamsError: a value is wrong, or names no pool.
+        ParamsError: a value is wrong or does not name a pool.
     """
     from pipelines.flows.needs import parse_needs
 
@@ -107,7 +107,7 @@ def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[
 
 
 def unpushed(repository: str, revision: str) -> str | None:
-    """Return what runs would not see: commits that the repository lacks, changes that are not committed."""
+    """Return a message on what runs would not see: unpushed commits and uncommitted changes."""
     if Path(repository).is_dir() and Path(repository).resolve() == Path.cwd().resolve():
         changed = git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
         return "changes that are not committed are not run" if changed else None

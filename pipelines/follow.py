@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Follow the stage and return the exit code, which nobody waits for."""
+    """Follow the stage and return the exit code."""
     given = parser().parse_args(argv)
     out, times, pid = given.out, given.times, given.pid
     os.nice(19)

@@ -80,7 +80,7 @@ def gan_train(argv: Sequence[str]) -> str:
 
 
 def _result(params: Params, out: Path, baseline: Path, pairs: Path, seed: int) -> dict[str, Any]:
-    """Return the mIoU on real images with what it stands on, and that of a baseline of the same recipe."""
+    """Return the mIoU on real images with its provenance, and that of a baseline of the same recipe."""
     from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
 
     result = {

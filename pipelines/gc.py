@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def keep_versions(target: Target, own: str) -> list[str]:
-    """Make the tags of all registered versions that this repository made, and return their names.
+    """Tag all registered versions that this repository made, and return the names of the tags.
 
     Args:
         target: Store of the registry.

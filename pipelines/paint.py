@@ -107,7 +107,7 @@ def paint(argv: Sequence[str]) -> str:
     Raises:
         ParamsError: an argument is wrong.
         BundleError: the GAN or the model cannot be used.
-        DataError: the image or a label map cannot be.
+        DataError: the image or a label map cannot be used.
     """
     given = parser().parse_args(argv)
     _check(given)
@@ -153,7 +153,7 @@ def _check(given: argparse.Namespace) -> None:
 
 
 def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
-    """Read the image, and tell of one that is not at the size of all images that the GAN saw."""
+    """Read the image, and print a note if its size is not that of the GAN's training images."""
     from ocrnet.data.decode import read_image
 
     decoding = _decoding(given, classes)
@@ -172,7 +172,7 @@ def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
 
 
 def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
-    """Return how to read the image: as the options say, else as the model's data was read, else by `params.yaml`."""
+    """Return how to read the image: by the options, else as the model's data was read, else by `params.yaml`."""
     from ocrnet.bundles.bundle import MODEL_FILE, Decoding, read_card
 
     known = []
@@ -187,7 +187,7 @@ def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
                 alpha=params.data.alpha, extra_bands=params.data.extra_bands,
             )
         )  # fmt: skip
-    # A card with no range, or with exif error, is of a set that had no such image: it says nothing of one.
+    # A card with no range, or with exif error, comes from a set without such images: it does not say how to read one.
     ranges = [given.value_range, *(one.value_range for one in known)]
     return Decoding(
         value_range=next((tuple(found) for found in ranges if found is not None), None),
@@ -200,14 +200,14 @@ def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
 
 
 def _first_said(option: Any, known: list[Any]) -> Any:
-    """Return the option, else the first answer that is not error."""
+    """Return the option if given, else the first known value that is not `error`."""
     return option or next((found for found in known if found != "error"), "error")
 
 
 def _original(
     given: argparse.Namespace, classes: "ClassTable", image: "LabelMap"
 ) -> "tuple[LabelMap, str]":
-    """Return the label map before the edit and where it is from."""
+    """Return the label map before the edit and its source."""
     from ocrnet.gan.editing.edit import find_label_map, read_edit
 
     if given.original_mask is not None:

@@ -12,11 +12,11 @@ VALIDATED = Path("data/validate")
 
 
 def prepare(stage: Stage) -> None:
-    """Turn the validated raw files into canonical ones, and tell what later stages would refuse in them.
+    """Turn the validated raw files into canonical ones, and refuse what later stages would refuse in them.
 
     Raises:
         DataError: the files cannot be used.
-        ParamsError: the params do not fit them.
+        ParamsError: the params do not fit the files.
     """
     from ocrnet.data.manifest import ClassTable
     from ocrnet.preflight.later_stages import check_outlook

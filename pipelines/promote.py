@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 @command("promote")
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    # As in `_stage`: read when torch is first imported; threads that spin spoil the timing of a machine in use.
+    # As in `_stage`: read when torch is first imported; spinning threads distort timings on a busy machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     given = parser().parse_args(argv)
     from pipelines._mlflow.promotion import promote

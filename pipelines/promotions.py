@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def describe(entries: "Sequence[Entry]") -> str:
-    """Return the ledger as a table; why: the reason given, those of the gate, and how an entry ended."""
+    """Return the ledger as a table; its column "why" has the given reason, those of the gate, and the entry's end."""
     if not entries:
         return "No promotion yet. `python -m pipelines.promote --first` makes the first one."
     rows = [COLUMNS, *(_row(entry) for entry in reversed(entries))]

@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
-    """Run the command and return what it prints, and whether all is equal.
+    """Run the command and return what it prints, and whether everything is equal.
 
     Raises:
         ParamsError: an argument is wrong.
@@ -104,13 +104,13 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
 
 
 def check_out_version(origin: Origin, root: Path, repository: str) -> tuple[list[str], list[str]]:
-    """Check out the commit at which both stages stand as in `dvc.lock`.
+    """Check out the commit at which both stages are as in `dvc.lock`.
 
-    A later evaluation of the same weights may have run at a later commit; DVC would have trained anew there, had the
-    code of the training been another.
+    A later evaluation of the same weights may have run at a later commit; the code of the training is the same there,
+    since DVC would else have trained again.
 
     Returns:
-        What to tell of it, and the files that are not what ran.
+        Notes for people, and the files that differ from those that ran.
     """
     sha = origin.tags["git.sha"]
     if sha == NO_COMMIT:
@@ -186,7 +186,7 @@ def _default_model() -> str:
 
 @contextmanager
 def _scratch(into: Path | None) -> Iterator[Path]:
-    """Give a folder for the clone: the user's, which is kept, or one that is removed at the end."""
+    """Yield a folder for the clone: that of the user, which is kept, or one that is removed at the end."""
     if into is None:
         with TemporaryDirectory(prefix="rebuild-") as folder:
             yield Path(folder, "repository")

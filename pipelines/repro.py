@@ -34,10 +34,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def busy_processes() -> list[int]:
-    """Return the processes whose stages run, as DVC notes them; those that died do not count."""
+    """Return the ids of live processes whose stages run, from DVC's own records."""
     try:
         noted = json.loads(RWLOCK.read_text() or "{}")
-    except (OSError, ValueError):  # not there, or just being written
+    except (OSError, ValueError):  # missing, or only half written
         return []
     writers = noted.get("write", {}).values()
     readers = [one for held in noted.get("read", {}).values() for one in held]
@@ -45,7 +45,7 @@ def busy_processes() -> list[int]:
 
 
 def _runs_dvc(pid: int) -> bool:
-    """Tell whether a process is one of DVC; another one may have the number of one that died."""
+    """Tell whether a process is one of DVC: another process may have the id of one that died."""
     try:
         return any("dvc" in word for word in psutil.Process(pid).cmdline())
     except psutil.Error:
@@ -53,7 +53,7 @@ def _runs_dvc(pid: int) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Wait until nobody else runs stages here, and become `dvc repro`."""
+    """Wait until no other process runs stages here, and become `dvc repro`."""
     if {"-h", "--help"} & set(argv):
         parser().print_help()
         return
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
         time.sleep(POLL_S)
     os.ftruncate(file, 0)
     os.pwrite(file, str(os.getpid()).encode(), 0)
-    os.set_inheritable(file, True)  # DVC keeps it, and its stages do not get it
+    os.set_inheritable(file, True)  # DVC keeps it open, and its stages do not get it
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *argv]
     os.execv(sys.executable, command)
 

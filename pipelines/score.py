@@ -20,7 +20,7 @@ MOST_PROCESSES = 8  # by default: each holds a copy of the model
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command's arguments; the protocol is by default that of `evaluate`: the whole image."""
+    """Return the command's arguments; the default protocol is that of `evaluate`: the whole image."""
     default = EvaluateParams()
     modes = EvaluateParams.model_fields["merge"].annotation
     known = getattr(modes, "__args__", ())
@@ -88,7 +88,7 @@ def score(argv: Sequence[str]) -> str:
     Raises:
         ParamsError: an argument is wrong.
         BundleError: a bundle cannot be used.
-        DataError: the data cannot be.
+        DataError: the data cannot be used.
     """
     given = parser().parse_args(argv)
     from ocrnet.evaluation.bundles import score_bundles

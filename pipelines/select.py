@@ -61,7 +61,7 @@ def select(stage: Stage) -> None:
 
 
 def baseline(params: Params) -> Path:
-    """Return the folder of the segmenter that judges: the baseline of the first seed."""
+    """Return the folder of the segmenter that scores the pairs: the baseline of the first seed."""
     return Path("data/train", str(params.seeds[0]))
 
 

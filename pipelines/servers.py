@@ -74,7 +74,7 @@ def servers_of(given: argparse.Namespace) -> list[Server]:
     """Return the servers that a command line asks for.
 
     Raises:
-        ParamsError: a port is none.
+        ParamsError: a port is not valid.
     """
     ports = {"--prefect-port": given.prefect_port, "--mlflow-port": given.mlflow_port}
     for option, port in ports.items():
@@ -98,10 +98,10 @@ def servers_of(given: argparse.Namespace) -> list[Server]:
 
 
 def check_ports(servers: Sequence[Server]) -> None:
-    """Look whether the ports of some servers are free.
+    """Check that the ports of some servers are free.
 
     Raises:
-        ServerError: one is not.
+        ServerError: a port is taken.
     """
     lines = [
         f"port {one.port}, which {one.name} needs, is held by {holder}. Stop that one, or choose another port: "
@@ -114,11 +114,11 @@ def check_ports(servers: Sequence[Server]) -> None:
 
 
 def environment(prefect_port: int, access: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of both servers: closed, nothing is sent home, no job runners are kept.
+    """Return the environment of both servers: with passwords, without telemetry and without job runners.
 
     Args:
-        prefect_port: port of the Prefect server.
-        access: addresses and passwords, from `write_access`.
+        prefect_port: Port of the Prefect server.
+        access: Addresses and passwords, from `write_access`.
     """
     code = str(Path(__file__).parents[1])
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -144,10 +144,10 @@ def environment(prefect_port: int, access: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Be the one that runs servers of this checkout: two of Prefect on one database disturb each other.
+    """Hold the lock for the servers of this checkout: two Prefect servers must not share a database.
 
     Raises:
-        ServerError: another process does.
+        ServerError: another process holds the lock.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     with LOCK.open("a+") as file:
@@ -170,7 +170,7 @@ def _prepare(given: argparse.Namespace) -> dict[str, str]:
     if MLFLOW_PASSWORD not in read_access():
         for path in FOLDER.glob(
             f"{USERS_DATABASE.name}*"
-        ):  # its users have passwords that nobody knows
+        ):  # the passwords of its users are unknown
             path.unlink()
     access = write_access(
         None if given.only == "mlflow" else given.prefect_port,

@@ -16,7 +16,7 @@ def describe(evaluated: Path, *, model_name: str) -> str:
     """Return the verdict, where the report is and how to open MLflow.
 
     Raises:
-        DataError: nothing was evaluated yet.
+        DataError: `evaluate` has not run yet.
     """
     verdict = evaluated / "verdict.txt"
     if not verdict.exists():

@@ -10,10 +10,10 @@ PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
 
 
 def synthesize(stage: Stage) -> None:
-    """Draw and paint layouts, and compose their copy-paste rivals.
+    """Draw layouts, generate their images, and compose copy-paste controls.
 
-    The rivals cost little; were they made only for an arm that asks, a new arm would change what the others
-    are trained on and so train them all again.
+    The controls cost little. They are always made: else a new arm would change the output of this stage, and with it
+    the input of all arms, which would train again.
     """
     recorder = stage.start_record()
     from ocrnet.gan.generator.painter import load_painter

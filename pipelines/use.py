@@ -42,7 +42,7 @@ def use_set(name: str, *, params: Path = Path("params.yaml"), sets: Path = SETS)
     """Write the keys of a set into `params.yaml`, keeping its comments, and return the keys that changed.
 
     Raises:
-        ParamsError: there is no such set, a key of it is not in `params.yaml`, or the result is not valid.
+        ParamsError: the set does not exist, one of its keys is not in `params.yaml`, or the result is not valid.
     """
     known = known_sets(sets)
     if name not in known:

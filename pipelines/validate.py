@@ -12,12 +12,12 @@ from pipelines._stage.run import Stage, run_stage
 
 
 def validate(stage: Stage) -> None:
-    """Scan, check and write what was found.
+    """Scan and check the data, and write the findings.
 
     Raises:
-        DataError: the data cannot be used; a line per finding.
-        ParamsError: the params name what there is not, or do not fit the data.
-        BundleError: a file of weights that they name cannot be used.
+        DataError: the data cannot be used; the message has a line per finding.
+        ParamsError: the params name something that does not exist, or do not fit the data.
+        BundleError: a file of weights in the params cannot be used.
     """
     check_component_names(stage.params)
     from pipelines._raw.check import check_raw_data, try_params  # not for `--help`

@@ -20,7 +20,7 @@ from pipelines._workspace import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 
 FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")
 CODE = Path(__file__).parents[2]
-STDERR = 2  # what DVC tells while it runs; standard output is for the table
+STDERR = 2  # for DVC's messages while it runs; standard output is for the table
 
 
 class ScratchClone:

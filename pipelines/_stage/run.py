@@ -172,7 +172,7 @@ def set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("great_expectations").setLevel(
         logging.WARNING
-    )  # tells hundreds of lines at import
+    )  # logs hundreds of lines at import
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 

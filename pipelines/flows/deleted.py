@@ -38,4 +38,4 @@ def _watch(run: UUID, done: threading.Event) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         except httpx.HTTPError:
-            continue  # the server is away, which deletes nothing
+            continue  # the server is unreachable, which does not mean that the run was deleted
