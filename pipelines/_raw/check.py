@@ -44,7 +44,7 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     shutil.rmtree(work, ignore_errors=True)
     inventory = Inventory(Path(params.data.path))
     items = _find_items(stage, work, inventory)
-    from pipelines._raw.expectations import check_table  # takes 8 s; errors above are reported before
+    from pipelines._raw.expectations import check_table  # 8 s; report errors above first
 
     table = scan(items, params.data, root=raw_root(params, work))
     outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
