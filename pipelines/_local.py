@@ -31,7 +31,7 @@ DEFAULTS = {
 def set_local_servers() -> bool:
     """Point this process and its children at the servers of this machine, unless the environment names others.
 
-    The password of a server of this checkout is taken from its file, and goes to no other address.
+    The password of a server of this checkout comes from its file, and is sent to no other address.
 
     Returns:
         Whether the Prefect server is this machine's.

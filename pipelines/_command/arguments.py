@@ -1,4 +1,4 @@
-"""The parser of a command beside the stages, and the kinds of its arguments."""
+"""The parser of commands that are not stages, and the types of their arguments."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What a version says of itself beside what was rebuilt, row by row."""
+"""Compare the records of a version with the rebuilt model, row by row."""
 
 import hashlib
 import json

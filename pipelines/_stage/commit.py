@@ -1,4 +1,4 @@
-"""The commit that a stage ran at, kept beside its output: `publish` may run at a later one.
+"""Record the commit at which a stage ran: `publish` may run at a later one.
 
 It is in a side file: the output must not change with a commit that changes no input of the stage.
 """

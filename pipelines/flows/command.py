@@ -1,4 +1,4 @@
-"""A process of DVC in a clone: its lines are logged while it runs, and nothing of it outlives the flow."""
+"""Run DVC in a clone as a process: log its lines while it runs, and end it with the flow."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The flow that runs dvc.yaml: what the run cache knows is restored, the rest runs where its pool says."""
+"""The flow that runs dvc.yaml: it restores stages from the run cache and runs the others in their pools."""
 
 import json
 import time
