@@ -53,7 +53,7 @@ class SegmenterModel(PythonModel):
         return pd.DataFrame({"label_map": label_maps})
 
     def _segment(self, content: Any, path: Path) -> bytes:
-        """Decode as in training, from a file: the only input that both Pillow and OpenCV read."""
+        """Decode as in training, by way of a file that both Pillow and OpenCV read."""
         path.write_bytes(self._bytes(content, path.name))
         label_map = self._segmenter.label_map_of_file(path)
         return self._encode(label_map, path.with_suffix(".png"))
