@@ -1,18 +1,21 @@
-"""Keep a worker alive while the server is unreachable.
+"""Keep a worker alive, and the lines of its runs, while the server is unreachable.
 
 Prefect's loops give up after a few requests without an answer: within a minute the worker would end, and its run with
-it; after half a minute a run could no longer be cancelled.
+it; after half a minute a run could no longer be cancelled. A batch of log lines that is not taken at once is dropped.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 from prefect._internal import observers
+from prefect.logging.handlers import APILogWorker
 from prefect.workers import base
 
 SLOWEST_S = 10.0
+LINES_KEPT_S = 180.0  # as long as a run whose server is unreachable counts as alive
 
 
 def be_patient() -> None:
@@ -39,3 +42,29 @@ async def ask_for_ever(
         if run_once:
             return
         await asyncio.sleep(pause)
+
+
+def keep_lines() -> None:
+    """Let the runs of this process send their log lines again until the server takes them."""
+    if APILogWorker._handle_batch is not _send_lines:
+        APILogWorker._handle_batch = _send_lines  # type: ignore[method-assign]
+
+
+_SEND_ONCE = APILogWorker._handle_batch
+
+
+async def _send_lines(self: APILogWorker, items: list[dict[str, Any]]) -> None:
+    """Send a batch of lines; at a refusal, or after `LINES_KEPT_S`, Prefect tries once more and tells of a failure."""
+    end, pause = time.monotonic() + LINES_KEPT_S, 0.5
+    while time.monotonic() < end:
+        try:
+            await self._client.create_logs(items)
+            return
+        except httpx.TransportError:
+            pass
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code < 500:
+                break
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, SLOWEST_S)
+    await _SEND_ONCE(self, items)

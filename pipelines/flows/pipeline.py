@@ -24,6 +24,7 @@ from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows import command, summary
 from pipelines.flows.deleted import ended_if_deleted
+from pipelines.flows.patience import keep_lines
 from pipelines.flows.quiet import tell_in_one_line
 from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
 from pipelines.flows.stage import EXIT, HANDED_BACK, refuse
@@ -56,6 +57,7 @@ def pipeline(
         retries: Number of times that a stage is started again after its machine failed.
     """
     tell_in_one_line()
+    keep_lines()
     try:
         _check(targets or [], overrides or {})
         with ended_if_deleted(), hold_clone(repository) as clone:

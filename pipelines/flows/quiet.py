@@ -9,6 +9,7 @@ from prefect.exceptions import FailedRun
 from websockets.exceptions import WebSocketException
 
 AGAIN_S = 60.0  # between two such lines
+LOGGERS = ("prefect", "asyncio", "websockets")
 AWAY = (httpx.TransportError, ConnectionError, TimeoutError, WebSocketException, OSError)
 
 
@@ -26,7 +27,7 @@ class OneLine(logging.Filter):
             return False  # a loop that was still asking when its run ended
         if isinstance(error, FailedRun) and record.name.startswith("prefect"):
             return False  # the state of the run, which is shown, says why it failed
-        if not isinstance(error, AWAY) or not record.name.startswith(("prefect", "asyncio")):
+        if not isinstance(error, AWAY) or not record.name.startswith(LOGGERS):
             return True
         now = time.monotonic()
         if now - self._told < AGAIN_S:

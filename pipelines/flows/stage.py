@@ -18,6 +18,7 @@ from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines.flows.command import run_stage
 from pipelines.flows.deleted import ended_if_deleted
+from pipelines.flows.patience import keep_lines
 from pipelines.flows.quiet import tell_in_one_line
 
 HANDED_BACK = "HandedBack"
@@ -45,6 +46,7 @@ def stage(
         avoid: Names of workers that must hand the stage back, since they lost it before.
     """
     tell_in_one_line()
+    keep_lines()
     logger = get_run_logger()
     worker = os.environ.get("PREFECT__WORKER_NAME", "")
     if worker in (avoid or []):

@@ -1,11 +1,14 @@
 """A worker asks a server that is away for ever, and stops only at an answer that waiting does not change."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
+from prefect.logging.handlers import APILogWorker
 
-from pipelines.flows.patience import ask_for_ever, be_patient
+from pipelines.flows import patience
+from pipelines.flows.patience import ask_for_ever, be_patient, keep_lines
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1")
 
@@ -54,3 +57,38 @@ def test_the_loops_of_workers_and_observers_are_the_patient_one(
         monkeypatch.setattr(module, name, getattr(module, name))
     be_patient()
     assert [getattr(module, name) for module in (base, observers)] == [ask_for_ever] * 2
+
+
+class Client:
+    """Takes log lines as a server answers."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.taken: list[dict[str, Any]] = []
+
+    async def create_logs(self, lines: list[dict[str, Any]]) -> None:
+        """Take the lines, or fail."""
+        await self.server()
+        self.taken += lines
+
+
+def send(*answers: Exception | None) -> list[dict[str, Any]]:
+    """Return the lines that arrive of a batch of one."""
+    keep_lines()
+    service = APILogWorker.__new__(APILogWorker)
+    service._client = Client(Server(*answers))  # type: ignore[assignment]
+    asyncio.run(service._handle_batch([{"message": "step 1/12"}]))
+    return service._client.taken  # type: ignore[attr-defined, no-any-return]
+
+
+def test_lines_of_a_run_arrive_once_the_server_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SLOWEST_S", 0.0)
+    away = httpx.ConnectError("refused")
+    assert send(away, away, status(503), None) == [{"message": "step 1/12"}]
+
+
+def test_lines_that_the_server_refuses_are_told_of_and_not_sent_for_ever(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert send(status(413), status(413)) == []
+    assert "Error logging to API" in capsys.readouterr().err

@@ -17,9 +17,10 @@ def say(only: OneLine, error: Exception, name: str = "prefect.events") -> loggin
     return record if only.filter(record) else None
 
 
-def test_a_connection_that_is_lost_is_one_line_and_not_said_again_at_once() -> None:
+@pytest.mark.parametrize("name", ["prefect.events", "asyncio", "websockets.client"])
+def test_a_connection_that_is_lost_is_one_line_and_not_said_again_at_once(name: str) -> None:
     only = OneLine()
-    record = say(only, ConnectionRefusedError("port 4200"))
+    record = say(only, ConnectionRefusedError("port 4200"), name)
     assert record is not None
     assert "away" in record.getMessage()
     assert "port 4200" in record.getMessage()
