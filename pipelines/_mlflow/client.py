@@ -48,10 +48,11 @@ class Session:
 
 
 def configure(target: Target) -> None:
-    """Set mlflow's environment; settings of the user stay, except that telemetry is always off."""
+    """Set mlflow's environment; settings of the user stay, except that telemetry and pickles are always off."""
     for name, value in {**SETTINGS, **credentials()}.items():
         os.environ.setdefault(name, value)
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"):
+        os.environ[name] = SETTINGS[name]
     os.environ["MLFLOW_TRACKING_URI"] = target.uri
     for name in (
         "alembic",
