@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.flows_phases import PHASES, phases_of
 from benchmarks.flows_toy import make_toy
-from pipelines._access import read_access
+from pipelines._server_access import read_access
 
 PREFECT_PORT, MLFLOW_PORT = 4391, 5391
 READY = "Ctrl-C stops both"
@@ -56,7 +56,7 @@ def _measure(
 ) -> tuple[float, list[str]]:
     """Run the toy with some workers and return the seconds from the first cell's start to the last one's end."""
     arguments, log = ["--slots", str(slots)], folder / f"work{slots}.log"
-    with _running(toy, "pipelines.work", arguments, "started!", count=3 * slots, log=log):
+    with _running(toy, "pipelines.workers", arguments, "started!", count=3 * slots, log=log):
         run = _run(toy)
         stages = phases_of(run)
         naps = [one for one in stages if one.name.startswith("nap@")]

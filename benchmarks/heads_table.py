@@ -1,139 +1,92 @@
-"""The table of `benchmarks.heads`, from the files that its cells leave: no model is needed to make it again."""
+"""The table of `benchmarks.heads`, from the scores of its models."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.markdown import markdown_table
+from benchmarks.score import Scores
+from benchmarks.study import Variant, require_same_images
 from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import Comparison, compare, resampling_units
 from ocrnet.evaluation.intervals import least_units, shortage_words
-from ocrnet.record import RECORD_FILE
+from ocrnet.evaluation.scoring import Cell
+from ocrnet.metrics import miou
 
 REFERENCE = "ocrnet"
-CELL_FILE = "cell.json"
-TEST_FILE = "test.npz"
 COST_FILE = "cost.json"
 TABLE_FILE = "table.md"
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-RECIPE = {
-    "model.backbone": "backbone",
-    "train.steps": "steps",
-    "train.batch_size": "batch",
-    "data.crop_size": "crop",
-    "train.loss": "loss",
-}
+Heads = Mapping[str, Mapping[Cell, Scores]]
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A cell that is done.
+def make_table(variants: Sequence[Variant], cost_file: Path) -> str:
+    """Return the table of the models that are scored, as Markdown.
 
     Args:
-        parameters: how many the model has.
-        miou: on the test split.
-        confusions: one matrix per test image.
-        ids: of these images.
-        groups: of these images.
-        params: what it was trained with, by dotted names.
-    """
-
-    parameters: int
-    miou: float
-    confusions: NDArray[np.int64]
-    ids: tuple[str, ...]
-    groups: tuple[str, ...]
-    params: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> "Scored | None":
-        """Read a cell's folder; None where it is not done."""
-        if not (folder / CELL_FILE).exists():
-            return None
-        cell = json.loads((folder / CELL_FILE).read_text())
-        params = json.loads((folder / RECORD_FILE).read_text())["params"]
-        with np.load(folder / TEST_FILE) as test:
-            ids, groups = (tuple(map(str, test[name])) for name in ("ids", "groups"))
-            confusions = test["confusions"]
-        return cls(cell["parameters"], cell["miou"], confusions, ids, groups, params)
-
-
-Cells = Mapping[tuple[str, int], Scored]
-
-
-def make_table(out: Path, *, archs: Sequence[str], seeds: Sequence[int]) -> str:
-    """Return the table of the cells that are done, as Markdown.
+        variants: Variant of each architecture.
+        cost_file: File of parameters and costs, which may be missing.
 
     Raises:
-        DataError: none is done, or they were scored on different images.
+        DataError: no model is scored, or they were scored on different images.
     """
-    cells = {
-        (arch, seed): scored
-        for arch in archs
-        for seed in seeds
-        if (scored := Scored.read(out / f"{arch}-{seed}")) is not None
-    }
-    if not cells:
-        raise DataError(f"{out}: no cell of {', '.join(archs)} is done. Run without --table first.")
-    first = next(iter(cells.values()))
-    for (arch, seed), cell in cells.items():
-        if (cell.ids, cell.groups) != (first.ids, first.groups):
-            raise DataError(
-                f"{out / f'{arch}-{seed}'}: scored on other images than the rest. Run without --table."
-            )
-    path = out / COST_FILE
-    cost = json.loads(path.read_text()) if path.exists() else {}
-    rows = [_row(arch, seeds, cells, cost) for arch in archs]
+    heads = {variant.name: variant.scores for variant in variants}
+    scored = [one for scores in heads.values() for one in scores.values()]
+    root, models = variants[0].root, variants[0].models
+    if not scored:
+        raise DataError(f"{root}: no model of {', '.join(heads)} is done. Run without --table first.")  # fmt: skip
+    require_same_images(scored, place=str(root))
+    cost = json.loads(cost_file.read_text()) if cost_file.exists() else {}
     head = [
         "head", "params (M)", "time of a step", "peak memory of a step", "test mIoU (%)",
-        *(f"seed {seed}" for seed in seeds), f"{REFERENCE} minus this, {CONFIDENCE:.0%} interval",
+        *(f"seed {cell.seed}" for cell in models), f"{REFERENCE} minus this, {CONFIDENCE:.0%} interval",
     ]  # fmt: skip
-    table = markdown_table([head, *rows])
-    missing = [f"{a}-{s}" for a in archs for s in seeds if (a, s) not in cells]
-    notes = [*_notes(first, cost), *([f"Not done: {', '.join(missing)}."] * bool(missing))]
+    table = markdown_table([head, *(_row(arch, models, heads, cost) for arch in heads)])
+    missing = [f"{a}-{cell.seed}" for a in heads for cell in models if cell not in heads[a]]
+    notes = _notes(variants[0], scored[0], cost)
+    if missing:
+        notes.append(f"Not done: {', '.join(missing)}.")
     return "\n".join([table, "", *notes]) + "\n"
 
 
 def _row(
-    arch: str, seeds: Sequence[int], cells: Cells, cost: Mapping[str, Mapping[str, float]]
+    arch: str, models: Sequence[Cell], heads: Heads, cost: Mapping[str, Mapping[str, float]]
 ) -> list[str]:
-    own = {seed: cells[arch, seed] for seed in seeds if (arch, seed) in cells}
+    own = {cell: 100 * miou(one.confusions.sum(axis=0)) for cell, one in heads[arch].items()}
     if not own:
-        return [arch, *["-"] * (len(seeds) + 5)]
-    parameters = next(iter(own.values())).parameters
-    ratios = [f"{cost[arch][name]:.2f}" if arch in cost else "-" for name in ("time", "memory")]
-    scores = [f"{100 * own[seed].miou:.2f}" if seed in own else "-" for seed in seeds]
-    mean = 100 * sum(cell.miou for cell in own.values()) / len(own)
-    gap = difference(cells, arch, seeds)
+        return [arch, *["-"] * (len(models) + 5)]
+    costs = ["-"] * 3
+    if arch in cost:
+        values = (cost[arch]["parameters"] / 1e6, cost[arch]["time"], cost[arch]["memory"])
+        costs = [f"{value:.2f}" for value in values]
+    scores = [f"{own[cell]:.2f}" if cell in own else "-" for cell in models]
+    gap = difference(heads, arch)
     told = "-"
     if gap is not None:
         value, low, high = (100 * x for x in (gap.miou.value, gap.miou.low, gap.miou.high))
         ends = f"too few {gap.unit}" if gap.too_few else f"{low:+.2f}, {high:+.2f}"
         told = f"{value:+.2f} [{ends}]"
-    return [arch, f"{parameters / 1e6:.2f}", *ratios, f"{mean:.2f}", *scores, told]
+    return [arch, *costs, f"{sum(own.values()) / len(own):.2f}", *scores, told]
 
 
-def difference(cells: Cells, arch: str, seeds: Sequence[int]) -> Comparison | None:
+def difference(heads: Heads, arch: str) -> Comparison | None:
     """Compare the reference with an architecture over the seeds that both have; None where there is none."""
-    both = [seed for seed in seeds if (arch, seed) in cells and (REFERENCE, seed) in cells]
+    both = [cell for cell in heads[arch] if cell in heads.get(REFERENCE, {})]
     if not both or arch == REFERENCE:
         return None
-    reference, other = (np.stack([cells[a, s].confusions for s in both]) for a in (REFERENCE, arch))
-    groups = cells[arch, both[0]].groups
+    reference, other = (np.stack([heads[a][c].confusions for c in both]) for a in (REFERENCE, arch))
     return compare(
-        reference, other, groups=groups, resamples=RESAMPLES, confidence=CONFIDENCE, seed=0,
+        reference, other, groups=heads[arch][both[0]].groups, resamples=RESAMPLES, confidence=CONFIDENCE, seed=0,
         over_seeds=True,
     )  # fmt: skip
 
 
-def _notes(first: Scored, cost: Mapping[str, Any]) -> list[str]:
-    recipe = ", ".join(f"{word} {first.params[key]}" for key, word in RECIPE.items())
+def _notes(variant: Variant, first: Scores, cost: Mapping[str, Any]) -> list[str]:
+    params = variant.params
     unit, index = resampling_units(first.groups)
     units, least = int(index.max()) + 1, least_units(CONFIDENCE)
     intervals = (
@@ -145,6 +98,7 @@ def _notes(first: Scored, cost: Mapping[str, Any]) -> list[str]:
     classes = int((first.confusions.sum(axis=(0, 2)) > 0).sum())
     ratios = f" Time and memory of a step are ratios to {next(iter(cost))}." if cost else ""
     return [
-        f"Recipe of all: {recipe}.{ratios}",
+        f"Recipe of all: backbone {params.model.backbone}, steps {params.train.steps}, batch {params.train.batch_size}"
+        f", crop {list(params.data.crop_size)}, loss {params.train.loss}.{ratios}",
         f"Intervals: {intervals}. The mIoU is over {classes} classes.",
     ]

@@ -1,45 +1,46 @@
-"""Do GAN pairs help with little data? Every arm at some fractions of the training images, and a table of what came out.
+"""Do GAN pairs help with little data? Every arm at some fractions of the training images, and a table of the scores.
 
     python -m benchmarks.low_data --data data/raw/camvid --out .state/studies/low_data --size 120 160 \
         --fractions 0.1 0.25 --seeds 0 1 2 --set train.steps=400
 
-For each fraction the data is prepared, the baselines and one GAN are trained, pairs are painted and selected, and every
-arm is retrained with equal steps; a fraction keeps one contiguous stretch of each drive. `--variants` tries other
-settings at one fraction.
+A fraction keeps one contiguous stretch of each drive. Each fraction runs through the pipeline by DVC, see
+`benchmarks.study`; every arm is retrained with equal steps. `--variants` tries other settings at one fraction.
 
 | file | what |
 |---|---|
-| cells/NAME-KEY/ | the output of one stage, see `benchmarks.low_data_cells`; killed, the study goes on where it was |
+| work/NAME-KEY/ | the work folder of a fraction or a variant |
 | table.md | per fraction, and per variant, each arm with its seeds and differences |
 | curve.json, curve.html | the learning curve |
 """
 
 import argparse
+import json
 import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.low_data_cells import Cell, hash_raw, locked, run_cell, write_json
 from benchmarks.low_data_curve import curve_of
 from benchmarks.low_data_groups import Group
 from benchmarks.low_data_page import make_page
-from benchmarks.low_data_scores import score_cell
 from benchmarks.low_data_table import make_table
 from benchmarks.low_data_variants import (
     VARIANTS,
     parse_setting,
     read_values,
-    with_values,
     words_of,
 )
+from benchmarks.study import run_variants
 from ocrnet.config import Params
 from ocrnet.config.arms import ARMS, BASELINE
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, OcrnetError
+from ocrnet.data.files import write_whole
+from ocrnet.evaluation.scoring import Cell
 from ocrnet.preflight.names import check_component_names
+from pipelines._command.run import command
+from pipelines._study.values import with_values
+from pipelines._study.work_folder import place_data
 
 TABLE_FILE, CURVE_FILE, PAGE_FILE = "table.md", "curve.json", "curve.html"
 
@@ -49,35 +50,56 @@ def _parser() -> argparse.ArgumentParser:
         "python -m benchmarks.low_data", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="the raw set")
-    add("--out", type=Path, default=Path(".state/studies/low_data"), help="where all is written")
-    add("--params", type=Path, default=Path("params.yaml"), help="the params")
+    add("--data", type=Path, required=True, help="Folder of the raw set")
+    add("--out", type=Path, default=Path(".state/studies/low_data"), help="Folder of all results")
+    add("--params", type=Path, default=Path("params.yaml"), help="Params of the study")
     add(
         "--dataset",
         type=Path,
         default=Path("params/camvid.yaml"),
-        help="dotted keys of the set, put into them",
+        help="File with dotted keys of the data set, which override --params",
     )
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one of the params")
-    add("--size", nargs=2, type=int, metavar=("H", "W"), help="prepare.resize")
-    add("--fractions", nargs="+", type=float, default=[0.1, 0.25], metavar="F")
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
-    add("--arms", nargs="+", default=[BASELINE, *ARMS], choices=[BASELINE, *ARMS], metavar="ARM")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Replace one of the params")
+    add("--size", nargs=2, type=int, metavar=("H", "W"), help="Size of the images (prepare.resize)")
+    add(
+        "--fractions",
+        nargs="+",
+        type=float,
+        default=[0.1, 0.25],
+        metavar="F",
+        help="Shares of the training images",
+    )
+    add(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        metavar="SEED",
+        help="Seeds of the trainings",
+    )
+    add(
+        "--arms",
+        nargs="+",
+        default=[BASELINE, *ARMS],
+        choices=[BASELINE, *ARMS],
+        metavar="ARM",
+        help="Arms to compare",
+    )
     add(
         "--variants",
         nargs="*",
         default=[],
         choices=list(VARIANTS),
         metavar="NAME",
-        help=f"tries at one fraction, with the same arms: {', '.join(VARIANTS)}",
+        help=f"Variants to try at one fraction, with the same arms: {', '.join(VARIANTS)}",
     )
     add(
         "--variant-fraction",
         type=float,
         metavar="F",
-        help="of the tries; the first of --fractions by default",
+        help="Fraction of the variants (default: the first of --fractions)",
     )
-    add("--table", action="store_true", help="only make table and curve again")
+    add("--table", action="store_true", help="Only make table, curve and page again")
     return parser  # fmt: skip
 
 
@@ -89,7 +111,7 @@ def read_params(given: argparse.Namespace) -> Params:
     """
     params = with_values(load_params(given.params), read_values(given.dataset), place=str(given.dataset))  # fmt: skip
     arms = [arm for arm in given.arms if arm != BASELINE]
-    options = {"data.path": str(given.data), "seeds": list(given.seeds)}
+    options: dict[str, Any] = {"data.path": str(given.data), "seeds": list(given.seeds)}
     if arms:
         options["retrain.arms"] = arms
     if given.size:
@@ -100,54 +122,21 @@ def read_params(given: argparse.Namespace) -> Params:
     return params
 
 
-def group_of(name: str, params: Params, *, arms: Sequence[str], cells: Path, raw: str) -> Group:
-    """Return the models of a fraction or a variant, as cells that know what they read."""
-    seeds = params.seeds
-    prepare = Cell("prepare", params, cells, raw=raw)
-    data = ("prepare", prepare)
-    train = {seed: Cell("train", params, cells, (data,), seed=seed) for seed in seeds}
-    judge = ("train", train[seeds[0]])
-    gan = ("train_gan", Cell("train_gan", params, cells, (data,)))
-    made = ("synthesize", Cell("synthesize", params, cells, (data, judge, gan)))
-    select = Cell("select", params, cells, (data, judge, gan, made), seed=seeds[0])
-    places = {"prepare": data, "synthesize": made, "select": ("select", select)}
-    models = {}
-    for seed in seeds:
-        for arm in arms:
-            if arm == BASELINE:
-                models[arm, seed] = train[seed]
-                continue
-            extra = places[Path(ARMS[arm].folder).parts[0]]
-            reads = tuple(dict([data, extra]).items())
-            models[arm, seed] = Cell("retrain", params, cells, reads, arm=arm, seed=seed)
-    return Group(name, models, select)
-
-
-def _groups(given: argparse.Namespace) -> tuple[dict[float, Group], list[tuple[Group, str]]]:
-    params = read_params(given)
-    if not given.data.is_dir():
-        raise DataError(f"{given.data}: no such folder. Name that of the raw set with --data.")
-    raw, cells = hash_raw(given.data), given.out / "cells"
-
-    def group(name: str, own: Params) -> Group:
-        return group_of(name, own, arms=given.arms, cells=cells, raw=raw)
+def _groups(
+    given: argparse.Namespace, params: Params
+) -> tuple[dict[float, Group], list[tuple[Group, str]]]:
+    models = tuple(Cell(arm, seed) for seed in given.seeds for arm in given.arms)
 
     def at(fraction: float) -> Params:
         return with_values(params, {"prepare.train_fraction": fraction}, place="--fractions")
 
-    fractions = {f: group(f"{100 * f:g} %", at(f)) for f in given.fractions}
+    fractions = {f: Group(f"{100 * f:g} %", at(f), models, given.out) for f in given.fractions}
     base = at(given.variant_fraction or given.fractions[0])
     variants = [
-        (group(name, with_values(base, VARIANTS[name](base), place=name)), words_of(name, base))
+        (Group(name, with_values(base, VARIANTS[name](base), place=name), models, given.out), words_of(name, base))
         for name in given.variants
-    ]
+    ]  # fmt: skip
     return fractions, variants
-
-
-def _ordered(groups: Sequence[Group]) -> Iterator[Cell]:
-    """Yield the models group by group, all arms of a seed before the next one: a table of one seed comes early."""
-    for group in groups:
-        yield from group.models.values()
 
 
 def _write(
@@ -162,32 +151,24 @@ def _write(
     settings |= dict(map(parse_setting, given.set))
     table = make_table(list(fractions.values()), variants)
     curve = curve_of(fractions, settings)
-    with locked(out / "cells", "results"):
-        (out / TABLE_FILE).write_text(table)
-        write_json(out / CURVE_FILE, curve)
-        (out / PAGE_FILE).write_text(make_page(curve))
+    write_whole(out / TABLE_FILE, table)
+    write_whole(out / CURVE_FILE, json.dumps(curve, indent=1) + "\n")
+    write_whole(out / PAGE_FILE, make_page(curve))
     return table
 
 
+@command("benchmarks.low_data")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study and return the exit code."""
-    # As the stages do it, see `pipelines._stage.run`; read when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("ocrnet").setLevel(logging.WARNING)  # each cell's metrics are in its folder
-    logging.captureWarnings(capture=True)
     given = _parser().parse_args(argv)
-    try:
-        fractions, variants = _groups(given)
-        if not given.table:
-            for cell in _ordered([*fractions.values(), *(group for group, _ in variants)]):
-                run_cell(cell)
-                score_cell(cell)
-        table = _write(given, fractions, variants)
-    except OcrnetError as error:
-        print(f"benchmarks.low_data: {error}", file=sys.stderr)
-        return error.exit_code
-    print(table, end="")
+    params, raw = place_data(read_params(given))
+    fractions, variants = _groups(given, params)
+    if not given.table:
+        code = run_variants([*fractions.values(), *(group for group, _ in variants)], raw)
+        if code:
+            return code
+    print(_write(given, fractions, variants), end="")
     return 0
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.low_data_groups import Group
 from ocrnet.evaluation.bootstrap import estimate
+from ocrnet.evaluation.scoring import Cell
 from ocrnet.evaluation.wording import answer
 from ocrnet.gate.decision import finite
 from ocrnet.report.curve import hash_ids
@@ -20,8 +21,8 @@ def curve_of(fractions: Mapping[float, Group], settings: Mapping[str, Any]) -> d
     arms: dict[str, list[dict[str, Any]]] = {}
     answers = {}
     for fraction, group in fractions.items():
-        if group.outcome is not None:
-            answers[f"{fraction:g}"] = answer(group.outcome)
+        if group.result is not None:
+            answers[f"{fraction:g}"] = answer(group.result)
         for arm in group.arms:
             point = _point(group, arm)
             if point is not None:
@@ -37,9 +38,9 @@ def _point(group: Group, arm: str) -> dict[str, Any] | None:
     seeds = group.seeds_of(arm)
     if not seeds:
         return None
-    params, stack = group.select.params.evaluate, group.stack(arm, seeds)
+    params, stack = group.params.evaluate, group.stack(arm, seeds)
     mean = estimate(
-        stack, groups=group.scores[arm, seeds[0]].groups, resamples=params.bootstrap,
+        stack, groups=group.scores[Cell(arm, seeds[0])].groups, resamples=params.bootstrap,
         confidence=params.confidence, seed=params.seed,
     ).miou  # fmt: skip
     each = {str(seed): group.miou(arm, seed) for seed in seeds}

@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
+from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
-from ocrnet.gan.quality.record import Measure, compare_quality, read_quality
+from ocrnet.gan.quality.record import QUALITY_FILE, Measure, compare_quality, read_quality
 from ocrnet.record import METRICS_FILE
 
+MODEL_FILE = "model.json"  # of a bundle; the module that names it imports torch
 NUMBERS = {
     "gan_test/mIoU": "GAN-test mIoU",
     "gan_test/real_mIoU": "on real",
@@ -40,10 +42,12 @@ class Seen(NamedTuple):
 
 def gan_section(groups: Iterable[Group]) -> str:
     """Return two tables with a row per selection: by the judge, and by the extractor."""
-    found: dict[str, Group] = {}
+    found: dict[bytes, Group] = {}
     for group in groups:
-        if (group.select.folder / METRICS_FILE).exists():
-            found.setdefault(group.select.key, group)
+        files = [group.data / "select" / name for name in (METRICS_FILE, QUALITY_FILE)]
+        if files[0].exists():  # variants that share a selection have equal files
+            content = b"".join(path.read_bytes() for path in files if path.exists())
+            found.setdefault(content, group)
     if not found:
         return "Not trained."
     seen, older = _read(found.values())
@@ -61,8 +65,8 @@ def _read(groups: Iterable[Group]) -> tuple[dict[tuple[str, str], list[Seen]], l
     older = []
     for group in groups:
         try:
-            measures = read_quality(group.select.folder)
-        except DataError:  # its cell stays as it is: no table is worth another selection
+            measures = read_quality(group.data / "select")
+        except DataError:
             older.append(group.name)
             continue
         for measure in measures:
@@ -75,10 +79,18 @@ def _read(groups: Iterable[Group]) -> tuple[dict[tuple[str, str], list[Seen]], l
 def _judged(groups: Iterable[Group]) -> str:
     rows = [["GAN of", "judge", *NUMBERS.values()]]
     for group in groups:
-        metrics = json.loads((group.select.folder / METRICS_FILE).read_text())
+        metrics = json.loads((group.data / "select" / METRICS_FILE).read_text())
         numbers = [f"{metrics[name]:.4g}" if name in metrics else "-" for name in NUMBERS]
-        rows.append([group.name, group.select.read("train").name, *numbers])
+        rows.append([group.name, _judge(group), *numbers])
     return markdown_table(rows, left=2)
+
+
+def _judge(group: Group) -> str:
+    """Return the model that judges a group's pairs, with the hash of its weights."""
+    seed = group.params.seeds[0]
+    card = group.data / "train" / str(seed) / MODEL_FILE
+    weights = json.loads(card.read_text())["weights_sha256"][:8] if card.exists() else "unknown"
+    return f"{BASELINE}-{seed} {weights}"
 
 
 def _quality(seen: Mapping[tuple[str, str], Sequence[Seen]]) -> str:

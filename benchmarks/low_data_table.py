@@ -1,4 +1,4 @@
-"""The results of `benchmarks.low_data` from the files that its cells leave, as a table."""
+"""The results of `benchmarks.low_data` from the scores of its models, as a table."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import resampling_units
 from ocrnet.evaluation.intervals import least_units, shortage_words
+from ocrnet.evaluation.scoring import Cell
 from ocrnet.evaluation.wording import answer, difference
 
 COPY_PASTE = "copy_paste"
@@ -27,7 +28,7 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
     if not any(group.scores for group in fractions):
         raise DataError("No model of the study is done. Run it without --table first.")
     everything = [*fractions, *(group for group, _ in variants)]
-    parts = [_notes(fractions, sorted(set().union(*(group.commits for group in everything))))]
+    parts = [_notes(fractions, sorted({group.commit for group in everything if group.scores}))]
     for group in fractions:
         parts.append(f"## {group.name}, {_images(group)}\n\n{_told(group)}{_arms_table(group)}")
     for group, words in variants:
@@ -35,10 +36,10 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
     parts += _more_images(fractions)
     parts.append(f"## The GAN\n\n{gan_section(everything)}")
     missing = [
-        f"{group.name} {arm}-{seed}"
+        f"{group.name} {cell.name}"
         for group in everything
-        for arm, seed in group.models
-        if (arm, seed) not in group.scores
+        for cell in group.models
+        if cell not in group.scores
     ]
     if missing:
         parts.append(f"Not done: {', '.join(missing)}.")
@@ -46,7 +47,7 @@ def make_table(fractions: Sequence[Group], variants: Sequence[tuple[Group, str]]
 
 
 def _arms_table(group: Group) -> str:
-    rival = group.outcome.rival if group.outcome else None
+    rival = group.result.best_non_gan if group.result else None
     head = ["arm", "mIoU (%)", *(f"seed {seed}" for seed in group.seeds), f"minus {BASELINE}"]
     references = [BASELINE]
     if COPY_PASTE in group.arms:
@@ -60,7 +61,7 @@ def _arms_table(group: Group) -> str:
         each = [group.miou(arm, seed) for seed in group.seeds_of(arm)]
         mean = f"{100 * sum(each) / len(each):.2f}"
         seeds = [
-            f"{100 * group.miou(arm, seed):.2f}" if (arm, seed) in group.scores else "-"
+            f"{100 * group.miou(arm, seed):.2f}" if Cell(arm, seed) in group.scores else "-"
             for seed in group.seeds
         ]
         gaps = [group.against(arm, reference) for reference in references]
@@ -70,7 +71,7 @@ def _arms_table(group: Group) -> str:
 
 
 def _told(group: Group) -> str:
-    return f"{answer(group.outcome)}\n\n" if group.outcome else ""
+    return f"{answer(group.result)}\n\n" if group.result else ""
 
 
 def _images(group: Group) -> str:
@@ -79,7 +80,7 @@ def _images(group: Group) -> str:
 
 def _more_images(fractions: Sequence[Group]) -> list[str]:
     """Return what real images in place of pairs gave, at the same steps: no pairs drawn from them can give more."""
-    first, *more = sorted(fractions, key=lambda group: group.select.params.prepare.train_fraction)
+    first, *more = sorted(fractions, key=lambda group: group.params.prepare.train_fraction)
     rows = []
     for group in more:
         gap = group.against(BASELINE, BASELINE, of=first)
@@ -93,7 +94,7 @@ def _more_images(fractions: Sequence[Group]) -> list[str]:
 
 def _notes(groups: Sequence[Group], commits: Sequence[str]) -> str:
     group = next(group for group in groups if group.scores)
-    params, scored = group.select.params, next(iter(group.scores.values()))
+    params, scored = group.params, next(iter(group.scores.values()))
     unit, index = resampling_units(scored.groups)
     units, least = int(index.max()) + 1, least_units(params.evaluate.confidence)
     basis = f"over {units} {unit}, {params.evaluate.bootstrap} resamples, widened by the spread of the seeds"

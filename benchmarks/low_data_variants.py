@@ -1,4 +1,4 @@
-"""The tries of `benchmarks.low_data`: what each changes of the params, by dotted keys."""
+"""The variants of `benchmarks.low_data`: the params that each of them changes, by dotted keys."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,9 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.errors import ParamsError
-from ocrnet.gan.layouts.operations import OPERATIONS
+from ocrnet.gan import OPERATIONS
 
 Values = Mapping[str, Any]
 BASE = "base"
@@ -43,24 +42,6 @@ VARIANTS: dict[str, Callable[[Params], Values]] = {
     "gan_even_classes": lambda _: {"train_gan.class_weight_max": 1.0},
     "class_weights": lambda _: {"train.class_weights": "inverse_sqrt"},
 }  # fmt: skip
-
-
-def with_values(params: Params, values: Values, *, place: str) -> Params:
-    """Return params with some dotted keys replaced.
-
-    Raises:
-        ParamsError: a key is unknown or a value wrong; `place` says where it was written.
-    """
-    tree = params.model_dump(by_alias=True)
-    for key, value in values.items():
-        *sections, last = key.split(".")
-        node = tree
-        for section in sections:
-            node = node.get(section) if isinstance(node, dict) else None  # type: ignore[assignment]
-        if not isinstance(node, dict):
-            raise ParamsError(f"{place}: {key} is no key of the params. Write it as train.lr.")
-        node[last] = value
-    return parse_params(tree, place=place)
 
 
 def read_values(path: Path) -> Values:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.measure import compare
 from benchmarks.plain_ocr import PlainHeads, PlainOCRNet
 from ocrnet.models import build_segmenter
+from ocrnet.models.folded import fold_heads
 from ocrnet.models.ocr import OCRNet
 from ocrnet.models.output import SegmenterOutput
 
@@ -95,8 +96,9 @@ def row(setting: Setting, backbone: str, *, rounds: int, device: torch.device) -
     inputs: list[Tensor] = [images]
     if setting.part == "head":
         with torch.no_grad():
-            inputs = [level.detach() for level in model.backbone.levels(images)]  # type: ignore[operator]
-    networks = {"plain": _entry(plain, setting), "ours": _entry(model, setting)}
+            inputs = [level.detach() for level in model.backbone.levels(images).main]
+    ours = fold_heads(model) if setting.mode == "forward" else model
+    networks = {"plain": _entry(plain, setting), "ours": _entry(ours, setting)}
     ways = {name: _way(network, inputs, setting) for name, network in networks.items()}
     ratio = compare(ways, rounds=rounds, device=device)["ours"]
     size = "x".join(map(str, setting.size))
@@ -119,8 +121,16 @@ def _entry(module: nn.Module, setting: Setting) -> Network:
     if setting.part == "model":
         run = torch.compile(module) if setting.compiled else module
         return lambda inputs: run(inputs[0])
-    levels = module.forward_levels if isinstance(module, OCRNet) else module
-    return torch.compile(levels) if setting.compiled else levels
+    heads = _heads(module) if isinstance(module, OCRNet) else module
+    return torch.compile(heads) if setting.compiled else heads
+
+
+def _heads(model: OCRNet) -> Network:
+    def run(levels: list[Tensor]) -> SegmenterOutput:
+        aux_logits = model.aux_head(levels)
+        return SegmenterOutput(model.head(levels, aux_logits), aux_logits)
+
+    return run
 
 
 def _way(network: Network, inputs: list[Tensor], setting: Setting) -> Callable[[], object]:

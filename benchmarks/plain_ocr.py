@@ -32,9 +32,9 @@ class PlainHeads(nn.Module):
             for level in levels[1:]
         ]
         feats = torch.cat([levels[0], *resized], dim=1)
-        aux_logits: Tensor = nn.Sequential.forward(self.aux_head, feats)  # type: ignore[no-untyped-call]
+        aux_logits: Tensor = self.aux_head([feats])
         head = self.head
-        pixels = head.reduce(feats)
+        pixels = head.reduce([feats])
         soft_regions = aux_logits.flatten(2).softmax(dim=2)
         region_repr = (soft_regions @ pixels.flatten(2).transpose(1, 2)).transpose(1, 2)
         regions = region_repr.unsqueeze(-1)
@@ -63,5 +63,5 @@ class PlainOCRNet(nn.Module):
 
     def forward(self, images: Tensor) -> SegmenterOutput:
         """Return logits at feature resolution."""
-        output: SegmenterOutput = self.heads(self.backbone.levels(images))
+        output: SegmenterOutput = self.heads(self.backbone.levels(images).main)
         return output

@@ -1,7 +1,7 @@
-"""Exit with 0 where a server answers: `python deploy/answers.py http://127.0.0.1:4200/api/health`.
+"""Exit with 0 if a server answers: `python deploy/answers.py http://127.0.0.1:4200/api/health`.
 
-With passwords on, a health page may ask for one, as that of some versions of Prefect does. To ask is a sign of life,
-and a probe that knew the password would leave it in the settings of every container.
+A health page may ask for a password, as some versions of Prefect do. That counts as an answer: a probe with a password
+would need it in the settings of every container.
 """
 
 import sys
@@ -12,7 +12,7 @@ TIMEOUT_S = 8.0
 
 
 def answers(address: str) -> bool:
-    """Tell whether the server at an address works, whether or not it lets us in."""
+    """Tell whether the server at an address works, even if it asks for a password."""
     try:
         urllib.request.urlopen(address, timeout=TIMEOUT_S).close()
     except urllib.error.HTTPError as error:

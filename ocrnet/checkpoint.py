@@ -1,6 +1,6 @@
-"""Checkpoints of a training that may be killed: written whole or not at all, read by torch's `weights_only` reader.
+"""Checkpoints of a training that may be killed: written atomically, read with torch's `weights_only` reader.
 
-A checkpoint is kept outside the stage's outputs, which DVC deletes before it starts a stage again.
+A checkpoint is stored outside the stage's outputs, which DVC deletes before it starts a stage again.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ FILE = "checkpoint.pt"
 
 
 class CheckpointStore:
-    """The one checkpoint of a run, in a folder of its own.
+    """The only checkpoint of a run, in a separate folder.
 
     Attributes:
         folder: Folder of the checkpoint.
@@ -30,7 +30,7 @@ class CheckpointStore:
             torch.save(state, file)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last state, or None where there is none."""
+        """Return the last state, or None if there is none."""
         if not self._path.exists():
             return None
         state: dict[str, Any] = torch.load(str(self._path), map_location="cpu", weights_only=True)

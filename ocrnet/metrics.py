@@ -1,12 +1,12 @@
 """Segmentation scores, all from sums over a whole data set.
 
-Each `*_counts` function returns sums that add over images, and the function without that ending
-turns sums into a score; so a score never depends on how images were batched. Scores are in [0, 1].
+Each `*_counts` function returns sums that can be added over images, and the function without that suffix computes a
+score from the sums; so a score does not depend on batches. Scores are in [0, 1].
 
 mIoU is the mean of TP / (TP + FP + FN) over the classes that the truth of the whole set shows, from one confusion
 matrix. So two models are always averaged over the same classes. A pixel that is predicted as a class that the truth
-does not show counts as missed for its true class. Ignored pixels count nowhere. `docs/models.md` compares other
-programs.
+does not show is a false negative of its true class. Ignored pixels are never counted. `docs/models.md` compares this
+with other programs.
 """
 
 import cv2
@@ -40,7 +40,7 @@ def confusion_matrix(
 
 
 def per_class_iou(confusion: Integer[np.ndarray, "*B K K"]) -> Float[np.ndarray, "*B K"]:
-    """Return TP / (TP + FP + FN) of each class; nan where the truth does not show it."""
+    """Return TP / (TP + FP + FN) of each class; nan if the truth does not show it."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     return iou_of_sums(hits, true=confusion.sum(-1), predicted=confusion.sum(-2))
 
@@ -51,28 +51,28 @@ def iou_of_sums(
     true: Num[np.ndarray, "*B K"],
     predicted: Num[np.ndarray, "*B K"],
 ) -> Float[np.ndarray, "*B K"]:
-    """Return the IoU of each class from pixel counts; nan where the truth does not show it.
+    """Return the IoU of each class from pixel counts; nan if the truth does not show it.
 
     Args:
-        hits: Pixels of the class that are predicted as it.
-        true: Pixels of the class.
-        predicted: Pixels that are predicted as it.
+        hits: Number of true positive pixels per class.
+        true: Number of pixels of each class in the truth.
+        predicted: Number of pixels of each class in the prediction.
     """
     return np.where(true > 0, _ratio(hits, true + predicted - hits), np.nan)
 
 
 def miou(confusion: Integer[np.ndarray, "K K"]) -> float:
-    """Return the mean of `per_class_iou` over the classes that the truth shows; nan where it shows none."""
+    """Return the mean of `per_class_iou` over the classes that the truth shows; nan if it shows none."""
     return _mean(per_class_iou(confusion))
 
 
 def pixel_accuracy(confusion: Integer[np.ndarray, "K K"]) -> float:
-    """Return the share of pixels whose class is right; nan without pixels."""
+    """Return the share of correctly classified pixels; nan without pixels."""
     return float(_ratio(np.trace(confusion), confusion.sum()))
 
 
 def mean_accuracy(confusion: Integer[np.ndarray, "K K"]) -> float:
-    """Return the mean recall over the classes that are in the truth; nan where none is."""
+    """Return the mean recall over the classes that the truth shows; nan if it shows none."""
     return _mean(_ratio(np.diagonal(confusion), confusion.sum(1)))
 
 
@@ -86,9 +86,9 @@ def boundary_counts(
 ) -> Int64[np.ndarray, "K 2"]:
     """Count, per class, intersection and union of the true and the predicted boundary band.
 
-    The band of a class is its pixels within d = max(1, round(`ratio` * image diagonal)) pixels, in
-    the chessboard distance, of a pixel of another class or of the outside of the image (boundary
-    IoU, arXiv:2103.16562). An ignored pixel makes no boundary and is in no band.
+    The band of a class is its pixels with a chessboard distance of at most d = max(1, round(`ratio` * image
+    diagonal)) pixels from a pixel of another class or from the outside of the image (boundary IoU,
+    arXiv:2103.16562). An ignored pixel makes no boundary and is in no band.
     """
     valid = truth != ignore_index
     distance = max(1, round(ratio * float(np.hypot(*truth.shape))))
@@ -103,7 +103,7 @@ def boundary_counts(
 
 
 def boundary_iou(counts: Integer[np.ndarray, "K 2"]) -> Float[np.ndarray, " K"]:
-    """Return the IoU of the boundary bands of each class; nan where there is no band."""
+    """Return the IoU of the boundary bands of each class; nan if there is no band."""
     return _ratio(counts[:, 0], counts[:, 1])
 
 
@@ -113,9 +113,9 @@ def calibration_counts(
     *,
     ignore_index: int,
 ) -> Float[np.ndarray, "3 15"]:
-    """Sum, per bin of the top probability: pixels, top probability, pixels that are right.
+    """Sum, per bin of the top probability: pixels, top probability, correct pixels.
 
-    Bin i of 15 holds the top probabilities in (i / 15, (i + 1) / 15] (arXiv:1706.04599, section 2).
+    Bin i of 15 contains the top probabilities in (i / 15, (i + 1) / 15] (arXiv:1706.04599, section 2).
     """
     valid = truth != ignore_index
     top = probabilities.max(axis=0)[valid].astype(np.float64)
@@ -128,7 +128,7 @@ def calibration_counts(
 def calibration_error(counts: Float[np.ndarray, "3 15"]) -> float:
     """Return the expected calibration error; nan without pixels.
 
-    It is the mean over pixels of the |confidence - accuracy| of their bin.
+    It is the mean over pixels of |confidence - accuracy| of their bin.
     """
     pixels, confidence, right = counts
     return float(_ratio(np.abs(confidence - right).sum(), pixels.sum()))
@@ -139,7 +139,7 @@ def _check_ids(place: str, ids: np.ndarray, num_classes: int, ignore_index: int)
     if wrong.size:
         value = int(wrong[0])
         raise DataError(
-            f"{place}: found value {value} ({int((wrong == value).sum())} px); allowed are 0 to "
+            f"{place}: found value {value} ({int((wrong == value).sum())} px), allowed are 0 to "
             f"{num_classes - 1} and ignore_index {ignore_index}. "
             "Add it to data.label_map or data.classes."
         )
@@ -148,10 +148,9 @@ def _check_ids(place: str, ids: np.ndarray, num_classes: int, ignore_index: int)
 def _band(
     ids: Integer[np.ndarray, "H W"], valid: Bool[np.ndarray, "H W"], distance: int
 ) -> Bool[np.ndarray, "H W"]:
-    """Return where a pixel of another class, or the outside, is within `distance`.
+    """Return the mask of the pixels with another class, or the outside, within `distance` pixels.
 
-    A window holds one class alone when its least and its greatest id agree, so two filters
-    serve all classes.
+    A window shows only one class if its smallest and its largest id agree, so two filters are enough for all classes.
     """
     window = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
     shifted = ids.astype(np.uint16) + 1  # 0 is the outside

@@ -1,1 +1,1 @@
-"""The stages of the pipeline: a thin entry each, run as `python -m pipelines.<stage>`."""
+"""The stages of the pipeline and the other commands: one thin module each, run as `python -m pipelines.<stage>`."""

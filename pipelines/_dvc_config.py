@@ -1,6 +1,6 @@
 """Copy DVC's settings of a checkout into a clone of it: its remotes and its cache.
 
-Settings of a machine (`.dvc/config.local`) are in no commit, and a commit may name a remote that has moved.
+No commit holds the settings of a machine (`.dvc/config.local`), and a commit may name a remote that has moved.
 """
 
 import os
@@ -18,7 +18,7 @@ def read_settings(files: Iterable[Path]) -> RawConfigParser:
     """Return the merged settings of some files with absolute paths; later files override earlier ones.
 
     Raises:
-        DataError: a file cannot be read as settings.
+        DataError: A file cannot be read as settings.
     """
     merged = _parser()
     for file in files:
@@ -41,7 +41,7 @@ def put(settings: RawConfigParser, section: str, **values: str) -> None:
 
 
 def write_local(settings: RawConfigParser, clone: Path) -> None:
-    """Write settings to the clone's `config.local`; nothing if there are none or the clone has no `.dvc`."""
+    """Write settings to the clone's `config.local`; do nothing if there are none or the clone has no `.dvc`."""
     file = clone / LOCAL_FILE
     if not settings.sections() or not file.parent.is_dir():
         return

@@ -1,6 +1,6 @@
 """Run git without prompts and without the variables of a hook, by known transports, and hide secrets in its output.
 
-A text from outside follows `--` or `--end-of-options`, after `_outside` has checked it.
+`_untrusted` checks a text from outside, and git gets it after `--` or `--end-of-options`.
 """
 
 import os
@@ -27,7 +27,7 @@ def run_git(
         environment: Further environment variables.
 
     Raises:
-        DataError: git is missing, or did not end in time.
+        DataError: Git is missing, or did not end in time.
     """
     try:
         done = subprocess.run(
@@ -35,7 +35,7 @@ def run_git(
             timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, env=_environment(address) | environment,
         )  # fmt: skip
     except FileNotFoundError:
-        raise DataError("git: no such command. Install git.") from None
+        raise DataError("git: the command is not on PATH. Install git.") from None
     except subprocess.TimeoutExpired:
         raise DataError(f"git {arguments[0]} in {folder}: no answer within {TIMEOUT_S} s") from None
     done.stderr = hide_secrets(done.stderr, address)
@@ -46,17 +46,17 @@ def git(folder: Path, *arguments: str, address: str = "", **environment: str) ->
     """Run git and return what it prints.
 
     Raises:
-        DataError: git failed; the message has its last line.
+        DataError: Git failed; the message has its last line.
     """
     done = run_git(folder, *arguments, address=address, **environment)
     if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise DataError(f"git {arguments[0]} in {folder}: {hide_secrets(told, address)}")
+        line = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise DataError(f"git {arguments[0]} in {folder}: {hide_secrets(line, address)}")
     return done.stdout.strip()
 
 
 def try_git(folder: Path, *arguments: str, address: str = "") -> str | None:
-    """Run git and return what it prints; None where it failed."""
+    """Run git and return what it prints; None if it failed."""
     try:
         return git(folder, *arguments, address=address)
     except DataError:
@@ -71,7 +71,7 @@ def _environment(address: str) -> dict[str, str]:
     clean = without_credentials(address)
     if clean == address:
         return kept
-    # By the environment: an argument would stay in the clone's settings.
+    # Passed by the environment: git would keep an argument in the clone's settings.
     number = int(kept.get("GIT_CONFIG_COUNT") or 0)
     return kept | {
         "GIT_CONFIG_COUNT": str(number + 1),

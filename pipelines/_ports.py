@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 
 
 def holder_of(port: int) -> str | None:
-    """Return a description of the process on a port; None where the port is free."""
+    """Return a description of the process on a port; None if the port is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -20,7 +20,7 @@ def holder_of(port: int) -> str | None:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             if error.errno == errno.EACCES:
-                return "the system, which lets no ordinary user have it"
+                return "the system, which reserves it for its administrator"
         else:
             return None
     for process in psutil.process_iter(["pid", "cmdline"]):

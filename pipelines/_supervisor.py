@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO, Self
 
 from ocrnet.errors import ServerError
-from pipelines._keeper import GRACE_S
+from pipelines._end_with_parent import GRACE_S
 from pipelines._ports import HOST, holder_of, is_served_by
 
 READY_S = 300.0  # the first start makes the databases; a busy machine takes minutes
 POLL_S = 0.5
-RESTARTS = 5  # within the time below; a server that dies more often has a lasting fault
+RESTARTS = 5  # within the time below; a server that dies more often has a permanent fault
 RESTARTS_WITHIN_S = 600.0
 PORT_S = 15.0  # time for a dead server's port to become free
 
@@ -50,7 +50,7 @@ class Server:
 
 
 class Supervisor:
-    """Runs servers, each by a keeper that ends it when this process is gone.
+    """Runs servers, each in a process that ends it when this process has ended.
 
     Args:
         environment: Environment variables of the servers.
@@ -80,20 +80,20 @@ class Supervisor:
         """Start servers and wait until all answer.
 
         Raises:
-            ServerError: a server does not answer.
+            ServerError: A server does not answer.
         """
         self._servers = list(servers)
         for server in servers:
             self._start(server)
         for server in servers:
             if not _wait_ready(server):
-                raise ServerError(f"{server.name} did not start. Its log: {self._log}")
+                raise ServerError(f"{server.name} did not start. See its log: {self._log}")
 
     def watch(self) -> None:
         """Restart servers that die, as long as one server runs.
 
         Raises:
-            ServerError: no server runs any more.
+            ServerError: All servers have ended.
         """
         kept = list(self._servers)
         while kept:
@@ -102,7 +102,7 @@ class Supervisor:
                 if server.ended and not self._restart(server):
                     kept.remove(server)
                     break
-        raise ServerError(f"no server runs any more. Their log: {self._log}")
+        raise ServerError(f"all servers have ended. See their log: {self._log}")
 
     def _restart(self, server: Server) -> bool:
         """Restart a server and tell whether it was restarted."""
@@ -111,37 +111,37 @@ class Supervisor:
         while server.deaths[0] < now - RESTARTS_WITHIN_S:
             server.deaths.popleft()
         if len(server.deaths) > RESTARTS:
-            tell(
-                f"servers: {server.name} died {len(server.deaths)} times and stays away. Its log: {self._log}"
+            print_line(
+                f"servers: {server.name} died {len(server.deaths)} times and is not started again. Its log: {self._log}"
             )
             return False
         ends = now + PORT_S
         while (holder := holder_of(server.port)) is not None:
             if time.monotonic() > ends:
-                tell(
-                    f"servers: {server.name} died, and its port {server.port} is held by {holder}: it stays away"
+                print_line(
+                    f"servers: {server.name} died, and {holder} uses its port {server.port}: it is not started again"
                 )
                 return False
             time.sleep(POLL_S)
-        tell(f"servers: {server.name} died and is started again. Its log: {self._log}")
+        print_line(f"servers: {server.name} died and is started again. Its log: {self._log}")
         self._start(server)
         return True
 
     def _start(self, server: Server) -> None:
         server.process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines._keeper", *server.command], env=dict(self._environment),
+            [sys.executable, "-m", "pipelines._end_with_parent", *server.command], env=dict(self._environment),
             stdin=subprocess.PIPE, stdout=self._file, stderr=self._file, start_new_session=True,
         )  # fmt: skip
 
 
-def tell(line: str) -> None:
-    """Print a line, if the terminal is still open."""
+def print_line(line: str) -> None:
+    """Print a line if the terminal is still open."""
     with suppress(OSError):
         print(line, flush=True)
 
 
 def _let_go(process: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe, which makes the keeper end its server."""
+    """Close the pipe, which makes the child process end its server."""
     if process.stdin is not None:
         process.stdin.close()
 

@@ -1,7 +1,7 @@
 """Clones that persist between runs: one per slot of a worker, each used by one run at a time.
 
-A run is of one commit. Its overrides of params become a commit too, on top of the one asked for, made the same way in
-every clone, so that all machines have the same commit without one of them having to push it.
+A run uses one commit. Overrides of params become another commit on top of it. Every clone makes that commit in the same
+way, so all machines have the same commit and none has to push it.
 """
 
 import fcntl
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ocrnet.errors import DataError, ParamsError
-from pipelines import _outside
+from pipelines import _untrusted
 from pipelines._command.secrets import hide_secrets
 from pipelines._dvc_config import put, read_settings, write_local
+from pipelines._edit_params import write_values
 from pipelines._git import git, try_git
-from pipelines._params import write_values
 
 CLONES_VARIABLE = "OCRNET_CLONES"
 CACHE_VARIABLE = "OCRNET_DVC_CACHE"
@@ -31,7 +31,7 @@ SLOTS = 64
 LOCK_FILE = "dvc.lock"
 PARAMS_FILE = "params.yaml"
 AUTHOR = {"NAME": "ocrnet", "EMAIL": "ocrnet@localhost"}
-READER = "ocrnet/config/params_file.py"  # of a commit of this project: it reads the params of its own time
+READER = "ocrnet/config/params_file.py"  # code that runs in a commit of this project and reads that commit's params
 READ = """
 import sys
 from pathlib import Path
@@ -47,7 +47,7 @@ WRITTEN = (
     LOCK_FILE,
     ".dvc/config.local",
     ".dvc/tmp/rwlock",
-)  # by this project in a clone
+)  # this project makes these folders in a clone
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Clone:
 
     Args:
         folder: Root folder of the clone.
-        lock: Open file whose lock marks the clone as taken; a child that inherits its descriptor holds the lock too.
+        lock: Open file whose lock marks the clone as used; a child that inherits its descriptor holds the lock too.
     """
 
     folder: Path
@@ -65,13 +65,13 @@ class Clone:
 
 @contextmanager
 def hold_clone(repository: str, *, root: Path | None = None) -> Iterator[Clone]:
-    """Take the first clone of a repository that no other process uses, making one where all are in use.
+    """Lock the first clone of a repository that no other process uses; make one if all are in use.
 
     Raises:
-        ParamsError: the address is not that of a repository, or holds a password.
-        DataError: the repository cannot be cloned.
+        ParamsError: The address is not that of a repository, or holds a password.
+        DataError: The repository cannot be cloned.
     """
-    _outside.stored_repository(repository)
+    _untrusted.stored_repository(repository)
     place = (root or Path(os.environ.get(CLONES_VARIABLE) or DEFAULT_CLONES)).expanduser()
     stem = re.sub(r"[^\w.-]", "_", Path(repository.rstrip("/")).stem)[:40]
     name = f"{stem}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
@@ -94,9 +94,9 @@ def resolve_revision(clone: Clone, revision: str) -> str:
     """Return the full hash of a branch, tag or commit of the origin, after a fetch.
 
     Raises:
-        ParamsError: the text is not the name of a commit, or the origin does not have the commit.
+        ParamsError: The text is not the name of a commit, or the origin does not have the commit.
     """
-    _outside.revision(revision)
+    _untrusted.revision(revision)
     heads = "+refs/heads/*:refs/remotes/origin/*"
     git(clone.folder, "fetch", "--quiet", "--prune", "--force", "--tags", "origin", heads)
     for name in (f"refs/remotes/origin/{revision}", f"refs/tags/{revision}", *_hashes(revision)):
@@ -110,21 +110,21 @@ def resolve_revision(clone: Clone, revision: str) -> str:
 def check_out(clone: Clone, commit: str, overrides: Mapping[str, Any]) -> str:
     """Check out a commit, with overrides of params as a commit on top, and return the hash of the result.
 
-    Files of DVC and of stages stay, so that data and checkpoints need no new transfer; `dvc.lock` is the commit's.
+    Files of DVC and of stages stay, so that data and checkpoints are not transferred again; `dvc.lock` is the commit's.
 
     Raises:
-        ParamsError: the commit is missing, its `params.yaml` lacks a key, or its params are wrong.
+        ParamsError: The commit is missing, its `params.yaml` lacks a key, or its params are wrong.
     """
     folder = clone.folder
-    _outside.commit_id(commit, "commit")
+    _untrusted.commit_id(commit, "commit")
     if try_git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         resolve_revision(clone, commit)
     (folder / LOCK_FILE).unlink(missing_ok=True)
     git(folder, "checkout", "--quiet", "--force", "--detach", commit)
     git(folder, "clean", "-d", "--force", "--quiet")
     for name in WRITTEN:
-        _outside.own_file(folder, name)
-    # The former holder of the clone is gone; a new process with its id would seem to hold DVC's lock.
+        _untrusted.own_file(folder, name)
+    # The process that used the clone before has ended; a new process with its id would seem to hold DVC's lock.
     (folder / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
     share_cache(folder)
     if overrides:
@@ -141,7 +141,7 @@ def check_params(folder: Path) -> None:
     The code of another commit may have other params.
 
     Raises:
-        ParamsError: a key or a value is wrong.
+        ParamsError: A key or a value is wrong.
     """
     if not (folder / READER).is_file() or not (folder / PARAMS_FILE).is_file():
         return
@@ -151,18 +151,20 @@ def check_params(folder: Path) -> None:
     )  # fmt: skip
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{PARAMS_FILE}: cannot be read"]
-        told = lines[-1:] if lines[0].startswith("Traceback") else lines
-        raise ParamsError(hide_secrets("\n".join(told)))
+        shown_lines = lines[-1:] if lines[0].startswith("Traceback") else lines
+        raise ParamsError(hide_secrets("\n".join(shown_lines)))
 
 
 def share_cache(folder: Path) -> None:
-    """Let a clone use a shared cache: that of its checkout on this machine, or the one that is set."""
+    """Let a clone use a shared cache: that of its checkout on this machine, or the configured one."""
     origin = try_git(folder, "config", "remote.origin.url") or ""
     checkout = Path(origin.removeprefix("file://")) / ".dvc"
     cache = os.environ.get(CACHE_VARIABLE) or (checkout / "cache" if checkout.is_dir() else None)
     if cache is None:
         return
-    settings = read_settings([checkout / "config.local"])  # a remote that only this machine knows
+    settings = read_settings(
+        [checkout / "config.local"]
+    )  # a remote that is set only on this machine
     if not settings.has_option("cache", "dir"):
         put(settings, "cache", dir=str(Path(cache).expanduser().resolve()), type=LINKS)
     write_local(settings, folder)

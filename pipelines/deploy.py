@@ -1,7 +1,7 @@
 """Make the pools, deployments and automations of this repository on the Prefect server: `python -m pipelines.deploy`.
 
 The pools are those that `dvc.yaml` names in `meta.pool`, and `pipelines` for the flows that wait for stages. Run it
-again after a change of `dvc.yaml`; nothing is made twice.
+again after a change of `dvc.yaml`: existing ones are updated.
 """
 
 import argparse
@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrnet.errors import ParamsError
-from pipelines import _outside
+from pipelines import _untrusted
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
 from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._git import git
-from pipelines._local import check_prefect, repository_of, set_local_servers
+from pipelines._local_servers import check_prefect, repository_of, set_local_servers
 
-GIVE_CREDENTIALS = "Workers need their own to clone it: docs/flows.md, Credentials."
+GIVE_CREDENTIALS = "Workers need credentials of their own to clone it: docs/flows.md, Credentials."
 
-PARENT_POOL = "pipelines"  # of flows that wait for others
+PARENT_POOL = "pipelines"  # pool of flows that wait for others
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,15 +30,15 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--repository",
-        help="Repository that workers clone (default: this checkout where the server is local, else its origin)",
+        help="Repository that workers clone (default: this checkout if the server is local, otherwise its origin)",
     )
     add(
         "--revision",
-        help="Branch or commit of runs that name none (default: the branch of this checkout)",
+        help="Branch or commit of runs that do not name one (default: the branch of this checkout)",
     )
     add("--needs", action="append", default=[], metavar="POOL:KEY=N,...",
-        help="Resources that each machine of a pool has: gpus, gpu_memory_gib, cpus, memory_gib, disk_gib; "
-             "a pool whose name begins with gpu promises gpus=1")  # fmt: skip
+        help="Resources that a pool requires of each machine: gpus, gpu_memory_gib, cpus, memory_gib, disk_gib; "
+             "a pool whose name begins with gpu requires gpus=1 by default")  # fmt: skip
     add(
         "--nightly",
         default="",
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="SECONDS",
-        help="Interval of looking for new raw data (default: off)",
+        help="Seconds between two checks for new raw data (default: off)",
     )
     return parser
 
@@ -75,17 +75,17 @@ def read_pools() -> list[str]:
     return sorted({node["pool"] for node in nodes if node["command"]})
 
 
-def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return the resources that each pool promises.
+def read_requirements(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the resources that each pool requires.
 
     Args:
         pools: Names of all pools.
-        given: Values of `--needs`; a pool that none of them names keeps the promise of its name.
+        given: Values of `--needs`; a pool that none of them names has the requirements that its name implies.
 
     Raises:
-        ParamsError: a value is wrong or does not name a pool.
+        ParamsError: A value is wrong or does not name a pool.
     """
-    from pipelines.flows.needs import parse_needs
+    from pipelines.flows.requirements import parse_needs
 
     needs = {pool: {"gpus": 1.0} for pool in pools if pool.startswith("gpu")}
     named: set[str] = set()
@@ -96,10 +96,12 @@ def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[
             raise ParamsError(str(error)) from None
         known = sorted({PARENT_POOL, *pools})
         if pool not in known:
-            raise ParamsError(f"--needs {text}: no pool {pool!r}. dvc.yaml has {', '.join(known)}.")
+            raise ParamsError(
+                f"--needs {text}: dvc.yaml has no pool {pool!r}. It has {', '.join(known)}."
+            )
         if pool in named:
             raise ParamsError(
-                f"--needs {text}: pool {pool} stands twice. Write it once: POOL:KEY=N,KEY=N"
+                f"--needs {text}: pool {pool} is given twice. Write it once: POOL:KEY=N,KEY=N"
             )
         named.add(pool)
         needs[pool] = values
@@ -107,10 +109,10 @@ def read_promises(pools: Sequence[str], given: Sequence[str]) -> dict[str, dict[
 
 
 def unpushed(repository: str, revision: str) -> str | None:
-    """Return a message on what runs would not see: unpushed commits and uncommitted changes."""
+    """Return a message on what runs would not include: unpushed commits and uncommitted changes."""
     if Path(repository).is_dir() and Path(repository).resolve() == Path.cwd().resolve():
         changed = git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
-        return "changes that are not committed are not run" if changed else None
+        return "runs do not include uncommitted changes" if changed else None
     head = git(Path.cwd(), "rev-parse", "HEAD")
     arguments = ("ls-remote", "--", without_credentials(repository), f"refs/heads/{revision}")
     listed = git(Path.cwd(), *arguments, address=repository)
@@ -118,13 +120,13 @@ def unpushed(repository: str, revision: str) -> str | None:
     if found == head:
         return None
     return (
-        f"{without_credentials(repository)} has {revision} at {found[:10] or 'no commit'}, this checkout is at "
-        f"{head[:10]}: push it first, or the other is run"
+        f"{without_credentials(repository)} has {revision} at {found[:10] or 'no commit'}, this checkout has it at "
+        f"{head[:10]}. Push it first; runs use the commit of the repository"
     )
 
 
 def _revision_of(folder: Path) -> str:
-    """Return the branch that is checked out, or the commit where none is."""
+    """Return the branch that is checked out, or the commit if none is."""
     branch = git(folder, "rev-parse", "--abbrev-ref", "HEAD")
     return git(folder, "rev-parse", "HEAD") if branch == "HEAD" else branch
 
@@ -134,18 +136,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     local = set_local_servers()
     given = _parser().parse_args(argv)
-    for check, name in ((_outside.repository, "repository"), (_outside.revision, "revision")):
+    for check, name in ((_untrusted.repository, "repository"), (_untrusted.revision, "revision")):
         if (value := getattr(given, name)) is not None:
             check(value, f"--{name}")
     if given.timezone and not given.nightly:
-        raise ParamsError("--timezone: it is that of --nightly, which is not given.")
-    from pipelines.flows.bootstrap import make_all
+        raise ParamsError(
+            "--timezone: it needs --nightly, which is not given. Give both, or neither."
+        )
+    from pipelines.flows.cron import nightly_schedule, watch_schedule
     from pipelines.flows.pools import asking, check_password
-    from pipelines.flows.times import nightly_schedule, watch_schedule
+    from pipelines.flows.server_setup import make_all
 
     schedules = nightly_schedule(given.nightly, given.timezone), watch_schedule(given.watch)
     pools = read_pools()
-    needs = read_promises(pools, given.needs)
+    needs = read_requirements(pools, given.needs)
     check_prefect()
     check_password()
     here = Path.cwd()
@@ -154,13 +158,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     notes = [*filter(None, [unpushed(address, revision)])]
     repository = without_credentials(address)
     if repository != address:
-        notes.append(f"the credentials of {repository} are stored nowhere. {GIVE_CREDENTIALS}")
+        notes.append(f"the credentials of {repository} are not stored. {GIVE_CREDENTIALS}")
     with asking():
         lines = make_all(pools, repository, revision=revision, needs=needs, schedules=schedules)
     print("\n".join(lines))
     for note in notes:
         print(f"deploy: note: {hide_secrets(note)}", file=sys.stderr)
-    print(f"repository {repository} at {revision}. Start workers: python -m pipelines.work")
+    print(f"repository {repository} at {revision}. Start workers: python -m pipelines.workers")
     return 0
 
 

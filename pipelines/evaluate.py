@@ -12,12 +12,12 @@ def evaluate(stage: Stage) -> None:
     recorder = stage.start_record()
     from ocrnet.evaluation.evaluate import evaluate as evaluate_models
     from ocrnet.inference.ensemble import load_segmenters
-    from ocrnet.inference.views import Protocol
+    from ocrnet.inference.scoring_protocol import ScoringProtocol
     from ocrnet.report import write_report
     from ocrnet.runtime import pick_device
 
     data = Path("data")
-    protocol = Protocol.of(stage.params.evaluate)
+    protocol = ScoringProtocol.of(stage.params.evaluate)
     load = partial(load_segmenters, device=str(pick_device()), protocol=protocol)
     evaluate_models(data, stage.out, params=stage.params, load=load, recorder=recorder)
     write_report(data)

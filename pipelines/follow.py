@@ -25,12 +25,12 @@ def main(argv: list[str]) -> int:
     os.nice(19)
     os.environ["OMP_NUM_THREADS"] = "1"
     from ocrnet.config.params_file import load_params
+    from pipelines._mlflow.address import find_address
     from pipelines._mlflow.follow import follow, watch
-    from pipelines._mlflow.target import find_target
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     alive = watch(pid)
-    follow(out, times, alive, find_target(), load_params(Path("params.yaml")).publish.experiment)
+    follow(out, times, alive, find_address(), load_params(Path("params.yaml")).publish.experiment)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Delete from DVC's cache what neither this checkout, its branches and tags, nor a registered version needs.
+"""Delete files from DVC's cache that neither this checkout nor its branches, tags and registered versions need.
 
-`python -m pipelines.gc` makes a tag of git for each registered version, which holds the version's `dvc.lock`, and then
-runs `dvc gc --workspace --all-branches --all-tags`. `dvc gc --workspace` alone deletes what `rebuild` and `promote`
+`python -m pipelines.gc` makes a git tag with the `dvc.lock` of each registered version, and then runs
+`dvc gc --workspace --all-branches --all-tags`. `dvc gc --workspace` alone deletes files that `rebuild` and `promote`
 need.
 """
 
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import RebuildError
 from pipelines._command.run import command
-from pipelines._keep import (
+from pipelines._mlflow.address import StoreAddress, find_address
+from pipelines._registered_tags import (
     PREFIX,
     drop_others,
     has_commit,
@@ -24,7 +25,6 @@ from pipelines._keep import (
     model_of,
     tag_name,
 )
-from pipelines._mlflow.target import Target, find_target
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -35,15 +35,19 @@ PARAMS = Path("params.yaml")
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m pipelines.gc", description=__doc__)
-    made.add_argument("--cloud", action="store_true", help="Delete in the remote as well")
     made.add_argument(
-        "--dry", action="store_true", help="Print what would be deleted, and delete nothing"
+        "--cloud", action="store_true", help="Delete the files from the remote as well"
     )
-    made.add_argument("--force", "-f", action="store_true", help="Delete without asking")
+    made.add_argument(
+        "--dry", action="store_true", help="List the files to delete without deleting them"
+    )
+    made.add_argument(
+        "--force", "-f", action="store_true", help="Delete without asking for confirmation"
+    )
     return made
 
 
-def keep_versions(target: Target, own: str) -> list[str]:
+def keep_versions(target: StoreAddress, own: str) -> list[str]:
     """Tag all registered versions that this repository made, and return the names of the tags.
 
     Args:
@@ -51,10 +55,10 @@ def keep_versions(target: Target, own: str) -> list[str]:
         own: Name of this checkout's model, of which every version must be kept.
 
     Raises:
-        RebuildError: a version cannot be kept.
-        StoreError: the store names another checkout.
+        RebuildError: A version cannot be kept.
+        StoreError: The store names another checkout.
     """
-    from pipelines._mlflow.origin import REQUIRED, read_origin
+    from pipelines._mlflow.provenance import REQUIRED, read_origin
 
     tags = []
     for version in _versions(target):
@@ -62,18 +66,18 @@ def keep_versions(target: Target, own: str) -> list[str]:
         base = version.tags.get("git.sha", "")
         if not known or (version.name != own and not has_commit(Path(), base)):
             print(
-                f"gc: {version.name} {version.version}: made elsewhere, not kept by this checkout"
+                f"gc: {version.name} {version.version}: made elsewhere; this checkout does not keep it"
             )
             continue
         origin = read_origin(target, version.name, str(version.version))
-        held = {"dvc.lock": origin.provenance.lock, "params.yaml": origin.provenance.params}
+        files = {"dvc.lock": origin.provenance.lock, "params.yaml": origin.provenance.params}
         tags.append(tag_name(version.name, str(version.version)))
-        keep_version(Path(), tags[-1], base, held)
+        keep_version(Path(), tags[-1], base, files)
     return tags
 
 
-def check_registry(target: Target, tags: Collection[str], kept: Collection[str]) -> None:
-    """Refuse a registry that lacks models with tags in this repository: it is probably another registry.
+def check_registry(target: StoreAddress, tags: Collection[str], kept: Collection[str]) -> None:
+    """Refuse a registry that lacks models with tags in this repository: it is probably the wrong registry.
 
     Args:
         target: Store of the registry.
@@ -81,18 +85,18 @@ def check_registry(target: Target, tags: Collection[str], kept: Collection[str])
         kept: Tags of versions in the repository.
 
     Raises:
-        RebuildError: a model has tags, but the registry has no version of it.
+        RebuildError: A model has tags, but the registry has no version of it.
     """
     gone = sorted({model_of(tag) for tag in kept} - {model_of(tag) for tag in tags})
     if gone:
         raise RebuildError(
-            f"{target.shown}: holds no version of {', '.join(gone)}, which tags of this repository keep. Nothing was "
+            f"{target.shown}: it has no version of {', '.join(gone)}, but this repository has tags of it. Nothing was "
             "deleted. Set MLFLOW_TRACKING_URI to the registry that has them, or delete the tags: "
             f"git tag -d $(git tag -l '{PREFIX}{gone[0]}/*')"
         )
 
 
-def _versions(target: Target) -> "Iterator[ModelVersion]":
+def _versions(target: StoreAddress) -> "Iterator[ModelVersion]":
     from pipelines._mlflow.client import configure, outages
 
     file, refusal = target.sqlite_file, target.refusal()
@@ -121,12 +125,12 @@ def _versions(target: Target) -> "Iterator[ModelVersion]":
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     given = parser().parse_args(argv)
-    target = find_target()
+    target = find_address()
     tags = keep_versions(target, load_params(PARAMS).publish.model_name)
     check_registry(target, tags, kept_tags(Path()))
     if not given.dry:
         drop_others(Path(), set(tags))
-    print(f"gc: {len(tags)} registered versions are kept by tags", flush=True)
+    print(f"gc: tags keep {len(tags)} registered versions", flush=True)
     options = [f"--{name}" for name in ("cloud", "dry", "force") if getattr(given, name)]
     command = ["dvc", "gc", "--workspace", "--all-branches", "--all-tags", *options]
     return subprocess.run([sys.executable, "-m", *command], check=False).returncode

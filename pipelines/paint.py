@@ -1,8 +1,8 @@
 """Repaint an image after its label map was edited: `python -m pipelines.paint IMAGE LABEL_MAP -o OUT.png`.
 
-The trained GAN paints what was edited; every pixel beyond a rim of a few around it stays as it was, to the bit. What
-the image showed before is taken from `--original-mask`, else from the prepared data where the image is one of it, else
-predicted by the baseline. A file that is rotated or deeper than 8 bits is read as the data of that baseline was.
+The trained GAN generates the edited region and a rim of a few pixels; every other pixel is kept to the bit. The label
+map before the edit comes from `--original-mask`, otherwise from the prepared data if it holds the image, otherwise from
+a prediction of the baseline. A file that is rotated or deeper than 8 bits is read as the data of that baseline was.
 """
 
 import argparse
@@ -32,7 +32,10 @@ PARAMS = Path("params.yaml")
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
-    found = Parser(prog="python -m pipelines.paint", description="Repaint an edited image.")
+    found = Parser(
+        prog="python -m pipelines.paint",
+        description="Repaint an image after its label map was edited.",
+    )
     found.add_argument("image", type=path_argument, metavar="IMAGE", help="Image to repaint")
     found.add_argument(
         "mask",
@@ -56,7 +59,10 @@ def parser() -> argparse.ArgumentParser:
         help="Folder of the trained GAN (default: data/train_gan)",
     )
     found.add_argument(
-        "--original-mask", type=path_argument, metavar="MASK", help="Label map before the edit"
+        "--original-mask",
+        type=path_argument,
+        metavar="MASK",
+        help="Label map before the edit (default: that of --data, otherwise a prediction by --model)",
     )
     found.add_argument(
         "--data",
@@ -67,11 +73,11 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--model", type=path_argument, default=Path("data/train/0"), metavar="BUNDLE",
-        help="Bundle that predicts the label map before the edit, where neither data nor --original-mask has it",
+        help="Bundle that predicts the label map before the edit if --original-mask and --data do not give it",
     )  # fmt: skip
     found.add_argument(
         "--exif", choices=get_args(DataParams.model_fields["exif"].annotation),
-        help="Meaning of a rotation flag of the image (default: from the model's card, else data.exif of params.yaml)",
+        help="Meaning of a rotation flag of the image (default: that of the model's card, otherwise data.exif)",
     )  # fmt: skip
     found.add_argument(
         "--alpha", choices=get_args(DataParams.model_fields["alpha"].annotation),
@@ -90,13 +96,13 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--style", nargs=3, type=int, action="append", default=[], metavar=("ROW", "COLUMN", "SEED"),
-        help="Seed of a style for the edited component at this pixel, for a GAN of train_gan.style component",
+        help="Seed of the style of the edited component at this pixel, for a GAN of train_gan.style component",
     )  # fmt: skip
     found.add_argument(
         "--sheet",
         type=path_argument,
         metavar="SHEET.png",
-        help="Picture with image and label map before and after the edit",
+        help="File for a picture of image and label map before and after the edit",
     )
     return found
 
@@ -105,18 +111,18 @@ def paint(argv: Sequence[str]) -> str:
     """Run the command and return what it prints.
 
     Raises:
-        ParamsError: an argument is wrong.
-        BundleError: the GAN or the model cannot be used.
-        DataError: the image or a label map cannot be used.
+        ParamsError: An argument is wrong.
+        BundleError: The GAN or the model cannot be used.
+        DataError: The image or a label map cannot be used.
     """
     given = parser().parse_args(argv)
     _check(given)
     from ocrnet.data.decode import write_image
+    from ocrnet.gan.editing.component_styles import StyledPainter
     from ocrnet.gan.editing.edit import read_edit, write_edit_sheet
     from ocrnet.gan.editing.repaint import edited_region, paint_weight, repaint
     from ocrnet.gan.generator.painter import load_painter
     from ocrnet.runtime import pick_device
-    from pipelines._paint_styles import StyledPainter
 
     painter = load_painter(given.gan, device=str(pick_device()))
     classes = painter.class_table
@@ -125,9 +131,10 @@ def paint(argv: Sequence[str]) -> str:
     edited = read_edit(given.mask, classes, shape=(image.shape[0], image.shape[1]), exif=exif)
     original, source = _original(given, classes, image)
     changed = edited_region(original, edited, ignore_index=classes.ignore_index)
-    taken = paint_weight(changed) > 0
+    repainted = paint_weight(changed) > 0
+    styles = [(row, column, seed) for row, column, seed in given.style]
     result = repaint(
-        image, original, edited, painter=StyledPainter(painter, given.style, taken=taken),
+        image, original, edited, painter=StyledPainter(painter, styles, taken=repainted),
         ignore_index=classes.ignore_index, seed=given.seed,
     )  # fmt: skip
     for path in (given.out, given.sheet):
@@ -138,15 +145,17 @@ def paint(argv: Sequence[str]) -> str:
         write_edit_sheet(given.sheet, image, original, edited, result, classes=classes)
     return (
         f"{given.out}: label map before the edit: {source}\n"
-        f"{given.out}: {changed.mean():.1%} of the pixels edited, {taken.mean():.1%} repainted with their rim, the "
-        "others unchanged"
+        f"{given.out}: {changed.mean():.1%} of the pixels were edited, {repainted.mean():.1%} were repainted with "
+        "a rim, the others are unchanged"
     )
 
 
 def _check(given: argparse.Namespace) -> None:
     for path in (given.out, given.sheet):
         if path is not None and path.suffix.lower() != ".png":
-            raise ParamsError(f"{path}: found {path.suffix!r}. Write PNG, which keeps every pixel.")
+            raise ParamsError(
+                f"{path}: found {path.suffix!r}. Give a name that ends with .png, which keeps every pixel."
+            )
     if given.value_range is not None and given.value_range[0] >= given.value_range[1]:
         low, high = given.value_range
         raise ParamsError(f"--value-range: found {low:g} {high:g}. Give LOW below HIGH.")
@@ -164,15 +173,15 @@ def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
     if decoding.resize is not None and image.shape[:2] != decoding.resize:
         sizes = [f"{height} x {width}" for height, width in (image.shape[:2], decoding.resize)]
         print(
-            f"paint: note: {given.image} is {sizes[0]} (height x width), and the GAN learned from images brought to "
-            f"{sizes[1]}: it paints at a scale that it never saw. Resize the image and its label maps to {sizes[1]}.",
+            f"paint: note: {given.image} is {sizes[0]} (height x width), but the GAN was trained on images of "
+            f"{sizes[1]}, so the scale is wrong. Resize the image and its label maps to {sizes[1]}.",
             file=sys.stderr,
         )
     return image
 
 
 def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
-    """Return how to read the image: by the options, else as the model's data was read, else by `params.yaml`."""
+    """Return how to read the image: by the options, the card of the model, or `params.yaml`, in this order."""
     from ocrnet.bundles.bundle import MODEL_FILE, Decoding, read_card
 
     known = []
@@ -187,20 +196,20 @@ def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
                 alpha=params.data.alpha, extra_bands=params.data.extra_bands,
             )
         )  # fmt: skip
-    # A card with no range, or with exif error, comes from a set without such images: it does not say how to read one.
+    # A card with no range, or with exif error, comes from a set without such images: it has no rule for them.
     ranges = [given.value_range, *(one.value_range for one in known)]
     return Decoding(
         value_range=next((tuple(found) for found in ranges if found is not None), None),
-        exif=_first_said(given.exif, [one.exif for one in known]),
+        exif=_first_allowed(given.exif, [one.exif for one in known]),
         resize=known[0].resize if known else None,
         max_pixels=max((one.max_pixels for one in known), default=MAX_PIXELS),
-        alpha=_first_said(given.alpha, [one.alpha for one in known]),
-        extra_bands=_first_said(given.extra_bands, [one.extra_bands for one in known]),
+        alpha=_first_allowed(given.alpha, [one.alpha for one in known]),
+        extra_bands=_first_allowed(given.extra_bands, [one.extra_bands for one in known]),
     )
 
 
-def _first_said(option: Any, known: list[Any]) -> Any:
-    """Return the option if given, else the first known value that is not `error`."""
+def _first_allowed(option: Any, known: list[Any]) -> Any:
+    """Return the option if it is given, otherwise the first known value that is not `error`."""
     return option or next((found for found in known if found != "error"), "error")
 
 
@@ -217,11 +226,11 @@ def _original(
         return label_map, str(given.original_mask)
     found = find_label_map(given.data, given.image, image)
     if found is not None:
-        return found, f"that of {given.data}"
+        return found, f"from {given.data}"
     if not given.model.exists():
         raise DataError(
-            f"{given.image}: its label map before the edit is unknown: it is not in {given.data}, and there is no "
-            f"model {given.model} to predict it. Give --original-mask or --model."
+            f"{given.image}: its label map before the edit is unknown: {given.data} does not hold the image, and "
+            f"there is no model {given.model} to predict it. Give --original-mask or --model."
         )
     from ocrnet.inference.predict import labels, load_segmenter
     from ocrnet.runtime import pick_device
@@ -230,11 +239,11 @@ def _original(
     known = segmenter.class_table.class_names
     if known != classes.class_names:
         raise DataError(
-            f"{given.model}: predicts {list(known)}, but the GAN paints {list(classes.class_names)}. "
-            "Give --original-mask or the model of this data."
+            f"{given.model}: found the classes {list(known)}, but the GAN was trained on {list(classes.class_names)}. "
+            "Give --original-mask, or a --model that was trained on the GAN's data."
         )
     predicted = labels(segmenter.scores_at_size(image))
-    return predicted, f"predicted by {given.model}, and wrong where it is"
+    return predicted, f"predicted by {given.model} (may contain errors)"
 
 
 @command("paint")

@@ -1,4 +1,4 @@
-"""Write the canonical images and label maps, the manifest, the statistics and a preview."""
+"""Stage `prepare`: write the canonical images and label maps, the manifest, the statistics and a preview."""
 
 import logging
 import shutil
@@ -12,11 +12,11 @@ VALIDATED = Path("data/validate")
 
 
 def prepare(stage: Stage) -> None:
-    """Turn the validated raw files into canonical ones, and refuse what later stages would refuse in them.
+    """Turn the validated raw files into canonical ones, and refuse files that later stages would refuse.
 
     Raises:
-        DataError: the files cannot be used.
-        ParamsError: the params do not fit the files.
+        DataError: The files cannot be used.
+        ParamsError: The params do not fit the files.
     """
     from ocrnet.data.manifest import ClassTable
     from ocrnet.preflight.later_stages import check_outlook

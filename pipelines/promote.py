@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
-from pipelines._mlflow.outcome import PromoteOptions
+from pipelines._mlflow.promotion_result import PromoteOptions
 
 
 def parser() -> argparse.ArgumentParser:

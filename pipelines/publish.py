@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
-from pipelines._mlflow.send import publish
+from pipelines._mlflow.publish import publish
 
 
 @command("publish")

@@ -1,11 +1,11 @@
-"""Make a registered version again from its version alone: `python -m pipelines.rebuild 3`.
+"""Rebuild a registered version and compare it with its recorded scores: `python -m pipelines.rebuild 3`.
 
-Clones the repository at the version's commit into a scratch folder, puts the `dvc.lock` and `params.yaml` that its run
-keeps there, fetches its files, and holds weights and scores against what the version says. With `--rerun` the training
-and the evaluation run again in place of being fetched. The version, its aliases, MLflow, the present checkout and what
-its caches hold stay as they are.
+The command clones the repository at the version's commit into a scratch folder, adds the `dvc.lock` and `params.yaml`
+of its run, fetches its files, and compares weights and scores with the recorded ones. With `--rerun` it trains and
+evaluates again instead of fetching the files. It changes neither the version and its aliases, nor MLflow, the present
+checkout and its caches.
 
-Ends with 0 where everything is equal, with 5 where something differs, with 2 or 3 where it cannot be told.
+Exit codes: 0: everything is equal; 5: something differs; 2 or 3: the comparison was not possible.
 """
 
 import argparse
@@ -18,24 +18,25 @@ from tempfile import TemporaryDirectory
 from ocrnet.errors import DataError, ParamsError, RebuildError
 from pipelines._command.arguments import Parser, path_argument
 from pipelines._command.run import command
-from pipelines._mlflow.lock import load_plain_yaml
-from pipelines._mlflow.origin import EVALUATE, Origin, read_origin
-from pipelines._mlflow.target import find_target
-from pipelines._outside import registry_name, version_or_alias
+from pipelines._mlflow.address import find_address
+from pipelines._mlflow.dvc_lock import load_plain_yaml
+from pipelines._mlflow.provenance import EVALUATE, Origin, read_origin
 from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
 from pipelines._rebuild.comparison import compare, to_text
 from pipelines._rebuild.config import carry_over, find_checkout
 from pipelines._rebuild.stages import ScratchClone, changed_code, check_stages
 from pipelines._stage.commit import NO_COMMIT, REFUSAL_TAG
+from pipelines._untrusted import registry_name, version_or_alias
 
 DIFFERENT = 5
-GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a training is not equal to the bit
+GPU_TOLERANCE = 0.01  # CUDA sums in no fixed order, so a repeated training is not equal to the bit
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     found = Parser(
-        prog="python -m pipelines.rebuild", description="Make a registered version again."
+        prog="python -m pipelines.rebuild",
+        description="Rebuild a registered version and compare it with its recorded scores.",
     )
     found.add_argument(
         "version", metavar="VERSION", help="Number of the version, or an alias such as champion"
@@ -48,16 +49,18 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--rerun",
         action="store_true",
-        help="Train and evaluate again, in place of restoring the files",
+        help="Train and evaluate again instead of restoring the files",
     )
     found.add_argument(
-        "--anyway", action="store_true", help="Rerun although the commit is not what ran"
+        "--anyway",
+        action="store_true",
+        help="Rerun although the code of the commit is not the code that ran",
     )
     found.add_argument(
         "--into",
         type=path_argument,
         metavar="DIR",
-        help="Empty folder for the result, which is kept",
+        help="Empty folder for the rebuilt files, which are then kept",
     )
     found.add_argument(
         "--repository",
@@ -66,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--tolerance", type=float, metavar="T",
-        help=f"Largest difference of a score that counts as equal (default: 0, with --rerun on CUDA {GPU_TOLERANCE})",
+        help=f"Largest difference between equal scores (default: 0; with --rerun on CUDA {GPU_TOLERANCE})",
     )  # fmt: skip
     return found
 
@@ -75,19 +78,19 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
     """Run the command and return what it prints, and whether everything is equal.
 
     Raises:
-        ParamsError: an argument is wrong.
-        RebuildError: a piece of the version is missing or was changed.
+        ParamsError: An argument is wrong.
+        RebuildError: A part of the version is missing or was changed.
     """
     given = parser().parse_args(argv)
     tolerance = _tolerance(given.tolerance, rerun=given.rerun)
     repository = given.repository or find_repository(Path())
     version = version_or_alias(given.version, "VERSION")
     model = registry_name(given.model or _default_model(), "--model")
-    origin = read_origin(find_target(), model, version)
+    origin = read_origin(find_address(), model, version)
     notes = list(origin.notes)
     with _scratch(given.into) as root:
-        told, changed = check_out_version(origin, root, repository)
-        notes += told
+        found, changed = check_out_version(origin, root, repository)
+        notes += found
         scratch = ScratchClone(root, origin.provenance, origin.stage, changed)
         checkout = find_checkout(".", repository)
         if checkout is not None:
@@ -106,18 +109,18 @@ def rebuild(argv: Sequence[str]) -> tuple[str, bool]:
 def check_out_version(origin: Origin, root: Path, repository: str) -> tuple[list[str], list[str]]:
     """Check out the commit at which both stages are as in `dvc.lock`.
 
-    A later evaluation of the same weights may have run at a later commit; the code of the training is the same there,
-    since DVC would else have trained again.
+    A later evaluation of the same weights may have run at a later commit. The code of the training is the same there:
+    otherwise DVC would have trained again.
 
     Returns:
-        Notes for people, and the files that differ from those that ran.
+        Notes for the user, and the files that differ from those that ran.
     """
     sha = origin.tags["git.sha"]
     if sha == NO_COMMIT:
-        reason = origin.tags.get(REFUSAL_TAG, "the version does not say why")
+        reason = origin.tags.get(REFUSAL_TAG, "the version does not record why")
         raise RebuildError(
-            f"{origin.model} version {origin.version}: git named no commit when it was made: {reason}. So nothing says "
-            "which code made it; let git answer in the repository, and publish a version anew."
+            f"{origin.model} version {origin.version}: git found no commit when it was made: {reason}. So the code "
+            "that made it is unknown. Make git work in that repository, and publish the version again."
         )
     clone(repository, root)
     entries, stages = origin.provenance.stages, (origin.stage, EVALUATE)
@@ -134,7 +137,7 @@ def check_out_version(origin: Origin, root: Path, repository: str) -> tuple[list
 
 
 def _refuse_other_code(origin: Origin, changed: Sequence[str]) -> None:
-    """Refuse a rerun at a commit that is not known to be what ran."""
+    """Refuse a rerun if the code of the commit may not be the code that ran."""
     if not origin.is_dirty and not changed:
         return
     sha = origin.tags["git.sha"]
@@ -142,7 +145,7 @@ def _refuse_other_code(origin: Origin, changed: Sequence[str]) -> None:
     made = "was made from uncommitted changes of" if origin.is_dirty else "did not run the code of"
     raise RebuildError(
         f"{origin.model} version {origin.version}: {made} commit {sha}; files that differ: {files}. "
-        "Without --rerun it is restored; --anyway runs the code of the commit all the same."
+        "Restore it without --rerun, or run the code of the commit with --anyway."
     )
 
 
@@ -153,9 +156,9 @@ def _describe(
     name = f"{origin.model} version {origin.version}"
     lines = [f"{name}: {origin.stage} at {origin.tags['git.sha'][:12]}, {how}"]
     if origin.is_dirty:
-        notes = [*notes, "made from uncommitted changes: the commit alone does not hold its code"]
+        notes = [*notes, "made from uncommitted changes: the commit does not hold all of its code"]
     if given.into is not None:
-        notes = [*notes, f"kept in {given.into}"]
+        notes = [*notes, f"the rebuilt files are in {given.into}"]
     verdict = "The rebuilt model is equal." if is_equal else "The rebuilt model is DIFFERENT."
     return "\n".join([*lines, "", table, "", *(f"Note: {note}." for note in notes), verdict])
 
@@ -180,7 +183,7 @@ def _default_model() -> str:
         return str(load_plain_yaml(path.read_bytes(), path)["publish"]["model_name"])
     except (OSError, DataError, KeyError, TypeError):
         raise ParamsError(
-            "--model: no params.yaml here that names one. Give --model NAME."
+            "--model: not given, and this folder has no params.yaml that names a model. Give --model NAME."
         ) from None
 
 
@@ -192,9 +195,7 @@ def _scratch(into: Path | None) -> Iterator[Path]:
             yield Path(folder, "repository")
         return
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise ParamsError(
-            f"--into: {into} is not an empty folder. Give one that is empty or not there."
-        )
+        raise ParamsError(f"--into: {into} is not an empty folder. Give an empty or a new folder.")
     yield into
 
 

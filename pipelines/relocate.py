@@ -1,7 +1,7 @@
-"""After a checkout was moved or copied: let its `mlflow.db` name the artifacts that lie in it now.
+"""Let `mlflow.db` name the artifacts of this checkout after the checkout was moved or copied.
 
-`python -m pipelines.relocate` rewrites the places that MLflow keeps as absolute paths. A copy has artifacts of its own
-from then on; the original is not touched. End `make servers` first.
+`python -m pipelines.relocate` rewrites the absolute paths that MLflow stores. From then on a copy has artifacts of its
+own; the original does not change. Stop `make servers` first.
 """
 
 import argparse
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines._command.run import command
-from pipelines._mlflow.place import ARTIFACTS, relocate
-from pipelines._mlflow.target import find_target
+from pipelines._mlflow.address import find_address
+from pipelines._mlflow.local_artifacts import ARTIFACTS, relocate
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,12 +23,12 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     parser().parse_args(argv)
-    file = find_target().sqlite_file or Path("mlflow.db")
+    file = find_address().sqlite_file or Path("mlflow.db")
     changed = relocate(file, ARTIFACTS)
     for old, count in changed.items():
-        print(f"relocate: {count} places in {file}: {old} is {ARTIFACTS.resolve()} now")
+        print(f"relocate: changed {count} paths in {file} from {old} to {ARTIFACTS.resolve()}")
     if not changed:
-        print(f"relocate: {file} names the artifacts of this checkout already")
+        print(f"relocate: {file} already names the artifacts of this checkout")
     return 0
 
 

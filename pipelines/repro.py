@@ -1,6 +1,6 @@
-"""Run `dvc repro` once nobody else does in this checkout: `python -m pipelines.repro [ARGUMENT ...]`.
+"""Run `dvc repro`, after any other run in this checkout has ended: `python -m pipelines.repro [ARGUMENT ...]`.
 
-DVC itself waits for a lock that is held for moments, and refuses while a stage runs.
+DVC itself waits only for a lock that another process holds briefly, and refuses to start while a stage runs.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command's arguments: those of `dvc repro`."""
     found = Parser(
         prog="python -m pipelines.repro",
-        description="Run `dvc repro` once nobody else does in this checkout.",
+        description="Run `dvc repro`, after any other run in this checkout has ended.",
     )
     found.add_argument(
         "arguments", nargs="*", metavar="ARGUMENT", help="Argument of `dvc repro`, such as a stage"
@@ -34,10 +34,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def busy_processes() -> list[int]:
-    """Return the ids of live processes whose stages run, from DVC's own records."""
+    """Return the ids of live processes that run stages, from DVC's own records."""
     try:
         noted = json.loads(RWLOCK.read_text() or "{}")
-    except (OSError, ValueError):  # missing, or only half written
+    except (OSError, ValueError):  # missing, or only partly written
         return []
     writers = noted.get("write", {}).values()
     readers = [one for held in noted.get("read", {}).values() for one in held]
@@ -45,7 +45,7 @@ def busy_processes() -> list[int]:
 
 
 def _runs_dvc(pid: int) -> bool:
-    """Tell whether a process is one of DVC: another process may have the id of one that died."""
+    """Tell whether a process belongs to DVC: another process may have the id of one that died."""
     try:
         return any("dvc" in word for word in psutil.Process(pid).cmdline())
     except psutil.Error:
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         return
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    told = False
+    reported = False
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,13 +70,13 @@ def main(argv: Sequence[str]) -> None:
             if not holders:
                 break
             fcntl.flock(file, fcntl.LOCK_UN)
-        if not told:
+        if not reported:
             print(
-                f"repro: process {', '.join(holders) or 'unknown'} runs the pipeline here; this one waits for it "
-                "(Ctrl-C ends the waiting)",
+                f"repro: process {', '.join(holders) or 'unknown'} runs the pipeline here; waiting for it to end "
+                "(Ctrl-C stops waiting)",
                 flush=True,
             )
-            told = True
+            reported = True
         time.sleep(POLL_S)
     os.ftruncate(file, 0)
     os.pwrite(file, str(os.getpid()).encode(), 0)

@@ -5,14 +5,16 @@ from pathlib import Path
 
 from ocrnet.config.arms import extra_folder
 from pipelines._stage.run import Stage, run_stage
+from pipelines._torchrun import by_torchrun
 
 
+@by_torchrun("train")
 def retrain(stage: Stage) -> None:
     """Train one seed of one arm."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
+    from ocrnet.training.data import TrainingData
     from ocrnet.training.train import train_segmenter
-    from ocrnet.training.trainer import TrainingData
 
     arm, seed = stage.cell
     data = TrainingData.read(Path("data/prepare"), extra=extra_folder(arm, Path("data")))

@@ -1,6 +1,6 @@
 """Score one bundle, or several as an ensemble: `python -m pipelines.score data/train/0 --split val --flip`.
 
-Prints IoU per class with its interval, boundary IoU and calibration, and writes them as JSON where `--out` says. The
+It prints IoU per class with its interval, boundary IoU and calibration, and writes them as JSON to `--out`. The
 result is the same for any number of processes.
 """
 
@@ -16,15 +16,17 @@ from ocrnet.errors import ParamsError
 from pipelines._command.arguments import Parser, path_argument
 from pipelines._command.run import command
 
-MOST_PROCESSES = 8  # by default: each holds a copy of the model
+MOST_PROCESSES = 8  # the default limit: each process holds a copy of the model
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command's arguments; the default protocol is that of `evaluate`: the whole image."""
-    default = EvaluateParams()
+    """Return the command's arguments; by default the whole image is scored once."""
     modes = EvaluateParams.model_fields["merge"].annotation
     known = getattr(modes, "__args__", ())
-    found = Parser(prog="python -m pipelines.score", description="Score bundles on prepared data.")
+    found = Parser(
+        prog="python -m pipelines.score",
+        description="Score one bundle, or several as an ensemble, on prepared data.",
+    )
     found.add_argument(
         "bundles",
         nargs="+",
@@ -54,30 +56,32 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--overlap",
         type=float,
-        default=default.overlap,
-        help="Share of a window that the next one covers again, in [0, 1)",
+        default=0.33,
+        help="Overlap of neighbouring windows as a share of a window, in [0, 1) (default: 0.33)",
     )
     found.add_argument(
         "--scales",
         nargs="+",
         type=float,
-        default=default.scales,
+        default=(1.0,),
         metavar="S",
-        help="Sizes at which the image is scored, as shares of its own",
+        help="Sizes at which each image is scored, relative to its own size (default: 1)",
     )
-    found.add_argument("--flip", action="store_true", help="Score the mirrored image as well")
+    found.add_argument("--flip", action="store_true", help="Also score the mirrored image")
     found.add_argument(
         "--merge",
         choices=known,
-        default=default.merge,
-        help="Way of merging windows, scales and mirrored images",
+        default="softmax_mean",
+        help="Way of merging windows, scales and mirrored images (default: softmax_mean)",
     )
     found.add_argument(
         "--processes", type=int, help="Number of processes (default: one per core, on CUDA one)"
     )
-    found.add_argument("--out", type=path_argument, metavar="FILE.json", help="File for the scores")
     found.add_argument(
-        "--device", help="Device: cpu, cuda or cuda:N (default: CUDA where there is one)"
+        "--out", type=path_argument, metavar="FILE.json", help="JSON file for the scores"
+    )
+    found.add_argument(
+        "--device", help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU)"
     )
     return found
 
@@ -86,15 +90,15 @@ def score(argv: Sequence[str]) -> str:
     """Run the command and return what it prints.
 
     Raises:
-        ParamsError: an argument is wrong.
-        BundleError: a bundle cannot be used.
-        DataError: the data cannot be used.
+        ParamsError: An argument is wrong.
+        BundleError: A bundle cannot be used.
+        DataError: The data cannot be used.
     """
     given = parser().parse_args(argv)
-    from ocrnet.evaluation.bundles import score_bundles
-    from ocrnet.inference.views import Protocol
+    from ocrnet.evaluation.score_bundles import score_bundles
+    from ocrnet.inference.scoring_protocol import ScoringProtocol
 
-    protocol = Protocol(
+    protocol = ScoringProtocol(
         window=None if given.window is None else tuple(given.window),
         overlap=given.overlap,
         scales=tuple(given.scales),
@@ -126,7 +130,7 @@ def _device(name: str | None) -> str:
     if not torch.cuda.is_available():
         known = ["cpu"]
     if name not in known:
-        raise ParamsError(f"--device: found {name!r}. This machine has: {', '.join(known)}.")
+        raise ParamsError(f"--device: found {name!r}. Give one of: {', '.join(known)}.")
     return name
 
 

@@ -1,4 +1,8 @@
-"""Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and measure the GAN."""
+"""Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and measure the GAN.
+
+The control arm `copy_paste` gets the same selection as the arm `gan`, or a part of the difference would be that of the
+selection.
+"""
 
 import logging
 import sys
@@ -8,8 +12,9 @@ from ocrnet.config import Params
 from pipelines._stage.run import Stage, run_stage
 
 logger = logging.getLogger(__name__)
-LEAST_RATIO = 0.7  # of the judge on paintings to the judge on real images
+LEAST_RATIO = 0.7  # mIoU of the baseline on generated images over its mIoU on real ones
 PREPARED, PAINTER, PAIRS = Path("data/prepare"), Path("data/train_gan"), Path("data/synthesize/gan")
+COPY_PASTE = Path("data/synthesize/copy_paste")
 
 
 def select(stage: Stage) -> None:
@@ -27,10 +32,10 @@ def select(stage: Stage) -> None:
     from ocrnet.runtime import pick_device
 
     device = str(pick_device())
-    judge = baseline(stage.params)
+    baseline_folder = baseline(stage.params)
     choice = parse_extractor(stage.params.select.extractor)
-    features = FeatureBank(build_extractor(choice, baseline=judge, device=device))
-    segmenter = load_segmenter(judge, device=device)
+    features = FeatureBank(build_extractor(choice, baseline=baseline_folder, device=device))
+    segmenter = load_segmenter(baseline_folder, device=device)
     metrics = select_pairs(
         PREPARED,
         PAIRS,
@@ -40,24 +45,30 @@ def select(stage: Stage) -> None:
         out=stage.out,
         recorder=recorder,
     )
+    controls = stage.out / COPY_PASTE.name
+    controls.mkdir()
+    found = select_pairs(
+        PREPARED, COPY_PASTE, stage.params.select, segmenter=segmenter, features=None, out=controls
+    )
+    metrics |= {name.replace("select/", "select_copy_paste/", 1): n for name, n in found.items()}
     write_sheet(stage.out, PAIRS, stage.out)
     write_neighbours(stage.out, PREPARED, PAIRS, features)
     painter = load_painter(PAINTER, device=device)
     seed = stage.params.seeds[0]
-    judged = gan_test(PREPARED, painter, segmenter, seed=seed)
+    test_scores = gan_test(PREPARED, painter, segmenter, seed=seed)
     gan_scores = GanTest(
-        judged["gan_test/mIoU"], judged["gan_test/real_mIoU"], segmenter.weights_sha256
+        test_scores["gan_test/mIoU"], test_scores["gan_test/real_mIoU"], segmenter.weights_sha256
     )
     quality = measure_quality(
         PREPARED, PAIRS, painter=painter, features=features, gan_test=gan_scores, seed=seed, out=stage.out
     )  # fmt: skip
-    if judged["gan_test/ratio"] < LEAST_RATIO:
+    if test_scores["gan_test/ratio"] < LEAST_RATIO:
         logger.warning(
-            "select: the baseline scores the painted validation images at %.2f of the real ones; below %.1f the GAN is "
-            "not there yet: raise train_gan.steps",
-            judged["gan_test/ratio"], LEAST_RATIO,
+            "select: the baseline's mIoU on generated validation images is %.2f of that on real ones; below %.1f "
+            "the GAN needs more training: raise train_gan.steps",
+            test_scores["gan_test/ratio"], LEAST_RATIO,
         )  # fmt: skip
-    recorder.finish({**metrics, **judged, **quality})
+    recorder.finish({**metrics, **test_scores, **quality})
 
 
 def baseline(params: Params) -> Path:

@@ -1,8 +1,8 @@
 """Run a Prefect and an MLflow server on this machine until Ctrl-C: `python -m pipelines.servers`.
 
-Prefect keeps its database in `.state/prefect`, MLflow in `mlflow.db` and `mlartifacts/`, where runs without a server
-go, too. Both listen on this machine alone, refuse what pages of other origins send, and ask for a password, which
-commands in this checkout find in `.state/prefect/servers.env`. A team runs both on PostgreSQL: see `deploy/`.
+Prefect keeps its database in `.state/prefect`, MLflow in `mlflow.db` and `mlartifacts/`, as runs without a server do.
+Both listen only on this machine, refuse requests from pages of other origins, and ask for a password, which commands in
+this checkout read from `.state/prefect/servers.env`. A team runs both on PostgreSQL: see `deploy/`.
 """
 
 import argparse
@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ocrnet.errors import ParamsError, ServerError
-from pipelines._access import (
+from pipelines._command.arguments import Parser
+from pipelines._command.run import command
+from pipelines._mlflow.address import StoreAddress
+from pipelines._mlflow.local_artifacts import check_store
+from pipelines._ports import holder_of
+from pipelines._server_access import (
     FILE,
     FOLDER,
     HOST,
@@ -28,12 +33,7 @@ from pipelines._access import (
     read_access,
     write_access,
 )
-from pipelines._command.arguments import Parser
-from pipelines._command.run import command
-from pipelines._mlflow.place import check_store
-from pipelines._mlflow.target import Target
-from pipelines._ports import holder_of
-from pipelines._supervisor import Server, Supervisor, tell
+from pipelines._supervisor import Server, Supervisor, print_line
 from pipelines._terminal import handle_stop
 
 LOCK = FOLDER / "servers.lock"
@@ -41,7 +41,7 @@ LOG = FOLDER / "servers.log"
 USERS_CONFIG = FOLDER / "mlflow_users.ini"
 USERS_DATABASE = FOLDER / "mlflow_users.db"
 USERS = f"""\
-; Written by `python -m pipelines.servers`. The password of the one user comes by MLFLOW_AUTH_ADMIN_PASSWORD.
+; Written by `python -m pipelines.servers`. The password of the only user comes from MLFLOW_AUTH_ADMIN_PASSWORD.
 [mlflow]
 default_permission = READ
 grant_default_workspace_access = true
@@ -64,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--mlflow-port", type=int, default=MLFLOW_PORT, metavar="N",
-        help="Port of the MLflow server (default: 5000, which macOS holds for AirPlay)",
+        help="Port of the MLflow server (default: 5000, which macOS uses for AirPlay)",
     )  # fmt: skip
-    add("--only", choices=("prefect", "mlflow"), help="The only server to run (default: both)")
+    add("--only", choices=("prefect", "mlflow"), help="Run only this server (default: both)")
     return parser
 
 
@@ -74,15 +74,15 @@ def servers_of(given: argparse.Namespace) -> list[Server]:
     """Return the servers that a command line asks for.
 
     Raises:
-        ParamsError: a port is not valid.
+        ParamsError: A port is not valid.
     """
     ports = {"--prefect-port": given.prefect_port, "--mlflow-port": given.mlflow_port}
     for option, port in ports.items():
         if not 1 <= port <= 65535:
-            raise ParamsError(f"{option} {port}: write a port from 1 to 65535.")
+            raise ParamsError(f"{option}: found {port}. Give a port from 1 to 65535.")
     if given.prefect_port == given.mlflow_port:
         raise ParamsError(
-            f"--prefect-port and --mlflow-port are both {given.mlflow_port}: write two ports."
+            f"--prefect-port, --mlflow-port: found {given.mlflow_port} for both. Give two different ports."
         )
     prefect = [sys.executable, "-m", "pipelines.flows.server", str(given.prefect_port)]
     mlflow = [
@@ -101,10 +101,10 @@ def check_ports(servers: Sequence[Server]) -> None:
     """Check that the ports of some servers are free.
 
     Raises:
-        ServerError: a port is taken.
+        ServerError: A port is in use.
     """
     lines = [
-        f"port {one.port}, which {one.name} needs, is held by {holder}. Stop that one, or choose another port: "
+        f"port {one.port}: {one.name} needs it, but {holder} uses it. Stop that process, or choose another port: "
         f"{one.option} N"
         for one in servers
         if (holder := holder_of(one.port)) is not None
@@ -147,7 +147,7 @@ def _alone() -> Iterator[None]:
     """Hold the lock for the servers of this checkout: two Prefect servers must not share a database.
 
     Raises:
-        ServerError: another process holds the lock.
+        ServerError: Another process holds the lock.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     with LOCK.open("a+") as file:
@@ -157,7 +157,7 @@ def _alone() -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise ServerError(
-                f"the servers of this checkout are run by process {holder}. Stop it first."
+                f"process {holder} already runs the servers of this checkout. Stop it first."
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -170,7 +170,7 @@ def _prepare(given: argparse.Namespace) -> dict[str, str]:
     if MLFLOW_PASSWORD not in read_access():
         for path in FOLDER.glob(
             f"{USERS_DATABASE.name}*"
-        ):  # the passwords of its users are unknown
+        ):  # its users have passwords that are no longer known
             path.unlink()
     access = write_access(
         None if given.only == "mlflow" else given.prefect_port,
@@ -187,17 +187,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(argv)
         servers = servers_of(given)
         check_ports(servers)
-        check_store(Target("sqlite:///mlflow.db", "mlflow.db"))
+        check_store(StoreAddress("sqlite:///mlflow.db", "mlflow.db"))
         with _alone():
             handle_stop(_stop)
             with Supervisor(_prepare(given), LOG) as supervisor:
                 supervisor.start(servers)
                 for server in servers:
-                    tell(f"{server.name}: http://{HOST}:{server.port}")
-                tell(
-                    f"user and passwords, for the browser too: cat {FILE}   in a shell: source {FILE}"
+                    print_line(f"{server.name}: http://{HOST}:{server.port}")
+                print_line(
+                    f"users and passwords, also for the browser: cat {FILE}   in a shell: source {FILE}"
                 )
-                tell(f"log: {LOG}. Ctrl-C stops {'both' if len(servers) > 1 else 'it'}.")
+                print_line(f"log: {LOG}. Ctrl-C stops {'both' if len(servers) > 1 else 'it'}.")
                 supervisor.watch()
     except KeyboardInterrupt:
         return 0

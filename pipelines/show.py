@@ -1,4 +1,4 @@
-"""Print what the last pipeline run found and where to look: `python -m pipelines.show`."""
+"""Print the verdict of the last pipeline run and where its results are: `python -m pipelines.show`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ EVALUATED = Path("data/evaluate")
 
 
 def describe(evaluated: Path, *, model_name: str) -> str:
-    """Return the verdict, where the report is and how to open MLflow.
+    """Return the verdict, the place of the report and the command that opens MLflow.
 
     Raises:
         DataError: `evaluate` has not run yet.
     """
     verdict = evaluated / "verdict.txt"
     if not verdict.exists():
-        raise DataError(f"{verdict}: no such file. Run `make repro` first.")
+        raise DataError(f"{verdict}: the file does not exist. Run `make repro` first.")
     return "\n".join([
         "",
         verdict.read_text().strip(),

@@ -1,4 +1,4 @@
-"""Stage `synthesize`: new label layouts, painted by the GAN, each with its lineage."""
+"""Stage `synthesize`: compose new label layouts and generate their images, each with its lineage."""
 
 import sys
 from pathlib import Path
@@ -10,10 +10,10 @@ PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
 
 
 def synthesize(stage: Stage) -> None:
-    """Draw layouts, generate their images, and compose copy-paste controls.
+    """Compose layouts, generate their images, and compose copy-paste controls.
 
-    The controls cost little. They are always made: else a new arm would change the output of this stage, and with it
-    the input of all arms, which would train again.
+    The controls cost little and are always made: otherwise a new arm would change the output of this stage, which is
+    the input of all arms, and all would train again.
     """
     recorder = stage.start_record()
     from ocrnet.gan.generator.painter import load_painter
@@ -32,7 +32,7 @@ def synthesize(stage: Stage) -> None:
 
 
 def baseline(params: Params) -> Path:
-    """Return the folder of the segmenter whose validation scores say which classes are hard."""
+    """Return the folder of the segmenter whose validation scores give the hard classes."""
     return Path("data/train", str(params.seeds[0]))
 
 

@@ -4,14 +4,16 @@ import sys
 from pathlib import Path
 
 from pipelines._stage.run import Stage, run_stage
+from pipelines._torchrun import by_torchrun
 
 
+@by_torchrun("train")
 def train(stage: Stage) -> None:
     """Train the baseline of one seed."""
     recorder = stage.start_record()
     from ocrnet.checkpoint import CheckpointStore
+    from ocrnet.training.data import TrainingData
     from ocrnet.training.train import train_segmenter
-    from ocrnet.training.trainer import TrainingData
 
     (seed,) = stage.cell
     data = TrainingData.read(Path("data/prepare"))

@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 from pipelines._stage.run import Stage, run_stage
+from pipelines._torchrun import by_torchrun
 
 PREPARED = Path("data/prepare")
 
 
+@by_torchrun("train_gan")
 def train_gan(stage: Stage) -> None:
     """Train the GAN and write the painter, its samples and its metrics."""
     recorder = stage.start_record()

@@ -1,1 +1,1 @@
-"""A trained segmenter as files: a card and weights, both read as untrusted data."""
+"""Bundles: a trained segmenter as files, a card and weights, both read as untrusted data."""

@@ -1,11 +1,12 @@
-"""The model file: a folder with `weights.safetensors` and `model.json`; no pickle is read or written.
+"""The bundle: a folder with `weights.safetensors` and `model.json`; no pickle is read or written.
 
-Both are untrusted data. The card is checked strictly, and the model that it describes is built without memory and
-compared with the header of the weights; only then are the weights read and the model built in memory.
+Both files are untrusted data. The card is checked strictly. The model that it describes is first built without memory
+and compared with the header of the weights; then the weights are read and the model is built in memory.
 """
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,27 +24,29 @@ from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import CheckedClasses, file_sha256
 from ocrnet.errors import BundleError, OcrnetError
 from ocrnet.models import ARCHS, OPTIONS, build_segmenter
-from ocrnet.models.forms import FORMS
+from ocrnet.models.head_variants import HEAD_VARIANTS
 from ocrnet.models.known import is_known_backbone
 from ocrnet.models.norms import NORMS
 from ocrnet.models.output import SegmentationModel
+from ocrnet.models.strides import STRIDES
 
 SCHEMA_VERSION: Literal[1] = 1
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+EARLIER_OPTIONS = {"form": "head_variant"}  # names of options in cards of earlier versions
 CURE = "Restore the bundle with `dvc checkout`, or train the model again."
 
 Width = Annotated[int, Field(ge=1, le=1 << 16)]
 Mean = Annotated[float, Field(ge=0, le=1)]
 Std = Annotated[float, Field(ge=1e-4, le=1)]
-Value = Annotated[float, Field(ge=-1e12, le=1e12)]  # of a pixel as its file has it
+Value = Annotated[float, Field(ge=-1e12, le=1e12)]  # stored value of a pixel
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `build_segmenter` takes besides architecture and number of classes, as a card may have it."""
+    """The further arguments of `build_segmenter`, with the limits of a card."""
 
     __pydantic_config__ = STRICT
 
@@ -54,18 +57,26 @@ class Options:
     prototypes: Width | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     align_corners: bool | None = None
-    form: str | None = None
+    head_variant: str | None = None
+    stride: str | None = None
+    context: str | None = None
+    region_grid: Annotated[int, Field(ge=0, le=256)] | None = None
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options whose types, ranges and names are known."""
+    """Return the options if their types, ranges and names are allowed."""
     try:
         known = OPTION_TYPES.validate_json(json.dumps(options))
     except ValidationError as error:
         raise ValueError(words_of(error)) from None
     if known.backbone is not None and not is_known_backbone(known.backbone):
         raise ValueError(f"backbone {known.backbone[:60]!r} is no model of timm")
-    for name, value, table in (("norm", known.norm, NORMS), ("form", known.form, FORMS)):
+    named: tuple[tuple[str, str | None, Collection[str]], ...] = (
+        ("norm", known.norm, NORMS),
+        ("head_variant", known.head_variant, HEAD_VARIANTS),
+        ("stride", known.stride, STRIDES),
+    )
+    for name, value, table in named:
         if value is not None and value not in table:
             raise ValueError(f"{name} {value[:60]!r} is unknown. Known: {', '.join(table)}")
     nothing = [name for name, value in options.items() if value is None]
@@ -95,15 +106,15 @@ assert {"backbone", "norm", *OPTIONS} == set(Options.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Decoding:
-    """What `prepare` did to the raw images, so that the model can be given one.
+    """The decoding of raw images by `prepare`, so that the model can be used on raw images.
 
     Args:
         value_range: [low, high] of images deeper than 8 bits.
-        exif: What to do with a rotation flag: error, apply or ignore.
-        resize: (height, width) that every image was brought to; None where sizes were kept.
-        max_pixels: Most pixels of an image; a larger one is refused before it is decoded.
-        alpha: What to do with transparent pixels: error, ignore, black or white.
-        extra_bands: What to do with bands beyond colours and alpha: error or drop.
+        exif: Treatment of a rotation flag: error, apply or ignore.
+        resize: (height, width) in pixels that every image was resized to; None if sizes were kept.
+        max_pixels: Largest number of pixels of an image; a larger one is refused before it is decoded.
+        alpha: Treatment of transparent pixels: error, ignore, black or white.
+        extra_bands: Treatment of bands beyond colours and alpha: error or drop.
     """
 
     __pydantic_config__ = STRICT
@@ -127,15 +138,15 @@ def _check_decoding(decoding: Decoding) -> Decoding:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Everything about a model that is not a weight.
+    """The card of a model: everything about it except the weights.
 
     Args:
         arch: Name in `ocrnet.models.ARCHS`.
         options: Further arguments of `build_segmenter`.
         classes: Names, palette and ignored id.
-        mean: Mean of RGB in [0, 1], subtracted before the model.
-        std: Standard deviation of RGB in [0, 1], divided by after the mean is subtracted.
-        decoding: How `prepare` treated the raw images.
+        mean: Mean of RGB in [0, 1] that images are normalised with.
+        std: Standard deviation of RGB in [0, 1] that images are normalised with.
+        decoding: Decoding of the raw images by `prepare`.
         training: Facts about the training: steps, seed, scores.
         weights_sha256: SHA-256 of the weights file; empty until saved.
         schema_version: Version of the card's schema.
@@ -180,27 +191,36 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / MODEL_FILE
     if not path.exists():
         raise BundleError(
-            f"{path}: no such file. A bundle holds {MODEL_FILE} and {WEIGHTS_FILE}. Run the stage that "
+            f"{path}: no such file. A bundle contains {MODEL_FILE} and {WEIGHTS_FILE}. Run the stage that "
             "writes it, or name another folder."
         )
-    text, raw = read_json(path, cure=CURE)
+    _, raw = read_json(path, cure=CURE)
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if type(version) is int and version != SCHEMA_VERSION:
         raise BundleError(
-            f"{path}: schema_version {version}, this version reads {SCHEMA_VERSION}. "
+            f"{path}: schema_version is {version}, but this version reads {SCHEMA_VERSION}. "
             "Use the version that wrote it, or train again."
         )
     keys = set(raw) if isinstance(raw, dict) else set()
     missing = {"schema_version", "weights_sha256", "decoding"} - keys
     if missing:
-        raise BundleError(f"{path}: not a model card: {min(missing)} is missing. {CURE}")
-    if isinstance(
-        raw["decoding"], dict
-    ):  # a card without these describes a model trained on whatever was there
-        raw["decoding"] = {"alpha": "ignore", "extra_bands": "drop", **raw["decoding"]}
-        text = json.dumps(raw)
-    card: ModelCard = check_card(CARD, text, path, cure=CURE)
+        raise BundleError(
+            f"{path}: the file is not a model card: {min(missing)} is missing. {CURE}"
+        )
+    card: ModelCard = check_card(CARD, json.dumps(_brought_up_to_date(raw)), path, cure=CURE)
     return card
+
+
+def _brought_up_to_date(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a card, perhaps of an earlier version, under the names of this version."""
+    decoding, options = raw["decoding"], raw.get("options")
+    if isinstance(decoding, dict):
+        # A card without these keys is from a version that ignored alpha and dropped bands.
+        decoding = {"alpha": "ignore", "extra_bands": "drop", **decoding}
+    if isinstance(options, dict):
+        renamed = {old: new for old, new in EARLIER_OPTIONS.items() if new not in options}
+        options = {renamed.get(name, name): value for name, value in options.items()}
+    return {**raw, "decoding": decoding} | ({} if options is None else {"options": options})
 
 
 def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
@@ -213,7 +233,7 @@ def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
     path = folder / WEIGHTS_FILE
     if not path.is_file() or file_sha256(path) != card.weights_sha256:
         raise BundleError(
-            f"{path}: missing, or not the weights that {MODEL_FILE} names. Restore it with `dvc checkout`."
+            f"{path}: the file is missing or has another hash than in {MODEL_FILE}. Restore it with `dvc checkout`."
         )
     try:
         found = read_header(path)
@@ -226,7 +246,7 @@ def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
         model.load_state_dict(weights)
     except (OcrnetError, ValueError, OSError, RuntimeError, TypeError, AssertionError,
             AttributeError, LookupError, ArithmeticError) as error:  # fmt: skip
-        # What a backbone of timm raises that gives no features is its own affair.
+        # A timm backbone without feature maps may raise any of these errors.
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise BundleError(f"{path}: does not fit {card.arch}: {reason}. {CURE}") from None
+        raise BundleError(f"{path}: the weights do not fit {card.arch}: {reason}. {CURE}") from None
     return model.eval(), card

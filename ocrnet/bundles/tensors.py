@@ -1,4 +1,4 @@
-"""Safetensors files as untrusted data: the header is checked before memory is allocated for what it describes."""
+"""Safetensors files as untrusted data: the header is checked before memory is allocated for the tensors."""
 
 import math
 import struct
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ocrnet.config.cards import parse_json
 
-MAX_HEADER = 16 << 20  # bytes; a tensor takes a hundred
+MAX_HEADER = 16 << 20  # bytes; a tensor needs about a hundred
 DTYPES = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32,
     "I64": torch.int64, "F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64,
@@ -23,13 +23,13 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class TensorKind:
-    """What a header says of a tensor."""
+    """Type and shape of a tensor in a header."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Return the words of messages: `float32 [8, 3]`."""
+        """Return the text for messages, such as `float32 [8, 3]`."""
         return f"{str(self.dtype).removeprefix('torch.')} {list(self.shape)}"
 
 
@@ -44,7 +44,7 @@ def read_header(path: Path) -> dict[str, TensorKind]:
     with path.open("rb") as file:
         start = file.read(8)
         if len(start) < 8:
-            raise ValueError(f"{size} bytes are no file of safetensors")
+            raise ValueError(f"{size} bytes are no safetensors file")
         (length,) = struct.unpack("<Q", start)
         if length > min(MAX_HEADER, size - 8):
             raise ValueError(f"its header has {length} bytes, the file {size}")
@@ -56,10 +56,14 @@ def read_header(path: Path) -> dict[str, TensorKind]:
     end = 0
     for name, (_, first, last) in sorted(spans.items(), key=lambda item: item[1][1:]):
         if first != end:
-            raise ValueError(f"{name!r} starts at byte {first}, the one before ends at {end}")
+            raise ValueError(
+                f"{name!r} starts at byte {first}, but the tensor before ends at {end}"
+            )
         end = last
     if end != size - 8 - length:
-        raise ValueError(f"its tensors have {end} bytes, the file has {size - 8 - length} for them")
+        raise ValueError(
+            f"its tensors have {end} bytes, but the file has {size - 8 - length} for them"
+        )
     return {name: kind for name, (kind, _, _) in spans.items()}
 
 
@@ -69,9 +73,9 @@ def _span(name: str, entry: Any) -> tuple[TensorKind, int, int]:
         raise ValueError(f"{name!r} has no dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"{name!r} has dtype {str(dtype)[:20]!r}, known are {', '.join(DTYPES)}")
+        raise ValueError(f"{name!r} has dtype {str(dtype)[:20]!r}, allowed are {', '.join(DTYPES)}")
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
-        raise ValueError(f"{name!r} has a shape or offsets that are no sizes")
+        raise ValueError(f"{name!r} has a shape or offsets that are not valid")
     kind = TensorKind(DTYPES[dtype], tuple(shape))
     first, last = offsets
     if last - first != math.prod(shape) * kind.dtype.itemsize:
@@ -86,29 +90,29 @@ def _are_sizes(values: Any) -> bool:
 
 
 def kind_differs(wanted: Mapping[str, Tensor], found: Mapping[str, TensorKind]) -> str | None:
-    """Return in words how the tensors of a file differ from those of a model; None if they fit.
+    """Return the text about the differences between the tensors of a file and of a model; None if they fit.
 
     Args:
-        wanted: The state dict of the model, on any device.
+        wanted: State dict of the model, on any device.
         found: Header of the file.
     """
     kinds = {name: TensorKind(value.dtype, tuple(value.shape)) for name, value in wanted.items()}
     missing, strange = sorted(kinds.keys() - found.keys()), sorted(found.keys() - kinds.keys())
     if missing or strange:
-        told = [
+        lines = [
             f"{words} {names[0]!r} and {len(names) - 1} more"
             if len(names) > 1
             else f"{words} {names[0]!r}"
             for words, names in (("it lacks", missing), ("the model has no", strange))
             if names
         ]
-        return "; ".join(told)
+        return "; ".join(lines)
     other = next((name for name in kinds if kinds[name] != found[name]), None)
     return None if other is None else f"{other!r} is {found[other]}, the model has {kinds[other]}"
 
 
 def read_finite(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file whose header was checked.
+    """Read the tensors of a file with a checked header.
 
     Raises:
         ValueError: A value is not finite, or a variance is negative.

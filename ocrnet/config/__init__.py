@@ -1,4 +1,4 @@
-"""The parameters of every stage as frozen objects: a class per section of `params.yaml`."""
+"""The params of every stage as frozen objects: one class per section of `params.yaml`."""
 
 from typing import Annotated, Any
 
@@ -17,23 +17,23 @@ __all__ = [
 
 
 class Params(Section):
-    """The whole of `params.yaml`."""
+    """The content of `params.yaml`, which has every value: the classes have no defaults."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     data: DataParams
-    demo: DemoParams = DemoParams()
-    validate_: ValidateParams = Field(default=ValidateParams(), alias="validate")
-    prepare: PrepareParams = PrepareParams()
-    model: ModelParams = ModelParams()
-    train: TrainParams = TrainParams()
-    train_gan: TrainGanParams = TrainGanParams()
-    synthesize: SynthesizeParams = SynthesizeParams()
-    select: SelectParams = SelectParams()
-    retrain: RetrainParams = RetrainParams()
-    evaluate: EvaluateParams = EvaluateParams()
-    publish: PublishParams = PublishParams()
-    checkpoints: CheckpointsParams = CheckpointsParams()
-    promote: PromoteParams = PromoteParams()
+    demo: DemoParams
+    validate_: ValidateParams = Field(alias="validate")
+    prepare: PrepareParams
+    model: ModelParams
+    train: TrainParams
+    train_gan: TrainGanParams
+    synthesize: SynthesizeParams
+    select: SelectParams
+    retrain: RetrainParams
+    evaluate: EvaluateParams
+    publish: PublishParams
+    checkpoints: CheckpointsParams
+    promote: PromoteParams
 
     @field_validator("seeds")
     @classmethod
@@ -41,7 +41,7 @@ class Params(Section):
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if twice:
             raise ValueError(
-                f"found {list(seeds)}: {', '.join(map(str, twice))} stands twice, which would count one training as "
+                f"found {list(seeds)}: {', '.join(map(str, twice))} is a duplicate, so one training would count as "
                 "two. Name each seed once."
             )
         return seeds
@@ -55,10 +55,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _check_norm(self) -> "Params":
-        batch, processes = self.train.batch_size, self.train.processes
-        if batch == processes and _needs_two(self.model.arch, self.model.norm):
+        train = self.train
+        batch, processes, parts = train.batch_size, train.processes, train.accumulate
+        needs_two = _needs_two(self.model.arch, self.model.norm)
+        lone = needs_two or (processes == 1 and self.model.norm == "sync")
+        if parts > 1 and batch == parts * processes and lone:
             raise ValueError(
-                f"train.processes: {processes} processes share {batch} images, one each, and model.norm "
+                f"train.accumulate: {parts} parts of {batch} images have one image each per process, but model.norm "
+                f"{self.model.norm} of {self.model.arch} needs two or more. Set fewer parts, set model.norm to group, "
+                "or raise train.batch_size."
+            )
+        if batch == processes and needs_two:
+            raise ValueError(
+                f"train.processes: {processes} processes share {batch} images, one each, but model.norm "
                 f"{self.model.norm} of {self.model.arch} needs two or more. Set model.norm to sync or group, or raise "
                 "train.batch_size."
             )
@@ -66,29 +75,29 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _check_mix(self) -> "Params":
-        # An arm without an extra sample would be the baseline, and be reported as if pairs gave nothing.
+        # An arm without extra samples would be the baseline, and the report would say that pairs do not help.
         retrain, batch, steps = self.retrain, self.train.batch_size, self.train.steps
         found, real = retrain.real_fraction, retrain.real_per_batch(batch)
         place = f"retrain.real_fraction: {found} of train.batch_size {batch} is {real} samples"
         if real == batch:
             raise ValueError(
-                f"{place}, which leaves no extra one: every arm would be the baseline. "
-                f"Take {(batch - 1) / batch:.3g} or less, or larger batches."
+                f"{place}, which leaves no extra sample: every arm would be the baseline. "
+                f"Set {(batch - 1) / batch:.3g} or less, or larger batches."
             )
         if real == 0 and found > 0:
             raise ValueError(
-                f"{place}, which leaves no real one. Take {1 / batch:.3g} or more, 0 for pairs alone, or larger "
+                f"{place}, so no sample is real. Set {1 / batch:.3g} or more, 0 for pairs alone, or larger "
                 "batches."
             )
         if retrain.mixed_steps(steps) == 0:
             raise ValueError(
-                f"retrain.real_tail: {retrain.real_tail} of train.steps {steps} is all of them: every arm would be the "
-                "baseline. Take less, such as 0.2."
+                f"retrain.real_tail: {retrain.real_tail} of train.steps {steps} is all steps: every arm would be the "
+                "baseline. Set less, such as 0.2."
             )
         return self
 
 
 def _needs_two(arch: str, norm: str) -> bool:
-    """Tell whether a training process needs two images or more to normalise by."""
-    # The pooled branch of deeplabv3 has one pixel an image, and its norm is none of the backbone's.
+    """Return whether a norm needs two images or more per process."""
+    # The pooled branch of deeplabv3 has one pixel per image, and its norm is not in the backbone.
     return norm == "batch" or (norm == "frozen" and arch == "deeplabv3")

@@ -1,7 +1,7 @@
-"""The arms: ways of training that are compared with each other.
+"""The arms: kinds of training that are compared with each other.
 
-Each arm of `retrain` has one line: the folder of its extra data's manifest, whether a GAN made that data, and its
-description. `real_twice` adds the real data once more: at equal steps it shows the effect of mixing alone.
+Each arm of `retrain` has one line: the folder of its extra data's manifest, whether a GAN generated that data, and
+descriptions. `real_twice` adds the real data once more: with equal steps it shows the effect of mixing alone.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ class Arm:
 
     Args:
         folder: Folder of the manifest of its extra data.
-        uses_gan: Whether the extra data is painted.
-        words: Description of its models, to follow "the model".
-        data_words: Description of its extra data, to follow "against".
+        uses_gan: Whether a GAN generated the extra data.
+        words: Description of its models, used after "the model".
+        data_words: Description of its extra data, used after "against".
     """
 
     folder: str
@@ -34,12 +34,17 @@ ARMS = {
         "synthesize/gan", True, "retrained with all GAN pairs", "all GAN pairs"
     ),
     "copy_paste": Arm(
-        "synthesize/copy_paste", False, "retrained with copy-paste pairs", "copy-paste"
+        "select/copy_paste", False, "retrained with selected copy-paste pairs", "selected copy-paste"
+    ),
+    "copy_paste_unselected": Arm(
+        "synthesize/copy_paste", False, "retrained with all copy-paste pairs", "all copy-paste"
     ),
     "real_twice": Arm(
         "prepare", False, "retrained on the real images twice over", "real images twice over"
     ),
 }  # fmt: skip
+# The arms that show what pasted real pixels, and the mixing of batches alone, are worth.
+CONTROLS = ("copy_paste", "real_twice")
 
 
 def extra_folder(arm: str, data: Path) -> Path:
@@ -48,20 +53,20 @@ def extra_folder(arm: str, data: Path) -> Path:
 
 
 def uses_gan(arm: str) -> bool:
-    """Return whether an arm, the baseline among them, trains on painted images."""
+    """Return whether an arm, which may be the baseline, trains on generated images."""
     return arm != BASELINE and ARMS[arm].uses_gan
 
 
 def words_of(arm: str) -> str:
-    """Return what a model of an arm, the baseline among them, is."""
+    """Return the description of a model of an arm, which may be the baseline."""
     return "trained on real images only" if arm == BASELINE else ARMS[arm].words
 
 
 def data_words_of(arm: str) -> str:
-    """Return what an arm, the baseline among them, trains on."""
+    """Return the description of the extra data of an arm, which may be the baseline."""
     return "real images only" if arm == BASELINE else ARMS[arm].data_words
 
 
 def without_gan(arms: Iterable[str]) -> list[str]:
-    """Return those of some arms that use no GAN, in order."""
+    """Return the arms without a GAN, in order."""
     return [arm for arm in arms if not uses_gan(arm)]

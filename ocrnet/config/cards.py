@@ -1,4 +1,4 @@
-"""JSON files that come with weights, read as untrusted data: bounded, strict, and refused in one line.
+"""JSON files that come with weights, read as untrusted data with bounds; a bad file is refused in one line.
 
 The reader refuses unknown or repeated keys, numbers that are not finite or out of range, and texts that are far too
 long or too deeply nested, before anything is built from them.
@@ -15,7 +15,7 @@ from ocrnet.errors import BundleError
 
 MAX_BYTES = 4 << 20  # a card of 255 classes has 30 KB
 MAX_DEPTH = 32
-MAX_DIGITS = 300  # more digits than any float has before its point
+MAX_DIGITS = 300  # a float has fewer digits before its point
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -24,14 +24,14 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
 
     Args:
         path: Path of the file.
-        cure: Sentence that tells the user what to do if the file cannot be used.
+        cure: Sentence with the cure, for messages.
 
     Raises:
-        BundleError: The file cannot be read or is not valid JSON within these bounds.
+        BundleError: The file cannot be read or is not valid JSON within the bounds.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path.stat().st_size} bytes, at most {MAX_BYTES}")
+            raise ValueError(f"{path.stat().st_size} bytes, allowed are {MAX_BYTES}")
         text = path.read_text(encoding="utf-8")
         return text, parse_json(text)
     except (OSError, ValueError) as error:
@@ -42,7 +42,7 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON without repeated keys, infinite or endless numbers, or deep nesting.
+    """Parse JSON; refuse repeated keys, infinite or very long numbers, and deep nesting.
 
     Raises:
         ValueError: The text is not such JSON.
@@ -59,13 +59,13 @@ def parse_json(text: str) -> Any:
 
 
 def check_card(kind: Any, text: str, path: Path, *, cure: str) -> Any:
-    """Return the card that a JSON text is.
+    """Return the card of a JSON text.
 
     Args:
         kind: `TypeAdapter` of the card's type.
         text: JSON that `parse_json` accepted.
         path: Path of the file, for messages.
-        cure: Sentence that tells the user what to do if the card is wrong.
+        cure: Sentence with the cure, for messages.
 
     Raises:
         BundleError: A value is missing, unknown or out of its range.
@@ -77,7 +77,7 @@ def check_card(kind: Any, text: str, path: Path, *, cure: str) -> Any:
 
 
 def words_of(error: ValidationError) -> str:
-    """Return in one line what is wrong with a card."""
+    """Return the faults of a card in one line."""
     found = [_words(one) for one in error.errors(include_url=False)]
     more = f", and {len(found) - 3} more" if len(found) > 3 else ""
     return f"{'; '.join(found[:3])}{more}"
@@ -103,12 +103,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [key for key, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
+        raise ValueError(f"the key {twice!r} is a duplicate")
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not allowed in JSON")
 
 
 def _number(digits: str) -> int:

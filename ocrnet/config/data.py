@@ -1,39 +1,41 @@
-"""The sections of the data: what it is, its checks, its canonical form."""
+"""The sections about the data: its description, its checks, its canonical form."""
 
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.base import MAX_PIXELS, Count, Number, PixelLimit, Section, Seed, Share, Size
+from ocrnet.config.base import Count, Number, PixelLimit, Section, Seed, Share, Size
 from ocrnet.config.class_names import check_class_names
 from ocrnet.errors.near_names import hint
 
-Images = Annotated[int, Number, Field(ge=1, le=10**6)]
+Images = Annotated[int, Field(ge=1, le=10**6), Number]
 
 Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class DataParams(Section):
-    """What the images and their label maps are."""
+    """Description of the images and their label maps."""
 
     source: str  # a name in ocrnet/raw/sources
     path: Annotated[str, Field(min_length=1)]
     classes: tuple[str, ...]
-    num_classes: int | None = None  # a cross-check only
+    num_classes: int | None = None  # a cross-check, and the only key that may be missing
     # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
-    label_map: dict[int | str, str] = Field(default={})
-    ignore_index: Annotated[int, Field(ge=0, le=255)] = 255
-    palette: Literal["auto"] | tuple[tuple[Level, Level, Level], ...] = "auto"
-    value_range: tuple[float, float] | None = None  # [low, high] of images deeper than 8 bits
-    exif: Literal["error", "apply", "ignore"] = "error"
-    # transparent pixels of images: what they hide (ignore), or black or white in its place
-    alpha: Literal["error", "ignore", "black", "white"] = "error"
-    extra_bands: Literal["error", "drop"] = "error"  # bands beyond red, green, blue and alpha
-    group_by: str | None = None  # regex on the id; its first group keeps images in one split
-    allow_duplicates: bool = False
-    max_pixels: PixelLimit = MAX_PIXELS  # of an image; a larger one is refused by its header
-    crop_size: Size = (96, 128)
+    label_map: dict[int | str, str]
+    ignore_index: Annotated[int, Field(ge=0, le=255)]
+    palette: Literal["auto"] | tuple[tuple[Level, Level, Level], ...]
+    value_range: tuple[float, float] | None  # [low, high] of images deeper than 8 bits
+    exif: Literal["error", "apply", "ignore"]
+    # transparent pixels of images: their hidden colours (ignore), or a black or white background
+    alpha: Literal["error", "ignore", "black", "white"]
+    extra_bands: Literal["error", "drop"]  # bands beyond red, green, blue and alpha
+    group_by: str | None  # regex on the id; its first group keeps images in one split
+    allow_duplicates: bool
+    max_pixels: (
+        PixelLimit  # largest number of pixels of an image; a larger one is refused by its header
+    )
+    crop_size: Size
 
     @model_validator(mode="before")
     @classmethod
@@ -42,12 +44,12 @@ class DataParams(Section):
             names = [str(name) for name in values.get("classes", [])]
             table = ", ".join(["0: ignore", *(f"{i + 1}: {name}" for i, name in enumerate(names))])
             raise ValueError(
-                f"E103 reduce_zero_label is not used here. Write data.label_map: {{{table}}}"
+                f"E103 reduce_zero_label is not supported. Set data.label_map: {{{table}}}"
             )
         if isinstance(values, dict) and values.get("ignore_index") == -1:
             raise ValueError(
-                "ignore_index is -1, but label maps are written with 8 bits. Write data.label_map: {-1: ignore}, and "
-                "leave ignore_index at 255."
+                "ignore_index is -1, but label maps are written with 8 bits. Set data.label_map: {-1: ignore} and "
+                "ignore_index: 255."
             )
         if isinstance(values, dict) and isinstance(values.get("crop_size"), int):
             values = {**values, "crop_size": (values["crop_size"], values["crop_size"])}
@@ -61,8 +63,8 @@ class DataParams(Section):
         other = [name for name in names if not isinstance(name, str)]
         if other:
             raise ValueError(
-                f"found {list(names)!r}: {other[0]!r} is no name. Name what a pixel shows, such as "
-                "[background, defect]; the place in the list is the class id."
+                f"found {list(names)!r}: {other[0]!r} is no text. Name what a pixel shows, such as "
+                "[background, defect]; the index in the list is the class id."
             )
         check_class_names(names)
         return names
@@ -81,7 +83,9 @@ class DataParams(Section):
     def _check_palette(cls, palette: Any) -> Any:
         twice = [] if palette == "auto" else [c for c in palette if palette.count(c) > 1]
         if twice:
-            raise ValueError(f"has the colour {list(twice[0])} twice. Give each class its own.")
+            raise ValueError(
+                f"the colour {list(twice[0])} is a duplicate. Give each class another colour."
+            )
         return palette
 
     @model_validator(mode="after")
@@ -97,15 +101,17 @@ class DataParams(Section):
         unknown = sorted(set(self.label_map.values()) - {*self.classes, "ignore"})
         if unknown:
             raise ValueError(
-                f"label_map names {unknown}, which classes does not have."
+                f"label_map names {unknown}, which are not in classes."
                 f"{hint(unknown[0], ('ignore', *self.classes))} Known: ignore, {', '.join(self.classes)}."
             )
         if self.palette != "auto" and len(self.palette) != len(self.classes):
             raise ValueError(
-                f"palette has {len(self.palette)} colours for {len(self.classes)} classes."
+                f"palette has {len(self.palette)} colours for {len(self.classes)} classes. Write one per class."
             )
         if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
-            raise ValueError(f"value_range {list(self.value_range)} is not [low, high].")
+            raise ValueError(
+                f"value_range {list(self.value_range)} is not [low, high]. Write the lower value first."
+            )
         return self
 
     @field_validator("group_by")
@@ -116,10 +122,12 @@ class DataParams(Section):
         try:
             groups = re.compile(pattern).groups
         except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+            raise ValueError(
+                f"{pattern!r} is no regular expression ({error}). Correct it."
+            ) from error
         if groups != 1:
             raise ValueError(
-                f"{pattern!r} has {groups} groups; write one, as in '^([A-Za-z0-9]+)_'."
+                f"{pattern!r} has {groups} groups. Write one group, such as '^([A-Za-z0-9]+)_'."
             )
         return pattern
 
@@ -127,47 +135,37 @@ class DataParams(Section):
 class DemoParams(Section):
     """The rendered surface-inspection set of `data.source: demo`."""
 
-    seed: Seed = 0
-    size: Size = (96, 128)
-    train: Images = 48
-    val: Images = 24
-    test: Images = 96
+    seed: Seed
+    size: Size
+    train: Images
+    val: Images
+    test: Images
 
 
 class ValidateParams(Section):
     """Limits that the raw data must keep."""
 
-    min_images: Count = 8
-    max_ignored_share: Share = 0.95
-    allow_unlearned: bool = False  # continue if a published split has no training pixel of a class
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_max_pixels(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "max_pixels" in values:
-            raise ValueError(
-                f"max_pixels is data.max_pixels now, for every stage and the model. Write "
-                f"data.max_pixels: {values['max_pixels']} and remove validate.max_pixels."
-            )
-        return values
+    min_images: Count
+    max_ignored_share: Share
+    allow_unlearned: bool  # continue if a published split has no training pixel of a class
 
 
 class PrepareParams(Section):
-    """How raw data becomes canonical files."""
+    """Conversion of raw data to canonical files."""
 
-    resize: Size | None = None  # every image and label map to this size; null keeps sizes
-    val_share: Share = 0.15  # used where the source publishes no split
-    test_share: Share = 0.25
-    split_seed: Seed = 0
-    train_fraction: Annotated[float, Number, Field(gt=0, le=1)] = (
-        1.0  # kept of the training split: a stretch of each group
-    )
+    resize: Size | None  # size that every image and label map is resized to; empty keeps sizes
+    val_share: Share  # used where the source publishes no split
+    test_share: Share
+    split_seed: Seed
+    train_fraction: Annotated[
+        float, Field(gt=0, le=1), Number
+    ]  # share of the training split that is kept
 
     @model_validator(mode="after")
     def _check(self) -> "PrepareParams":
         if self.val_share + self.test_share >= 1:
             raise ValueError(
-                f"val_share {self.val_share} and test_share {self.test_share} leave nothing to train on. "
-                "Take shares whose sum is below 1, such as 0.15 and 0.25."
+                f"val_share {self.val_share} and test_share {self.test_share} leave no training images. "
+                "Set shares whose sum is below 1, such as 0.15 and 0.25."
             )
         return self

@@ -1,4 +1,4 @@
-"""The sections of what follows a training: comparison, tracking, checkpoints, promotion."""
+"""The sections about comparison, tracking, checkpoints and promotion."""
 
 from typing import Annotated, Literal
 
@@ -7,36 +7,34 @@ from pydantic import Field, field_validator
 from ocrnet.config.base import Count, Number, Positive, Section, Seed, Share, Size
 from ocrnet.errors.mlflow_names import experiment_fault, model_fault
 
-Scale = Annotated[float, Number, Field(ge=0.05, le=16)]
+Scale = Annotated[float, Field(ge=0.05, le=16), Number]
 
 
 class EvaluateParams(Section):
     """The comparison on the test split."""
 
-    bootstrap: Annotated[int, Number, Field(ge=100, le=10**7)] = 2000
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    seed: Seed = 0
-    boundary_ratio: Annotated[float, Field(gt=0, le=0.1)] = (
-        0.02  # band width as a share of the image diagonal
-    )
-    window: Size | None = None  # of a sliding window; null: whole images
-    overlap: Annotated[float, Field(ge=0, lt=1)] = (
-        0.33  # share of a window that the next one covers again
-    )
-    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0,)
-    flip: bool = False  # add the mirrored image
-    merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"] = "softmax_mean"
-    ensemble: bool = False  # score the seeds of an arm together, too
-    worst: Count = 8  # images shown, worst and most changed
-    rare_share: Share = 0.02  # a class with less of the training pixels is called rare
+    bootstrap: Annotated[int, Field(ge=100, le=10**7), Number]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+    boundary_ratio: Annotated[float, Field(gt=0, le=0.1)]  # width of the band / image diagonal
+    window: Size | None  # size of a sliding window; empty: whole images
+    overlap: Annotated[
+        float, Field(ge=0, lt=1)
+    ]  # share of a window that the next window covers again
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
+    flip: bool  # add the mirrored image
+    merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"]
+    ensemble: bool  # also score the seeds of an arm as an ensemble
+    worst: Count  # number of worst images, and of most changed images, in the report
+    rare_share: Share  # a class with a smaller share of the training pixels is rare
 
 
 class PublishParams(Section):
     """Settings of the tracking with MLflow."""
 
-    experiment: str = "ocrnet-demo"
-    model_name: str = "ocrnet-demo"
-    live: bool = True  # a follower sends the metrics while a stage trains
+    experiment: str
+    model_name: str
+    live: bool  # a follower sends the metrics while a stage trains
 
     @field_validator("experiment")
     @classmethod
@@ -56,20 +54,21 @@ def _accepted(name: str, fault: str | None) -> str:
 
 
 class CheckpointsParams(Section):
-    """Where workers share the checkpoints of stages that run; no stage reads it."""
+    """Shared storage for the checkpoints of running stages; no stage depends on it."""
 
-    store: str | None = None  # a folder, or a URL as fsspec takes it
+    store: str | None  # a folder, or a URL of fsspec
 
 
 class PromoteParams(Section):
-    """What a challenger must show to become the champion; bootstrap and protocol are those of `evaluate`."""
+    """Conditions for a challenger to become the champion; bootstrap and protocol are those of `evaluate`."""
 
-    margin: Annotated[float, Field(ge=-1, le=1)] = (
-        0.0  # the whole interval of the mIoU difference lies above it; below 0: non-inferiority
-    )
-    max_class_drop: Share = 0.05  # of the IoU of any class
-    max_calibration_increase: Share = 0.02
-    max_latency_ratio: Positive = 1.5  # to the champion's, on each device measured
-    first_min_miou: Share = 0.4  # of a first model, which has no champion to be compared with
-    first_min_class_iou: Share = 0.1
-    abandoned_minutes: Positive = 10.0  # until an unfinished promotion of another machine is undone
+    # The whole interval of the mIoU difference must be above it; below 0 it is a non-inferiority margin.
+    margin: Annotated[float, Field(ge=-1, le=1)]
+    max_class_drop: Share  # largest allowed loss of IoU of any class
+    max_calibration_increase: Share
+    max_latency_ratio: Positive  # latency / the champion's, on each measured device
+    first_min_miou: Share  # for a first model, which has no champion to compare with
+    first_min_class_iou: Share
+    # Age in minutes from which an open promotion counts as abandoned: a later promotion or rollback then closes its
+    # ledger entry.
+    abandoned_minutes: Positive

@@ -1,1 +1,1 @@
-"""Data files: decoding of images and label maps, the canonical files with their manifest, tables and contact sheets."""
+"""Data files: decoding of images and label maps, canonical files with their manifest, tables and contact sheets."""

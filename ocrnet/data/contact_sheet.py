@@ -1,7 +1,7 @@
-"""Joining pictures of any shapes into one sheet.
+"""Joining of images of any shape into one sheet.
 
-The images of a set differ in shape: portrait and landscape, by a pixel, or a strip of one pixel by thousands. Every
-sheet is assembled here: tiles fit into a box, and joined pictures are padded with white.
+The images of a set differ in shape: portrait and landscape, by a pixel, or a strip of one pixel by thousands. Tiles
+are fitted into a box, and joined images are padded with white.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ WHITE = 255
 
 
 def fitted(shape: Sequence[int], box: tuple[int, int], *, enlarge: bool = True) -> tuple[int, int]:
-    """Return the (height, width), at least one pixel each, at which a picture fills a box as far as its shape allows.
+    """Return the largest (height, width) of an image in a box with the same aspect ratio, at least one pixel each.
 
     Args:
-        shape: Height and width of the picture, in pixels; further entries do not matter.
+        shape: Height and width of the image, in pixels; further entries are ignored.
         box: Largest height and width, in pixels.
-        enlarge: Whether a picture that is smaller than the box grows to it.
+        enlarge: Whether an image that is smaller than the box is enlarged.
     """
     scale = min(box[0] / shape[0], box[1] / shape[1])
     if not enlarge:
@@ -31,11 +31,11 @@ def fitted(shape: Sequence[int], box: tuple[int, int], *, enlarge: bool = True) 
 def fit_tile(
     pixels: Pixels, box: tuple[int, int], resampling: Image.Resampling = Image.Resampling.NEAREST
 ) -> Pixels:
-    """Return an RGB picture resized into a box: as wide as the box, padded with white where it is too tall for that.
+    """Return an RGB image resized into a box: as wide as the box; a tall image is padded with white.
 
     Args:
-        pixels: Picture (H, W, 3).
-        box: Height that the tile never exceeds, and its width, in pixels.
+        pixels: Image (H, W, 3).
+        box: Largest height and exact width of the tile, in pixels.
         resampling: Filter of Pillow.
     """
     height, width = fitted(pixels.shape, box)
@@ -44,14 +44,14 @@ def fit_tile(
 
 
 def beside(pictures: Sequence[Pixels], *, gap: int = 0) -> Pixels:
-    """Join pictures left to right, tops aligned, each followed by `gap` white pixels; the lower ones are padded."""
+    """Join images left to right, with aligned tops and `gap` white pixels after each; shorter images are padded."""
     height = max(picture.shape[0] for picture in pictures)
     padded = [_padded(picture, height, picture.shape[1] + gap) for picture in pictures]
     return np.concatenate(padded, axis=1)
 
 
 def under(pictures: Sequence[Pixels], *, gap: int = 0) -> Pixels:
-    """Join pictures top to bottom, left sides aligned, each followed by `gap` white pixels; narrow ones are padded."""
+    """Join images top to bottom, left-aligned, with `gap` white pixels after each; narrow images are padded."""
     width = max(picture.shape[1] for picture in pictures)
     padded = [_padded(picture, picture.shape[0] + gap, width) for picture in pictures]
     return np.concatenate(padded, axis=0)

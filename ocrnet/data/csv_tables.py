@@ -1,7 +1,7 @@
-"""Tables as CSV files, read so that no text is taken for a missing value.
+"""Tables as CSV files, in which no text is read as a missing value.
 
 pandas reads None, NA, nan and null as missing, and 007 as a number; an image may have any of these names. So text
-stays text as it was written, and only the columns of numbers become numbers, missing where the field is empty.
+stays as it was written, and only the columns of numbers are converted; an empty field is a missing number.
 """
 
 from collections.abc import Collection
@@ -14,10 +14,10 @@ def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
     """Read a table.
 
     Args:
-        path: The file, in UTF-8.
-        text: Names of the columns that hold text; all others hold numbers.
+        path: Path of the file, in UTF-8.
+        text: Names of the text columns; all other columns are numbers.
     """
-    # The writer does not quote a carriage return, which by default ends a line for the reader.
+    # The writer does not quote a carriage return, which would end a line by default.
     table = pd.read_csv(
         path,
         dtype=str,
@@ -33,12 +33,12 @@ def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
 
 
 def write_csv_table(path: Path, table: pd.DataFrame, *, float_format: str | None = None) -> None:
-    """Write a table, the same bytes for the same rows; a missing value is an empty field.
+    """Write a table; equal rows give equal bytes, and a missing value is an empty field.
 
     Args:
         path: Path of the file.
         table: Table to write, without its index.
-        float_format: Format of numbers with fractions; by default as many digits as they need.
+        float_format: Format of floats; by default as many digits as needed.
     """
     table.to_csv(
         path, index=False, lineterminator="\n", float_format=float_format, encoding="utf-8"

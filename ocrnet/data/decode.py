@@ -1,8 +1,8 @@
-"""Image files to arrays and back; the only place that decodes.
+"""Decoding and writing of image files; the only module that decodes.
 
-Pixels come as the file stores them: changes by a decoder (rotation, inversion, stretching) are undone according to
-the file's header (`storage.py`). Pillow reads all but colours of
-16 bits, which go through OpenCV. Pictures become RGB, (H, W, 3). Label maps are never converted.
+Pixels are returned as the file stores them: changes by a decoder (rotation, inversion, stretching) are undone by
+the file's header (`storage.py`). Pillow reads everything but colours of 16 bits, which OpenCV reads. Images become
+RGB, (H, W, 3). Label maps are never converted.
 """
 
 from collections.abc import Sequence
@@ -44,13 +44,12 @@ _SCALED_AT_ONCE = 1 << 20  # values
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as its file stores it, not rotated.
+    """An image as its file stores it, not rotated.
 
     Args:
         header: Header of the file.
-        pixels: Pixels, (H, W) if gray and (H, W, 3) else, at the file's depth.
-        opacity: Opacity (H, W), 0 where a pixel is transparent and 255 where it is opaque; None where
-            the file has no alpha.
+        pixels: Pixels, (H, W) for gray and (H, W, 3) for colours, at the file's depth.
+        opacity: Opacity (H, W), from 0 (transparent) to 255 (opaque); None if the file has no alpha.
     """
 
     header: Header
@@ -64,16 +63,16 @@ class Picture:
 
 
 def read_pixels(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> tuple[Header, Array]:
-    """Read header and pixels of a picture as `read_picture` does."""
+    """Read header and pixels of an image like `read_picture`."""
     picture = read_picture(path, max_pixels=max_pixels)
     return picture.header, picture.pixels
 
 
 def read_picture(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Picture:
-    """Read a picture as stored: at its own depth and not rotated.
+    """Read an image as stored: at the file's depth and not rotated.
 
     Raises:
-        DataError: It cannot be read whole, its colours are not RGB or gray, or it has more than `max_pixels`.
+        DataError: The file cannot be read whole, its colours are not RGB or gray, or it has more than `max_pixels`.
     """
     with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
@@ -106,17 +105,16 @@ def read_image(
 
     Args:
         path: Path of the file.
-        value_range: [low, high] of images deeper than 8 bits; low becomes 0, high 255, and values
+        value_range: [low, high] of images deeper than 8 bits; low becomes 0, high becomes 255, and values
             outside are clipped.
-        exif: What to do with a rotation flag.
-        alpha: What to do with transparent pixels: take the colours that they hide (ignore), or put
-            the image on black or white.
-        extra_bands: What to do with bands that are neither colours nor alpha.
-        max_pixels: Most pixels of an image; one with more is refused before it is decoded.
+        exif: Treatment of a rotation flag.
+        alpha: Treatment of transparent pixels: use their hidden colours (ignore), or a black or white background.
+        extra_bands: Treatment of bands that are neither colours nor alpha.
+        max_pixels: Largest number of pixels; a larger image is refused before it is decoded.
 
     Raises:
-        DataError: It cannot be read whole, is too large, is deeper than 8 bits without a range, is rotated
-            while `exif` is error, or has transparent pixels or further bands while these are.
+        DataError: The file cannot be read whole, is too large, or is deeper than 8 bits without a range; or it has a
+            rotation flag, transparent pixels or extra bands, and the treatment is error.
     """
     picture = read_picture(path, max_pixels=max_pixels)
     header, pixels = picture.header, picture.pixels
@@ -124,12 +122,12 @@ def read_image(
     if header.storage.extra and extra_bands == "error":
         raise DataError(
             f"E110 {path} has {header.storage.bands} bands. Set data.extra_bands to drop (only the "
-            "first ones are used), or export the bands to use as RGB or gray."
+            "first bands are used), or export the bands to use as RGB or gray."
         )
     if picture.transparent_pixels and alpha == "error":
         raise DataError(
             f"E111 {path} has {picture.transparent_pixels} transparent pixels. Set data.alpha to "
-            "black or white (what lies behind them), or to ignore (the colours that they hide)."
+            "black or white (their background), or to ignore (to use their hidden colours)."
         )
     if pixels.dtype != np.uint8:
         if value_range is None:
@@ -149,11 +147,11 @@ def read_image(
 def read_raw_label_map(
     path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
 ) -> Array:
-    """Read what a label map stores: ids or palette indexes (H, W), or colours (H, W, 3).
+    """Read the stored values of a label map: ids or palette indexes (H, W), or colours (H, W, 3).
 
     Raises:
-        DataError: It cannot be read whole, is too large, is rotated while `exif` is error, is compressed with
-            loss, or holds neither ids nor opaque RGB colours.
+        DataError: The file cannot be read whole, is too large, has a rotation flag while `exif` is error, is compressed
+            with loss, or contains neither ids nor opaque RGB colours.
     """
     return checked_label_map(path, exif=exif, max_pixels=max_pixels).values
 
@@ -162,23 +160,25 @@ def read_label_map(path: Path) -> npt.NDArray[np.uint8]:
     """Read a canonical label map: the ids of the palette PNG that `write_label_map` wrote.
 
     Raises:
-        DataError: The file cannot be read whole or does not hold 8-bit ids.
+        DataError: The file cannot be read whole or does not contain 8-bit ids.
     """
     raw = read_raw_label_map(path)
     if raw.ndim != 2 or raw.dtype != np.uint8:
-        raise DataError(f"{path}: no canonical label map. Use the files that prepare wrote.")
+        raise DataError(
+            f"{path}: the file is no canonical label map. Use the files that prepare wrote."
+        )
     return raw
 
 
 def resize_image(image: npt.NDArray[np.uint8], size: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Change an RGB image to (height, width), bilinear, averaging where it shrinks."""
+    """Resize an RGB image to (height, width), bilinear with antialiasing."""
     height, width = size
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def write_image(path: Path, image: npt.NDArray[np.uint8]) -> None:
     """Write an RGB image as PNG."""
-    # Level 1 takes a quarter of the time of the default level and a tenth more room (CamVid).
+    # Level 1 needs a quarter of the time of the default level and a tenth more space (CamVid).
     Image.fromarray(image).save(path, format="PNG", compress_level=1)
 
 
@@ -189,7 +189,7 @@ def write_label_map(
     palette: Sequence[Sequence[int]],
     ignore_index: int,
 ) -> None:
-    """Write ids as a palette PNG: any viewer shows class colours, and ignored pixels white."""
+    """Write ids as a palette PNG, which viewers show in class colours, with ignored pixels in white."""
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[: len(palette)] = palette
     colours[ignore_index] = _WHITE
@@ -199,11 +199,13 @@ def write_label_map(
 
 
 def scale_to_uint8(pixels: Array, value_range: Sequence[int | float]) -> npt.NDArray[np.uint8]:
-    """Map `value_range` to 0..255, rounding, and clip what lies outside."""
+    """Map `value_range` to 0..255 with rounding, and clip values outside."""
     low, high = value_range
     scaled = np.empty(pixels.shape, dtype=np.uint8)
     rows = max(1, _SCALED_AT_ONCE * len(pixels) // max(pixels.size, 1))
-    for top in range(0, len(pixels), rows):  # in float64, eight times what goes out
+    for top in range(
+        0, len(pixels), rows
+    ):  # in parts: float64 needs eight times the memory of the result
         part = (pixels[top : top + rows].astype(np.float64) - low) * (255.0 / (high - low))
         scaled[top : top + rows] = np.clip(np.rint(part), 0, 255)
     return scaled
@@ -216,18 +218,18 @@ def _gray_picture(path: Path, image: Image.Image, header: Header) -> Picture:
         return Picture(header, layers[..., 0], layers[..., 1])
     values = stored_values(image, header)
     if not np.isfinite(values).all():
-        raise DataError(f"E121 {path} has pixels that are not finite. Export it again.")
+        raise DataError(f"E121 {path} has values that are not finite. Export it again.")
     opacity = None
     if storage.alpha == "key":
         key = gray_key(image.info["transparency"], storage.bits)
         opacity = np.where(values == key, 0, 255).astype(np.uint8)
-    if storage.white_is_zero and storage.bits > 8:  # Pillow inverts up to 8 bits alone
+    if storage.white_is_zero and storage.bits > 8:  # Pillow inverts only samples of up to 8 bits
         if storage.sample != "uint16":
             raise DataError(
-                f"E121 {path}: {storage.sample} stored inverted (WhiteIsZero). Export it again."
+                f"E121 {path}: {storage.sample} is stored inverted (WhiteIsZero). Export it again."
             )
         values = np.uint16(65535) - values
-    if values.dtype == np.uint8:  # levels for a viewer
+    if values.dtype == np.uint8:  # the levels that a viewer shows
         values = as_stored(np.array(image.convert("L")), header)
     return Picture(header, values, opacity)
 
@@ -235,7 +237,7 @@ def _gray_picture(path: Path, image: Image.Image, header: Header) -> Picture:
 def _put_on(
     pixels: npt.NDArray[np.uint8], opacity: npt.NDArray[np.uint8], *, ground: int
 ) -> npt.NDArray[np.uint8]:
-    """Put pixels on a black or white background, as a viewer shows them."""
+    """Blend pixels with a black or white background, as a viewer does."""
     share = opacity.astype(np.float64) / 255
     share = share[..., None] if pixels.ndim == 3 else share
     return np.rint(pixels * share + ground * (1 - share)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Colours of 16 bits, which Pillow silently cuts to 8: OpenCV reads them, pixels as stored."""
+"""Reading of 16-bit colours as stored, with OpenCV: Pillow silently reduces them to 8 bits."""
 
 import struct
 from pathlib import Path
@@ -15,12 +15,12 @@ _ORIENTATION = 274  # a TIFF tag
 
 
 def read_deep_colour(path: Path, storage: Storage) -> tuple[Deep, Deep | None]:
-    """Read colours (H, W, 3) or gray (H, W), and alpha (H, W) where the file has it.
+    """Read colours (H, W, 3) or gray (H, W), and alpha (H, W) if the file has it.
 
     Raises:
-        DataError: OpenCV cannot read it.
+        DataError: OpenCV cannot read the file.
     """
-    import cv2  # half a second, and few sets need it
+    import cv2  # takes half a second to import, and few sets need it
 
     content = _upright(path.read_bytes())
     try:
@@ -38,7 +38,7 @@ def read_deep_colour(path: Path, storage: Storage) -> tuple[Deep, Deep | None]:
 
 
 def _straight(colours: Deep, alpha: Deep) -> Deep:
-    """Divide colours by the alpha that they were multiplied with, as Pillow does at 8 bits."""
+    """Divide colours by the alpha that they were multiplied with, as Pillow does for 8 bits."""
     share = np.maximum(alpha, 1).astype(np.float64)[..., None] / 65535
     return np.minimum(np.rint(colours / share), 65535).astype(np.uint16)
 

@@ -1,4 +1,4 @@
-"""Headers of image files, read before their pixels are decoded."""
+"""Headers of image files, read before the pixels are decoded."""
 
 import struct
 import warnings
@@ -19,7 +19,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# What Pillow's readers raise at damaged files.
+# Errors that Pillow's readers raise on damaged files.
 _UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, LookupError, ArithmeticError,
 )  # fmt: skip
@@ -32,10 +32,13 @@ class Header:
     """The header of an image file.
 
     Args:
+        format: Format of the file, as Pillow spells it.
+        mode: Mode of the file in Pillow.
         height, width: Size as stored, before any rotation.
-        depth: Bits per channel, 8 also for 1-bit files.
+        depth: Bits per channel; 8 also for fewer bits.
+        is_gray: Whether the image is gray.
         orientation: EXIF flag; 1 is upright.
-        storage: How the file stores a pixel.
+        storage: Storage of a pixel in the file.
     """
 
     format: str
@@ -49,17 +52,17 @@ class Header:
 
 
 class TooLargeError(DataError):
-    """An image that has more pixels than may be decoded.
+    """An image with more pixels than allowed.
 
     Attributes:
-        height, width: Size that the file states.
+        height, width: Size in the file's header.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], limit: int) -> None:
         self.height, self.width = size
         super().__init__(
             f"E124 {path}: {self.width} x {self.height} pixels, allowed are {limit}. Cut it into tiles, or raise "
-            "data.max_pixels; a model takes what it was trained with."
+            "data.max_pixels; a bundle keeps the limit of its training."
         )
 
 
@@ -69,7 +72,7 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
 
     Args:
         path: Path of the file.
-        max_pixels: Most pixels; an image with more is refused by its header, before anything is decoded.
+        max_pixels: Largest number of pixels; a larger image is refused by its header, before anything is decoded.
 
     Raises:
         DataError: The image cannot be read or is too large.
@@ -77,9 +80,9 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
     try:
         _check_size(path, first_size(path), max_pixels)
         with warnings.catch_warnings():
-            # Damaged EXIF matters only if it names a rotation; the scan judges large pictures.
+            # Damaged EXIF matters only if it has a rotation flag; the size is checked here.
             warnings.simplefilter("ignore")
-            # By a file object: of a path, Pillow maps uncompressed pixels at the size after rotation.
+            # A file object: for a path, Pillow maps uncompressed pixels with the size after rotation.
             with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
                 _check_size(path, (image.height, image.width), max_pixels)
                 _check_blocks(path, image, max_pixels)
@@ -87,14 +90,14 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError(f"E121 {path}: no such file.") from None
+        raise DataError(f"E121 {path}: no such file. Put it there.") from None
     except Image.DecompressionBombError as error:
         raise DataError(
-            f"E124 {path} is larger than Pillow opens ({error}). Cut it into tiles."
+            f"E124 {path} is above the limit of Pillow ({error}). Cut it into tiles."
         ) from None
     except UnidentifiedImageError:
         raise DataError(
-            f"E121 {path} cannot be read (no {', '.join(FORMATS)} of a kind that is known). Export it again."
+            f"E121 {path} cannot be read (not a supported {', '.join(FORMATS)} file). Export it again."
         ) from None
     except _UNREADABLE as error:
         reason = " ".join(str(error).replace(str(path), "the file").split())
@@ -104,8 +107,8 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
 def first_size(path: Path) -> tuple[int, int] | None:
     """Return height and width from the first bytes of a PNG or WebP file; None for other files.
 
-    Pillow takes memory for a WebP as soon as it opens it. A PNG may have a second header, which Pillow believes and
-    OpenCV does not.
+    Pillow allocates memory for a WebP as soon as it opens the file. A PNG may have a second header, which Pillow uses
+    and OpenCV does not.
     """
     with path.open("rb") as file:
         head = file.read(30)
@@ -131,7 +134,7 @@ def _check_size(path: Path, size: tuple[int, int] | None, max_pixels: int) -> No
 
 
 def _check_blocks(path: Path, image: Image.Image, max_pixels: int) -> None:
-    """Refuse a TIFF whose tiles are larger than any image: a decoder takes memory for a whole tile."""
+    """Refuse a TIFF whose tiles are above the limit: a decoder allocates memory for a whole tile."""
     tags: Any = getattr(image, "tag_v2", {})
     height, width = (tags.get(tag, 0) for tag in (_TILE_HEIGHT, _TILE_WIDTH))
     _check_size(path, (int(height), int(width)), max_pixels)
@@ -146,7 +149,7 @@ def header_of(path: Path, image: Image.Image) -> Header:
     frames = getattr(image, "n_frames", 1)
     if (
         frames != 1 and image.format != "MPO"
-    ):  # the first of an MPO is the photo, the others previews
+    ):  # the first frame of an MPO is the image, the others are previews
         raise DataError(f"E121 {path} has {frames} frames. Export one image per file.")
     storage = storage_of(path, image)
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -1,19 +1,19 @@
 """The manifest: one table of images and label maps, and the class table beside it.
 
-Paths in it are relative to its folder. `data/prepare` is such a folder, and so are the synthesized and the
-selected pairs, whose manifest carries the lineage too.
+Paths in it are relative to its folder. `data/prepare` is a manifest folder, and so are the folders of synthesized and
+selected pairs, whose manifest also has the lineage.
 
 | column | what |
 |---|---|
-| id | unique, also the stem of the canonical files |
+| id | unique; also the stem of the canonical files |
 | split | train, val or test |
 | group | images of one group share a split |
 | image, label_map | canonical PNG files, relative to the folder |
 | height, width | pixels |
 | origin | real, gan or copy_paste; only real items may be in val or test |
-| image_sha256, label_map_sha256 | of the canonical files |
-| raw_image, raw_label_map | the files they came from, relative to the raw folder; empty where origin is not real |
-| px_ignore, px_NAME per class | label map pixels |
+| image_sha256, label_map_sha256 | hashes of the canonical files |
+| raw_image, raw_label_map | their raw files, relative to the raw folder; empty if origin is not real |
+| px_ignore, px_NAME per class | pixels in the label map |
 | parents, operations, seed, generator | lineage of a synthesized pair: ids and steps as JSON lists, seed, weights |
 """
 
@@ -62,8 +62,37 @@ class ClassTable:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are, without the ignored id."""
+        """The number of classes, without the ignored id."""
         return len(self.class_names)
+
+    def require_same_names(self, table: "ClassTable", *, place: str, other: str, cure: str) -> None:
+        """Refuse a table with other class names, or another order of names.
+
+        Args:
+            table: Table to compare this one with.
+            place: Owner of this table, for the message.
+            other: Owner of the other table, for the message.
+            cure: Sentence with the cure, for the message.
+
+        Raises:
+            DataError: The names or their order differ.
+        """
+        if self.class_names != table.class_names:
+            raise DataError(
+                f"{place} has the classes {list(self.class_names)}, but {other} has {list(table.class_names)}. {cure}"
+            )
+
+    def require_same(self, table: "ClassTable", *, place: str, other: str, cure: str) -> None:
+        """Refuse a table whose class ids have other meanings; see `require_same_names` for the arguments.
+
+        Raises:
+            DataError: The names, their order or the ignored id differ.
+        """
+        self.require_same_names(table, place=place, other=other, cure=cure)
+        if self.ignore_index != table.ignore_index:
+            raise DataError(
+                f"{place} ignores the id {self.ignore_index}, but {other} ignores {table.ignore_index}. {cure}"
+            )
 
     def write(self, folder: Path) -> None:
         """Write the table into `folder`."""
@@ -74,7 +103,7 @@ class ClassTable:
         """Read the table from `folder`.
 
         Raises:
-            DataError: The file is missing or is not a table of classes.
+            DataError: The file is missing or is no class table.
         """
         path, cure = folder / CLASSES_FILE, "Run the stage that writes it again."
         try:
@@ -87,17 +116,17 @@ class ClassTable:
 
 
 def check_classes(table: ClassTable) -> ClassTable:
-    """Return a table whose names, colours and ignored id agree.
+    """Return a table if its names, colours and ignored id are consistent.
 
     Raises:
-        ValueError: They disagree.
+        ValueError: They are not consistent.
     """
     names = table.class_names
     strange = [name for name in names if not name.strip() or not name.isprintable()]
     if strange:
-        raise ValueError(f"{strange[0]!r} is no name of a class")
+        raise ValueError(f"{strange[0]!r} is no class name")
     if len(set(names)) != len(names):
-        raise ValueError("a class name stands twice")
+        raise ValueError("a class name is a duplicate")
     if len(table.palette) != len(names):
         raise ValueError(f"{len(table.palette)} colours for {len(names)} classes")
     if table.ignore_index < len(names):
@@ -117,7 +146,7 @@ def pixel_columns(class_names: Sequence[str]) -> list[str]:
 def count_pixels(
     label_map: npt.NDArray[np.uint8], class_names: Sequence[str], *, ignore_index: int
 ) -> dict[str, int]:
-    """Count the pixels of each class and the ignored ones, by column name."""
+    """Count the pixels of each class and the ignored pixels, by column name."""
     counts = np.bincount(label_map.reshape(-1), minlength=256)
     row = {"px_ignore": int(counts[ignore_index])}
     row.update({f"px_{name}": int(counts[i]) for i, name in enumerate(class_names)})
@@ -125,26 +154,28 @@ def count_pixels(
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content as hex."""
+    """Return the SHA-256 of a file's content as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, table: pd.DataFrame) -> None:
-    """Write the manifest of `folder`, its rows by id.
+    """Write the manifest of `folder`, sorted by id.
 
     Raises:
         DataError: A column is missing, an id occurs twice, or an item that is not real is outside train.
     """
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
-        raise DataError(f"{folder / MANIFEST_FILE}: columns {missing} are missing.")
+        raise DataError(
+            f"{folder / MANIFEST_FILE}: columns {missing} are missing. Run the stage that writes it again."
+        )
     _check(folder, table)
     write_csv_table(folder / MANIFEST_FILE, table.sort_values("id"))
 
 
 def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
-    """Read the manifest of `folder`, whole or one split, its rows by id.
+    """Read the manifest of `folder`, or one split of it, sorted by id.
 
     Raises:
         DataError: The manifest is missing, an id occurs twice, or an item that is not real is outside train.
@@ -152,7 +183,7 @@ def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
     path = folder / MANIFEST_FILE
     if not path.exists():
         raise DataError(
-            f"{path}: no manifest. Run `dvc repro` up to the stage that writes {folder}."
+            f"{path}: the manifest is missing. Run `dvc repro` up to the stage that writes {folder}."
         )
     table = read_csv_table(path, text=TEXT_COLUMNS)
     _check(folder, table)
@@ -164,9 +195,12 @@ def read_manifest(folder: Path, *, split: str | None = None) -> pd.DataFrame:
 def _check(folder: Path, table: pd.DataFrame) -> None:
     twice = table["id"][table["id"].duplicated()].tolist()
     if twice:
-        raise DataError(f"{folder / MANIFEST_FILE}: ids {twice[:5]} stand twice. Ids are unique.")
+        raise DataError(
+            f"{folder / MANIFEST_FILE}: ids {twice[:5]} are duplicates. Run the stage that writes it again."
+        )
     leaked = table["id"][(table["origin"] != "real") & (table["split"] != "train")].tolist()
     if leaked:
         raise DataError(
-            f"{folder / MANIFEST_FILE}: synthesized items {leaked[:5]} are in val or test; only train may hold them."
+            f"{folder / MANIFEST_FILE}: synthesized items {leaked[:5]} are in val or test, allowed is train. "
+            "Run the stage that writes it again."
         )

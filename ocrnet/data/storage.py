@@ -1,10 +1,10 @@
-"""How a file stores a pixel, read from its own header: a decoder reports only its own result.
+"""The storage of a pixel in a file, read from the file's header: a decoder reports only its result.
 
 Pillow inverts WhiteIsZero files, stretches gray samples of 2 and 4 bits to 0..255, drops bands beyond
-red, green and blue, and reads signed bytes as unsigned ones. Its mode does not show that.
+red, green and blue, and reads signed bytes as unsigned ones. Its mode does not show this.
 
-`LABEL_MAPS` and `PICTURES` are closed lists: what is not in them is refused, and the contract tests compare a file of
-each entry with another reader.
+`LABEL_MAPS` and `PICTURES` are closed lists: all other kinds are refused, and the contract tests compare a file of
+each kind with another reader.
 """
 
 import struct
@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 Alpha = Literal["none", "channel", "premultiplied", "key"]
 
-# What is opened: by content, whatever the name says.
+# Formats that are opened, recognised by the content, not by the name.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's other readers may run a program
 
 _SMALL = ("uint1", "uint2", "uint4", "uint8")
@@ -50,7 +50,7 @@ _PNG_COLOURS = {0: "gray", 2: "RGB", 3: "palette", 4: "gray", 6: "RGB"}
 _PHOTOMETRIC = {
     0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB",
 }  # fmt: skip
-_OWN_BANDS = {"RGB": 3, "YCbCr": 3, "LAB": 3, "CMYK": 4}  # one band else
+_OWN_BANDS = {"RGB": 3, "YCbCr": 3, "LAB": 3, "CMYK": 4}  # others have one band
 _SAMPLE_FORMATS = {1: "uint", 2: "int", 3: "float"}
 # None, CCITT, LZW, deflate (both), PackBits, LZMA and ZSTD keep every value.
 _LOSSLESS_TIFF = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
@@ -59,18 +59,18 @@ _ALPHA_SAMPLES: dict[int, Alpha] = {1: "premultiplied", 2: "channel"}
 
 @dataclass(frozen=True)
 class Storage:
-    """How a file stores a pixel.
+    """The storage of a pixel in a file.
 
     Args:
         colours: One of gray, palette, RGB, CMYK, YCbCr and LAB.
-        sample: Kind and bits of one sample, as in uint8 or float32.
-        bands: Number of samples of one pixel.
+        sample: Type and bits of one sample, such as uint8 or float32.
+        bands: Number of samples per pixel.
         extra: Number of bands that are neither colours nor alpha.
-        alpha: How the file says that a pixel is transparent; a key is one transparent value.
-        white_is_zero: True where the least value is white, as in TIFF with photometric 0.
-        lossy: True where compression changes values.
-        swapped: True where Pillow reads the bytes of a sample in the wrong order.
-        misread: Known decoder error about the file; empty where there is none.
+        alpha: Kind of transparency; a key is one transparent value.
+        white_is_zero: Whether the smallest value is white, as in TIFF with photometric 0.
+        lossy: Whether compression changes values.
+        swapped: Whether Pillow reads the bytes of a sample in the wrong order.
+        misread: Known fault of a decoder for such files; empty if there is none.
     """
 
     colours: str
@@ -85,7 +85,7 @@ class Storage:
 
     @property
     def kind(self) -> str:
-        """Name colours and sample, as in "gray uint8"."""
+        """The colours and the sample, such as "gray uint8"."""
         return f"{self.colours} {self.sample}"
 
     @property
@@ -95,7 +95,7 @@ class Storage:
 
 
 def storage_of(path: Path, image: Image.Image) -> Storage:
-    """Return how an opened file stores a pixel."""
+    """Return the storage of a pixel in an opened file."""
     read = {"PNG": _png, "BMP": _bmp, "TIFF": _tiff, "WEBP": _webp}.get(str(image.format), _jpeg)
     return read(path, image)
 
@@ -126,7 +126,7 @@ def _bmp(path: Path, image: Image.Image) -> Storage:
         sample = "uint5" if bits == 16 else "uint8"
         return Storage("RGB", sample, 3 + (alpha == "channel"), alpha=alpha)
     packed = not old and struct.unpack_from("<I", head, 30)[0] in {1, 2}  # RLE8, RLE4
-    # Pillow takes such a palette as a sign of 1-bit, or 8-bit, rows, whatever the rows are.
+    # Pillow assumes 1-bit or 8-bit rows for such a palette, whatever the rows are.
     wrong = (bits > 1 and image.mode == "1") or (bits == 4 and image.mode == "L")
     misread = (
         f"BMP of {bits} bits with a gray palette of few entries" if wrong and not packed else ""
@@ -166,9 +166,9 @@ def _tiff(path: Path, image: Image.Image) -> Storage:
         (_ALPHA_SAMPLES[value] for value in beyond if value in _ALPHA_SAMPLES), "none"
     )
     own = _OWN_BANDS.get(colours, 1)
-    # libtiff gives samples in the order of the machine, Pillow takes these as the file's.
+    # libtiff returns samples in the byte order of the machine, but Pillow assumes the byte order of the file.
     swapped = tags.prefix == b"MM" and tags.get(259, 1) != 1 and sys.byteorder == "little"
-    # OpenCV takes 16-bit planes as one, Pillow the rows of a small single plane as those of bytes.
+    # OpenCV reads 16-bit planes as one plane; Pillow reads rows of small samples in a plane as rows of bytes.
     split = tags.get(284, 1) == 2 and (bits > 8 if own > 1 else bits < 8)
     return Storage(
         colours,

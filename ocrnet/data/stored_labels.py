@@ -1,4 +1,4 @@
-"""Label maps as their files store them; `label_maps.py` says which class a stored value means."""
+"""Label maps as their files store them; `label_maps.py` maps stored values to classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class StoredLabels:
     Args:
         header: Header of the file.
         values: Ids or palette indexes (H, W), or colours (H, W, 3).
-        colours: Colour that a viewer shows for each stored value of a palette or gray file of
+        colours: Colour that a viewer shows for each stored value of a palette or gray file with
             8 bits or less; None for other files.
         clear: Stored values that a viewer shows as transparent.
     """
@@ -48,13 +48,12 @@ class StoredLabels:
 def decode_label_map(
     path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
 ) -> StoredLabels:
-    """Read a label map as its author stored it, upright if `exif` is apply.
+    """Read a label map as stored, upright if `exif` is apply.
 
-    A rotation flag with `exif` error and lossy compression are not refused here: the caller reports
-    them.
+    The caller must refuse a rotation flag with `exif` error, and lossy compression.
 
     Raises:
-        DataError: The file cannot be read whole, is too large, or holds neither ids nor opaque RGB colours.
+        DataError: The file cannot be read whole, is too large, or contains neither ids nor opaque RGB colours.
     """
     with opened(path, max_pixels=max_pixels) as image:
         header = header_of(path, image)
@@ -74,10 +73,10 @@ def decode_label_map(
 def checked_label_map(
     path: Path, *, exif: Exif = "error", max_pixels: int = PILLOW_PIXELS
 ) -> StoredLabels:
-    """Read a label map as `decode_label_map` does, and refuse what it leaves to its caller.
+    """Read a label map like `decode_label_map`, and refuse a rotation flag and lossy compression.
 
     Raises:
-        DataError: The file cannot be decoded, is rotated while `exif` is error, or is compressed lossily.
+        DataError: The file cannot be decoded, has a rotation flag while `exif` is error, or is compressed with loss.
     """
     labels = decode_label_map(path, exif=exif, max_pixels=max_pixels)
     check_rotation(path, labels.header, exif)
@@ -89,7 +88,7 @@ def checked_label_map(
 
 
 def name_format(header: Header) -> str:
-    """Name the format of a file, as in "JPEG", "lossy WEBP" or "lossy TIFF"."""
+    """Return the format of a file, such as "JPEG", "lossy WEBP" or "lossy TIFF"."""
     sure = header.format in {"JPEG", "MPO"} or not header.storage.lossy
     return header.format if sure else f"lossy {header.format}"
 
@@ -98,7 +97,7 @@ def _check_labels(path: Path, header: Header) -> None:
     storage = header.storage
     where = f"E121 {path}: a label map"
     if storage.misread:
-        raise DataError(f"{where} in {storage.misread}, which is read wrong. Export it as PNG.")
+        raise DataError(f"{where} in {storage.misread}, which decoders misread. Export it as PNG.")
     if storage.white_is_zero:
         raise DataError(
             f"{where} stored inverted (WhiteIsZero, a TIFF tag): programs disagree on its ids. "
@@ -114,7 +113,7 @@ def _check_labels(path: Path, header: Header) -> None:
 
 
 def _shown(image: Image.Image, header: Header) -> tuple[dict[int, Colour] | None, frozenset[int]]:
-    """Return the colour of each value that a file may hold, and the values that are transparent."""
+    """Return the colour of each value that a file may contain, and the transparent values."""
     storage = header.storage
     key = image.info.get("transparency") if storage.alpha == "key" else None
     if image.mode == "P":
@@ -126,7 +125,7 @@ def _shown(image: Image.Image, header: Header) -> tuple[dict[int, Colour] | None
     clear = frozenset() if key is None else frozenset({gray_key(key, storage.bits)})
     if storage.bits > 8 or storage.sample.startswith("int"):
         return None, clear
-    # A BMP with a gray palette comes as gray: its entries are 0, 1, 2 ..., or black and white.
+    # Pillow reads a BMP with a gray palette as gray: its entries are 0, 1, 2 ..., or black and white.
     bits = 1 if image.mode == "1" else 8 if storage.colours == "palette" else storage.bits
     levels = [value * GRAY_STEPS[bits] for value in range(1 << bits)]
     return {value: (level, level, level) for value, level in enumerate(levels)}, clear
@@ -136,7 +135,7 @@ def _opaque_colours(path: Path, image: Image.Image) -> Array:
     layers = np.array(image.convert("RGBA"))
     if layers[..., 3].min() < 255:
         raise DataError(
-            f"E121 {path}: a label map with transparent pixels. Export it without alpha."
+            f"E121 {path}: the label map has transparent pixels. Export it without alpha."
         )
     return layers[..., :3]
 
@@ -148,12 +147,12 @@ def _whole(path: Path, raw: Array) -> Array:
     if wrong.any():
         y, x = np.unravel_index(int(np.argmax(wrong)), raw.shape)
         raise DataError(
-            f"E121 {path}: a label map of fractions (value {raw[y, x]:g} at x={x} y={y}). Export "
+            f"E121 {path}: the label map has fractions (value {raw[y, x]:g} at x={x} y={y}). Export "
             "whole ids."
         )
     if np.abs(raw).max() > _EXACT_FLOAT:
         raise DataError(
-            f"E121 {path}: a label map of floats up to {np.abs(raw).max():g}, which are not exact "
-            f"above {_EXACT_FLOAT}. Export whole ids."
+            f"E121 {path}: the label map has floats up to {np.abs(raw).max():g}, which are not exact "
+            f"above {_EXACT_FLOAT}. Export integer ids."
         )
     return raw.astype(np.int64)

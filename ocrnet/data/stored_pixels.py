@@ -1,4 +1,4 @@
-"""Pixels as a file stores them: Pillow's changes while loading are undone."""
+"""Pixels as a file stores them: Pillow's changes during loading are undone."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,24 +13,29 @@ from ocrnet.errors import DataError
 Exif = Literal["error", "apply", "ignore"]
 Array = npt.NDArray[Any]
 
-GRAY_STEPS = {1: 255, 2: 85, 4: 17, 8: 1}  # levels between two neighbouring values, by bits
+GRAY_STEPS = {
+    1: 255,
+    2: 85,
+    4: 17,
+    8: 1,
+}  # difference of the levels of neighbouring values, by bits
 
 
 def check_rotation(path: Path, header: Header, exif: Exif) -> None:
     """Refuse a file with a rotation flag while `exif` is error.
 
     Raises:
-        DataError: The file has one.
+        DataError: The file has a rotation flag and `exif` is error.
     """
     if header.orientation != 1 and exif == "error":
         raise DataError(
             f"E108 {path} has EXIF orientation {header.orientation}. "
-            "Set data.exif to apply (rotate as the flag says) or ignore."
+            "Set data.exif to apply (rotate by the flag) or ignore."
         )
 
 
 def rotate(pixels: Array, orientation: int) -> Array:
-    """Turn pixels upright as their EXIF orientation says."""
+    """Rotate pixels upright by their EXIF orientation."""
     if orientation in {5, 6, 7, 8}:
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in {2, 3, 6, 7}:
@@ -41,7 +46,7 @@ def rotate(pixels: Array, orientation: int) -> Array:
 
 
 def stored_values(image: Image.Image, header: Header) -> Array:
-    """Return the stored values of a file with one value per pixel, whatever Pillow made of them."""
+    """Return the stored values of a file with one value per pixel; Pillow's changes are undone."""
     storage, values = header.storage, np.array(image)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype == np.bool_:
@@ -58,12 +63,12 @@ def stored_values(image: Image.Image, header: Header) -> Array:
 
 
 def gray_key(key: int, bits: int) -> int:
-    """Return the transparent stored value; Pillow stretches that of 1-bit files alone."""
+    """Return the transparent stored value; Pillow stretches it only for 1-bit files."""
     return min(key, 1) if bits == 1 else key
 
 
 def as_stored(pixels: Array, header: Header) -> Array:
-    """Undo the rotation of a TIFF, which Pillow turns upright while it loads it."""
+    """Undo the rotation of a TIFF, which Pillow rotates upright during loading."""
     return _turn_back(pixels, header.orientation) if header.format == "TIFF" else pixels
 
 

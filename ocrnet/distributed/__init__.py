@@ -1,1 +1,1 @@
-"""Trainings by several processes: their start, and the values that they sum and share."""
+"""Trainings with several processes: their start, and the values that they sum and share."""

@@ -1,7 +1,7 @@
-"""The processes of one training or evaluation, seen from one of them; a single process is a group of one.
+"""The group of processes (ranks) of a training; a single process is a group of one.
 
-Every rank computes the loss of the whole batch: `sum_over_ranks` is differentiable and its gradient is summed too, so
-that the mean of the ranks' gradients, which DDP takes, is the gradient of that loss.
+Every rank computes the loss of the whole batch: `sum_over_ranks` is differentiable and also sums the gradient, so
+that the mean of the ranks' gradients, which DDP computes, is the gradient of that loss.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ocrnet.errors import ParamsError
+
 
 def rank() -> int:
     """Return the number of this process, from 0; only rank 0 writes files and logs."""
@@ -17,7 +19,7 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """Return how many processes there are."""
+    """Return the number of processes."""
     return dist.get_world_size() if is_distributed() else 1
 
 
@@ -26,8 +28,25 @@ def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def check_world_size(section: str, processes: int) -> None:
+    """Refuse a training whose number of processes differs from its params.
+
+    Args:
+        section: Section of the params that sets the number of processes.
+        processes: Number of processes in the params.
+
+    Raises:
+        ParamsError: The group has another number of processes.
+    """
+    if world_size() != processes:
+        raise ParamsError(
+            f"params.yaml: {section}.processes: found {processes}, but {world_size()} processes run this training. "
+            f"Run the stage, which starts all of them, or set {section}.processes to {world_size()}."
+        )
+
+
 def sum_over_ranks(value: Tensor) -> Tensor:
-    """Return the sum of a tensor over all ranks, the same at each; differentiable."""
+    """Return the sum of a tensor over all ranks, the same on each rank; differentiable."""
     if not is_distributed():
         return value
     summed: Tensor = _Sum.apply(value)
@@ -53,7 +72,7 @@ class _Sum(torch.autograd.Function):
 
 
 def gather_over_ranks(value: Tensor) -> Tensor:
-    """Return the vectors of all ranks joined in the order of ranks, without gradient; lengths may differ."""
+    """Return the vectors of all ranks, joined in the order of ranks, without gradient; lengths may differ."""
     if not is_distributed():
         return value.detach()
     length = torch.tensor([value.numel()], device=value.device)
@@ -68,7 +87,7 @@ def gather_over_ranks(value: Tensor) -> Tensor:
 
 
 def gather_names(names: list[str]) -> list[str]:
-    """Return the names of a batch whose items were dealt out to the ranks in turn, in the order of the batch."""
+    """Return the names of all items of a batch, in its order; the ranks got the items in turn."""
     if not is_distributed():
         return names
     parts: list[list[str] | None] = [None] * world_size()
@@ -78,7 +97,7 @@ def gather_names(names: list[str]) -> list[str]:
 
 @torch.no_grad()
 def copy_from_first(values: Iterable[Tensor]) -> None:
-    """Overwrite tensors by those of rank 0, in place."""
+    """Overwrite tensors with the tensors of rank 0, in place."""
     if is_distributed():
         for value in values:
             dist.broadcast(value, src=0)

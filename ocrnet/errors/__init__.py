@@ -1,41 +1,41 @@
-"""The errors a user can cause, each with the exit code that its stage ends with.
+"""The errors that are reported to the user, each with the exit code of the stage.
 
 OcrnetError
   > ParamsError   params.yaml is wrong            exit 2
   > DataError     raw or prepared data is wrong   exit 3
   > BundleError   a model file cannot be used     exit 3
-  > TrainError    training cannot go on           exit 1
-  > RebuildError  a version cannot be made again  exit 3
+  > TrainError    training cannot continue        exit 1
+  > RebuildError  a version cannot be rebuilt     exit 3
   > StoreError    MLflow does not answer          exit 1
   > GateError     a promotion is refused          exit 4
-  > ServerError   a server or its port is away    exit 75
+  > ServerError   a server is unreachable         exit 75
   > MachineError  memory, a disk or a GPU failed  exit 75
 
-A message names the place, what was found, what is allowed and what to do, in one line (`ParamsError` and `DataError`
-may carry several such lines, one per finding).
+A message names the place, what was found, what is allowed and the cure, in one line (`ParamsError` and `DataError`
+may have several such lines, one per finding).
 """
 
 
 class OcrnetError(Exception):
-    """Base of every error that is reported to the user in one line, without a traceback."""
+    """Base class of errors that are reported to the user in one line, without a traceback."""
 
     exit_code = 1
 
 
 class ParamsError(OcrnetError, ValueError):
-    """A parameter is unknown, out of range or contradicts another."""
+    """A param is unknown, out of range or contradicts another param."""
 
     exit_code = 2
 
 
 class DataError(OcrnetError, ValueError):
-    """An image, a label map, a list or a table cannot be used as it is."""
+    """An image, a label map, a list or a table cannot be used."""
 
     exit_code = 3
 
 
 class BundleError(OcrnetError, RuntimeError):
-    """A model bundle or a checkpoint is damaged, foreign or of another schema."""
+    """A bundle or a weights file is damaged, of another schema or from an unknown program."""
 
     exit_code = 3
 
@@ -45,7 +45,7 @@ class TrainError(OcrnetError, RuntimeError):
 
 
 class RebuildError(OcrnetError, RuntimeError):
-    """The inputs of a registered version are missing or differ from those that the version states."""
+    """The inputs of a registered version are missing or differ from the inputs that the version records."""
 
     exit_code = 3
 
@@ -55,7 +55,7 @@ class StoreError(OcrnetError, RuntimeError):
 
 
 class MachineError(OcrnetError, RuntimeError):
-    """The machine failed: another one, or this one later, may succeed."""
+    """The machine failed; another machine, or this one later, may succeed."""
 
     exit_code = 75
 
@@ -67,6 +67,6 @@ class GateError(OcrnetError, RuntimeError):
 
 
 class ServerError(OcrnetError, RuntimeError):
-    """A server does not answer or its port is taken; later, or on another machine, it may work."""
+    """A server is unreachable or its port is in use; later, or on another machine, it may work."""
 
     exit_code = 75

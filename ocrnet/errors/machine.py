@@ -1,7 +1,7 @@
-"""Failures of the machine, distinguished from those of the code and the data, whichever library reports them.
+"""Failures of the machine, distinguished from faults of the code and the data, for all libraries.
 
 Memory, a GPU, a disk or a limit of the system failed: another machine, or this one later, may succeed. Libraries report
-it in different ways: torch's writer by "unexpected pos", safetensors by "os error 28", SQLite by "database or disk is
+this in different ways: torch's writer by "unexpected pos", safetensors by "os error 28", SQLite by "database or disk is
 full", a worker of a loader by its signal.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ocrnet.errors import MachineError
 
-# Errors of a file system or the kernel itself, and not of the requested file.
+# Errors of a file system or the kernel, not of the requested file.
 FAILED = frozenset(
     {
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO,
@@ -39,7 +39,7 @@ WORDS = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _RUST = re.compile(r"\(os error (\d+)\)")
-# A kernel found a value that it must not see, such as a label beyond the classes.
+# A kernel found an invalid value, such as a label beyond the classes.
 _BUG = re.compile("device-side assert", re.IGNORECASE)
 _LIBRARIES = frozenset(
     {"safetensors", "sqlite3", "sqlalchemy", "cv2", "pyarrow", "mlflow", "torch"}
@@ -50,7 +50,7 @@ _SPEAKS_FOR_ITSELF = (RuntimeError, OSError, SystemError)
 def is_of_machine(error: BaseException) -> bool:
     """Return whether another machine, or this one later, may succeed.
 
-    An error about the user's data counts by its cause: a file without read permission is the user's problem, a disk
+    For an error about the user's data the cause decides: a file without read permission is the user's problem, a disk
     that cannot be read is the machine's.
     """
     first, *behind = _chain(error)
@@ -62,16 +62,16 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 def machine_error(error: BaseException) -> MachineError | None:
-    """Return the error to report for a failure of the machine; None for any other."""
+    """Return the error to report for a failure of the machine; None for any other failure."""
     if isinstance(error, MachineError):
         return error
     return MachineError(f"the machine failed: {words_of(error)}") if is_of_machine(error) else None
 
 
 def words_of(error: BaseException) -> str:
-    """Return the message of a failure of the machine, in one line: its system error if there is one."""
-    told = [item for item in _chain(error) if isinstance(item, OSError) and item.strerror]
-    return " ".join(str(told[0] if told else error).split())[:500] or type(error).__name__
+    """Return the message of a failure of the machine in one line: the system error, if there is one."""
+    reported = [item for item in _chain(error) if isinstance(item, OSError) and item.strerror]
+    return " ".join(str(reported[0] if reported else error).split())[:500] or type(error).__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

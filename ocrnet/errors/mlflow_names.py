@@ -1,34 +1,36 @@
-"""MLflow 3's rules for names, without importing it; a test checks that they equal its own."""
+"""MLflow 3's rules for names, without importing MLflow; a test compares them with MLflow's."""
 
 import re
 
-LONGEST_EXPERIMENT = 256  # characters that MLflow's tables hold
-LONGEST_MODEL = 256 - len(".promotions")  # the ledger of promotions has the name with this ending
+LONGEST_EXPERIMENT = 256  # largest number of characters in MLflow's tables
+LONGEST_MODEL = 256 - len(
+    ".promotions"
+)  # the name of the ledger is the model's name with this suffix
 REFUSED_IN_MODEL = "/:.%\"'"
 _NOT_IN_METRICS = re.compile(r"[^/\w.\- ]")
 
 
 def experiment_fault(name: str) -> str | None:
-    """Return what is wrong with the name of an experiment and what to do; None if it is valid."""
+    """Return the fault and the cure of an experiment's name; None if it is valid."""
     if not name.strip():
         return "It is empty. Name the experiment, such as ocrnet-mine."
     if len(name) > LONGEST_EXPERIMENT:
-        return f"It has {len(name)} characters, MLflow holds {LONGEST_EXPERIMENT}. Shorten it."
+        return f"It has {len(name)} characters, allowed are {LONGEST_EXPERIMENT}. Shorten it."
     return _unprintable(name)
 
 
 def model_fault(name: str) -> str | None:
-    """Return what is wrong with the name of a registered model and what to do; None if it is valid."""
+    """Return the fault and the cure of a registered model's name; None if it is valid."""
     if not name.strip():
         return "It is empty. Name the model, such as ocrnet-mine."
     refused = [character for character in REFUSED_IN_MODEL if character in name]
     if refused:
         return (
-            f"MLflow takes no {' '.join(refused)} in the name of a model. Write letters, digits, - and _, such as "
+            f"MLflow refuses {' '.join(refused)} in the name of a model. Use letters, digits, - and _, such as "
             f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name).strip('-') or 'ocrnet-mine'}."
         )
     if len(name) > LONGEST_MODEL:
-        return f"It has {len(name)} characters, MLflow holds {LONGEST_MODEL}. Shorten it."
+        return f"It has {len(name)} characters, allowed are {LONGEST_MODEL}. Shorten it."
     return _unprintable(name)
 
 
@@ -40,4 +42,4 @@ def metric_name(name: str) -> str:
 def _unprintable(name: str) -> str | None:
     if name.isprintable():
         return None
-    return "It has a character that cannot be shown. Write letters, digits, - and _."
+    return "It has a character that cannot be printed. Use letters, digits, - and _."

@@ -1,11 +1,11 @@
-"""Suggestions for wrong names: the nearest known one, or our name for another tool's word."""
+"""Suggestions for wrong names: the nearest known name, or our name for another tool's word."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-LIKENESS = 0.6  # of two names, as difflib measures it; below it none is near
+LIKENESS = 0.6  # smallest similarity of two names, by difflib
 
-# Words of mmsegmentation, Ultralytics, nnU-Net, Lightning and others -> the key here, and what to know of it.
+# Words of mmsegmentation, Ultralytics, nnU-Net, Lightning and others -> the key here, and a remark about it.
 OTHER_TOOLS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
         ("epochs", "epoch", "num_epochs", "max_epochs", "n_epochs", "num_train_epochs"),
@@ -21,10 +21,14 @@ OTHER_TOOLS: Mapping[str, tuple[str, str]] = {
         ("data.crop_size", "as [height, width]; prepare.resize changes the images themselves"),
     ),
     **dict.fromkeys(
-        ("patience", "early_stopping", "early_stop"),
-        ("train.val_interval", "whose best validation is kept; a training is never stopped early"),
+        ("early_stopping", "early_stop", "early_stopping_patience"),
+        ("train.patience", "in validations"),
     ),
     **dict.fromkeys(("batch", "bs", "samples_per_gpu", "train_batch_size"), ("train.batch_size", "")),
+    **dict.fromkeys(
+        ("accumulate_grad_batches", "gradient_accumulation_steps", "accumulation_steps", "grad_accum"),
+        ("train.accumulate", "the parts that batch_size is divided into"),
+    ),
     **dict.fromkeys(("num_workers", "n_workers", "workers_per_gpu"), ("train.workers", "")),
     **dict.fromkeys(("wd", "decay", "l2"), ("train.weight_decay", "")),
     **dict.fromkeys(("warmup", "warmup_iters", "warmup_epochs"), ("train.warmup_steps", "in steps")),
@@ -33,6 +37,12 @@ OTHER_TOOLS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("amp", "fp16", "half", "bf16", "mixed_precision"), ("train.precision", "")),
     **dict.fromkeys(("gpus", "devices", "num_gpus", "world_size"), ("train.processes", "")),
     **dict.fromkeys(("hflip", "fliplr", "horizontal_flip"), ("train.flip", "")),
+    **dict.fromkeys(("vflip", "flipud"), ("train.vertical_flip", "")),
+    **dict.fromkeys(("degrees", "rotate", "random_rotate"), ("train.rotation", "in degrees")),
+    **dict.fromkeys(("elastic_transform", "elastic_deform"), ("train.elastic", "in pixels")),
+    **dict.fromkeys(("gaussian_blur", "blur_sigma"), ("train.blur", "in pixels")),
+    **dict.fromkeys(("cutmix_prob", "cutmix_p"), ("train.cutmix", "")),
+    **dict.fromkeys(("gaussian_noise", "noise_std"), ("train.noise", "")),
     **dict.fromkeys(("eval_interval", "val_freq", "val_every"), ("train.val_interval", "in steps")),
     **dict.fromkeys(("save_interval", "save_period"), ("train.checkpoint_interval", "in steps")),
     **dict.fromkeys(("encoder", "encoder_name", "backbone_name"), ("model.backbone", "")),
@@ -70,13 +80,13 @@ def hint_for_key(section: str, name: str, known: Mapping[str, Iterable[str]]) ->
     Args:
         section: Section of the key; empty at the top.
         name: Name of the key.
-        known: Keys of each section; those of the top level are under the empty name.
+        known: Keys of each section; top-level keys are under the empty name.
     """
     own = set(known.get(section, ()))
     if name.lower() in OTHER_TOOLS:
         key, words = OTHER_TOOLS[name.lower()]
         leaf = key.rpartition(".")[2]
-        # Its own section may have such a key: train_gan.epochs is train_gan.steps.
+        # The section may have such a key: train_gan.epochs is train_gan.steps.
         key = f"{section}.{leaf}" if section and leaf in own else key
         return f" Write {key}{', ' + words if words else ''}."
     elsewhere = [f"{other}.{name}" for other, keys in known.items() if other and name in set(keys)]

@@ -1,12 +1,11 @@
-"""Is one way of training better than another? A paired bootstrap, and the rule that follows.
+"""A paired bootstrap that compares two arms, and the choice of the challenger's arm.
 
-Both models are scored on the same resampled test images, so what makes an image hard cancels out.
-Each resample gives a score of a whole set (one confusion matrix), as the reported mIoU is one. With
-several seeds, an arm's score is the mean over its seeds inside each resample, and the interval is widened by their
-spread where the question is whether the way of training is better, and not only these models of it.
-`ocrnet/evaluation/intervals.py` says how an interval is formed from few images and few seeds.
+Both models are scored on the same resampled test images, so the difficulty of an image cancels out.
+Each resample gives one score of a whole set (one confusion matrix), like the reported mIoU. With several seeds, an
+arm's score is the mean over its seeds in each resample. The interval also covers their spread if it is about the arm
+and not only about these models. `ocrnet/evaluation/intervals.py` defines the interval for few images and few seeds.
 
-A class without a true pixel in a resample is in neither model's mean there, so that both means are
+A class without a true pixel in a resample is not in the mean of either model, so that both means are
 over the same classes.
 """
 
@@ -34,9 +33,9 @@ class Interval:
     """A score or a difference with its bootstrap interval.
 
     Args:
-        value: The score; nan where the class has no true pixel.
-        low: Lower end; nan where too few images or groups show the class.
-        high: Upper end, likewise.
+        value: The score; nan if the class has no true pixel.
+        low: Lower end; nan if too few images or groups show the class.
+        high: Upper end; nan if too few images or groups show the class.
     """
 
     value: float
@@ -49,11 +48,13 @@ class Estimate:
     """The scores of an arm with their intervals.
 
     Args:
+        miou: The mIoU with its interval.
+        per_class: IoU of each class with its interval.
         unit: Unit that was resampled, `images` or `groups`.
         units: Number of images or groups.
         classes: Number of classes that the mIoU is averaged over.
         confidence: Confidence level of the intervals, such as 0.95.
-        seeds: Number of trainings that the interval covers; 1 if it covers these models only.
+        seeds: Number of trainings that the interval covers; 1 if it covers only these models.
         least: Number of units that an interval needs; with fewer, all ends are nan.
     """
 
@@ -74,7 +75,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison(Estimate):
-    """How much better one arm is than another: differences in place of scores."""
+    """The differences between the scores of two arms, with their intervals."""
 
     @property
     def helps(self) -> bool:
@@ -102,11 +103,11 @@ def compare(
     Args:
         candidate: One confusion matrix per seed and image; rows are the truth.
         reference: Confusion matrices of the other arm, with the same seeds and images in the same order.
-        groups: The group of each image. Groups are resampled whole where there are fewer of them than images.
+        groups: Group of each image. Whole groups are resampled if there are fewer groups than images.
         resamples: Number of resamples, and of exchanges of the arms.
-        confidence: Confidence level of the intervals, which are nan with fewer units than it needs.
+        confidence: Confidence level of the intervals, which are nan if there are too few units for it.
         seed: Random seed of the resampling.
-        over_seeds: Whether the interval also covers the variation between trainings. Then each seed must be a separate
+        over_seeds: Whether the interval also covers the variation between trainings. Each seed must then be a separate
             training.
     """
     unit, index = resampling_units(groups)
@@ -149,7 +150,7 @@ def estimate(
     confidence: float,
     seed: int,
 ) -> Estimate:
-    """Return the scores of one arm with their intervals, from the resamples of images that `compare` draws."""
+    """Return the scores of one arm with their intervals, with the resamples of `compare`."""
     unit, index = resampling_units(groups)
     sums = _unit_sums(confusions, index)
     units = int(index.max()) + 1
@@ -172,7 +173,7 @@ def estimate(
 
 
 def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, " K+1"]:
-    """Return the mean over seeds of each class's IoU and, last, of the mIoU, as in `compare`."""
+    """Return the mean over seeds of the IoU of each class and, last, of the mIoU, as in `compare`."""
     index = np.arange(confusions.shape[1])
     everything = np.ones((1, len(index)), dtype=np.int64)
     scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
@@ -180,9 +181,9 @@ def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, 
 
 
 def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " N"]]:
-    """Return what to resample and the unit that each image is in.
+    """Return the kind of unit to resample, and the unit of each image.
 
-    Images of a group are alike, so groups are the units wherever two images share one, however few they are.
+    Images of a group are similar, so groups are the units as soon as two images share a group.
     """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < len(groups):
@@ -191,12 +192,12 @@ def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " 
 
 
 def best_seed(val_mious: Mapping[int, float]) -> int:
-    """Return the seed with the best validation mIoU, the first of equals."""
+    """Return the seed with the best validation mIoU; ties go to the first seed."""
     return max(val_mious, key=lambda seed: val_mious[seed])
 
 
 def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
-    """Return the arm with the best mean validation mIoU over its seeds, the first of equals."""
+    """Return the arm with the best mean validation mIoU over its seeds; ties go to the first arm."""
     return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
 
 
@@ -207,8 +208,8 @@ def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[s
     them the validation split decides, never the test split.
 
     Args:
-        val_mious: The validation mIoU per arm and seed.
-        helpful: The arms with a GAN that are shown to help.
+        val_mious: Validation mIoU per arm and seed.
+        helpful: Arms with a GAN that are shown to help.
     """
     return best_arm(val_mious, helpful or without_gan(val_mious))
 
@@ -228,7 +229,7 @@ def _unit_sums(
 def _scores(
     sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
 ) -> Float[np.ndarray, "R K+1"]:
-    """Return, per resample, the mean over seeds of each class's IoU and, last, of the mIoU.
+    """Return, per resample, the mean over seeds of the IoU of each class and, last, of the mIoU.
 
     Args:
         sums: Result of `_unit_sums`.
@@ -240,7 +241,7 @@ def _scores(
 def _by_seed(
     sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
 ) -> Float[np.ndarray, "S R K+1"]:
-    """Return, per seed and resample, each class's IoU and, last, the mIoU."""
+    """Return, per seed and resample, the IoU of each class and, last, the mIoU."""
     return np.stack([_iou_and_mean(_add_units(drawn, one)) for one in sums])
 
 
@@ -249,7 +250,7 @@ def _mixed_scores(
     other: Integer[np.ndarray, "S U 3 K"],
     swaps: Integer[np.ndarray, "R U"],
 ) -> Float[np.ndarray, "R K+1"]:
-    """Return the scores of an arm, as `_scores`, that takes another's predictions in some units."""
+    """Return the scores of an arm, like `_scores`, with another arm's predictions in some units."""
     parts = [
         _iou_and_mean(_add_units(1 - swaps, mine) + _add_units(swaps, theirs))
         for mine, theirs in zip(own, other, strict=True)
@@ -274,7 +275,7 @@ def _iou_and_mean(parts: Float[np.ndarray, "R 3 K"]) -> Float[np.ndarray, "R K+1
 
 
 def _holders(sums: Integer[np.ndarray, "S U 3 K"]) -> Integer[np.ndarray, " K+1"]:
-    """Return how many units hold each class and, last, how many there are."""
+    """Return the number of units that show each class and, last, the number of all units."""
     holding = (sums[0, :, 1] > 0).sum(axis=0)
     return np.append(holding, sums.shape[1])
 

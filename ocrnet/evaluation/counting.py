@@ -40,7 +40,7 @@ class Counts:
         confusions: One confusion matrix per image; rows are the truth.
         boundary: Intersection and union of the boundary bands per class.
         calibration: Sums per confidence bin, as `calibration_counts` returns them.
-        packed: The predicted label map of each image, compressed: a large split would fill memory.
+        packed: Predicted label map of each image, compressed: a large split would not fit into memory.
     """
 
     confusions: Int64[np.ndarray, "N K K"]
@@ -73,7 +73,7 @@ def count_image(
 
 
 def add_up(images: Sequence[ImageCounts]) -> Counts:
-    """Return the counts of all images; floats are summed in the order of the images, whichever process counted them."""
+    """Return the counts of all images; floats are summed in the order of the images for any number of processes."""
     return Counts(
         confusions=np.stack([image.confusion for image in images]),
         boundary=np.stack([image.boundary for image in images]).sum(axis=0),
@@ -90,9 +90,9 @@ def _sum_in_order(parts: Sequence[Float[np.ndarray, "3 15"]]) -> Float[np.ndarra
 
 
 def summarize(counts: Counts) -> dict[str, Any]:
-    """Return every score, None where there is none.
+    """Return every score; None if it is not defined.
 
-    Means over classes are over those that the truth of the split shows, as in `ocrnet.metrics`.
+    Means over classes are over the classes that the truth of the split shows, as in `ocrnet.metrics`.
     """
     confusion = counts.confusions.sum(axis=0)
     present = confusion.sum(axis=1) > 0

@@ -1,13 +1,13 @@
-"""Score every model on the untouched test split, compare the arms and name the challenger.
+"""Evaluation of every model on the untouched test split, comparison of the arms, choice of the challenger.
 
 | file | what |
 |---|---|
-| scores.json | every score of every model, by which protocol, and the comparisons |
-| metrics.json | the same as flat names, for DVC and MLflow |
+| scores.json | every score of every model, the protocol, and the comparisons |
+| metrics.json | the same under flat names, for DVC and MLflow |
 | per_image.csv | a row per image and model |
-| confusions.npz | a confusion matrix per image for each model: enough to repeat any comparison |
-| challenger.json | the model to register, and why |
-| verdict.txt | the answer in one line, and what it rests on in another |
+| confusions.npz | a confusion matrix per image and model: enough to repeat any comparison |
+| challenger.json | the model to register, and the reason |
+| verdict.txt | the answer in one line, and its basis in another |
 | gallery.csv, gallery/MODEL/ID.png | predictions for the worst and the most changed images |
 | plots/ | tables that `dvc plots` draws |
 """
@@ -25,7 +25,8 @@ from ocrnet.config import Params
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
-from ocrnet.evaluation.files import flat_differences, flat_scores, image_mious, write_files
+from ocrnet.evaluation.arm_comparison import StudyResult, conclude
+from ocrnet.evaluation.score_files import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.evaluation.scoring import (
     Cell,
     EnsembleScores,
@@ -37,7 +38,6 @@ from ocrnet.evaluation.scoring import (
     score_ensemble,
     score_model,
 )
-from ocrnet.evaluation.study import Outcome, judge
 from ocrnet.record import Recorder
 
 logger = logging.getLogger(__name__)
@@ -50,13 +50,13 @@ def evaluate(
     params: Params,
     load: Loader,
     recorder: Recorder,
-) -> Outcome:
-    """Score every model of the params on the test split and write the files that the module names.
+) -> StudyResult:
+    """Score every model of the params on the test split and write the files in the table of this module.
 
     Args:
         data: Folder of the stages' outputs.
-        out: Folder to write to.
-        params: Parameters that say which models there are.
+        out: Output folder.
+        params: Params that name the models.
         load: Function that loads the segmenter of a bundle, or the ensemble of several, with the params' protocol.
         recorder: Recorder of the scores, under flat names.
 
@@ -67,21 +67,21 @@ def evaluate(
     split = read_test_split(data / "prepare")
     scores = []
     for cell in cells_of(params):
-        scores.append(_score(cell, load, data=data, split=split, params=params))
+        scores.append(score_cell(cell, load, data=data, split=split, params=params))
         recorder.log(0, flat_scores(scores[-1], split))
-    outcome = judge(scores, split, params.evaluate)
+    result = conclude(scores, split, params.evaluate)
     ensembles = _score_ensembles(load, data=data, split=split, params=params)
     write_files(
-        out, scores, ensembles, split=split, outcome=outcome, params=params.evaluate, data=data
+        out, scores, ensembles, split=split, result=result, params=params.evaluate, data=data
     )
-    _write_gallery(out, scores, split=split, outcome=outcome, count=params.evaluate.worst)
-    metrics = flat_differences(outcome, split)
+    _write_gallery(out, scores, split=split, result=result, count=params.evaluate.worst)
+    metrics = flat_differences(result, split)
     recorder.log(0, metrics)
     everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
     for score in everything:
         metrics |= flat_scores(score, split)
     recorder.finish(metrics)
-    return outcome
+    return result
 
 
 def read_val_miou(folder: Path) -> float:
@@ -92,14 +92,16 @@ def read_val_miou(folder: Path) -> float:
     """
     path = folder / "val_scores.json"
     if not path.exists():
-        raise DataError(f"{path}: missing. Run `dvc repro` up to the stage that writes {folder}.")
+        raise DataError(
+            f"{path}: the file is missing. Run `dvc repro` up to the stage that writes {folder}."
+        )
     value = json.loads(path.read_text()).get("miou")
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise DataError(f"{path}: miou is {value!r}, expected a number. Train the model anew.")
+        raise DataError(f"{path}: miou is {value!r}, expected a number. Train the model again.")
     return float(value)
 
 
-def _score(
+def score_cell(
     cell: Cell,
     load: Loader,
     *,
@@ -107,6 +109,12 @@ def _score(
     split: TestSplit,
     params: Params,
 ) -> ModelScores:
+    """Score one model on the test split by the params' protocol.
+
+    Raises:
+        DataError: The model has no validation score.
+        BundleError: The model is missing or was trained on other classes.
+    """
     folder = cell.folder(data)
     score = score_model(
         cell,
@@ -122,11 +130,11 @@ def _score(
 def _score_ensembles(
     load: Loader, *, data: Path, split: TestSplit, params: Params
 ) -> list[EnsembleScores]:
-    """Score the seeds of each arm together, where the params ask for it."""
+    """Score the seeds of each arm as an ensemble if `evaluate.ensemble` is true."""
     if not params.evaluate.ensemble:
         return []
     if len(params.seeds) == 1:
-        logger.warning("evaluate.ensemble: one seed alone is no ensemble. Give seeds more.")
+        logger.warning("evaluate.ensemble: one seed is no ensemble. Add values to seeds.")
         return []
     arms: dict[str, list[Cell]] = {}
     for cell in cells_of(params):
@@ -143,12 +151,12 @@ def _score_ensembles(
 def choose_images(
     scores: Sequence[ModelScores], cells: tuple[Cell, Cell], *, split: TestSplit, count: int
 ) -> pd.DataFrame:
-    """Return the test images to show: where the retrained model is worst and where it changed.
+    """Return the test images to show: those with the worst scores of the retrained model and the largest changes.
 
     Args:
         scores: Scores of every model.
         cells: Baseline and retrained model to show.
-        split: Test images.
+        split: Test split.
         count: Number of images of each kind.
     """
     by_cell = {score.cell: image_mious(score) for score in scores}
@@ -163,9 +171,9 @@ def choose_images(
 
 
 def _write_gallery(
-    out: Path, scores: Sequence[ModelScores], *, split: TestSplit, outcome: Outcome, count: int
+    out: Path, scores: Sequence[ModelScores], *, split: TestSplit, result: StudyResult, count: int
 ) -> None:
-    cells = outcome.shown_pair
+    cells = result.shown_pair
     shown = choose_images(scores, cells, split=split, count=count)
     write_csv_table(out / "gallery.csv", shown)
     shutil.rmtree(out / "gallery", ignore_errors=True)  # of an earlier run with other models

@@ -1,17 +1,17 @@
 """Intervals of scores and of paired differences from few test images and few trainings.
 
-A percentile bootstrap of a handful of images is too narrow: of one image it has no width at all. Three corrections:
+A percentile bootstrap of a few images is too narrow: with one image it has no width. There are three corrections:
 
-- Below a least number of units there is no interval. Where both arms are equal, each unit is as likely to favour
-  the one as the other, so n units all agree by chance with probability 2^-n. That must not be more than the error
-  that the interval allows on one side: six units at 95 %.
-- The percentiles are moved out as Student's t requires for the number of units (Hesterberg, arXiv:1411.5279).
-- A difference excludes zero only where a swap test does so, too: the two arms of each unit are exchanged at random. It
-  is exact for equal arms whatever the number of units and however few of them hold a class.
+- Below a minimum number of units there is no interval. If both arms are equal, each unit favours either arm with equal
+  probability, so n units all favour one arm with probability 2^-n. This must be at most the error that the interval
+  allows on one side: six units at 95 %.
+- The percentiles are expanded as Student's t requires for the number of units (Hesterberg, arXiv:1411.5279).
+- A difference excludes zero only if a swap test does, too: it exchanges the two arms of random units. The test is exact
+  for equal arms with any number of units and for classes that few units show.
 
-Trainings (seeds) are far fewer than images. Their part is an interval of Student's t over the differences by seed,
-added to that of the images by the square root of the sum of squares (Zou and Donner, Statistics in Medicine 27, 2008).
-`python -m benchmarks.intervals` measures all of this against other intervals.
+There are far fewer trainings (seeds) than images. Their interval is Student's t over the differences by seed. It is
+combined with the interval of the images as the root of the sum of squares (Zou and Donner, Statistics in Medicine 27,
+2008). `python -m benchmarks.intervals` compares this with other intervals.
 """
 
 import math
@@ -21,13 +21,13 @@ from jaxtyping import Float, Integer
 from scipy.special import ndtr, stdtrit
 
 LEAST_UNITS = 6  # with fewer there is no interval at any confidence
-TIE = 1e-12  # two differences that are nearer than this are equal but for rounding
+TIE = 1e-12  # two differences that are closer than this differ only by rounding
 
 Ends = tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]
 
 
 def least_units(confidence: float) -> int:
-    """Return how many images or groups an interval needs.
+    """Return the number of images or groups that an interval needs.
 
     >>> least_units(0.95), least_units(0.99)
     (6, 8)
@@ -36,7 +36,7 @@ def least_units(confidence: float) -> int:
 
 
 def shortage_words(units: int, unit: str, least: int) -> str:
-    """Return why there is no interval.
+    """Return the reason why there is no interval.
 
     >>> shortage_words(1, "images", 6)
     '1 image is too few for an interval: 6 are needed'
@@ -64,12 +64,12 @@ def bootstrap_ends(
     """Return both ends of the interval of each score.
 
     Args:
-        resampled: The scores of each resample; nan where no unit of it holds the class.
-        holders: Number of units that hold the class of each score.
+        resampled: Scores of each resample; nan if no unit of it shows the class.
+        holders: Number of units that show the class of each score.
         confidence: Confidence level of the intervals, such as 0.95.
 
     Returns:
-        The lower and the upper ends, nan where too few units hold the class.
+        The lower and the upper ends; nan if too few units show the class.
     """
     low, high = np.full((2, resampled.shape[1]), np.nan)
     least = least_units(confidence)
@@ -82,9 +82,9 @@ def bootstrap_ends(
 
 
 def draw_swaps(units: int, *, draws: int, rng: np.random.Generator) -> Integer[np.ndarray, "R U"]:
-    """Return the units in which to exchange the arms: all combinations if there are at most `draws`, else random ones.
+    """Return the units whose arms are exchanged: all combinations if there are at most `draws`, else random ones.
 
-    The first row exchanges nothing: it gives the observed difference.
+    The first row exchanges no unit: it gives the observed difference.
     """
     if 2**units <= draws:
         return np.arange(2**units)[:, None] >> np.arange(units) & 1
@@ -95,11 +95,11 @@ def draw_swaps(units: int, *, draws: int, rng: np.random.Generator) -> Integer[n
 def hold_zero_unless_swaps_deny_it(
     ends: Ends, swapped: Float[np.ndarray, "R M"], *, confidence: float
 ) -> Ends:
-    """Widen intervals to zero where equal arms would too often differ as much.
+    """Extend an interval to zero if equal arms would too often differ as much.
 
     Args:
         ends: Lower and upper ends of the intervals of the differences.
-        swapped: The differences after each exchange, the first row without one.
+        swapped: Differences after each exchange; the first row is without an exchange.
         confidence: Confidence level of the intervals, such as 0.95.
     """
     found = swapped[0]
@@ -123,7 +123,7 @@ def add_spread_of_seeds(
     """Widen intervals over units by the variation between trainings.
 
     Args:
-        ends: Lower and upper ends of the intervals over images or groups, with the seeds as they are.
+        ends: Lower and upper ends of the intervals over images or groups, for these seeds only.
         value: Mean over seeds.
         by_seed: Differences of each seed, for two seeds or more.
         confidence: Confidence level of the intervals, such as 0.95.

@@ -9,31 +9,20 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from ocrnet.config import Params
 from ocrnet.config.arms import BASELINE
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
-from ocrnet.errors import BundleError, DataError
+from ocrnet.errors import DataError
 from ocrnet.evaluation.counting import Counts, ImageCounts, add_up, count_image, summarize
-
-
-@runtime_checkable
-class Segmenter(Protocol):
-    """A trained model, or an ensemble of several, that takes an image of any size."""
-
-    class_table: ClassTable
-    weights_sha256: str
-
-    def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
-        """Return the probability of each class at each pixel."""
-        ...
+from ocrnet.protocols import SegmenterLike
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One trained model: an arm and a seed; the arm `train` is the baseline, real images only."""
+    """One trained model: an arm and a seed; the arm `train` is the baseline."""
 
     arm: str
     seed: int
@@ -45,7 +34,7 @@ class Cell:
 
     @property
     def stage(self) -> str:
-        """The stage that trained it, with its cell, as DVC names it."""
+        """The stage that trained it, with its cell, as DVC spells it."""
         return f"train@{self.seed}" if self.arm == BASELINE else f"retrain@{self.name}"
 
     def folder(self, data: Path) -> Path:
@@ -56,7 +45,7 @@ class Cell:
 
 
 def cells_of(params: Params) -> list[Cell]:
-    """Return the models that the params ask for; folders of other cells are ignored."""
+    """Return the models of the params; folders of other cells are ignored."""
     arms = (BASELINE, *params.retrain.arms)
     return [Cell(arm, seed) for arm in arms for seed in dict.fromkeys(params.seeds)]
 
@@ -65,16 +54,23 @@ def cells_of(params: Params) -> list[Cell]:
 class Loader(Protocol):
     """A function that loads the segmenter of a bundle, or the ensemble of several."""
 
-    def __call__(self, *folders: Path) -> Segmenter:
+    def __call__(self, *folders: Path) -> SegmenterLike:
         """Return the segmenter."""
         ...
 
 
 @dataclass(frozen=True)
 class TestSplit:
-    """The images to score, and the share of each class in the training split."""
+    """The images to score, and the share of each class in the training split.
 
-    __test__ = False  # not a test case, whatever its name
+    Args:
+        folder: Folder of the manifest.
+        table: Rows of the split in the manifest.
+        classes: Classes of the set.
+        train_shares: Share of each class in the labelled pixels of the training split.
+    """
+
+    __test__ = False  # pytest must not collect it as a test case
 
     folder: Path
     table: pd.DataFrame
@@ -86,7 +82,7 @@ class TestSplit:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the images, in the order of every per-image array."""
+        """The ids of the images, in the order of all per-image arrays."""
         return [str(name) for name in self.table["id"]]
 
     @property
@@ -96,7 +92,7 @@ class TestSplit:
 
     @property
     def sha256(self) -> str:
-        """A hash of all that a score on this split depends on; other splits and the palette do not change it."""
+        """A hash of everything that a score on this split depends on; it is independent of other splits and colours."""
         columns = ["id", "group", "image_sha256", "label_map_sha256"]
         content = {
             "images": [[str(row[name]) for name in columns] for _, row in self.table.iterrows()],
@@ -108,7 +104,7 @@ class TestSplit:
     def images(
         self, rows: Iterable[int] | None = None
     ) -> Iterator[tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]]:
-        """Yield the image of each row, or of some, with its label map."""
+        """Yield image and label map of each row, or of some rows."""
         for index in range(len(self)) if rows is None else rows:
             row = self.table.iloc[index]
             yield (
@@ -118,7 +114,7 @@ class TestSplit:
 
 
 def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
-    """Read the test split of the prepared data, or another to score.
+    """Read the test split of the prepared data, or another split.
 
     Raises:
         DataError: The split has no image, or no pixel that is not ignored.
@@ -128,7 +124,7 @@ def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
     table = whole[whole["split"] == split].reset_index(drop=True)
     if table.empty:
         raise DataError(
-            f"{folder}: the {split} split has no image. Change prepare.val_share and prepare.test_share."
+            f"{folder}: the {split} split has no image. Raise prepare.val_share or prepare.test_share."
         )
     columns = pixel_columns(classes.class_names)
     if not table[columns].to_numpy().any():
@@ -146,7 +142,9 @@ class ModelScores(Counts):
     """Counts of one model.
 
     Args:
-        val_miou: mIoU on the validation split, by which models are chosen.
+        cell: Arm and seed of the model.
+        weights_sha256: SHA-256 of the weights.
+        val_miou: mIoU on the validation split, which decides between models.
     """
 
     cell: Cell
@@ -160,7 +158,7 @@ class ModelScores(Counts):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the model is, and its scores."""
+        """The description of the model and its scores."""
         return {
             "model": self.name,
             "arm": self.cell.arm,
@@ -174,7 +172,7 @@ class ModelScores(Counts):
 
 @dataclass(frozen=True)
 class EnsembleScores(Counts):
-    """Counts of the seeds of an arm as an ensemble; no comparison and no choice uses them."""
+    """Counts of the seeds of an arm as an ensemble, which is never compared or chosen."""
 
     cells: tuple[Cell, ...]
     weights_sha256: str
@@ -186,7 +184,7 @@ class EnsembleScores(Counts):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the ensemble is, and its scores; it has no validation score."""
+        """The description of the ensemble and its scores; it has no validation score."""
         return {
             "model": self.name,
             "arm": self.cells[0].arm,
@@ -198,24 +196,23 @@ class EnsembleScores(Counts):
 
 
 def count_split(
-    segmenter: Segmenter,
+    segmenter: SegmenterLike,
     split: TestSplit,
     *,
     place: str,
     boundary_ratio: float,
     rows: Iterable[int] | None = None,
 ) -> list[ImageCounts]:
-    """Score every image of a split, or some rows of it, one at a time and each at its own size.
+    """Score every image of a split, or some rows of it, one at a time and at its original size.
 
     Raises:
-        BundleError: The model, which `place` names, was trained on other classes than the split has.
+        DataError: The classes of the model differ from the classes of the split; the message starts with `place`.
     """
-    known, classes = segmenter.class_table.class_names, split.classes
-    if known != classes.class_names:
-        raise BundleError(
-            f"{place}: the model knows {list(known)}, the data have {list(classes.class_names)}. "
-            "Run `dvc repro` to train it anew, or score it on its own data."
-        )
+    classes = split.classes
+    segmenter.class_table.require_same_names(
+        classes, place=f"{place}: the model", other="the data",
+        cure="Run `dvc repro` to train it again, or score it on its own data.",
+    )  # fmt: skip
     return [
         count_image(
             segmenter.probabilities(image), truth, classes=classes, boundary_ratio=boundary_ratio
@@ -225,13 +222,17 @@ def count_split(
 
 
 def score_model(
-    cell: Cell, segmenter: Segmenter, *, split: TestSplit, val_miou: float, boundary_ratio: float
+    cell: Cell,
+    segmenter: SegmenterLike,
+    *,
+    split: TestSplit,
+    val_miou: float,
+    boundary_ratio: float,
 ) -> ModelScores:
     """Score a model on every test image.
 
     Raises:
-        BundleError: The model was trained on other classes than the split has.
-        DataError: The number of scored images differs from that of the split.
+        DataError: The classes of the model differ from the classes of the split, or not all images were scored.
     """
     images = count_split(segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio)
     counts = _all_images(images, split, cell.stage)
@@ -240,13 +241,12 @@ def score_model(
 
 
 def score_ensemble(
-    cells: Sequence[Cell], segmenter: Segmenter, *, split: TestSplit, boundary_ratio: float
+    cells: Sequence[Cell], segmenter: SegmenterLike, *, split: TestSplit, boundary_ratio: float
 ) -> EnsembleScores:
     """Score the models of one arm, loaded as one segmenter, on every test image.
 
     Raises:
-        BundleError: The models were trained on other classes than the split has.
-        DataError: The number of scored images differs from that of the split.
+        DataError: The classes of the models differ from the classes of the split, or not all images were scored.
     """
     place = " + ".join(cell.stage for cell in cells)
     images = count_split(segmenter, split, place=place, boundary_ratio=boundary_ratio)
@@ -257,5 +257,7 @@ def score_ensemble(
 
 def _all_images(images: Sequence[ImageCounts], split: TestSplit, place: str) -> Counts:
     if len(images) != len(split):
-        raise DataError(f"E112 {place}: evaluated {len(images)} images, split has {len(split)}.")
+        raise DataError(
+            f"E112 {place}: evaluated {len(images)} images, but the split has {len(split)}. Report this bug."
+        )
     return add_up(images)

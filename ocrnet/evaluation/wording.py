@@ -1,55 +1,55 @@
-"""The verdict in words."""
+"""The text of the decision in `verdict.txt`."""
 
 import math
 
 from ocrnet.config import EvaluateParams
-from ocrnet.config.arms import ARMS, BASELINE, data_words_of, uses_gan, without_gan, words_of
+from ocrnet.config.arms import BASELINE, CONTROLS, data_words_of, without_gan, words_of
+from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison, Interval
 from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.scoring import TestSplit
-from ocrnet.evaluation.study import Outcome
 
-FEW_SEEDS = 5  # with fewer, the interval is wide because their spread is poorly known
+FEW_SEEDS = 5  # with fewer, the interval is wide because the estimate of their spread is poor
 
 
-def write_verdict(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
-    """Return the verdict: one line with the answer and a second one with its basis."""
-    comparison = outcome.against_baseline[outcome.shown]
+def write_verdict(result: StudyResult, split: TestSplit, params: EvaluateParams) -> str:
+    """Return the decision: one line with the answer and a second line with its basis."""
+    comparison = result.against_baseline[result.shown]
     names = split.classes.class_names
-    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
-    seeds = len(outcome.val_mious[BASELINE])
+    before, after = result.arm_scores[BASELINE], result.arm_scores[result.shown]
+    seeds = len(result.val_mious[BASELINE])
     mean = f", mean of {seeds} seeds" if seeds > 1 else ""
-    models = (words_of(BASELINE), words_of(outcome.shown))
+    models = (words_of(BASELINE), words_of(result.shown))
     sentences = [
         f"On {len(split)} test images the mIoU over {comparison.classes} of {len(names)} classes "
         f"is {percent(before[-1])} for the model {models[0]} and {percent(after[-1])} for "
-        f"the one {models[1]}{mean}: {difference(comparison.miou)} points "
+        f"the model {models[1]}{mean}: {difference(comparison.miou)} points "
         f"({_interval_words(comparison, params)}).",
-        _rare_sentence(outcome, split, params),
-        *_rival_sentence(outcome),
-        *_choice_sentence(outcome),
-        *_caveats(outcome, comparison, split),
+        _rare_sentence(result, split, params),
+        *_best_non_gan_sentence(result),
+        *_choice_sentence(result),
+        *_caveats(result, comparison, split),
     ]
-    return f"{answer(outcome)}\n{' '.join(sentences)}"
+    return f"{answer(result)}\n{' '.join(sentences)}"
 
 
-def answer(outcome: Outcome) -> str:
-    """Return one line: whether the GAN pairs help, by how much, compared with what, and the challenger."""
-    chosen = f"the challenger is {outcome.challenger.stage}."
-    if not outcome.gan_arms:
+def answer(result: StudyResult) -> str:
+    """Return one line: whether the GAN pairs help, the difference, the reference arm, and the challenger."""
+    chosen = f"the challenger is {result.challenger.stage}."
+    if not result.gan_arms:
         return f"No arm uses a GAN; {chosen}"
-    comparison = outcome.against_rival[outcome.shown]
-    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(outcome.rival)}"
-    if without_gan(outcome.val_mious) == [BASELINE]:
-        gain += ", the only rival"
+    comparison = result.against_best_non_gan[result.shown]
+    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(result.best_non_gan)}"
+    if without_gan(result.val_mious) == [BASELINE]:
+        gain += ", the only arm without a GAN"
     if comparison.too_few:
-        why = f"from so few test images ({_shortage(comparison)})"
-        return f"Whether the GAN pairs help cannot be told {why}: {gain}; {chosen}"
+        why = f"there are too few test images ({_shortage(comparison)})"
+        return f"It is unknown whether the GAN pairs help, because {why}: {gain}; {chosen}"
     words = "are not shown to help"
-    if outcome.helps:
+    if result.helps:
         words = "help"
     elif comparison.hurts:
-        words = "do harm"
+        words = "harm"
     if comparison.seeds == 1 and words != "are not shown to help":
         words += " in one training of each arm"
     return f"The GAN pairs {words}: {gain}; {chosen}"
@@ -78,7 +78,7 @@ def difference(interval: Interval, unit: str = "images") -> str:
 
     Args:
         interval: A difference of shares.
-        unit: Unit named where there are too few for an interval, `images` or `groups`.
+        unit: Unit in the text for a missing interval, `images` or `groups`.
 
     >>> difference(Interval(0.05, -0.011, 0.1)), difference(Interval(0.05, math.nan, math.nan))
     ('+5.0 [-1.1, +10.0]', '+5.0 [too few images]')
@@ -103,18 +103,18 @@ def _interval_words(comparison: Comparison, params: EvaluateParams) -> str:
 
 
 def resampled(comparison: Comparison) -> str:
-    """Return in words what an interval covers."""
+    """Return the text for the seeds and units that an interval covers."""
     units = f"{comparison.units} {comparison.unit}"
     return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
 
 
-def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -> str:
+def _rare_sentence(result: StudyResult, split: TestSplit, params: EvaluateParams) -> str:
     limit = f"less than {100 * params.rare_share:g} % of the training pixels"
     rare = rare_classes(split, params)
     if not rare:
         return f"No class is rare ({limit})."
-    before, after = outcome.arm_scores[BASELINE], outcome.arm_scores[outcome.shown]
-    comparison = outcome.against_baseline[outcome.shown]
+    before, after = result.arm_scores[BASELINE], result.arm_scores[result.shown]
+    comparison = result.against_baseline[result.shown]
     parts = [
         f"{split.classes.class_names[i]} {percent(before[i])} to {percent(after[i])}, "
         f"{difference(comparison.per_class[i], comparison.unit)}"
@@ -123,60 +123,63 @@ def _rare_sentence(outcome: Outcome, split: TestSplit, params: EvaluateParams) -
     return f"Rare classes ({limit}), IoU: {'; '.join(parts)}."
 
 
-def _rival_sentence(outcome: Outcome) -> list[str]:
-    if not outcome.gan_arms:
+def _best_non_gan_sentence(result: StudyResult) -> list[str]:
+    if not result.gan_arms:
         return []
-    if without_gan(outcome.val_mious) == [BASELINE]:
-        others = " and ".join(arm for arm in ARMS if not uses_gan(arm))
+    if without_gan(result.val_mious) == [BASELINE]:
+        others = " and ".join(CONTROLS)
         return [
-            "No arm but the baseline is without a GAN, so it is not known whether pasted real pixels, or the mixing of "
-            f"the batches alone, do as much: add {others} to retrain.arms."
+            "Only the baseline is without a GAN, so it is unknown whether pasted real pixels, or the mixing of "
+            f"batches alone, have the same effect: add {others} to retrain.arms."
         ]
-    score = percent(outcome.arm_scores[outcome.rival][-1])
-    if outcome.rival == BASELINE:
+    score = percent(result.arm_scores[result.best_non_gan][-1])
+    if result.best_non_gan == BASELINE:
         return [f"The best arm without a GAN on the test images is {BASELINE}: real images only."]
-    against = outcome.against_rival[outcome.shown]
+    against = result.against_best_non_gan[result.shown]
     gain = difference(against.miou, against.unit)
     return [
-        f"The best arm without a GAN on the test images is {outcome.rival} ({score}); against it the difference is "
-        f"{gain} points."
+        f"The best arm without a GAN on the test images is {result.best_non_gan} ({score}); the difference to it "
+        f"is {gain} points."
     ]
 
 
-def _choice_sentence(outcome: Outcome) -> list[str]:
-    if not outcome.gan_arms:
-        return ["The challenger is the best of all by validation mIoU."]
-    if outcome.helps:
-        return ["The pairs help, for the whole interval is above zero."]
-    against = outcome.against_rival[outcome.shown]
-    why = "The whole interval is below zero" if against.hurts else "The interval holds zero"
+def _choice_sentence(result: StudyResult) -> list[str]:
+    if not result.gan_arms:
+        return ["The challenger is the best of all models by validation mIoU."]
+    if result.helps:
+        return ["The pairs help, because the whole interval is above zero."]
+    against = result.against_best_non_gan[result.shown]
+    why = "The whole interval is below zero" if against.hurts else "The interval contains zero"
     if against.too_few:
-        why = "Without an interval nothing is shown"
+        why = "There is no interval"
     return [f"{why}, so the challenger is the best of the models without a GAN by validation mIoU."]
 
 
-def _caveats(outcome: Outcome, comparison: Comparison, split: TestSplit) -> list[str]:
-    seeds = len(outcome.val_mious[BASELINE])
-    told = []
+def _caveats(result: StudyResult, comparison: Comparison, split: TestSplit) -> list[str]:
+    seeds = len(result.val_mious[BASELINE])
+    lines = []
     if comparison.too_few and comparison.unit == "groups":
-        told.append(
-            f"The {len(split)} test images come from {comparison.units} groups, and images of a group are alike: more "
-            "images of these groups would not do."
+        lines.append(
+            f"The {len(split)} test images are from {comparison.units} groups, and images of a group are similar: more "
+            "images of these groups would not help."
         )
     if seeds == 1:
-        told.append(
-            "With one seed the comparison is of these models on other test images: whether another training of the "
-            "same arms would come out so is not known."
+        lines.append(
+            "With one seed the interval covers other test images, but not other trainings: another training of the "
+            "same arms may give another result."
         )
     elif seeds < FEW_SEEDS:
-        told.append(
-            f"{seeds} seeds say little of the luck of training, so the interval is wide: more seeds would narrow it."
+        lines.append(
+            f"{seeds} seeds are few to estimate the variation between trainings, so the interval is wide: more seeds "
+            "would narrow it."
         )
-    if outcome.gan_arms and seeds > 1:
-        told.append("One GAN painted the pairs of all seeds: its own luck is not in the interval.")
-    if len(outcome.gan_arms) > 1:
-        told.append(
-            f"{len(outcome.gan_arms)} arms use a GAN, each held against the same rival: the chance that one of them "
-            "passes by luck is that many times as high."
+    if result.gan_arms and seeds > 1:
+        lines.append(
+            "One GAN generated the pairs of all seeds: the interval does not cover the variation between GANs."
         )
-    return told
+    if len(result.gan_arms) > 1:
+        lines.append(
+            f"{len(result.gan_arms)} arms with a GAN are compared with the same arm: the probability that one of them "
+            "passes by chance is up to that many times as high."
+        )
+    return lines

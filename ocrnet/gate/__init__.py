@@ -1,1 +1,1 @@
-"""Whether a candidate may replace the champion."""
+"""The gate: whether a challenger may replace the champion."""

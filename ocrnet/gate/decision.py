@@ -1,4 +1,4 @@
-"""The gate's decision: its checks, the figures behind them, and both as a table for people."""
+"""The gate's decision: its checks, their figures, and both as a text table."""
 
 import math
 from collections.abc import Mapping
@@ -15,13 +15,14 @@ ROUNDING = 1e-9  # 0.70 - 0.65 is a little more than 0.05 in floating point
 
 @dataclass(frozen=True)
 class Check:
-    """One condition: what was found, what is allowed, and whether that holds.
+    """One condition: the value found and the allowed values.
 
     Args:
         name: Name of the quantity, such as `IoU crack`.
         found: Value found: a difference, a share, a ratio, a number, or 1 for yes and 0 for no.
-        rule: Relation of `found` to `allowed` that must hold.
-        kind: Unit in which it is shown.
+        rule: Required relation of `found` to `allowed`.
+        allowed: Limit of the value.
+        kind: Unit for the text.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the condition holds; a value that could not be found never passes."""
+        """Whether the condition holds; nan never passes."""
         if self.rule == ">":
             return self.found > self.allowed
         if self.rule == ">=":
@@ -41,12 +42,12 @@ class Check:
 
     @property
     def words(self) -> str:
-        """The check as a reason: `IoU crack: -7.0 points, allowed >= -5.0 points`."""
+        """The text of the check, such as `IoU crack: -7.0 points, allowed >= -5.0 points`."""
         return f"{self.name}: {_show(self.found, self.kind)}, allowed {self.limit}"
 
     @property
     def limit(self) -> str:
-        """What is allowed, in words."""
+        """The text of the allowed values."""
         return f"{self.rule} {_show(self.allowed, self.kind)}"
 
 
@@ -69,11 +70,11 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The conditions that do not hold, in words; none where the challenger is promoted."""
+        """The texts of the conditions that do not hold; empty if the challenger is promoted."""
         return tuple(check.words for check in self.checks if not check.passed)
 
     def to_text(self) -> str:
-        """Return the checks as a table for people."""
+        """Return the checks as a text table."""
         rows = [("check", "found", "allowed", "")]
         rows += [
             (check.name, _show(check.found, check.kind), check.limit, "" if check.passed else "no")
@@ -87,7 +88,7 @@ class Decision:
         return "\n".join([*lines, "", *_notes(self.figures)])
 
     def in_words(self) -> dict[str, str]:
-        """Return the score that decided, with its interval in percent, by its name."""
+        """Return the deciding score with its interval in percent, by its name."""
         unit = self.figures["bootstrap"]["unit"]
         difference = self.figures.get("miou_difference")
         if difference is not None:
@@ -95,7 +96,7 @@ class Decision:
         return {"miou": interval_words(self.figures["miou"], unit=unit)}
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as JSON takes it."""
+        """Return the decision for a JSON file."""
         checks = [
             {"name": check.name, "found": finite(check.found), "rule": check.rule,
              "allowed": check.allowed, "passed": check.passed}
@@ -123,7 +124,7 @@ def _notes(figures: Mapping[str, Any]) -> list[str]:
 
 
 def basis_words(drawn: Mapping[str, Any]) -> str:
-    """Return what the interval is based on, or why there is none.
+    """Return the basis of the interval, or the reason why there is none.
 
     Args:
         drawn: Entry `bootstrap` of the figures.
@@ -141,7 +142,7 @@ def interval_words(
     Args:
         interval: Score or difference, as shares; ends that are nan or None are missing.
         signed: Whether values above zero get a plus sign.
-        unit: Unit named where there are too few for an interval, `images` or `groups`.
+        unit: Unit in the text for a missing interval, `images` or `groups`.
 
     >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
     '+2.0 [+1.0, +3.4]'
@@ -158,7 +159,7 @@ def interval_words(
 
 
 def finite(value: float) -> float | None:
-    """Return the value, or None if it is not finite, which JSON cannot hold."""
+    """Return the value, or None if it is not finite, because JSON has no such numbers."""
     return value if math.isfinite(value) else None
 
 
@@ -166,7 +167,7 @@ def _show(value: float, kind: Kind) -> str:
     if kind == "answer":
         return "yes" if value else "no"
     if not math.isfinite(value):
-        return "not known"
+        return "unknown"
     if kind == "count":
         return f"{value:.0f}"
     if kind == "points":

@@ -1,10 +1,10 @@
 """The decision whether the challenger replaces the champion: a pure function of scores, latencies and limits.
 
 The challenger replaces the champion if three conditions hold: the whole interval of the mIoU difference (a paired
-bootstrap over test images or groups of them, as in `compare`) is above the margin, no class loses more IoU than its
-limit, and neither calibration nor latency gets worse by more than its limit. A first model has no champion to be
-compared with: it must be asked for and must reach minimum scores, without an interval. If the test split has too few
-images or groups for an interval, no champion is replaced.
+bootstrap over test images or groups of them, as in `compare`) is above the margin; no class loses more IoU than the
+limit; and neither calibration nor latency gets worse by more than its limit. A first model has no champion to be
+compared with: it must be requested (--first) and must reach minimum scores, without an interval. If the test split has
+too few images or groups for an interval, no champion is replaced.
 """
 
 import math
@@ -26,7 +26,7 @@ SHOWN_IDS = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model as the gate sees it.
+    """The scores of a model for the gate.
 
     Args:
         name: Name in messages, such as `version 3`.
@@ -62,12 +62,12 @@ def decide(
         champion: Current champion, scored on the same test images; None if there is none.
         class_names: Names of the classes, in the order of their ids.
         latency: Ratio of the challenger's latency to the champion's, per device on which both were measured.
-        limits: Limits that the challenger must keep.
-        statistics: Settings of the bootstrap: resamples, confidence and seed.
-        first: Whether a first model was asked for.
+        limits: Limits for the challenger.
+        statistics: Params of the bootstrap: resamples, confidence and seed.
+        first: Whether a first model was requested.
 
     Raises:
-        DataError: The two were scored on other images, groups or classes.
+        DataError: The two were scored on different images, groups or classes.
     """
     if champion is None:
         return _decide_first(
@@ -119,7 +119,7 @@ def _decide_first(
         resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
     )  # fmt: skip
     checks = [
-        Check("no champion: asked for as first (--first)", float(first), ">=", 1.0, "answer"),
+        Check("no champion: first model requested (--first)", float(first), ">=", 1.0, "answer"),
         Check("mIoU", found.miou.value, ">=", limits.first_min_miou, "share"),
         *(
             Check(f"IoU {name}", one.value, ">=", limits.first_min_class_iou, "share")
@@ -136,9 +136,9 @@ def _decide_first(
 
 
 def _beyond_doubt(found: Estimate, limits: PromoteParams) -> Check:
-    """Return the check of the interval or, where there is none, of the number of units that it needs."""
+    """Return the check of the interval or, if there is none, of the number of units that it needs."""
     if found.too_few:
-        name = f"test {found.unit}, to tell a difference from luck"
+        name = f"test {found.unit} for an interval"
         return Check(name, float(found.units), ">=", float(found.least), "count")
     name = f"mIoU difference, low end of {100 * found.confidence:g} %"
     return Check(name, found.miou.low, ">", limits.margin, "points")
@@ -149,7 +149,7 @@ def _ends(interval: Interval) -> dict[str, float | None]:
 
 
 def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
-    """Refuse to pair scores of different splits: their interval would mean nothing.
+    """Refuse to compare scores of different splits: the interval would mean nothing.
 
     Raises:
         DataError: Images, groups or classes differ.
@@ -157,17 +157,23 @@ def _check_same_split(challenger: Candidate, champion: Candidate) -> None:
     both = f"{challenger.name} and {champion.name}"
     if challenger.confusions.shape != champion.confusions.shape:
         shapes = [list(one.confusions.shape) for one in (challenger, champion)]
-        raise DataError(f"{both}: confusions of {shapes[0]} and {shapes[1]}. Score both anew.")
+        raise DataError(
+            f"{both}: the confusion matrices have the shapes {shapes[0]} and {shapes[1]}. Score both again."
+        )
     if challenger.ids != champion.ids:
         other = sorted(set(challenger.ids) ^ set(champion.ids))[:SHOWN_IDS]
-        what = f"{other} are of one alone" if other else "the order differs"
-        raise DataError(f"{both}: scored on other images: {what}. Score both on one test split.")
+        what = f"only one has {other}" if other else "the order differs"
+        raise DataError(
+            f"{both}: scored on different images: {what}. Score both on one test split."
+        )
     if challenger.groups != champion.groups:
-        raise DataError(f"{both}: the images are in other groups. Score both on one test split.")
+        raise DataError(
+            f"{both}: the images are in different groups. Score both on one test split."
+        )
     truths = [one.confusions.sum(axis=2) for one in (challenger, champion)]
     if not np.array_equal(*truths):
         raise DataError(
-            f"{both}: the same ids have other label maps. Score both on one test split."
+            f"{both}: the same ids have different label maps. Score both on one test split."
         )
 
 

@@ -1,24 +1,16 @@
-"""How long a model takes per image beside another one, on the machine at hand."""
+"""Latency per image of two models, compared on the current machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 
+from ocrnet.protocols import SegmenterLike
+
 ROUNDS = 5
-
-
-@runtime_checkable
-class Labeller(Protocol):
-    """An object such as a segmenter, which takes an image and returns when its label map is on the CPU."""
-
-    def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
-        """Return the most probable class of each pixel."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -31,15 +23,15 @@ class Latency:
 
 
 def compare_latency(
-    challenger: Labeller,
-    champion: Labeller,
+    challenger: SegmenterLike,
+    champion: SegmenterLike,
     images: Sequence[UInt8[np.ndarray, "H W 3"]],
     *,
     rounds: int = ROUNDS,
 ) -> Latency:
     """Time two models on the same images in turn, so that other load on the machine affects both.
 
-    Each round changes which model goes first; both see every image once before anything is timed.
+    The first model alternates from round to round; both process every image once before the timing starts.
     """
     models = (challenger, champion)
     for image in images:
@@ -58,7 +50,7 @@ def compare_latency(
     )
 
 
-def _seconds(model: Labeller, image: UInt8[np.ndarray, "H W 3"]) -> float:
+def _seconds(model: SegmenterLike, image: UInt8[np.ndarray, "H W 3"]) -> float:
     start = perf_counter()
     model.label_map(image)
     return perf_counter() - start

@@ -1,4 +1,4 @@
-"""Several bundles as one model: each scores the image in its own way, and the scores are merged like those of views."""
+"""Several bundles as one model: the scores of all members are merged like the scores of views."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,32 +9,35 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ocrnet.errors import BundleError
-from ocrnet.inference.merging import MERGERS
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
-from ocrnet.inference.views import Protocol
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.inference.view_merging import MERGERS
 
 
 class Ensemble:
-    """Segmenters of one class table and one protocol; architecture, normalisation and decoding may differ.
+    """Segmenters with one class table and one protocol; architecture, normalisation and decoding may differ.
 
     Attributes:
         class_table: Class table of all members.
-        weights_sha256: SHA-256 of the members' own hashes, in their order.
-        protocol: Protocol of all members; its merge mode merges the members too.
+        weights_sha256: SHA-256 of the hashes of the members' weights, in their order.
+        protocol: Protocol of all members; its merge mode also merges the members.
 
     Raises:
-        BundleError: Two members were trained on different classes.
+        DataError: Two members were trained on different classes.
         ValueError: Two members have different protocols.
     """
 
     def __init__(self, members: Sequence[Segmenter]) -> None:
         first = members[0]
         for other in members[1:]:
-            _check_classes(first, other)
+            first.class_table.require_same_names(
+                other.class_table, place=first.name, other=other.name,
+                cure="Use models with one class table.",
+            )  # fmt: skip
             if other.protocol != first.protocol:
                 raise ValueError(
-                    f"{first.name} scores by {first.protocol}, {other.name} by {other.protocol}. Give both one."
+                    f"{first.name} has the protocol {first.protocol}, but {other.name} has {other.protocol}. "
+                    "Use one protocol."
                 )
         self.class_table = first.class_table
         self.protocol = first.protocol
@@ -53,7 +56,7 @@ class Ensemble:
 
     @torch.inference_mode()
     def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:
-        """Return the label map of a raw image file, at the file's size; each member decodes it in its own way.
+        """Return the label map of a raw image file, at the file's size; each member decodes it by its card.
 
         Raises:
             DataError: The file cannot be decoded.
@@ -69,21 +72,13 @@ class Ensemble:
 
 
 def load_segmenters(
-    *folders: Path, device: str = "cpu", protocol: Protocol | None = None
+    *folders: Path, device: str = "cpu", protocol: ScoringProtocol | None = None
 ) -> Segmenter | Ensemble:
     """Load one bundle as a segmenter, or several as an ensemble.
 
     Raises:
-        BundleError: A bundle is missing, damaged or foreign, or was trained on other classes than another.
+        BundleError: A bundle is missing, damaged or from another program.
+        DataError: Two bundles were trained on different classes.
     """
     members = [load_segmenter(folder, device=device, protocol=protocol) for folder in folders]
     return members[0] if len(members) == 1 else Ensemble(members)
-
-
-def _check_classes(first: Segmenter, other: Segmenter) -> None:
-    mine, theirs = first.class_table, other.class_table
-    if mine.class_names != theirs.class_names:
-        raise BundleError(
-            f"{first.name} knows {list(mine.class_names)}, {other.name} knows {list(theirs.class_names)}. "
-            "Put models of one class table together."
-        )

@@ -1,4 +1,4 @@
-"""Prediction from a bundle: an image in, class probabilities or a label map of the image's size out."""
+"""Prediction with a bundle: from an image to class probabilities or a label map of the image's size."""
 
 from pathlib import Path
 
@@ -11,19 +11,20 @@ from torch import Tensor
 from ocrnet.bundles.bundle import ModelCard, load_bundle
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
-from ocrnet.inference.merging import Merger
-from ocrnet.inference.views import Protocol
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.inference.view_merging import Merger
+from ocrnet.models.folded import fold_heads
 from ocrnet.models.output import SegmentationModel, normalise
 
 
 class Segmenter:
-    """A trained model with all that it needs to segment a raw image.
+    """A trained model with everything that is needed to segment a raw image.
 
     Attributes:
-        class_table: Names, palette and ignored id of the classes it was trained on.
-        decoding: How `prepare` treated the raw images it was trained on.
+        class_table: Names, palette and ignored id of its classes.
+        decoding: Decoding of its raw training images by `prepare`.
         weights_sha256: SHA-256 of its weights.
-        protocol: How it views an image; by default whole.
+        protocol: Scoring protocol; by default whole images.
         name: Name in messages.
     """
 
@@ -33,15 +34,15 @@ class Segmenter:
         card: ModelCard,
         *,
         device: str = "cpu",
-        protocol: Protocol | None = None,
+        protocol: ScoringProtocol | None = None,
         name: str = "",
     ) -> None:
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
         self.weights_sha256 = card.weights_sha256
-        self.protocol = protocol or Protocol()
+        self.protocol = protocol or ScoringProtocol()
         self.name = name or card.arch
-        self._model = model.to(device).eval()
+        self._model = fold_heads(model.to(device).eval())
         self._device = torch.device(device)
         self._mean = torch.tensor(card.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(card.std, device=device).view(1, 3, 1, 1)
@@ -57,7 +58,7 @@ class Segmenter:
     def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:
         """Return the label map of a raw image file, at the file's size.
 
-        The image is decoded and resized as `prepare` did with the training data.
+        The image is decoded and resized like the training data in `prepare`.
 
         Raises:
             DataError: The file cannot be decoded.
@@ -74,11 +75,17 @@ class Segmenter:
             image: RGB image.
             merger: Merger of an enclosing ensemble; by default that of the protocol.
         """
-        pixels = (
-            torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None]
-        )
-        normalised = normalise(pixels, mean=self._mean, std=self._std)
-        return self.protocol.scores(self._model, normalised, merger or self.protocol.merger)
+        merger = merger or self.protocol.merger
+        return self.protocol.scores(self._model, self._normalised(image), merger)
+
+    @torch.inference_mode()
+    def window_scores(self, window: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 K h w"]:
+        """Return the scores of one window of a prepared image, before windows are merged.
+
+        Args:
+            window: RGB window, or part of one at the border of the image.
+        """
+        return self.protocol.view(self._model, self._normalised(window), self.protocol.merger)
 
     def scores_of_file(
         self, path: Path, *, merger: Merger | None = None
@@ -103,7 +110,7 @@ class Segmenter:
     def scores_at_size(
         self, image: UInt8[np.ndarray, "H W 3"], *, merger: Merger | None = None
     ) -> Float[Tensor, "1 K H W"]:
-        """Return the scores of a decoded image at its own size, resized for the model as `prepare` did."""
+        """Return the scores of a decoded image at its size; for the model it is resized as in `prepare`."""
         merger = merger or self.protocol.merger
         resize = self.decoding.resize
         prepared = image if resize is None else resize_image(image, resize)
@@ -111,20 +118,24 @@ class Segmenter:
         own = self.scores(prepared, merger=merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)
 
+    def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)
+        return normalise(pixels.permute(2, 0, 1)[None], mean=self._mean, std=self._std)
+
 
 def labels(scores: Float[Tensor, "1 K H W"]) -> UInt8[np.ndarray, "H W"]:
-    """Return the class with the greatest score at each pixel."""
+    """Return the class with the highest score at each pixel."""
     ids: npt.NDArray[np.uint8] = scores[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return ids
 
 
 def load_segmenter(
-    folder: Path, *, device: str = "cpu", protocol: Protocol | None = None
+    folder: Path, *, device: str = "cpu", protocol: ScoringProtocol | None = None
 ) -> Segmenter:
     """Load the segmenter of a bundle.
 
     Raises:
-        BundleError: The bundle is missing, damaged or foreign.
+        BundleError: The bundle is missing, damaged or from another program.
     """
     model, card = load_bundle(folder)
     return Segmenter(model, card, device=device, protocol=protocol, name=folder.as_posix())

@@ -1,15 +1,15 @@
-"""Losses: one file and one line in `LOSSES` each, and sums of them such as "ce + 0.5*dice".
+"""Losses: each has one file and one line in `LOSSES`; sums such as "ce + 0.5*dice" are allowed.
 
-Every loss is a module called with full-size logits and label maps, and a weight per image where images do not
-count alike. Ignored pixels change nothing; a batch without one valid pixel gives zero with finite gradients; a label
-that is neither a class nor ignored is refused before any kernel runs. Under DDP each rank gets the loss of the whole
-batch (`ocrnet.distributed.ranks`).
+A loss is a module that is called with full-size logits, label maps and an optional weight per image. Ignored pixels
+have no effect. A batch without a valid pixel gives zero with finite gradients. A label that is neither a class nor
+ignored is refused before any kernel runs. With DDP each rank gets the loss of the whole batch
+(`ocrnet.distributed.ranks`).
 """
 
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ocrnet.components import load_component
 from ocrnet.losses.expression import parse_loss
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LOSSES = {
     "lovasz": "ocrnet.losses.lovasz:Lovasz",
     "focal": "ocrnet.losses.focal:Focal",
 }
-# A loss takes those that its constructor names.
+# A loss gets the options that its constructor names.
 OPTIONS = ("class_weights", "threshold", "min_kept", "gamma")
 
 
@@ -47,14 +47,14 @@ def build_loss(text: str, *, num_classes: int, ignore_index: int, **options: Any
     terms = [(weight, _build(name, given)) for weight, name in parse_loss(text, LOSSES)]
     if len(terms) == 1 and terms[0][0] == 1:
         return terms[0][1]
-    # Imported here: reading the names costs no torch.
+    # Imported here, so that reading the names does not import torch.
     from ocrnet.losses.weighted_sum import WeightedSum
 
     return WeightedSum(terms)
 
 
 def taken_options(text: str) -> set[str]:
-    """Return which of `OPTIONS` have an effect on a loss or sum."""
+    """Return the `OPTIONS` that have an effect on a loss or a sum of losses."""
     return set().union(*(_taken_by(name) for _, name in parse_loss(text, LOSSES)))
 
 
@@ -69,5 +69,4 @@ def _build(name: str, given: dict[str, Any]) -> "Loss":
 
 
 def _constructor(name: str) -> Any:
-    module, attribute = LOSSES[name].split(":")
-    return getattr(import_module(module), attribute)
+    return load_component(LOSSES, name, key="train.loss")

@@ -15,7 +15,7 @@ def parse_loss(text: str, known: Collection[str]) -> list[tuple[float, str]]:
     """Return the weights and names of a sum such as "ce + 0.5*dice".
 
     Raises:
-        ParamsError: The text is not such a sum, a name is not among the known ones, or a weight is not above 0.
+        ParamsError: The text is not such a sum, a name is unknown, or a weight is not finite and above 0.
     """
     return [_term(part.strip(), text, known) for part in text.split("+")]
 
@@ -26,7 +26,7 @@ def _term(part: str, text: str, known: Collection[str]) -> tuple[float, str]:
     if found is None:
         raise ParamsError(
             f"params.yaml: train.loss: {part!r} in {text!r} is neither a loss nor weight*loss. Known: {names}. "
-            'Write them joined by +, as in "ce + 0.5*dice".'
+            'Join losses by +, such as "ce + 0.5*dice".'
         )
     if found["name"] not in known:
         meant = hint(found["name"], known)
@@ -37,6 +37,6 @@ def _term(part: str, text: str, known: Collection[str]) -> tuple[float, str]:
     if weight == 0 or weight == float("inf"):
         raise ParamsError(
             f"params.yaml: train.loss: the weight of {part!r} is {weight:g}. "
-            "Give it a finite one above 0, or leave the loss out."
+            "Set a finite weight above 0, or remove the loss."
         )
     return weight, found["name"]

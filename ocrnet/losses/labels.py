@@ -1,4 +1,4 @@
-"""The check of labels that every loss makes."""
+"""The check of the labels in every loss."""
 
 import torch
 from jaxtyping import Int

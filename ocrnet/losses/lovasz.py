@@ -1,20 +1,20 @@
-"""Lovasz-softmax, a convex surrogate of one minus the intersection over union (arXiv:1705.08790).
+"""Lovasz-softmax, a convex surrogate of 1 - IoU (arXiv:1705.08790).
 
 | paper | here | shape |
 |---|---|---|
-| m(c), errors of class c | `errors` | [C, N], C classes present |
-| J_c, Jaccard loss of a set of mispredicted pixels | - | |
+| m(c), errors of class c | `errors` | [C, N], for the C classes in the truth |
+| J_c, Jaccard loss of a set of wrong pixels | - | |
 | g(m), its discrete derivative in the order of errors | `_jaccard_slopes` | [C, N] |
 
-Differs from the paper: the loss is that of each image, averaged over the images that have valid pixels, so that it
-does not depend on how images are put into batches; the mean is over classes present in the truth of the image.
+Differences from the paper: the loss is computed per image and averaged over the images with valid pixels, so that it
+does not depend on the division into batches; the mean is over the classes in the truth of the image.
 """
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ocrnet.losses.base import Loss, ratio_over_ranks
+from ocrnet.losses.base import Loss, Weights, image_weights, ratio_over_ranks
 
 
 class Lovasz(Loss):
@@ -24,7 +24,7 @@ class Lovasz(Loss):
         self,
         logits: Float[Tensor, "B K H W"],
         label_maps: Int[Tensor, "B H W"],
-        sample_weights: Float[Tensor, " B"],
+        sample_weights: Weights,
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         valid = self.valid(label_maps)
@@ -32,7 +32,7 @@ class Lovasz(Loss):
             lovasz_softmax(torch.softmax(scores[:, counts], dim=0), labels[counts])
             for scores, labels, counts in zip(logits, label_maps, valid, strict=True)
         ]
-        weights = sample_weights * valid.any(-1).any(-1)
+        weights = image_weights(valid, sample_weights)
         return ratio_over_ranks((weights * torch.stack(images)).sum(), weights.sum())
 
 
@@ -50,10 +50,10 @@ def lovasz_softmax(
 
 
 def _jaccard_slopes(truth: Bool[Tensor, "C N"]) -> Float[Tensor, "C N"]:
-    """Return by how much the Jaccard loss grows with each further mispredicted pixel.
+    """Return the increase of the Jaccard loss with each further wrong pixel.
 
-    With I left of the intersection and U of the union after it, a pixel of the class takes 1/U and another one
-    I / (U (U - 1)): the differences in closed form, exact in float32 where differences of ratios are not.
+    With intersection I and union U after the pixel, a pixel of the class adds 1 / U and any other pixel
+    I / (U (U - 1)). These closed forms are exact in float32, unlike differences of ratios.
     """
     missed = torch.cumsum(truth, dim=1, dtype=torch.int32)
     rank = torch.arange(1, truth.shape[1] + 1, device=truth.device, dtype=torch.int32)

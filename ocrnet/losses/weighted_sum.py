@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ocrnet.losses.base import Loss
+from ocrnet.losses.base import Loss, Weights, Whole
 
 
 class WeightedSum(Loss):
-    """The sum of losses times their weights; the labels are checked once.
+    """The weighted sum of losses; the labels are checked once.
 
     Args:
-        terms: Weights and losses, all of the same classes.
+        terms: Weights and losses, all with the same classes.
     """
 
     def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
@@ -29,16 +29,27 @@ class WeightedSum(Loss):
 
     @property
     def aux(self) -> Loss:
-        """The sum of the terms' losses of auxiliary logits."""
+        """The weighted sum of the losses of the auxiliary logits."""
         return WeightedSum([(weight, loss.aux) for weight, loss in self.terms])
 
     def cost(
         self,
         logits: Float[Tensor, "B K H W"],
         label_maps: Int[Tensor, "B H W"],
-        sample_weights: Float[Tensor, " B"],
+        sample_weights: Weights,
     ) -> Float[Tensor, ""]:
         """Return the loss."""
         return torch.stack(
             [w * loss.cost(logits, label_maps, sample_weights) for w, loss in self.terms]
         ).sum()
+
+    def cost_of_part(
+        self,
+        logits: Float[Tensor, "B K H W"],
+        label_maps: Int[Tensor, "B H W"],
+        sample_weights: Weights,
+        whole: Whole,
+    ) -> Float[Tensor, ""]:
+        """Return what a part adds to the loss of the whole batch."""
+        part = (logits, label_maps, sample_weights, whole)
+        return torch.stack([w * loss.cost_of_part(*part) for w, loss in self.terms]).sum()

@@ -1,27 +1,41 @@
-"""Segmenters: one file and one line in `ARCHS` each.
+"""Segmenters: each has one file and one line in `ARCHS`.
 
-The table holds import paths, so that reading the names costs no torch.
+The table contains import paths, so that reading the names does not import torch.
 """
 
 import inspect
-from importlib import import_module
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ocrnet.components import load_component
 from ocrnet.models.norms import apply_norm
+from ocrnet.models.strides import AUTO, choose_stride
 
 if TYPE_CHECKING:
     from ocrnet.models.output import SegmentationModel
 
 ARCHS = {
     "ocrnet": "ocrnet.models.ocr:OCRNet",
+    "ocr_cascade": "ocrnet.models.ocr_cascade:OCRCascade",
     "object_bank": "ocrnet.models.object_bank:ObjectBank",
     "fcn": "ocrnet.models.fcn:FCN",
     "deeplabv3": "ocrnet.models.deeplabv3:DeepLabV3",
     "unet": "ocrnet.models.unet:UNet",
 }
-NO_BACKBONE = frozenset({"unet"})  # with an encoder of their own, and without pretrained weights
-# What `params.yaml` may say about a model; an architecture takes those that its constructor names.
-OPTIONS = ("mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "form")
+NO_BACKBONE = frozenset({"unet"})  # they have a built-in encoder and no pretrained weights
+# Options of a model in `params.yaml`; an architecture gets the options that its constructor names.
+OPTIONS = (
+    "mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "head_variant", "stride",
+    "context", "region_grid",
+)  # fmt: skip
+
+
+def segmenter_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `build_segmenter` that the section `model` of the params gives."""
+    options = {key: value for key, value in params.items() if key in ("backbone", "norm", *OPTIONS)}
+    given = str(options["stride"])
+    options["stride"] = choose_stride(options["backbone"]) if given == AUTO else given
+    return options
 
 
 def build_segmenter(
@@ -39,13 +53,10 @@ def build_segmenter(
     Raises:
         ValueError: The architecture, the backbone, the norm or an option is unknown.
     """
-    if arch not in ARCHS:
-        raise ValueError(f"model.arch {arch!r} is unknown. Known: {', '.join(ARCHS)}.")
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise ValueError(f"option {unknown[0]!r} is unknown. Known: {', '.join(OPTIONS)}.")
-    module, name = ARCHS[arch].split(":")
-    build = getattr(import_module(module), name)
+    build = load_component(ARCHS, arch, key="model.arch")
     taken = inspect.signature(build).parameters
     given = {"backbone": backbone, "num_classes": num_classes, **options}
     segmenter: SegmentationModel = build(**{k: v for k, v in given.items() if k in taken})

@@ -1,14 +1,15 @@
 """Backbones: timm models that return the two feature maps that an OCR head needs.
 
 HRNet differs from timm's in its fusion: timm fuses branches with nearest upsampling by a fixed factor (the
-ImageNet model), which changes the segmentation model by 12% of its output and crashes on sizes that 32 does
-not divide. Here branches are resized bilinearly to the size of the branch they join. Parameter names stay
-timm's, which are the official ones.
+ImageNet model), which changes the segmentation model by 12% of its output and crashes on sizes that are not
+multiples of 32. Here branches are resized bilinearly to the size of the branch that they join. Parameter names are
+timm's, which are the official names.
 
-`resnet50c` has mmseg's deep stem (32-32-64). A name `deepbase_resnet50` is openseg's: a stem of 64-64-128 and a
+`resnet50c` has mmseg's deep stem (32-32-64). `deepbase_resnet50` is openseg's: a stem of 64-64-128 and a
 max pooling that rounds up, so that an image of 512x1024 gives maps of 65x129.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +17,11 @@ import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
-from ocrnet.models.forms import DEEP_BASE
+from ocrnet.models import timm_levels
+from ocrnet.models.head_variants import DEEP_BASE
 from ocrnet.models.hrnet import SizedFusion
 from ocrnet.models.known import is_known_backbone
 from ocrnet.models.output import resize_features
@@ -26,23 +29,36 @@ from ocrnet.models.output import resize_features
 FINEST_STRIDE = 4
 
 
+class Levels(NamedTuple):
+    """The inputs of the auxiliary head and of the main head, each a list of feature maps, finest first."""
+
+    aux: list[Tensor]
+    main: list[Tensor]
+
+
 class Features(NamedTuple):
-    """The inputs of the auxiliary head and of the main head; HRNet gives both the same map."""
+    """The inputs of the auxiliary head and of the main head, each as one map; for HRNet they are the same map."""
 
     aux: Float[Tensor, "B C2 h2 w2"]
     main: Float[Tensor, "B C h w"]
 
 
 class Backbone(nn.Module):
-    """Base of the wrappers below.
+    """Base class of the backbones.
 
     Attributes:
         aux_channels: Channels of `Features.aux`.
         main_channels: Channels of `Features.main`.
+        multiple: Multiple in pixels to which it pads the sides of images; 1 pads nothing.
     """
 
     aux_channels: int
     main_channels: int
+    multiple = 1
+
+    def levels(self, images: Float[Tensor, "B 3 H W"]) -> Levels:
+        """Return the feature maps of images before they are joined."""
+        raise NotImplementedError
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
         """Return the feature maps of images."""
@@ -50,24 +66,24 @@ class Backbone(nn.Module):
 
 
 class JoinedBackbone(Backbone):
-    """A backbone whose one feature map is its levels, resized to the finest and concatenated."""
+    """A backbone with one feature map: its levels, resized to the finest and concatenated."""
 
-    net: Any  # of timm, which has no types
+    net: Any  # timm has no types
     align_corners: bool
 
-    def levels(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
-        """Return the levels as they are, finest first."""
+    def levels(self, images: Float[Tensor, "B 3 H W"]) -> Levels:
+        """Return the levels, which are the same for both heads."""
         levels: list[Tensor] = self.net(images)
-        return levels
+        return Levels(levels, levels)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
         """Return the concatenated levels at the size of the finest."""
-        feats = join_levels(self.levels(images), align_corners=self.align_corners)
+        feats = join_levels(self.levels(images).main, align_corners=self.align_corners)
         return Features(feats, feats)
 
 
 class HRNetBackbone(JoinedBackbone):
-    """HRNet's four branches at a quarter of the input size; any input size."""
+    """HRNet's four branches, joined at a quarter of the input size, for any input size."""
 
     def __init__(self, name: str, *, align_corners: bool) -> None:
         super().__init__()
@@ -82,7 +98,9 @@ class HRNetBackbone(JoinedBackbone):
             for i, module in enumerate(stage):
                 stage[i] = SizedFusion(module, align_corners=align_corners)
         self.align_corners = align_corners
-        self.aux_channels = self.main_channels = sum(self.net.feature_info.channels())
+        self.channels = tuple(self.net.feature_info.channels())
+        self.strides = (4, 8, 16, 32)
+        self.aux_channels = self.main_channels = sum(self.channels)
 
 
 class DilatedBackbone(Backbone):
@@ -100,52 +118,132 @@ class DilatedBackbone(Backbone):
             self.net.maxpool.ceil_mode = True
         self.aux_channels, self.main_channels = self.net.feature_info.channels()
 
+    def levels(self, images: Float[Tensor, "B 3 H W"]) -> Levels:
+        """Return the last two feature maps, one for each head."""
+        aux, main = self.net(images)
+        return Levels([aux], [main])
+
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Features:
         """Return the last two feature maps."""
-        aux, main = self.net(images)
+        (aux,), (main,) = self.levels(images)
         return Features(aux, main)
 
 
 class PyramidBackbone(JoinedBackbone):
-    """All levels from stride 4 on of a network that cannot be dilated."""
+    """All levels from a stride on of a network of timm, at any image size.
 
-    def __init__(self, name: str, *, align_corners: bool) -> None:
+    Args:
+        name: Name of the network in timm.
+        align_corners: Whether resizing of the levels aligns corners.
+        finest: Least stride of a level in pixels.
+    """
+
+    def __init__(self, name: str, *, align_corners: bool, finest: int = FINEST_STRIDE) -> None:
         super().__init__()
-        reductions = timm.create_model(
-            name, pretrained=False, features_only=True
-        ).feature_info.reduction()
-        indices = [i for i, stride in enumerate(reductions) if stride >= FINEST_STRIDE]
-        self.net = timm.create_model(
-            name, pretrained=False, features_only=True, out_indices=tuple(indices)
-        )
+        self.fit = timm_levels.fit(name)
+        self.multiple = self.fit.multiple
         self.align_corners = align_corners
-        self.aux_channels = self.main_channels = sum(self.net.feature_info.channels())
+        self.pyramid: timm_levels.PlainPyramid | None = None
+        self.channels: tuple[int, ...]
+        self.strides: tuple[float, ...]
+        if self.fit.is_plain:
+            indices: tuple[int, ...] = (-1,)
+            self.pyramid = timm_levels.PlainPyramid(self.fit.channels[-1])
+            self.channels = self.pyramid.channels
+            patch = self.fit.strides[-1]
+            self.strides = (patch / 4, patch / 2, patch, 2 * patch)
+        else:
+            indices = tuple(i for i, stride in enumerate(self.fit.strides) if stride >= finest)
+            self.channels = tuple(self.fit.channels[i] for i in indices)
+            self.strides = tuple(self.fit.strides[i] for i in indices)
+        # What timm's weights are requested with, so that they have the form of this network.
+        self.arguments = {**self.fit.options, "features_only": True, "out_indices": indices}
+        self.net = timm.create_model(name, pretrained=False, **self.arguments)
+        self.aux_channels = self.main_channels = sum(self.channels)
+
+    def levels(self, images: Float[Tensor, "B 3 H W"]) -> Levels:
+        """Return the levels, each of ceil(side / stride) pixels a side, the same for both heads."""
+        padded = timm_levels.pad_to_multiple(images, self.fit.multiple)
+        levels: list[Tensor] = self.net(padded)
+        if self.pyramid is not None:
+            levels = self.pyramid(levels[0])
+        if padded is not images:
+            height, width = images.shape[-2:]
+            levels = [
+                level[..., : math.ceil(height / stride), : math.ceil(width / stride)]
+                for level, stride in zip(levels, self.strides, strict=True)
+            ]
+        return Levels(levels, levels)
 
 
-def build_backbone(name: str, *, align_corners: bool) -> Backbone:
+def build_backbone(
+    name: str, *, align_corners: bool, stride: str | None = None, finest: int = FINEST_STRIDE
+) -> Backbone:
     """Build a backbone by its timm name, with random weights.
 
+    Args:
+        name: Name of a timm model.
+        align_corners: Whether resizing of levels aligns corners.
+        stride: Name in `ocrnet.models.strides.STRIDES`; None, which bundles without this option mean, is 8 where the
+            network can be dilated, and pyramid elsewhere. HRNet has a form of its own.
+        finest: Least stride of a level of the pyramid in pixels.
+
     Raises:
-        ParamsError: timm has no such model, or the model returns no features.
+        ParamsError: timm has no such model, the model returns no features, or it cannot be dilated.
     """
     if not is_known_backbone(name):
         raise ParamsError(
-            f"model.backbone {name[:80]!r}: timm has no such model, and no hub is asked. Take one of timm."
+            f"model.backbone: {name[:80]!r} is no model of timm, and models of hubs are not allowed. Set a timm model."
         )
     if name.startswith("hrnet"):
         return HRNetBackbone(name, align_corners=align_corners)
+    if stride == "pyramid":
+        return PyramidBackbone(name, align_corners=align_corners, finest=finest)
     try:
         return DilatedBackbone(name)
-    except (NotImplementedError, TypeError, AssertionError):
+    except (NotImplementedError, TypeError, AssertionError, RuntimeError) as error:
+        if isinstance(error, TypeError) and "output_stride" not in str(error):
+            raise
+        if stride == "8":
+            raise ParamsError(
+                f"model.stride 8: {name} cannot be dilated ({' '.join(str(error).split())[:120]}). Write pyramid."
+            ) from None
         return PyramidBackbone(name, align_corners=align_corners)
-    except RuntimeError as error:
-        raise ParamsError(
-            f"model.backbone {name!r} cannot be used: {error}. Take a timm model with features."
-        ) from error
+
+
+class LevelConv2d(nn.Conv2d):
+    """A convolution of joined levels; a 1x1 convolution commutes with resizing, so it runs on each level first.
+
+    Args:
+        in_channels: Sum of the channels of all levels.
+        out_channels: Channels of the result.
+        kernel_size: Side of the kernel, in pixels of the finest level.
+        align_corners: Whether the resizing aligns corners.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, align_corners: bool
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.align_corners = align_corners
+
+    def forward(self, levels: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """Return the convolution at the size of the first level."""
+        if self.kernel_size != (1, 1) or len(levels) == 1:
+            return super().forward(join_levels(levels, align_corners=self.align_corners))
+        size = (levels[0].shape[-2], levels[0].shape[-1])
+        parts = torch.split(self.weight, [level.shape[1] for level in levels], dim=1)
+        total = F.conv2d(levels[0], parts[0], self.bias)
+        for level, part in zip(levels[1:], parts[1:], strict=True):
+            coarse = F.conv2d(level, part)
+            total = total + resize_features(coarse, size, align_corners=self.align_corners)
+        return total
 
 
 def join_levels(levels: Sequence[Tensor], *, align_corners: bool) -> Tensor:
     """Resize feature maps bilinearly to the size of the first and concatenate them."""
+    if len(levels) == 1:
+        return levels[0]
     size = levels[0].shape[-2:]
     resized = [
         resize_features(level, (size[0], size[1]), align_corners=align_corners)

@@ -1,8 +1,8 @@
 """DeepLabv3 (arXiv:1706.05587) with torchvision's head: atrous convolutions of several rates and a pooled branch.
 
-Atrous rates: 6, 12, 18 on features of stride 16 and twice that on finer ones, as in the paper, which has none finer
-than 8. On stride 4 (HRNet) the paper's rule would give 24, 48, 72; the outer taps of such rates fall off the feature
-map of a small image (45x60 for 180x240), which leaves a 1x1 convolution, so the rates of stride 8 stay.
+Atrous rates: 6, 12, 18 on features of stride 16 and twice that on finer features, as in the paper, whose finest stride
+is 8. For stride 4 (HRNet) the paper's rule would give 24, 48, 72; the outer taps of such rates are outside the feature
+map of a small image (45x60 for 180x240), which leaves a 1x1 convolution, so the rates of stride 8 are used.
 """
 
 from typing import Any
@@ -28,12 +28,20 @@ class DeepLabV3(SegmentationModel):
         backbone: Name of a timm model that returns feature maps.
         num_classes: Number of classes in the logits.
         align_corners: Whether the resizes in the backbone and of the logits align corners.
+        stride: Form of the backbone's feature maps, a name in `ocrnet.models.strides.STRIDES`.
     """
 
-    def __init__(self, *, backbone: str, num_classes: int, align_corners: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        num_classes: int,
+        align_corners: bool = False,
+        stride: str | None = None,
+    ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        self.backbone = build_backbone(backbone, align_corners=align_corners)
+        self.backbone = build_backbone(backbone, align_corners=align_corners, stride=stride)
         self.aux_head = FCNHead(self.backbone.aux_channels, num_classes)
         rates = atrous_rates(self.backbone)
         self.head = DeepLabHead(self.backbone.main_channels, num_classes, rates)
@@ -42,12 +50,12 @@ class DeepLabV3(SegmentationModel):
         """Return main and auxiliary logits at feature resolution.
 
         Raises:
-            ParamsError: A single image in training; the batch norm of the pooled branch has nothing to average over.
+            ParamsError: The batch has one image in training, so the batch norm of the pooled branch has one value.
         """
         pooled_norm = self.head[0].convs[-1][2]
         if len(images) == 1 and isinstance(pooled_norm, nn.BatchNorm2d) and pooled_norm.training:
             raise ParamsError(
-                "train.batch_size: deeplabv3 got a batch of 1 image per process, and the batch norm of its pooled "
+                "train.batch_size: deeplabv3 has 1 image per process, but the batch norm of its pooled "
                 "branch needs 2 or more. Raise train.batch_size, or set model.norm to group or sync."
             )
         feats = self.backbone(images)
@@ -55,7 +63,7 @@ class DeepLabV3(SegmentationModel):
 
 
 def atrous_rates(backbone: Backbone) -> tuple[int, int, int]:
-    """Return the rates that suit the stride of a backbone's features; only joined levels can be coarser than 8."""
+    """Return the rates for the stride of a backbone's features; only a pyramid can have a stride above 8."""
     if isinstance(backbone, PyramidBackbone):
         levels: Any = backbone.net.feature_info
         return COARSE_RATES if min(levels.reduction()) >= COARSE_STRIDE else FINE_RATES

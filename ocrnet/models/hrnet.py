@@ -7,7 +7,7 @@ from ocrnet.models.output import resize_features
 
 
 class SizedFusion(nn.Module):
-    """One HRNet module whose branches meet by bilinear resizing to the size of the branch they join."""
+    """One HRNet module whose branches are resized bilinearly to the size of the branch that they join."""
 
     branches: nn.ModuleList
     fuse_layers: nn.ModuleList
@@ -26,7 +26,7 @@ class SizedFusion(nn.Module):
                     layer[-1] = nn.Identity()
 
     def forward(self, feats: list[Tensor]) -> list[Tensor]:
-        """Run the branches, finest first, and fuse each with all others."""
+        """Run the branches, finest first, and fuse each branch with all others."""
         feats = [branch(feat) for branch, feat in zip(self.branches, feats, strict=True)]
         return [self._fuse(i, feats) for i in range(len(self.fuse_layers))]
 

@@ -1,18 +1,18 @@
-"""The names of timm's models; only these are allowed, since any other name may be an address of a hub."""
+"""The names of timm's models; only these are allowed, since any other name may be the address of a hub."""
 
 import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from ocrnet.models.forms import DEEP_BASE
+from ocrnet.models.head_variants import DEEP_BASE
 
-_NAME = re.compile(r"(\w+)(\.\w+)?", re.ASCII)  # of a model, and of its weights
+_NAME = re.compile(r"(\w+)(\.\w+)?", re.ASCII)  # name of a model, and of its weights
 
 
 @cache
 def timm_models() -> frozenset[str]:
-    """Return the names of timm's models, read from its source text: importing timm takes ten seconds."""
+    """Return the names of timm's models, read from its source code: importing timm takes ten seconds."""
     spec = find_spec("timm")
     assert spec is not None
     assert spec.origin is not None
@@ -25,6 +25,6 @@ def timm_models() -> frozenset[str]:
 
 
 def is_known_backbone(name: str) -> bool:
-    """Tell whether a name is one of timm's models, and no address, path or other scheme."""
+    """Return whether a name is a model of timm, not an address or a path."""
     found = _NAME.fullmatch(name)
     return found is not None and found[1].removeprefix(DEEP_BASE) in timm_models()

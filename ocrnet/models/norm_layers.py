@@ -1,4 +1,4 @@
-"""Norms that take the place of a model's batch norms, under the same parameter names."""
+"""Norms that replace a model's batch norms, with the same parameter names."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from ocrnet.errors import ParamsError
 
 logger = logging.getLogger(__name__)
 MOST_GROUPS = 32
-LEAST_GROUP = 2  # channels; a group of one is zero everywhere on a map of one pixel
+LEAST_GROUP = 2  # channels; a group of one channel would be zero on a map of one pixel
 
 
 class _Tail(nn.Module):
@@ -28,12 +28,12 @@ class _Tail(nn.Module):
     act: nn.Module
 
     def take_tail(self, norm: nn.Module) -> None:
-        """Take over the dropout and the activation of `norm`."""
+        """Copy the dropout and the activation of `norm`."""
         self.drop = getattr(norm, "drop", nn.Identity())
         self.act = getattr(norm, "act", nn.Identity())
 
     def finish(self, normed: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Apply the tail."""
+        """Apply dropout and activation."""
         finished: Tensor = self.act(self.drop(normed))
         return finished
 
@@ -41,11 +41,11 @@ class _Tail(nn.Module):
 class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
     """Batch norm with the statistics of the images of all processes.
 
-    On a CUDA device it is torch's, which works nowhere else and whose class DDP refuses elsewhere; on a CPU this class
-    computes the sums. A single process has a plain batch norm.
+    On a CUDA device it is torch's, which works only there; on a CPU this class computes the sums. In a single process
+    it is a plain batch norm.
     """
 
-    process_group = None  # of all processes; torch's forward reads it
+    process_group = None  # means all processes; torch's forward reads it
     _check_input_dim = nn.SyncBatchNorm._check_input_dim
     _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
 
@@ -63,7 +63,7 @@ class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
         sums = sum_over_ranks(torch.cat([values.sum(dim=(0, 2, 3)), here]))
         count = sums[-1].detach()
         mean = sums[:-1] / count
-        # Two passes: a sum of squares less the square of the sum loses digits where the mean is far from 0.
+        # Two passes: the sum of squares minus the square of the sum loses digits if the mean is far from 0.
         centred = values - mean.view(1, -1, 1, 1)
         variance = sum_over_ranks(centred.square().sum(dim=(0, 2, 3))) / count
         self._track(mean.detach(), variance.detach() * count / (count - 1))
@@ -76,7 +76,7 @@ class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics towards those of this batch."""
+        """Move the running statistics towards the statistics of this batch."""
         if self.running_mean is None or self.running_var is None:
             return
         assert self.num_batches_tracked is not None
@@ -87,7 +87,7 @@ class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
 
 
 class GroupNorm2d(nn.GroupNorm, _Tail):
-    """Group norm in the place of a batch norm: its statistics are those of one image."""
+    """Group norm in place of a batch norm: its statistics are per image."""
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Return the normed features."""
@@ -95,7 +95,7 @@ class GroupNorm2d(nn.GroupNorm, _Tail):
 
 
 class FrozenBatchNorm2d(nn.BatchNorm2d, _Tail):
-    """Batch norm that uses its running statistics in training too and has no trained parameters."""
+    """Batch norm that also uses its running statistics in training and has no trained parameters."""
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Return the normed features."""
@@ -106,21 +106,21 @@ class FrozenBatchNorm2d(nn.BatchNorm2d, _Tail):
 
 
 def keep_batch_norms(model: nn.Module) -> None:
-    """Leave the batch norms as they are."""
+    """Keep the batch norms."""
 
 
 def synchronise_norms(model: nn.Module) -> None:
-    """Take the statistics over all processes."""
+    """Replace the batch norms by norms with the statistics of all processes."""
     _exchange(model, lambda norm: _batch_norm_like(SyncBatchNorm2d, norm))
 
 
 def group_norms(model: nn.Module) -> None:
-    """Put a group norm in the place of each batch norm; scale and shift start as the batch norm's."""
+    """Replace each batch norm by a group norm with the same initial scale and shift."""
     _exchange(model, _group_norm_like)
 
 
 def freeze_backbone_norms(model: nn.Module) -> None:
-    """Freeze the backbone's batch norms; those of the heads, which start from random weights, learn.
+    """Freeze the backbone's batch norms, but not the norms of the heads, which start from random weights.
 
     Raises:
         ParamsError: The model has no backbone.
@@ -128,8 +128,8 @@ def freeze_backbone_norms(model: nn.Module) -> None:
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise ParamsError(
-            f"params.yaml: model.norm: frozen is for a pretrained backbone, and {type(model).__name__} has none. "
-            "Take batch, sync or group."
+            f"params.yaml: model.norm: frozen needs a pretrained backbone, but {type(model).__name__} has none. "
+            "Set batch, sync or group."
         )
     _exchange(backbone, _frozen_like)
 
@@ -179,6 +179,6 @@ def _group_norm_like(norm: nn.BatchNorm2d) -> nn.Module:
 
 
 def number_of_groups(channels: int) -> int:
-    """Return 32, or the greatest smaller divisor of the channels that leaves two channels to a group."""
+    """Return the largest divisor of the channels that is at most 32 and gives each group two channels or more."""
     most = max(1, min(MOST_GROUPS, channels // LEAST_GROUP))
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)

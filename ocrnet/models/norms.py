@@ -1,18 +1,19 @@
-"""Norm policies of `model.norm`: one line in `NORMS` each; the table costs no torch.
+"""Norm policies of `model.norm`: each has one line in `NORMS`; reading the table does not import torch.
 
-Every architecture is built with batch norms; a policy then exchanges them in place. Parameter names stay, so released
-weights load under any of them.
+Every architecture is built with batch norms; a policy then replaces them in place. Parameter names stay the same, so
+released weights load with any policy.
 
 | norm | statistics | trained | state dict |
 |---|---|---|---|
-| batch | of the images of one process | scale and shift | running statistics of the first process |
-| sync | of the images of all processes | scale and shift | as batch |
-| group | of one image, per group of channels | scale and shift | no running statistics |
-| frozen | running ones, in the backbone; its other norms stay as batch | nothing in the backbone's norms | as batch |
+| batch | over the images of one process | scale and shift | running statistics of the first process |
+| sync | over the images of all processes | scale and shift | like batch |
+| group | over one image, per group of channels | scale and shift | no running statistics |
+| frozen | running statistics in the backbone; other norms are like batch | no norm of the backbone | like batch |
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ocrnet.components import load_component
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,17 +27,13 @@ NORMS = {
 
 
 def apply_norm(model: "nn.Module", norm: str) -> None:
-    """Exchange the batch norms of a model, in place.
+    """Replace the batch norms of a model, in place.
 
     Args:
-        model: Model as its constructor left it.
+        model: Newly built model.
         norm: Name in `NORMS`.
 
     Raises:
-        ValueError: The name is unknown.
-        ParamsError: The policy needs a backbone and the model has none.
+        ParamsError: The name is unknown, or the policy needs a backbone and the model has none.
     """
-    if norm not in NORMS:
-        raise ValueError(f"model.norm {norm!r} is unknown. Known: {', '.join(NORMS)}.")
-    module, name = NORMS[norm].split(":")
-    getattr(import_module(module), name)(model)
+    load_component(NORMS, norm, key="model.norm")(model)

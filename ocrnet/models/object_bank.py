@@ -6,23 +6,23 @@
 | X W_q, X W_k, queries and keys | `to_query`, `to_key` | B h*w key |
 | R, self-attention relation | `related` | B h*w mid |
 | B, bank of learned prototypes | `bank` | P mid |
-| C, what the bank answers | `recalled` | B h*w mid |
+| C, attention to the bank | `recalled` | B h*w mid |
 | gamma, beta, learned scalars | `related_weight`, `recalled_weight` | |
 
-With d the width of a key (`key_channels`) and m that of a pixel (`mid_channels`):
+With d the width of a key (`key_channels`) and m the width of a pixel representation (`mid_channels`):
 
     R = softmax((X W_q) (X W_k)^T / sqrt(d)) X          over the pixels of the image
     C = softmax(R B^T / sqrt(m)) B                      over the prototypes
     logits = classify(X + gamma R + beta C)
 
-OCR takes its object regions from the image; the bank holds the appearance of objects in all images.
+OCR computes its object regions from the image; the bank stores the appearance of objects in all images.
 
-Choices: queries and keys are projections without norm and bias (a bias of the keys adds the same to all logits of a
-pixel, so that it would never have a gradient). The bank's logits are divided by sqrt(m), for they are a sum over m
-channels: with prototypes drawn from N(0, 1) they start near 1, at any width, so that no prototype is shut out.
+Choices: queries and keys are projections without norm and bias (a bias of the keys adds the same number to all logits
+of a pixel, so it would never have a gradient). The bank's logits are divided by sqrt(m), because they are a sum over m
+channels: with prototypes drawn from N(0, 1) they start near 1 at any width, so that every prototype gets a weight.
 gamma and beta start at 1: at 0, neither projections nor bank would have a gradient in the first step.
 
-Memory: both attentions run in torch's fused kernels, forward and backward, which never hold the N x N relation.
+Memory: both attentions run in torch's fused kernels, forward and backward, which never store the N x N relation.
 """
 
 import torch
@@ -34,7 +34,7 @@ from ocrnet.models.backbones import JoinedBackbone, build_backbone
 from ocrnet.models.ocr import AuxHead
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
-AUX_WIDTH = 512  # of the auxiliary head where it has its own feature map
+AUX_WIDTH = 512  # channels of the auxiliary head if it has a separate feature map
 
 
 class ObjectBank(SegmentationModel):
@@ -48,6 +48,7 @@ class ObjectBank(SegmentationModel):
         prototypes: Number of prototypes in the bank.
         dropout: Rate before the classifier.
         align_corners: Whether every bilinear resize aligns corners.
+        stride: Form of the backbone's feature maps, a name in `ocrnet.models.strides.STRIDES`.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class ObjectBank(SegmentationModel):
         prototypes: int = 64,
         dropout: float = 0.05,
         align_corners: bool = False,
+        stride: str | None = None,
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        self.backbone = build_backbone(backbone, align_corners=align_corners)
+        self.backbone = build_backbone(backbone, align_corners=align_corners, stride=stride)
         shared = isinstance(self.backbone, JoinedBackbone)
         self.aux_head = AuxHead(
             self.backbone.aux_channels,
@@ -83,7 +85,7 @@ class ObjectBank(SegmentationModel):
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return main and auxiliary logits at feature resolution."""
         feats = self.backbone(images)
-        return SegmenterOutput(self.head(feats.main), self.aux_head(feats.aux))
+        return SegmenterOutput(self.head(feats.main), self.aux_head([feats.aux]))
 
 
 class ObjectBankHead(nn.Module):
@@ -129,11 +131,11 @@ class ObjectBankHead(nn.Module):
 def attend(
     query: Float[Tensor, "B N D"], key: Float[Tensor, "B T D"], value: Float[Tensor, "B T M"]
 ) -> Float[Tensor, "B N M"]:
-    """Return softmax(query key^T / sqrt(D)) value without holding the N x T weights.
+    """Return softmax(query key^T / sqrt(D)) value without storing the N x T weights.
 
-    On the CPU the fused kernel takes only queries, keys and values of one width whose channels lie side by side, and
-    torch silently falls back to the weights themselves for others. So the narrower ones are padded with zeros, which
-    changes no product, and all are copied if their layout differs.
+    On the CPU the fused kernel accepts only queries, keys and values of one width with contiguous channels; otherwise
+    torch silently computes the weights. So the narrower ones are padded with zeros, which changes no product, and
+    copied if they are not contiguous.
     """
     scale = query.shape[-1] ** -0.5
     width = max(query.shape[-1], value.shape[-1])

@@ -12,29 +12,29 @@ Symbols of the paper and their names here:
 | z_i, augmented representation | `augmented` | B mid h w |
 | phi, psi, delta, rho, g | `to_query`, `to_key`, `to_value`, `to_context`, `fuse` | 1x1 convolutions |
 
-The network: coarse logits from the auxiliary head locate each class; pixel features are gathered into one vector per
+The network: coarse logits from the auxiliary head locate each class; pixel features are averaged into one vector per
 class; each pixel attends to the class vectors and is classified from its feature and the result.
 
-Differs from the paper, as the authors' released code does: phi and psi are two convolutions each, not one; the
-softmax of the soft regions runs over pixels, per class, on logits; the auxiliary head on HRNet is 1x1. Dropout
-and the widths are arguments; `forms.py` lists the other differences between released heads.
+Differences from the paper, as in the authors' released code: phi and psi are two convolutions each, not one; the
+softmax of the soft regions is over pixels, per class, on logits; the auxiliary head on HRNet is 1x1. Dropout
+and the widths are arguments; `head_variants.py` lists the other differences between released heads.
 
-Two rewrites are always used and change nothing but rounding: a 1x1 convolution commutes with bilinear resizing, so the
-auxiliary head works on HRNet's levels before they are resized; and the convolution of a concatenation is the sum of
-two. Without gradients `folded.py` rewrites more.
+Two rewrites change only the rounding: a 1x1 convolution commutes with bilinear resizing, so the auxiliary head
+runs on HRNet's levels before they are resized (`LevelConv2d`); and the convolution of a concatenation is the sum of
+two convolutions. For prediction `folded.py` has further rewrites.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.models import folded
-from ocrnet.models.backbones import JoinedBackbone, build_backbone, join_levels
-from ocrnet.models.forms import FORMS
-from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_features
+from ocrnet.models.backbones import JoinedBackbone, LevelConv2d, build_backbone
+from ocrnet.models.head_variants import HEAD_VARIANTS
+from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
 
 class OCRNet(SegmentationModel):
@@ -47,10 +47,11 @@ class OCRNet(SegmentationModel):
         key_channels: Width of queries, keys and values (256 in the paper).
         dropout: Rate before the classifier.
         align_corners: Whether every bilinear resize aligns corners.
-        form: Name in `FORMS`.
+        stride: Form of the backbone's feature maps, a name in `ocrnet.models.strides.STRIDES`.
+        head_variant: Name in `HEAD_VARIANTS`.
 
     Raises:
-        ValueError: The form is unknown.
+        ValueError: The variant is unknown.
     """
 
     def __init__(
@@ -62,21 +63,25 @@ class OCRNet(SegmentationModel):
         key_channels: int = 256,
         dropout: float = 0.05,
         align_corners: bool = False,
-        form: str = "official",
+        stride: str | None = None,
+        head_variant: str = "official",
     ) -> None:
         super().__init__()
-        if form not in FORMS:
-            raise ValueError(f"model.form {form!r} is unknown. Known: {', '.join(FORMS)}.")
+        if head_variant not in HEAD_VARIANTS:
+            raise ValueError(
+                f"model.head_variant: {head_variant!r} is unknown. Known: {', '.join(HEAD_VARIANTS)}."
+            )
         self.align_corners = align_corners
-        self.backbone = build_backbone(backbone, align_corners=align_corners)
+        self.backbone = build_backbone(backbone, align_corners=align_corners, stride=stride)
         shared = isinstance(self.backbone, JoinedBackbone)
         self.aux_head = AuxHead(
             self.backbone.aux_channels,
             num_classes,
-            width=self.backbone.aux_channels if shared else FORMS[form].aux_width,
-            kernel=FORMS[form].shared_kernel if shared else 3,
-            dropout=0.0 if shared or not FORMS[form].aux_dropout else dropout,
-            negative_slope=FORMS[form].negative_slope,
+            width=self.backbone.aux_channels if shared else HEAD_VARIANTS[head_variant].aux_width,
+            kernel=HEAD_VARIANTS[head_variant].shared_kernel if shared else 3,
+            dropout=0.0 if shared or not HEAD_VARIANTS[head_variant].aux_dropout else dropout,
+            negative_slope=HEAD_VARIANTS[head_variant].negative_slope,
+            align_corners=align_corners,
         )
         self.head = OCRHead(
             self.backbone.main_channels,
@@ -84,31 +89,20 @@ class OCRNet(SegmentationModel):
             mid_channels=mid_channels,
             key_channels=key_channels,
             dropout=dropout,
-            negative_slope=FORMS[form].negative_slope,
+            negative_slope=HEAD_VARIANTS[head_variant].negative_slope,
+            align_corners=align_corners,
         )
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return main and auxiliary logits at feature resolution."""
-        if not isinstance(self.backbone, JoinedBackbone):
-            feats = self.backbone(images)
-            aux_logits = self.aux_head(feats.aux)
-            return SegmenterOutput(self.head(feats.main, aux_logits), aux_logits)
         levels = self.backbone.levels(images)
-        return self.forward_levels(levels)
-
-    def forward_levels(self, levels: list[Tensor]) -> SegmenterOutput:
-        """Return main and auxiliary logits from a backbone's levels, finest first."""
-        if self.aux_head.pointwise:
-            aux_logits = self.aux_head.forward_levels(levels, align_corners=self.align_corners)
-            feats = join_levels(levels, align_corners=self.align_corners)
-        else:
-            feats = join_levels(levels, align_corners=self.align_corners)
-            aux_logits = self.aux_head(feats)
-        return SegmenterOutput(self.head(feats, aux_logits), aux_logits)
+        aux_logits = self.aux_head(levels.aux)
+        logits = self.head(levels.main, aux_logits)
+        return SegmenterOutput(logits, aux_logits)
 
 
 class AuxHead(nn.Sequential):
-    """Classify pixels coarsely; its logits are the soft object regions."""
+    """The auxiliary head: coarse logits, which are the soft object regions, from levels that need not be joined."""
 
     def __init__(
         self,
@@ -119,56 +113,35 @@ class AuxHead(nn.Sequential):
         kernel: int,
         dropout: float = 0.0,
         negative_slope: float = 0.0,
+        align_corners: bool = False,
     ) -> None:
         activation = _activation(negative_slope)
         super().__init__(
-            nn.Conv2d(in_channels, width, kernel, padding=kernel // 2),
+            LevelConv2d(in_channels, width, kernel, align_corners=align_corners),
             nn.BatchNorm2d(width),
             nn.Sequential(activation, nn.Dropout2d(dropout)) if dropout else activation,
             nn.Conv2d(width, num_classes, 1),
         )
         self.negative_slope = negative_slope
 
-    @property
-    def pointwise(self) -> bool:
-        """Whether the first convolution is 1x1, so that it commutes with resizing."""
-        return self[0].kernel_size == (1, 1)
 
-    def forward_levels(self, levels: list[Tensor], *, align_corners: bool) -> Tensor:
-        """Return logits of the joined levels, without joining them."""
-        if folded.may_fold(self, self[1]):
-            return folded.aux_logits_of_levels(
-                self, levels, negative_slope=self.negative_slope, align_corners=align_corners
-            )
-        conv, norm, activation, classify = self
-        assert isinstance(conv, nn.Conv2d)
-        size = (levels[0].shape[-2], levels[0].shape[-1])
-        parts = torch.split(conv.weight, [level.shape[1] for level in levels], dim=1)
-        hidden = F.conv2d(levels[0], parts[0], conv.bias)
-        for level, part in zip(levels[1:], parts[1:], strict=True):
-            coarse = F.conv2d(level, part)
-            hidden = hidden + resize_features(coarse, size, align_corners=align_corners)
-        logits: Tensor = classify(activation(norm(hidden)))
-        return logits
-
-
-class OCRHead(nn.Module):
-    """The OCR head: gather, relate, augment, classify."""
+class RegionContext(nn.Module):
+    """The OCR head before its classifier: gather, relate, augment."""
 
     def __init__(
         self,
         in_channels: int,
-        num_classes: int,
         *,
         mid_channels: int = 512,
         key_channels: int = 256,
         dropout: float = 0.05,
         negative_slope: float = 0.0,
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.negative_slope = negative_slope
         self.reduce = nn.Sequential(
-            nn.Conv2d(in_channels, mid_channels, 3, padding=1),
+            LevelConv2d(in_channels, mid_channels, 3, align_corners=align_corners),
             nn.BatchNorm2d(mid_channels),
             _activation(negative_slope),
         )
@@ -178,25 +151,25 @@ class OCRHead(nn.Module):
         self.to_context = self._projections(key_channels, mid_channels)
         self.fuse = self._projections(2 * mid_channels, mid_channels)
         self.fuse.append(nn.Dropout2d(dropout))
-        self.classify = nn.Conv2d(mid_channels, num_classes, 1)
 
-    def forward(
-        self, feats: Float[Tensor, "B C h w"], aux_logits: Float[Tensor, "B K h w"]
-    ) -> Float[Tensor, "B K h w"]:
-        """Return logits from features and the auxiliary head's logits of the same size."""
-        if folded.may_fold(self, self.reduce[1], self.fuse[1]):
-            pixels = folded.reduce_features(self, feats)
-            return folded.classify_pixels(self, pixels, gather_regions(pixels, aux_logits))
-        pixels = self.reduce(feats)
-        region_repr = gather_regions(pixels, aux_logits)
+    def augment(
+        self, levels: list[Tensor], aux_logits: Float[Tensor, "B K h w"]
+    ) -> Float[Tensor, "B M h w"]:
+        """Return the augmented representation z, from the levels and soft regions of the size of the first level."""
+        pixels = self.reduce(levels)
+        region_repr = self._gather(pixels, aux_logits)
         context = self.to_context(self._attend(pixels, region_repr))
-        logits: Tensor = self.classify(self._augment(context, pixels))
-        return logits
+        return self._augment(context, pixels)
+
+    def _gather(
+        self, pixels: Float[Tensor, "B M h w"], aux_logits: Float[Tensor, "B K h w"]
+    ) -> Float[Tensor, "B M K"]:
+        return gather_regions(pixels, aux_logits)
 
     def _attend(
         self, pixels: Float[Tensor, "B M h w"], region_repr: Float[Tensor, "B M K"]
     ) -> Float[Tensor, "B D h w"]:
-        """Mix the region values by each pixel's relation to them (paper, Section 3.2; scaled by D^-0.5 as released)."""
+        """Mix the region values by each pixel's relation to them (Section 3.2, scaled by D^-0.5 as in the code)."""
         height, width = pixels.shape[-2:]
         regions = region_repr.unsqueeze(-1)
         query = self.to_query(pixels).flatten(2).transpose(1, 2)  # B h*w D
@@ -208,7 +181,7 @@ class OCRHead(nn.Module):
     def _augment(
         self, context: Float[Tensor, "B M h w"], pixels: Float[Tensor, "B M h w"]
     ) -> Float[Tensor, "B M h w"]:
-        """Return z = g([x, y]) (paper, Section 3.2), the context first as released, without concatenating."""
+        """Return z = g([y, x]) (Section 3.2, with the context first as in the code) without concatenation."""
         conv, norm, activation, dropout = self.fuse
         assert isinstance(conv, nn.Conv2d)
         of_context, of_pixels = conv.weight.chunk(2, dim=1)
@@ -225,13 +198,30 @@ class OCRHead(nn.Module):
         return nn.Sequential(*layers)
 
 
+class OCRHead(RegionContext):
+    """The OCR head: gather, relate, augment, classify."""
+
+    def __init__(
+        self, in_channels: int, num_classes: int, *, mid_channels: int = 512, **options: Any
+    ) -> None:
+        super().__init__(in_channels, mid_channels=mid_channels, **options)
+        self.classify = nn.Conv2d(mid_channels, num_classes, 1)
+
+    def forward(
+        self, levels: list[Tensor], aux_logits: Float[Tensor, "B K h w"]
+    ) -> Float[Tensor, "B K h w"]:
+        """Return logits from the levels and the auxiliary head's logits, which have the size of the first level."""
+        logits: Tensor = self.classify(self.augment(levels, aux_logits))
+        return logits
+
+
 def gather_regions(
     pixels: Float[Tensor, "B M h w"], aux_logits: Float[Tensor, "B K h w"]
 ) -> Float[Tensor, "B M K"]:
     """Average pixel features into one vector per class.
 
-    The weights of a class are a softmax of its logits over all pixels, so they sum to 1 (in float32 at least: a soft
-    region of a large image has weights too small for half precision).
+    The weights of a class are a softmax of its logits over all pixels, so they sum to 1. The softmax is in float32 or
+    more: in a large image the weights are too small for half precision.
     """
     precision = torch.promote_types(aux_logits.dtype, torch.float32)
     weights = aux_logits.flatten(2).softmax(dim=2, dtype=precision).to(pixels.dtype)  # B K h*w

@@ -1,31 +1,36 @@
-"""The base of every segmenter: normalised images in, logits at feature resolution out."""
+"""The base class of every segmenter: from normalised images to logits at feature resolution."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LEAST_SIDE = (
-    64  # a smaller image is padded: the deepest feature map would be less than two pixels wide
-)
+# A smaller image is padded: the deepest feature map would be less than two pixels wide.
+LEAST_SIDE = 64
 
 
 class SegmenterOutput(NamedTuple):
-    """Logits of the main and of the auxiliary head, at feature resolution."""
+    """Logits of the main and the auxiliary head, at feature resolution."""
 
     logits: Float[Tensor, "B K h w"]
     aux_logits: Float[Tensor, "B K h2 w2"] | None
 
 
 class SegmentationModel(nn.Module):
-    """Base of the architectures in `ocrnet.models.ARCHS`.
+    """Base class of the architectures in `ocrnet.models.ARCHS`.
 
     Attributes:
         align_corners: Whether resizing of the logits to the image aligns corners.
     """
 
     align_corners: bool
+
+    @property
+    def multiple(self) -> int:
+        """Multiple in pixels to which the backbone pads the sides of images; 1 pads nothing."""
+        return int(getattr(self._modules.get("backbone"), "multiple", 1))
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return logits at feature resolution."""
@@ -42,9 +47,9 @@ def resize_logits(
 
 
 def resize_features(
-    feats: Float[Tensor, "B C h w"], size: tuple[int, int], *, align_corners: bool
+    feats: Float[Tensor, "B C h w"], size: tuple[Any, Any], *, align_corners: bool
 ) -> Float[Tensor, "B C H W"]:
-    """Resize feature maps bilinearly to `size`, in their own precision."""
+    """Resize feature maps bilinearly to `size` (height, width), symbols during an export, in their own precision."""
     return F.interpolate(feats, size=size, mode="bilinear", align_corners=align_corners)
 
 
@@ -54,7 +59,7 @@ def normalise(
     mean: Float[Tensor, "1 3 1 1"],
     std: Float[Tensor, "1 3 1 1"],
 ) -> Float[Tensor, "B 3 H W"]:
-    """Return normalised images: RGB in [0, 1] less its mean, divided by its standard deviation."""
+    """Return normalised images: RGB in [0, 1] minus its mean, divided by its standard deviation."""
     return (images.float() / 255.0 - mean) / std
 
 
@@ -67,12 +72,16 @@ def full_size_logits(
     """Return logits at the size of normalised images of any size.
 
     Args:
-        model: Model; images smaller than it takes or than `least` are padded at the right and the bottom.
-        images: Normalised images, all of one size.
-        least: Least (height, width) to pad to.
+        model: Segmenter.
+        images: Normalised images, all of one size; images below the minimum size are padded at the right and bottom.
+        least: Minimum (height, width) in pixels.
     """
     height, width = images.shape[-2:]
-    tall, wide = max(LEAST_SIDE, least[0], height), max(LEAST_SIDE, least[1], width)
+    # Padded here, the logits of what the backbone would pad are cut off after the resize and not before it.
+    tall, wide = (
+        math.ceil(max(LEAST_SIDE, *sides) / model.multiple) * model.multiple
+        for sides in zip(least, (height, width), strict=True)
+    )
     padded = F.pad(images, (0, wide - width, 0, tall - height))
     logits = resize_logits(model(padded).logits, (tall, wide), align_corners=model.align_corners)
     return logits[:, :, :height, :width]

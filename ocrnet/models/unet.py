@@ -1,8 +1,8 @@
-"""U-Net (arXiv:1505.04597), plain: an encoder of its own, and a decoder that uses the encoder's maps.
+"""U-Net (arXiv:1505.04597): a built-in encoder, and a decoder with skip connections.
 
-Differs from the paper: convolutions are padded, so that logits have the size of the image; each is followed by a batch
-norm; features are resized bilinearly to the size of the map that they meet, so that any image size works; the width is
-an argument.
+Differences from the paper: convolutions are padded, so that logits have the size of the image; each is followed by a
+batch norm; features are resized bilinearly to the size of the skip connection, so that any image size works; the width
+is an argument.
 """
 
 from jaxtyping import Float
@@ -17,7 +17,7 @@ WIDTH_LEVEL = 2  # the level at a quarter of the image, whose width is `mid_chan
 
 
 class UNet(SegmentationModel):
-    """A U-Net without backbone and auxiliary head; the widths of its levels double from one to the next.
+    """A U-Net without backbone and auxiliary head; the width doubles from level to level.
 
     Args:
         num_classes: Number of classes in the logits.
@@ -34,8 +34,8 @@ class UNet(SegmentationModel):
         super().__init__()
         if mid_channels % 2**WIDTH_LEVEL:
             raise ParamsError(
-                f"model.mid_channels {mid_channels} is no multiple of {2**WIDTH_LEVEL}: the finest level of a unet has "
-                f"a quarter of it. Write {max(1, round(mid_channels / 4)) * 4}."
+                f"model.mid_channels: {mid_channels} is no multiple of {2**WIDTH_LEVEL}, but the finest level of a "
+                f"unet has a quarter of it. Set {max(1, round(mid_channels / 4)) * 4}."
             )
         self.align_corners = align_corners
         widths = [mid_channels * 2**level // 2**WIDTH_LEVEL for level in range(LEVELS)]
@@ -54,7 +54,7 @@ class UNet(SegmentationModel):
             feats = block(F.max_pool2d(feats, 2) if level else feats)
             skips.append(feats)
         for level in reversed(range(LEVELS - 1)):
-            # A 1x1 convolution and a resize commute; this order has a quarter of the work.
+            # A 1x1 convolution commutes with resizing; this order needs a quarter of the operations.
             narrowed = self.narrow[level](feats)
             raised = F.interpolate(
                 narrowed,

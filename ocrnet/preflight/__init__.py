@@ -1,1 +1,1 @@
-"""Checks before anything is trained: names, networks, sizes, and the needs of later stages."""
+"""Checks before any training: names, networks, sizes, and the needs of later stages."""

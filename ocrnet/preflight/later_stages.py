@@ -1,10 +1,10 @@
-"""Checks of what the stages after `prepare` would refuse in its files, before anything is trained.
+"""Checks of the prepared files for faults that a later stage would refuse, before any training.
 
-| code | what | who would refuse it |
+| code | what | stage that would refuse it |
 |---|---|---|
 | E131 | a split without a labelled pixel | `train`, which chooses weights by val, and `evaluate` |
 | E132 | no class has enough labelled pixels in the split that sets the thresholds | `select` |
-| E133 | operations that move objects, and no class comes as objects | `synthesize` |
+| E133 | operations that move things, but no class occurs as things | `synthesize` |
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ import pandas as pd
 from ocrnet.config import Params
 from ocrnet.data.manifest import SPLITS, ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError, ParamsError
+from ocrnet.gan import OPERATIONS, idle_operations
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operations import OPERATIONS, idle_operations
-from ocrnet.gan.selection.thresholds import LEAST_PIXELS
+from ocrnet.gan.selection.pixel_filter import LEAST_PIXELS
 
 
 def check_outlook(prepared: Path, params: Params) -> None:
@@ -24,17 +24,17 @@ def check_outlook(prepared: Path, params: Params) -> None:
 
     Args:
         prepared: Folder of the manifest.
-        params: Parameters with `select.calibrate_on` and `synthesize.operations`.
+        params: Params with `select.calibrate_on` and `synthesize.operations`.
 
     Raises:
-        DataError: E131 or E132, a line each.
+        DataError: E131 or E132, one line each.
         ParamsError: E133.
     """
     columns = pixel_columns(ClassTable.read(prepared).class_names)
     table = read_manifest(prepared)
     lines = [
-        f"E131 split {split}: no pixel of its {len(rows)} images is labelled: all is ignore_index. Label some, or "
-        "put other images into it."
+        f"E131 split {split}: no pixel of its {len(rows)} images is labelled: all are ignore_index. Label some, or "
+        "add other images to the split."
         for split, rows in _by_split(table)
         if rows[columns].to_numpy().sum() == 0
     ]
@@ -43,17 +43,17 @@ def check_outlook(prepared: Path, params: Params) -> None:
     if not lines and pixels.max() < LEAST_PIXELS:
         lines.append(
             f"E132 split {split}: no class has {LEAST_PIXELS} labelled pixels (found {pixels.astype(int).tolist()}), "
-            "by which select.calibrate_on could set the threshold of a class. Give it more images, or set "
+            "which select.calibrate_on needs for a threshold. Add images to the split, or set "
             "select.calibrate_on to the other of val and train."
         )
     if lines:
         raise DataError("\n".join(lines))
     idle = idle_operations(params.synthesize.operations)
-    if idle and not Catalog(prepared).object_classes():
+    if idle and not Catalog(prepared).thing_classes():
         kept = [name for name in OPERATIONS if not OPERATIONS[name].needs_objects]
         raise ParamsError(
-            f"params.yaml: synthesize.operations: E133 {', '.join(idle)} move objects, but no class of the training "
-            f"split comes as objects. Set {'it' if len(idle) == 1 else 'them'} to 0, and one of {', '.join(kept)} "
+            f"params.yaml: synthesize.operations: E133 {', '.join(idle)} move things, but no class of the training "
+            f"split occurs as things. Set {'it' if len(idle) == 1 else 'them'} to 0, and one of {', '.join(kept)} "
             "above 0."
         )
 

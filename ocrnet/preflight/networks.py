@@ -1,7 +1,7 @@
-"""A trial of the networks that the params name: they are built and run once, before anything is trained.
+"""A trial of the networks that the params name: they are built and run once, before any training.
 
-The segmenter is built without memory (torch's meta device) and takes one crop and images of the sizes that the data
-has. If that fails, it is built again on the CPU, whose result counts: some networks need memory to be built.
+The segmenter is built without memory (torch's meta device) and run on one crop and on images of the sizes in the data.
+If that fails, it is built again on the CPU, whose result decides: some networks need memory to be built.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,11 @@ from torch import nn
 from ocrnet.config import Params
 from ocrnet.errors import ParamsError
 from ocrnet.gan.quality import DOWNLOAD, INCEPTION, TIMM, parse_extractor
-from ocrnet.models import NO_BACKBONE, build_segmenter
-from ocrnet.models.forms import DEEP_BASE
+from ocrnet.models import NO_BACKBONE, build_segmenter, segmenter_options
+from ocrnet.models.head_variants import DEEP_BASE
+from ocrnet.models.layers import read_stem
 from ocrnet.models.output import SegmentationModel
-from ocrnet.weights.pretrained import load_backbone_weights
+from ocrnet.weights.pretrained import AUTO, check_auto, load_backbone_weights
 
 Size = tuple[int, int]
 REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError, IndexError)
@@ -26,18 +27,22 @@ def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
     """Build the segmenter, run it on a crop and on images, and load its weights if they are a file.
 
     Args:
-        params: Parameters that name the segmenter.
-        sizes: (height, width) of images that it must take whole.
+        params: Params that name the segmenter.
+        sizes: (height, width) of whole images that it must accept.
 
     Raises:
-        ParamsError: The segmenter cannot be built, cannot take a size, or timm has no weights of its backbone.
+        ParamsError: The segmenter cannot be built, does not accept a size, or timm has no weights for its backbone.
         BundleError: The file cannot be read or does not fit.
     """
     pretrained = params.model.pretrained
     if pretrained is True:
         _refuse_without_weights("model.pretrained", params.model.backbone)
+    elif pretrained == AUTO:
+        check_auto(params.model.backbone)
+    if params.model.freeze == "stem":
+        read_stem(params.model.backbone)
     wanted = [params.data.crop_size, *extremes(sizes)]
-    if not isinstance(pretrained, str) and _runs_without_memory(params, wanted):
+    if pretrained in (True, False, AUTO) and _runs_without_memory(params, wanted):
         return
     model = _build(params, "cpu")
     for size in wanted[:2]:
@@ -57,14 +62,14 @@ def try_extractor(params: Params) -> None:
         _refuse_without_weights("select.extractor", choice.model)
     elif choice.kind in (TIMM, INCEPTION) and choice.weights:
         from ocrnet.gan.quality.extractors import (
-            build_extractor,  # slow to import, and seldom wanted
+            build_extractor,  # slow to import and rarely used
         )
 
         build_extractor(choice)
 
 
 def extremes(sizes: Iterable[Size]) -> list[Size]:
-    """Return the least, the widest, the tallest and the largest of some sizes, each once."""
+    """Return the smallest, the widest, the tallest and the largest size, each once."""
     known = sorted(set(sizes))
     if not known:
         return []
@@ -88,7 +93,7 @@ def _runs_without_memory(params: Params, sizes: Iterable[Size]) -> bool:
 
 
 def _build(params: Params, device: str) -> SegmentationModel:
-    options = params.model.model_dump(exclude={"arch", "pretrained"})
+    options = segmenter_options(params.model.model_dump())
     try:
         with torch.device(device):
             return build_segmenter(
@@ -98,8 +103,8 @@ def _build(params: Params, device: str) -> SegmentationModel:
         raise ParamsError(f"params.yaml: {str(error).removeprefix('params.yaml: ')}") from None
     except REFUSALS as error:
         raise ParamsError(
-            f"params.yaml: model.backbone: {params.model.backbone} cannot be built: {_one_line(error)}. Take a model "
-            "of timm that gives features, such as hrnet_w18 or resnet50."
+            f"params.yaml: model.backbone: {params.model.backbone} cannot be built: {_one_line(error)}. Set a timm "
+            "model that returns feature maps, such as hrnet_w18 or resnet50."
         ) from None
 
 
@@ -111,8 +116,8 @@ def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
         own = params.model.arch in NO_BACKBONE
         key, name = ("arch", params.model.arch) if own else ("backbone", params.model.backbone)
         raise ParamsError(
-            f"params.yaml: model.{key}: {name} cannot take images of {list(size)}: "
-            f"{_one_line(error)}. Take one that does, such as the backbones hrnet_w18 or resnet50, or change "
+            f"params.yaml: model.{key}: {name} does not accept images of {list(size)}: "
+            f"{_one_line(error)}. Set one that does, such as the backbones hrnet_w18 or resnet50, or change "
             "data.crop_size and prepare.resize."
         ) from None
 
@@ -120,7 +125,7 @@ def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
 def _refuse_without_weights(key: str, name: str) -> None:
     if not timm.is_model_pretrained(name.removeprefix(DEEP_BASE)):
         raise ParamsError(
-            f"params.yaml: {key}: timm has no weights of {name}. Give a file of weights, or take another model."
+            f"params.yaml: {key}: timm has no weights for {name}. Name a weights file, or set another model."
         )
 
 

@@ -1,4 +1,4 @@
-"""Check that the params fit the sizes of the images, before anything is trained."""
+"""The check that the params fit the sizes of the images, before any training."""
 
 import logging
 from collections.abc import Iterable
@@ -7,17 +7,18 @@ from ocrnet.config import Params
 from ocrnet.errors import ParamsError
 
 logger = logging.getLogger(__name__)
-LEAST_FILL = 0.1  # of a crop by the image that fills it best; with less, nine tenths of the work go into padding
-POOR_FILL = 0.5  # below it a warning
+# Smallest share of a crop that the best image must fill; with less, nine tenths of the computation are for padding.
+LEAST_FILL = 0.1
+POOR_FILL = 0.5  # below this share there is a warning
 Size = tuple[int, int]
 
 
 def check_crops(params: Params, sizes: Iterable[Size]) -> None:
-    """Compare the crops of both trainings with the sizes of the images, and warn if most of a crop stays empty.
+    """Compare the crops of both trainings with the sizes of the images, and warn if most of a crop is padding.
 
     Args:
-        params: Parameters with `data.crop_size`, `train_gan.crop_size` and the largest scale of `train.scale_range`.
-        sizes: (height, width) of the images as the trainings see them.
+        params: Params with `data.crop_size`, `train_gan.crop_size` and `train.scale_range`.
+        sizes: (height, width) of the images as the trainings read them.
 
     Raises:
         ParamsError: No image fills a tenth of a crop, even at its largest scale; one line per crop.
@@ -34,22 +35,22 @@ def check_crops(params: Params, sizes: Iterable[Size]) -> None:
             ((size, _fill(size, crop, scale)) for size in known), key=lambda found: found[1]
         )
         words = (
-            f"{key}: found {list(crop)}, of which the image that fills it best, {list(best)}, covers {fill:.2%}"
+            f"{key}: found {list(crop)}, but the image that fills it best, {list(best)}, covers {fill:.2%}"
             f"{'' if scale == 1 else f' at the scale {scale:g}'}"
         )
         if fill < LEAST_FILL:
             lines.append(
-                f"params.yaml: {words}; the rest is padding. Take at most the size of the images, such as "
+                f"params.yaml: {words}; the rest is padding. Set at most the size of the images, such as "
                 f"{list(best)}."
             )
         elif fill < POOR_FILL:
-            logger.warning("%s; the rest is padding, which costs time and teaches nothing", words)
+            logger.warning("%s; the rest is padding, which only costs time", words)
     if lines:
         raise ParamsError("\n".join(lines))
 
 
 def seen_sizes(params: Params, sizes: Iterable[Size]) -> list[Size]:
-    """Return the sizes of images as the trainings see them: those of the raw ones, or that of `prepare.resize`."""
+    """Return the sizes of the images as the trainings read them: `prepare.resize`, or the raw sizes."""
     return [params.prepare.resize] if params.prepare.resize is not None else sorted(set(sizes))
 
 

@@ -1,9 +1,9 @@
-"""Which images of a set are the same picture.
+"""Duplicate images: files that show the same picture.
 
-Equal bytes are the same picture. So are equal pictures in other bytes (saved again, another format): their 64-bit
-dHash agrees but for a few bits, their size is equal, and then their thumbnails must agree too. The hash alone would
-call all plates under the same light the same, and a plain picture the same as any other plain one; a thumbnail without
-texture proves nothing and counts as different.
+Files with equal bytes are duplicates. So are files that were saved again or in another format: their sizes are equal,
+their 64-bit dHashes differ in a few bits at most, and their thumbnails agree. The hash alone is not enough: all plates
+under the same light, or all plain images, would be duplicates. A thumbnail without texture proves nothing and counts
+as different.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from PIL import Image
 from ocrnet.data.manifest import SPLITS
 
 Array = npt.NDArray[Any]
-MAX_BITS = 4  # of a hash that may change when a picture is saved again
-SIDE = 32  # of a thumbnail
+MAX_BITS = 4  # bits of a hash that may change when an image is saved again
+SIDE = 32  # height and width of a thumbnail in pixels
 MIN_TEXTURE = 1.0  # standard deviation, grey levels, below which a thumbnail is plain
 MAX_DIFFERENCE = (
     6.0  # grey levels; a JPEG copy of quality 60 moves a thumbnail pixel by 4, a new object by more
@@ -47,10 +47,10 @@ def difference_hash(gray: npt.NDArray[np.float32]) -> str:
 
 
 def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[str]:
-    """Return for each row the id of the first row with its picture, or "" if no other row has it.
+    """Return for each row the id of the first row that shows the same picture, or "" if no other row does.
 
     Args:
-        table: Rows with id, image_sha256, dhash, height and width; unreadable ones have no hash.
+        table: Rows with id, image_sha256, dhash, height and width; unreadable images have no hash.
         thumbnails: Thumbnails by id.
     """
     first: dict[str, str] = {}
@@ -96,7 +96,7 @@ def leak_lines(table: pd.DataFrame) -> list[str]:
         lines.append(
             f"E113 {len(both)} images are in both {one} and {other} "
             f"(e.g. {both['image'].iloc[0]} = {twin['image']}). "
-            f"Take one of each out of {one} or {other}, or set data.allow_duplicates: true to keep both."
+            f"Remove one of each from {one} or {other}, or set data.allow_duplicates: true to keep both."
         )
     return lines
 
@@ -135,7 +135,7 @@ def _similar(rows: pd.DataFrame, thumbnails: Mapping[str, Array]) -> dict[str, s
 
 
 def same_thumbnail(one: Array, other: Array) -> bool:
-    """Return whether two thumbnails show one picture; plain ones never do."""
+    """Return whether two thumbnails show the same picture; a thumbnail without texture never does."""
     if min(one.std(), other.std()) < MIN_TEXTURE or np.abs(one - other).max() > MAX_DIFFERENCE:
         return False
     return bool(np.corrcoef(one.reshape(-1), other.reshape(-1))[0, 1] >= MIN_CORRELATION)

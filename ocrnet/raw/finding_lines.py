@@ -1,6 +1,6 @@
 """The text of each finding: one function per code, from failing rows to lines.
 
-Each takes the rows that fail, the whole table and the params.
+Each function gets the failing rows, the whole table and the params.
 """
 
 import json
@@ -37,7 +37,7 @@ def _unknown_ids(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> 
         value = row["unknown_value"]
         if int(value) in merged:
             allowed = (
-                f"which data.label_map leaves out while it sends another id to class {value} "
+                f"which data.label_map does not name, while it maps another id to class {value} "
                 f"{merged[int(value)]!r}. Add {value} to data.label_map."
             )
         others = (
@@ -77,7 +77,7 @@ def _unknown_colours(failing: pd.DataFrame, table: pd.DataFrame, params: Params)
         name = "ignore" if class_id == rules.ignore_index else names[class_id]
         lines.append(
             f"{row['label_map']} is {_coding(row)} with {row['num_values']:.0f} colours; {_rgb(colour)} is in "
-            f"no palette entry (nearest {name!r} {_rgb(near)}, {row['unknown_px']:.0f} px, "
+            f"no palette entry (nearest is {name!r} {_rgb(near)}; {row['unknown_px']:.0f} px, "
             f"first at {_place(row)}). {_cure(row, colour)}"
         )
     return lines
@@ -88,7 +88,7 @@ def _coding(row: Mapping[Any, Any]) -> str:
     return (
         "RGB"
         if kind == "RGB"
-        else f"a {kind} file, read by its colours as the params write colours,"
+        else f"a {kind} file, read as colours because the params name colours,"
     )
 
 
@@ -97,11 +97,13 @@ def _cure(row: Mapping[Any, Any], colour: Colour) -> str:
     if len(set(colour)) == 1 and str(row["label_kind"]).startswith("gray"):
         return (
             f"If {level} is an id, name the ids in data.label_map: {{{level}: NAME, ...}}; else add the "
-            "colour to it."
+            "colour to data.label_map."
         )
     if len(set(colour)) == 1 and row["label_format"] == "WEBP":
-        return f'WebP holds colours alone: export ids as PNG, or add "{format_value(colour)}" to data.label_map.'
-    return "Is it anti-aliased or JPEG? Else add it to data.label_map."
+        return f'WebP stores colours only: export ids as PNG, or add "{format_value(colour)}" to data.label_map.'
+    return (
+        "Re-export it if it is anti-aliased or was a JPEG; else add the colour to data.label_map."
+    )
 
 
 def _jpeg(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
@@ -115,9 +117,9 @@ def _jpeg(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[st
 
 def _palettes(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
     return [
-        f"{len(failing)} masks are palette files with the colours of others at other indexes, as a tool that sorts "
-        f"palettes leaves them: {name_files(failing['label_map'])}. Name the colours in data.label_map "
-        f'({{"0,0,0": {params.data.classes[0]}, ...}}); or, if the indexes are ids, name these '
+        f"{len(failing)} masks are palette files whose colours have other indexes than in most masks (some tools sort "
+        f"palettes): {name_files(failing['label_map'])}. Name the colours in data.label_map "
+        f'({{"0,0,0": {params.data.classes[0]}, ...}}); or, if the indexes are ids, name the ids '
         f"({{0: {params.data.classes[0]}, ...}})."
     ]
 
@@ -137,7 +139,7 @@ def _sizes(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[s
             )
         lines.append(
             f"{row['id']}: image {_size(image)}, mask {_size(label_map)}{hint}. "
-            "Neither is resized silently; export both at one size."
+            "Neither is resized; export both at one size."
         )
     return lines
 
@@ -157,7 +159,7 @@ def _rotated(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list
     fits = (turned["width"] == turned["label_height"]) & (turned["height"] == turned["label_width"])
     fits &= turned["width"] != turned["height"]
     hint = (
-        f" {int(fits.sum())} masks have the rotated size, which speaks for apply."
+        f" {int(fits.sum())} masks have the rotated size, so apply is probably right."
         if fits.any()
         else ""
     )
@@ -190,9 +192,9 @@ def _bands(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[s
 def _transparent(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
     share = failing["transparent_px"].sum() / failing["pixels"].sum()
     return [
-        f"{len(failing)} images have transparent pixels ({share:.1%} of theirs), and what they hide would be trained "
-        f"on: {name_files(failing['image'])}. Set data.alpha to black or white (what lies behind them), or to ignore "
-        "(the colours that they hide)."
+        f"{len(failing)} images have transparent pixels ({share:.1%} of their pixels), whose hidden colours would be "
+        f"trained on: {name_files(failing['image'])}. Set data.alpha to black or white (their background), or to "
+        "ignore (to use their hidden colours)."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Findings about a set in words: one line each with its code, the files and what to do.
+"""Findings about a set: one line each with the code, the files and the cure.
 
 `pipelines/validate.py` checks the table against its expectations and finds the failing rows; this file turns a code
 and the failing ids into lines. It uses the words of the user's folders, so a label map is a mask here.
@@ -10,22 +10,22 @@ and the failing ids into lines. It uses the words of the user's folders, so a la
 | E104 | a label map has a colour that no class has |
 | E105 | label maps are JPEG, or WebP or TIFF compressed with loss |
 | E106 | palettes of label maps have the same colours at different indexes |
-| E107 | image and label map differ in size |
+| E107 | an image and its label map differ in size |
 | E108 | an image or a label map has a rotation flag |
 | E109 | images are deeper than 8 bits and no range is set |
 | E110 | images have bands beyond red, green, blue and alpha |
 | E111 | images have transparent pixels |
 | E113 | a picture or a group is in two published splits; an image is listed twice |
-| E114 | images without label maps; no images; a file that is lost or that DVC cannot keep |
+| E114 | images without label maps; no images; a file that is missing or that DVC cannot store |
 | E121 | a file cannot be read whole, or is of a kind that is refused |
-| E122 | images of different depth in one set |
+| E122 | images of one set differ in depth |
 | E123 | fewer images than `validate.min_images` |
 | E124 | an image larger than `data.max_pixels` |
-| E125 | a label map ignored beyond `validate.max_ignored_share` |
-| E126 | a split without images, published or drawn, or one whose publication is unclear |
-| E127 | a class that no training pixel shows, though other splits do |
+| E125 | more than `validate.max_ignored_share` of a label map is ignored |
+| E126 | a split without images, published or drawn, or a published split that is unclear |
+| E127 | a class that other splits show, but no training pixel |
 
-Lines about files that are no rows of the table, and about splits, come from the sources, the inventory and `splits.py`.
+Findings about splits and about files that are not in the table come from the sources, the inventory and `splits.py`.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from ocrnet.raw.finding_lines import DESCRIBE
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem, in one line that starts with its code."""
+    """A fault of the raw data, as one line that starts with its code."""
 
     code: str
     message: str
@@ -50,9 +50,9 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
 
     Args:
         code: Code of the finding.
-        ids: Ids of the failing rows; empty if the set as a whole fails.
+        ids: Ids of the failing rows; empty if the whole set fails.
         table: Table of the scan.
-        params: Parameters that the data is compared with.
+        params: Params that the data is compared with.
     """
     failing = table[table["id"].isin(ids)]
     return [
@@ -62,7 +62,7 @@ def describe(code: str, ids: Sequence[str], table: pd.DataFrame, params: Params)
 
 
 def cap_lines(findings: Sequence[Finding], *, per_code: int, place: str) -> list[str]:
-    """Return at most `per_code` lines of each code, then how many more are in `place`."""
+    """Return at most `per_code` lines of each code, then the number of further lines in `place`."""
     lines: list[str] = []
     for code in dict.fromkeys(finding.code for finding in findings):
         messages = [finding.message for finding in findings if finding.code == code]

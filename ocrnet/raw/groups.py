@@ -1,13 +1,13 @@
-"""Groups of images that show one object, by a part of their names: the one that `data.group_by` names, or a guess.
+"""Groups of images that show one object, found by a part of their names: by `data.group_by`, or by a guess.
 
 Images of one part, one patient or one drive must not be in two splits. If `data.group_by` is not set, names are
-searched for three habits. A plain number, after a plain word or a year, is none of them.
+searched for three patterns. A plain number after a plain word or a year is not such a pattern.
 
-| habit | example | group |
+| pattern | example | group |
 |---|---|---|
-| frames of numbered series | 0001TP_008550, 0001TP_008580 | what stands before the last number |
-| views of a numbered object | part_12_a, part_12_b; 12a, 12b | what stands before the last letters |
-| numbered runs over one object | exp1_num_108719, exp6_num_108719 | what stands after the first word |
+| frames of numbered series | 0001TP_008550, 0001TP_008580 | the part before the last number |
+| views of a numbered object | part_12_a, part_12_b; 12a, 12b | the part before the last letters |
+| numbered runs over one object | exp1_num_108719, exp6_num_108719 | the part after the first word |
 """
 
 import re
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from ocrnet.errors import DataError
 
-LEAST_SHARE = 0.3  # of the images, that are to share a group with another
+LEAST_SHARE = 0.3  # smallest share of images that are in a group with another image
 LEAST_GROUPS = 3  # fewer cannot fill three splits
-DENSE = 0.5  # share of the numbers between the first and the last that are there, of a counter
-VIEWS = 12  # different endings of the views of an object, at most
+DENSE = 0.5  # names whose numbers cover this share of their range are frames of a counter
+VIEWS = 12  # largest number of different endings for the views of an object
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def group_of(item: str, pattern: str | None) -> str:
     match = re.search(pattern, item)
     if match is None or not match.group(1):
         raise DataError(
-            f"{item}: data.group_by {pattern!r} finds no group in this id. Write one that matches "
+            f"{item}: data.group_by {pattern!r} finds no group in this id. Write a regex that matches "
             "every id."
         )
     return match.group(1)
@@ -82,7 +82,7 @@ def _groups(ids: Sequence[str], pattern: str) -> dict[str, str] | None:
 
 
 def _is_no_counter(groups: dict[str, str]) -> bool:
-    """Return whether the names that recur in each run are objects and not frames of a counter that starts again."""
+    """Return whether the names that recur in each run are objects, not frames of a counter that starts again."""
     numbers = {
         int(match.group()) for name in groups.values() if (match := re.search(r"[0-9]+$", name))
     }

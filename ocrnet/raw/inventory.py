@@ -1,10 +1,10 @@
-"""Every file under the raw folder, and what became of it: read, or left out for a reason.
+"""Every file under the raw folder, and its use: read, or left out for a reason.
 
-A source takes its files from here and reports what it does with each. At the end every file must be reported, as used
-or as left out for a reason, so that no image is lost unnoticed.
+A source gets its files from here and reports the use of each. At the end every file must be reported, as read or as
+left out for a reason, so that no image is lost unnoticed.
 
 Links to folders are not followed: DVC neither hashes nor stores their targets, so a change there would run no
-stage and a worker would find nothing. Links to files are read; DVC hashes what they point to.
+stage and a worker would find no files. Links to files are read; DVC hashes their targets.
 """
 
 import os
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from ocrnet.errors import DataError
 
-# Made by file managers, archive tools, network disks and notebooks, in lower case; so is all that starts with a dot.
+# Names in lower case that file managers, archive tools, network disks and notebooks create; so are names with a dot
+# at the start.
 TOOL_MADE = frozenset(
     {
         "__macosx", "__pycache__", "@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle", "#snapshot",
@@ -32,8 +33,8 @@ class Kind(Enum):
 
     FILE = "a file"
     LINKED_FOLDER = "a link to a folder"
-    BROKEN_LINK = "a link to what is not there"
-    SPECIAL = "no file but a pipe, a socket or a device"
+    BROKEN_LINK = "a link whose target does not exist"
+    SPECIAL = "a pipe, a socket or a device"
     UNREADABLE = "a folder that cannot be listed"
 
 
@@ -42,7 +43,7 @@ class Entry:
     """Something under the raw folder that is not a plain folder.
 
     Args:
-        path: Path as the system names it, with the raw folder before it.
+        path: Path as the system spells it, including the raw folder.
         parts: Names below the raw folder, normalised (NFC), so that they are equal on all systems.
         kind: Kind of entry.
         is_hidden: Whether a part of its path starts with a dot or is a name that tools create.
@@ -55,12 +56,12 @@ class Entry:
 
 
 class Inventory:
-    """The entries of a raw folder and what became of each.
+    """The entries of a raw folder and the use of each.
 
     Attributes:
         root: Raw folder.
         entries: All entries, sorted by path.
-        findings: Problems with entries, a line each that starts with its code.
+        findings: Problems with entries, one line each that starts with its code.
     """
 
     def __init__(self, root: Path) -> None:
@@ -73,10 +74,10 @@ class Inventory:
         self._used: dict[Path, str] = {}
         self._left: dict[Path, str] = {}
         for entry in self.entries:
-            self._judge(entry)
+            self._classify(entry)
 
     def open_entries(self, *, under: Path | None = None) -> list[Entry]:
-        """Return the entries, of a folder or of all, that are not reported yet."""
+        """Return the entries that are not reported yet, of one folder or of all."""
         return [
             entry
             for entry in self.entries
@@ -84,14 +85,14 @@ class Inventory:
         ]
 
     def refuse_linked_folders(self, folder: Path) -> None:
-        """Note a finding for each link to a folder at or below a folder that is to be read: its target is not read."""
+        """Add a finding for each link to a folder that is at or below `folder`: its target is not read."""
         for entry in self.entries:
             is_there = folder == entry.path or folder in entry.path.parents
             if entry.kind is Kind.LINKED_FOLDER and not entry.is_hidden and is_there:
                 name = self.name(entry.path)
                 self.find(
                     "E114",
-                    f"{name} is a link to a folder. DVC neither hashes nor stores what lies behind it, so it is not "
+                    f"{name} is a link to a folder. DVC neither hashes nor stores its target, so it is not "
                     f"read. Put the files there, or a link to each file: in data.path, t=$(realpath {name}) && "
                     f"rm {name} && cp -rs $t {name}.",
                 )
@@ -106,17 +107,17 @@ class Inventory:
         return entry is not None and entry.kind is Kind.FILE and path not in self._left
 
     def use(self, path: Path, role: str) -> None:
-        """Note that a file is read.
+        """Report that a file is read.
 
         Args:
             path: Path of a file in the raw folder.
-            role: Role in which it is read, in the plural: images, label maps, lists.
+            role: Role of the file, in the plural: images, label maps, lists.
         """
         assert self.can_use(path), path
         self._used[path] = role
 
     def leave(self, path: Path, reason: str) -> None:
-        """Note why an entry is left out; the first reason is kept."""
+        """Report why an entry is left out; the first reason is kept."""
         assert path in self._by_path, path
         assert path not in self._used, path
         self._left.setdefault(path, reason)
@@ -126,7 +127,7 @@ class Inventory:
 
         Args:
             reason: Reason for leaving them out.
-            keep: Paths of entries that stay as they are.
+            keep: Paths of entries that stay unreported.
         """
         kept = set(keep)
         for entry in self.open_entries():
@@ -134,11 +135,11 @@ class Inventory:
                 self.leave(entry.path, reason)
 
     def find(self, code: str, message: str) -> None:
-        """Note a problem, in one line."""
+        """Add a finding, in one line."""
         self.findings.append(f"{code} {message}")
 
     def name(self, path: Path) -> str:
-        """Return the path below the raw folder as it is shown."""
+        """Return the path below the raw folder as messages show it."""
         return shown(path.relative_to(self.root).as_posix())
 
     @property
@@ -166,15 +167,15 @@ class Inventory:
         Raises:
             RuntimeError: An entry is reported twice or not at all, which is a bug of the source.
         """
-        told = [*self._used, *self._left]
-        if sorted(told) != sorted(self._by_path):
-            lost = sorted(set(self._by_path) - set(told))
+        accounted = [*self._used, *self._left]
+        if sorted(accounted) != sorted(self._by_path):
+            lost = sorted(set(self._by_path) - set(accounted))
             raise RuntimeError(
-                f"{self.root}: nothing is told of {[self.name(path) for path in lost[:5]]}."
+                f"{self.root}: the source does not report {[self.name(path) for path in lost[:5]]}."
             )
 
     def lines(self) -> list[str]:
-        """Return the account of all files, for a person: counts of files that are read, names of those left out."""
+        """Return the counts of the files that are read, and the names and reasons of those that are left out."""
         roles: dict[str, int] = {}
         for role in self._used.values():
             roles[role] = roles.get(role, 0) + 1
@@ -193,20 +194,20 @@ class Inventory:
             ]
         return lines
 
-    def _judge(self, entry: Entry) -> None:
-        """Leave out what no source can use; what DVC cannot hash is a finding in any folder."""
+    def _classify(self, entry: Entry) -> None:
+        """Leave out an entry that no source can use; an entry that DVC cannot hash is a finding in any folder."""
         name = self.name(entry.path)
         if not is_utf8(entry.path.relative_to(self.root).as_posix()):
             self.leave(entry.path, "the name is not UTF-8")
             self.find(
                 "E114",
-                f"{name}: the name is not UTF-8, and DVC cannot keep such a file. Rename it.",
+                f"{name}: the name is not UTF-8, and DVC cannot store such a file. Rename it.",
             )
         elif entry.kind is Kind.SPECIAL:
             self.leave(entry.path, entry.kind.value)
             self.find(
                 "E114",
-                f"{name} is {entry.kind.value}; whoever reads it may wait for ever. Remove it.",
+                f"{name} is {entry.kind.value}; a program that reads it may wait for ever. Remove it.",
             )
         elif entry.kind is Kind.BROKEN_LINK:
             self.leave(entry.path, entry.kind.value)
@@ -221,11 +222,11 @@ class Inventory:
         elif entry.is_hidden:
             self.leave(entry.path, "hidden or made by a tool")
         elif entry.kind is Kind.LINKED_FOLDER:
-            self.leave(entry.path, f"{entry.kind.value}; what lies behind it is not read")
+            self.leave(entry.path, f"{entry.kind.value}; its target is not read")
 
 
 def shown(name: str) -> str:
-    """Return a name with everything that cannot be printed on a line written as an escape."""
+    """Return a name with an escape for each character that cannot be printed on a line."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode().replace("\\udc", "\\x")
         for char in name
@@ -242,19 +243,19 @@ def is_utf8(name: str) -> bool:
 
 
 def normalised(name: str) -> str:
-    """Return a name composed (NFC): macOS decomposes what other systems keep."""
+    """Return a name in composed form (NFC): macOS decomposes names, other systems keep them."""
     return unicodedata.normalize("NFC", name)
 
 
 def _walk(root: Path) -> Iterator[Entry]:
-    # A stack, since a tree may be deeper than Python's calls.
+    # A stack, since a tree may be deeper than Python's recursion limit.
     folders: list[tuple[Path, tuple[str, ...], bool]] = [(root, (), False)]
     while folders:
         folder, above, is_hidden = folders.pop()
         try:
             found = list(os.scandir(folder))
         except FileNotFoundError:
-            continue  # there is no raw folder; the source says so
+            continue  # the source reports that the raw folder is missing
         except NotADirectoryError:
             continue
         except OSError:

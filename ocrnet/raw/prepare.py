@@ -1,4 +1,4 @@
-"""Canonical files from raw ones: RGB images, label maps of class ids, manifest, statistics."""
+"""Canonical files of a prepared set: RGB images, label maps of class ids, manifest, statistics."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ STATISTICS_FILE = "statistics.json"
 
 
 class ChannelStatistics:
-    """Mean and standard deviation per channel over all pixels, summed image by image."""
+    """Mean and standard deviation per channel over all pixels, accumulated image by image."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -35,7 +35,7 @@ class ChannelStatistics:
         self._squares = np.zeros(3)
 
     def add(self, image: npt.NDArray[np.uint8]) -> None:
-        """Count the pixels of one image."""
+        """Add the pixels of one image."""
         levels = np.arange(256, dtype=np.float64) / 255
         for channel in range(3):
             histogram = np.bincount(image[..., channel].reshape(-1), minlength=256)
@@ -44,7 +44,7 @@ class ChannelStatistics:
         self._count += image.shape[0] * image.shape[1]
 
     def mean_std(self) -> tuple[list[float], list[float]]:
-        """Return mean and standard deviation per channel, of values in [0, 1]."""
+        """Return the mean and standard deviation per channel, for values in [0, 1]."""
         mean = self._sum / self._count
         std = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
         return mean.round(6).tolist(), std.round(6).tolist()
@@ -55,9 +55,9 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
 
     Args:
         table: Scan of validated raw files.
-        params: Parameters that say how files are read and resized.
+        params: Params that define how files are read and resized.
         root: Folder that the table's paths are relative to.
-        out: Folder to write to.
+        out: Output folder.
 
     Raises:
         DataError: A split stays empty, no training pixel shows a class, or a file changed since the scan.
@@ -67,7 +67,7 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     plan = plan_splits(table, params)
     if plan.refusals:
         raise DataError("\n".join(plan.refusals))
-    # A fraction keeps a stretch of each group of the names; equal pictures are joined after that.
+    # A fraction keeps a stretch of each group by name; groups that share a picture are joined after that.
     table = table.assign(split=plan.split_column(table), joined=plan.groups).sort_values("id")
     table, left_out = _reduce(table, params)
     table = table.assign(group=table["joined"])
@@ -95,7 +95,7 @@ def _reduce(table: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, int]:
     left_out = int((~kept).sum())
     if fraction < 1:
         logger.info(
-            "prepare.train_fraction %g: %d of %d training images are left out, of everything",
+            "prepare.train_fraction %g: %d of %d training images are left out of all stages",
             fraction, left_out, int((table["split"] == "train").sum()),
         )  # fmt: skip
     return table[kept], left_out
@@ -110,7 +110,7 @@ def _decode(
         (raw["label_map"], raw["label_sha256"]),
     ):
         if file_sha256(root / path) != sha256:
-            raise DataError(f"{path}: changed since it was scanned. Run `dvc repro` again.")
+            raise DataError(f"{path}: the file changed since the scan. Run `dvc repro` again.")
     image = read_image(
         root / raw["image"],
         value_range=data.value_range,

@@ -13,7 +13,7 @@ from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import SPLITS, ClassTable
 
 TILE_WIDTH = 320  # pixels
-TILE_HEIGHT = 640  # pixels, of the tallest tile
+TILE_HEIGHT = 640  # pixels; a taller tile is shrunk
 COLUMNS = 2  # pairs side by side
 GAP = 8
 LINE = 22
@@ -24,13 +24,13 @@ Pixels = npt.NDArray[np.uint8]
 def write_preview(
     folder: Path, manifest: pd.DataFrame, classes: ClassTable, *, rows: int = 2
 ) -> None:
-    """Write `preview.jpg`: per split `rows` lines of pairs, and the class colours.
+    """Write `preview.jpg`: `rows` rows of pairs per split, and the class colours.
 
     Args:
         folder: Manifest folder.
-        manifest: Table of the folder.
-        classes: Names and colours.
-        rows: Number of lines per split.
+        manifest: Manifest of the folder.
+        classes: Names and colours of the classes.
+        rows: Number of rows per split.
     """
     blocks = []
     for split in SPLITS:
@@ -49,7 +49,7 @@ def write_preview(
 
 
 def overlay(image: Pixels, label_map: Pixels, classes: ClassTable) -> Pixels:
-    """Draw the class colours over an image; ignored pixels become white."""
+    """Blend the class colours into an image; ignored pixels become whiter."""
     colours = np.zeros((256, 3), dtype=np.float32)
     colours[: classes.num_classes] = classes.palette
     colours[classes.ignore_index] = 255
@@ -58,7 +58,7 @@ def overlay(image: Pixels, label_map: Pixels, classes: ClassTable) -> Pixels:
 
 
 def _pick(members: pd.DataFrame, count: int, classes: ClassTable) -> list[dict[str, str]]:
-    """Pick rows: half those richest in the rarest classes, half evenly spread."""
+    """Pick rows: one half is richest in rare classes, the other half is evenly spaced."""
     columns = [f"px_{name}" for name in classes.class_names]
     totals = members[columns].sum().clip(lower=1)
     richness = (members[columns] / totals).sum(axis=1)

@@ -1,13 +1,13 @@
 """Interpretation of the stored values of a label map as ids or colours.
 
-The params decide, for all files of a set alike, and not the mode in which a tool saved a file:
+The params decide this for all files of a set alike; the mode in which a tool saved a file does not:
 
 | `data.label_map` and `data.palette` | a gray file | a palette file | an RGB file |
 |---|---|---|---|
-| no colours are written | its values are ids | its indexes are ids | colours of the VOC palette |
-| colours are written | a level v is the colour (v, v, v) | the colours of its own palette | colours |
-| a palette is written, and ids as keys | its values are ids | its indexes are ids | colours |
-| ids and colours are written as keys | an id that is a key, else (v, v, v) | the colours of its own palette | colours |
+| name no colours | its values are ids | its indexes are ids | colours of the VOC palette |
+| name colours | a level v is the colour (v, v, v) | the colours of its own palette | colours |
+| a palette, and ids as keys | its values are ids | its indexes are ids | colours |
+| ids and colours as keys | an id that is a key, else (v, v, v) | the colours of its own palette | colours |
 
 If both ways of reading a file give classes, and these differ, the file is refused.
 """
@@ -43,7 +43,7 @@ def read_values(
 
 
 def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
-    """Return the ids (H, W) or the colours (H, W, 3) that the rules make of stored values.
+    """Return the ids (H, W) or the colours (H, W, 3) that stored values mean by the rules.
 
     Raises:
         DataError: The values are ambiguous, or are not colours where the rules need colours.
@@ -61,7 +61,7 @@ def values_by(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
 
 
 def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]:
-    """Return the colours of the indexes that are read as ids by default, without a param that says so."""
+    """Return the colours of the indexes that are read as ids by default, not by a param."""
     unsure = rules.reading == "ids" and not rules.named_ids
     if not unsure or labels.header.storage.colours != "palette" or labels.colours is None:
         return {}
@@ -69,9 +69,9 @@ def palette_of_ids(rules: LabelRules, labels: StoredLabels) -> dict[int, Colour]
 
 
 def palettes_apart(palettes: Sequence[dict[int, Colour]]) -> list[bool]:
-    """Return for each palette whether one of its colours has another index than in most others.
+    """Return for each palette whether one of its colours has another index than in most palettes.
 
-    A colour that a palette has twice is not compared.
+    A colour that occurs twice in a palette is not compared.
     """
     places: dict[Colour, Counter[int]] = {}
     own = []
@@ -88,8 +88,8 @@ def _colours(labels: StoredLabels, path: Path) -> Array:
     """Return the colours that a viewer shows."""
     if labels.colours is None:
         raise DataError(
-            f"E121 {path}: {labels.header.storage.kind}, where data.label_map or data.palette asks "
-            f"for colours. Export it as 8-bit RGB. {_NAME_IDS}"
+            f"E121 {path}: it is {labels.header.storage.kind}, but data.label_map or data.palette names "
+            f"colours. Export it as 8-bit RGB. {_NAME_IDS}"
         )
     present = _present(labels)
     if missing := [value for value in present if value not in labels.colours]:
@@ -98,7 +98,7 @@ def _colours(labels: StoredLabels, path: Path) -> Array:
         )
     if clear := sorted(labels.clear & set(present)):
         raise DataError(
-            f"E121 {path}: a label map with transparent pixels (value {clear[0]}). Export it "
+            f"E121 {path}: the label map has transparent pixels (value {clear[0]}). Export it "
             "without alpha."
         )
     table = np.zeros((256, 3), dtype=np.uint8)
@@ -107,7 +107,7 @@ def _colours(labels: StoredLabels, path: Path) -> Array:
 
 
 def _ids_or_levels(rules: LabelRules, labels: StoredLabels, path: Path) -> Array:
-    """Return gray values for rules that name both: stretched to 8 bits unless all are named ids."""
+    """Return gray values where the rules name ids and colours: scaled to 8 bits unless all are named ids."""
     shown = labels.colours
     if shown is None or all(colour[0] == value for value, colour in shown.items()):
         return labels.values
@@ -137,8 +137,8 @@ def _refuse_contradiction(rules: LabelRules, labels: StoredLabels, path: Path) -
 def _two_meanings(path: Path, value: int, colour: Colour) -> str:
     text = ",".join(map(str, colour))
     return (
-        f"E121 {path}: value {value} is one class by its id and another by its colour ({text}), as "
-        'where a tool sorted the palette. Name the colours in data.label_map ({"'
+        f"E121 {path}: value {value} is one class by its id and another by its colour ({text}); a tool "
+        'may have sorted the palette. Name the colours in data.label_map ({"'
         f'{text}": NAME, ...}}), or the ids ({{{value}: NAME, ...}}), not both.'
     )
 

@@ -1,13 +1,13 @@
-"""The scan: every raw file is decoded once, and one table holds the results, a row per image.
+"""The scan: every raw file is decoded once, and one table has the results, a row per image.
 
 | column | what |
 |---|---|
-| id, split, group | as the source says; split is empty where it publishes none |
+| id, split, group | from the source; split is empty where it publishes none |
 | image, label_map | paths relative to the raw folder; label_map is empty where there is none |
 | image_error, label_error | why a file cannot be used; empty where it can |
-| image_format, kind, dtype | as in "PNG", "16-bit gray", "uint16" |
+| image_format, kind, dtype | such as "PNG", "16-bit gray", "uint16" |
 | height, width, pixels | of the image, upright if `data.exif` is apply |
-| orientation, label_orientation | EXIF flag of image and label map, 1 is upright |
+| orientation, label_orientation | EXIF flag of image and label map; 1 is upright |
 | bands, extra_bands | samples of a pixel of the image; those that are neither colours nor alpha |
 | has_alpha, transparent_px | 1 if the image has alpha; its pixels that are not opaque |
 | image_min, image_max | over all channels |
@@ -15,12 +15,12 @@
 | copy_of | id of the first row with the same picture, empty where no other row has it |
 | label_format, label_kind, label_height, label_width, label_sha256 | of the label map |
 | label_pixels_sha256 | of its raw values, whatever the file's format |
-| palette_apart | 1 if a colour of its palette stands at another index than in most files |
-| values, num_values | pixels of the most frequent raw values as JSON; how many values there are |
-| unknown_ids, unknown_colours | how many raw values no rule knows; one is empty, both for JPEG |
-| unknown_value, unknown_px, unknown_x, unknown_y | the most frequent one, its pixels, the first |
+| palette_apart | 1 if a colour of its palette has another index than in most files |
+| values, num_values | pixels of the most frequent raw values as JSON; number of values |
+| unknown_ids, unknown_colours | number of raw values that no rule names; one is empty, both for JPEG |
+| unknown_value, unknown_px, unknown_x, unknown_y | the most frequent one, its number of pixels, its first pixel |
 | px_ignore, px_NAME per class | pixels by class |
-| other_pixels | those that are neither ignored nor of the first class |
+| other_pixels | pixels that are neither ignored nor of the first class |
 | ignored_share | px_ignore / pixels of the label map |
 | copies_elsewhere | 1 if the same picture is in another split too |
 | group_elsewhere | 1 if the group by `data.group_by` is in another split too |
@@ -78,10 +78,10 @@ Row = dict[str, Any]
 
 
 def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFrame:
-    """Decode every file of the items and return the table, its rows by id.
+    """Decode every file of the items and return the table, sorted by id.
 
     Args:
-        items: Items that a source found.
+        items: Items of a source.
         data: Section `data` of the params.
         root: Raw folder; paths in the table are relative to it.
     """
@@ -130,7 +130,7 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
         DataError: The table is missing.
     """
     if not path.exists():
-        raise DataError(f"{path}: no table of the raw files. Run `dvc repro validate`.")
+        raise DataError(f"{path}: the table of the raw files is missing. Run `dvc repro validate`.")
     table = read_csv_table(path, text=TEXT)
     for name in TEXT:
         if name != "copy_of":  # an empty field means a missing value
@@ -139,7 +139,7 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write the table as CSV, the same bytes for the same rows."""
+    """Write the table as CSV; equal rows give equal bytes."""
     write_csv_table(path, table, float_format="%.10g")
 
 
@@ -174,7 +174,7 @@ def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float
 
 
 def kind_of(header: Header) -> str:
-    """Name depth and colours of a file, as in "16-bit gray"."""
+    """Return depth and colours of a file, such as "16-bit gray"."""
     return f"{header.depth}-bit {'gray' if header.is_gray else 'colour'}"
 
 
@@ -200,7 +200,7 @@ def _scan_label_map(
     }
     row.update(_class_pixels(counts, data, rules))
     unknown = {value: n for value, n in counts.items() if rules.class_of(value) is None}
-    if header.storage.lossy:  # its stray values say nothing about the set
+    if header.storage.lossy:  # compression makes values that mean nothing
         return row, {}
     row["unknown_colours" if raw.ndim == 3 else "unknown_ids"] = len(unknown)
     if unknown:
@@ -246,10 +246,10 @@ def _groups_elsewhere(table: pd.DataFrame, data: DataParams) -> pd.Series:
 
 
 def _raise_if_of_machine(error: DataError) -> None:
-    """Raise an error of the disk again: it says nothing about the file."""
-    told = machine_error(error)
-    if told is not None:
-        raise told from error
+    """Raise a machine error, such as a full disk: it is no fault of the file."""
+    known = machine_error(error)
+    if known is not None:
+        raise known from error
 
 
 def _without_root(error: DataError, root: Path) -> str:

@@ -13,18 +13,18 @@ from ocrnet.errors import DataError
 from ocrnet.raw.stratify import Groups, divide, hash_place
 
 UNLEARNED = "E127"
-NEEDED_GROUPS = len(SPLITS)  # of a class that is to be in every split
+NEEDED_GROUPS = len(SPLITS)  # groups that a class needs to be in every split
 
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """The split of each image, and what is wrong with the splits.
+    """The split of each image, and the problems of the splits.
 
     Args:
         splits: Split of each row; None where it is undecided.
-        groups: Group of each row: that of the table, joined with others of equal pictures where the split is drawn.
-        refusals: Reasons why there is no valid split, a line each that starts with its code.
-        notes: Remarks for the user, a line each.
+        groups: Group of each row; where the split is drawn, groups that share a picture are joined.
+        refusals: Reasons why there is no valid split, one line each that starts with its code.
+        notes: Remarks for the user, one line each.
     """
 
     splits: tuple[str | None, ...]
@@ -33,16 +33,16 @@ class SplitPlan:
     notes: tuple[str, ...]
 
     def split_column(self, table: pd.DataFrame) -> "pd.Series[Any]":
-        """Return the splits as a column of the table that was planned."""
+        """Return the splits as a column of the table that the plan was made for."""
         return pd.Series(self.splits, index=table.index, dtype=object)
 
 
 def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
-    """Return the split of each row, the published one or one drawn by group; `validate` and `prepare` both call it.
+    """Return the split of each row: the published one, or one drawn by group. `validate` and `prepare` both call it.
 
     Args:
         table: Rows with id, group, split, image and copy_of, and a column of pixels for each class.
-        params: Shares and seed of the drawn split.
+        params: Params with the shares and the seed of the drawn split.
     """
     published = bool(table["split"].notna().all())
     groups = [str(group) for group in table["group"]]
@@ -54,8 +54,8 @@ def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
         refusals = _refusals(len(set(groups)), params)
         if not refusals:
             splits = list(_draw(table, groups, params))
-    told = table.assign(split=pd.Series(splits, index=table.index, dtype=object), group=groups)
-    notes = [] if refusals else class_lines(told, params, published=published)
+    divided = table.assign(split=pd.Series(splits, index=table.index, dtype=object), group=groups)
+    notes = [] if refusals else class_lines(divided, params, published=published)
     if not params.validate_.allow_unlearned:
         refusals += [line for line in notes if line.startswith(UNLEARNED)]
         notes = [line for line in notes if not line.startswith(UNLEARNED)]
@@ -104,19 +104,19 @@ def _refusals(groups: int, params: Params) -> list[str]:
     empty = [name for name, share in (("val", val), ("test", test)) if share == 0]
     if empty:
         return [
-            f"E126 {place}.{empty[0]}_share is 0, but each split needs images. Write a share above 0, such as 0.15."
+            f"E126 {place}.{empty[0]}_share is 0, but each split needs images. Set a share above 0, such as 0.15."
         ]
     if groups < len(SPLITS):
         return [
             f"E126 {groups} groups cannot fill train, val and test: images of one group (data.group_by, or the same "
-            "picture twice) stay together. Add images of other groups, write another data.group_by, or write "
-            "splits/train.txt, val.txt and test.txt."
+            "picture twice) stay together. Add images of other groups, set another data.group_by, or write "
+            "splits/train.txt, splits/val.txt and splits/test.txt."
         ]
     return []
 
 
 def _join_copies(table: pd.DataFrame) -> list[str]:
-    """Return the group of each row, groups that share a picture under the first of their names."""
+    """Return the group of each row; groups that share a picture get the first of their names."""
     first: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -131,15 +131,15 @@ def _join_copies(table: pd.DataFrame) -> list[str]:
 
 
 def keep_fraction(table: pd.DataFrame, *, fraction: float, seed: int) -> "pd.Series[bool]":
-    """Return which rows stay if only a share of the training split is kept; val and test stay whole.
+    """Return which rows to keep for a share of the training split; val and test stay whole.
 
-    One stretch of neighbours by id stays of each group, at least one image: frames of a drive that are seconds apart
-    are nearly the same image, and scattered ones would show the whole drive. Where no two training images share a
+    Each group keeps one stretch of neighbours by id, at least one image: frames of a drive that are seconds apart
+    are nearly the same image, and scattered frames would show the whole drive. Where no two training images share a
     group, all of them together are one group. The stretch of a smaller fraction is part of that of a larger one.
 
     Args:
         table: Rows with id, split and group; every row has a split.
-        fraction: Share of the images of each group to keep, above 0.
+        fraction: Share of each group's images to keep, above 0.
         seed: Random seed; with the name of a group it decides where its stretch starts.
     """
     kept = pd.Series(True, index=table.index)
@@ -157,12 +157,12 @@ def keep_fraction(table: pd.DataFrame, *, fraction: float, seed: int) -> "pd.Ser
 
 
 def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list[str]:
-    """Return a line for each class that a split has no pixel of.
+    """Return a line for each class without a pixel in some split.
 
     Args:
         table: Rows with split, group and the pixels of each class; every row has a split.
-        params: Parameters that name the classes.
-        published: Whether the split came with the set.
+        params: Params with the classes.
+        published: Whether the set came with its split.
     """
     shown = _shown(table, params.data.classes)
     if not set(pixel_columns(params.data.classes)) & set(table.columns):
@@ -177,7 +177,7 @@ def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list
         if groups == 0:
             lines.append(
                 f"Warning: class {name!r} has no pixel in the whole set, so it is neither learned nor scored. Check "
-                "data.label_map (are the ids counted from 1?), or take it out of data.classes."
+                "data.label_map (do the ids start at 1?), or remove it from data.classes."
             )
             continue
         found = (
@@ -186,9 +186,9 @@ def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list
         where = f"it is in {len(rows)} images of {groups} groups"
         if "train" in missing:
             lines.append(
-                f"{UNLEARNED} {found} ({where}), so no model can learn it and each counts as wrong on it. Move some of "
-                "its images to train, remove the published split to have one drawn, or set "
-                "validate.allow_unlearned: true to go on."
+                f"{UNLEARNED} {found} ({where}), so no model can learn it and its IoU is 0. Move some of "
+                "its images to train, remove the published split so that one is drawn, or set "
+                "validate.allow_unlearned: true to continue."
             )
             continue
         cure = (
@@ -196,7 +196,7 @@ def class_lines(table: pd.DataFrame, params: Params, *, published: bool) -> list
             if published and groups >= NEEDED_GROUPS
             else "Label more of it."
         )
-        effect = "scored" if "test" in missing else "watched while training"
+        effect = "scored" if "test" in missing else "monitored during training"
         lines.append(f"Warning: {found} ({where}), so it is not {effect}. {cure}")
     return lines
 

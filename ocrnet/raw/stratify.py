@@ -1,14 +1,14 @@
-"""Divide groups of images into training, validation and test split so that each class is in each.
+"""Division of groups of images into training, validation and test split, with each class in each split.
 
 1. Groups are sorted by a hash of their name, and divided where the shares of images are reached. A new group
    moves at most one other group over each of the two borders.
-2. If groups are so unequal that a share is missed by more than a median group, or if a split would stay empty, groups
-   are moved and exchanged until that brings the shares no nearer.
-3. A class in three groups or more should be in all splits, one in two groups in training and test, one in a single
-   group in training. If a split misses a class, a group that shows it moves there, and another one of about its size
+2. If a share is missed by more than the median size of a group, or if a split is empty, groups are moved and
+   exchanged until the shares come no nearer.
+3. A class in three groups or more should be in all splits, a class in two groups in training and test, a class in a
+   single group in training. If a split misses a class, a group that shows it moves there, and a group of similar size
    moves back if one can be spared.
 
-Nothing is kept between runs: the outcome is a function of names, sizes, classes, shares and seed.
+The result depends on names, sizes, classes, shares and seed alone.
 """
 
 import hashlib
@@ -22,15 +22,14 @@ from ocrnet.data.manifest import SPLITS
 
 TRAIN, VAL, TEST = (SPLITS.index(name) for name in ("train", "val", "test"))
 WANTED = {1: (TRAIN,), 2: (TRAIN, TEST)}  # splits of a class by the number of its groups; else all
-ROUNDS = 20  # tries for each class that a split misses, before the rest is reported
+ROUNDS = 20  # tries for each class that a split misses
 
-WEIGHTS = np.array(
-    [100.0, 1.0, 3.0]
-)  # of a class that train, val and test miss: what is not learned harms most
-REST = 3  # turns in which a group that moved stays
+# Cost of a class that train, val or test misses; a class that cannot be learned costs most.
+WEIGHTS = np.array([100.0, 1.0, 3.0])
+REST = 3  # turns for which a group stays after a move
 PARTNERS = 8  # groups that are tried in exchange for another
 
-Move = tuple[tuple[int, int], ...]  # groups and the splits that they go to
+Move = tuple[tuple[int, int], ...]  # groups and the splits that they move to
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Groups:
 
 
 def hash_place(name: str, seed: int, *purpose: str) -> float:
-    """Return a number in [0, 1) that is a function of a name, the seed and the purpose."""
+    """Return a number in [0, 1) that depends on the name, the seed and the purpose."""
     digest = hashlib.sha256("\0".join([str(seed), *purpose, name]).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
@@ -58,7 +57,7 @@ def divide(groups: Groups, *, val_share: float, test_share: float, seed: int) ->
     """Return the split of each group.
 
     Args:
-        groups: Groups to divide, three or more.
+        groups: Three or more groups to divide.
         val_share: Share of the images in the validation split, above 0.
         test_share: Share of the images in the test split, above 0; both shares sum to less than 1.
         seed: Random seed; with the names it decides the order of the groups.
@@ -102,7 +101,7 @@ class _Division:
         return counts.astype(np.float64)
 
     def gap(self) -> float:
-        """Return the distance of the sizes from the shares; an empty split has the largest."""
+        """Return the distance of the sizes from the shares; an empty split adds the most."""
         sizes = self.sizes()
         return float(np.abs(sizes - self.targets).sum() + (sizes == 0).sum() * 2 * sizes.sum())
 
@@ -113,13 +112,13 @@ class _Division:
         return np.asarray(self.wanted & ~np.stack(there))
 
     def cost(self) -> float:
-        """Return the classes that splits miss and, between equals, the distance from the shares."""
+        """Return the weighted number of missing classes plus a small term for the distance from the shares."""
         misses = float((WEIGHTS[:, None] * self.missing()).sum())
         return misses + self.gap() / (10 * float(self.groups.sizes.sum()))
 
     def meet_shares(self) -> None:
-        """Move or exchange groups while that brings the shares nearer."""
-        tolerance = float(np.median(self.groups.sizes))  # rounding alone stays below it
+        """Move or exchange groups as long as the shares come nearer."""
+        tolerance = float(np.median(self.groups.sizes))  # rounding alone stays below this
         for _ in range(len(self.split)):
             sizes = self.sizes()
             if np.abs(sizes - self.targets).max() <= tolerance and (sizes > 0).all():
@@ -137,11 +136,10 @@ class _Division:
             self._make(best)
 
     def spread_classes(self) -> None:
-        """Move groups until every class is in all wanted splits, or nothing more is gained."""
+        """Move groups until every class is in all wanted splits, or the tries are used up."""
         best, least = self.split.copy(), self.cost()
-        moved: dict[
-            int, int
-        ] = {}  # the turn of each group's last move, so that none goes to and fro
+        # The turn of each group's last move, so that no group moves back and forth.
+        moved: dict[int, int] = {}
         for turn in range(ROUNDS * int(self.missing().sum())):
             missing = np.argwhere(self.missing()).tolist()
             if not missing:
@@ -152,7 +150,7 @@ class _Division:
             move = self._best(
                 [move for group in free for move in self._moves(group, there)], self.cost
             )
-            if move is None:  # all that show the class rest
+            if move is None:  # all groups that show the class have just moved
                 continue
             self._make(move)
             moved.update(dict.fromkeys([group for group, _ in move], turn))
@@ -161,7 +159,7 @@ class _Division:
         self.split = best
 
     def _moves(self, group: int, there: int) -> list[Move]:
-        """Return the move of a group alone, and in exchange for one of about its size or for several smaller ones."""
+        """Return the moves of a group: alone, in exchange for one of similar size, or for several smaller ones."""
         here, size = int(self.split[group]), self.groups.sizes
         own = np.flatnonzero(self.split == there)
         apart = np.abs(self.rank[own] - self.rank[group])
@@ -176,7 +174,7 @@ class _Division:
         return moves
 
     def _best(self, moves: Sequence[Move], cost: Callable[[], float]) -> Move | None:
-        """Return the cheapest of some moves; of equal ones that of the first group."""
+        """Return the cheapest move; of equal ones the one with fewest groups, then the one of the first group."""
         found = [
             (round(self._after(move, cost), 9), len(move), self.rank[move[0][0]], move)
             for move in moves

@@ -23,14 +23,14 @@ def summarize(
     plan: SplitPlan | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Return the summary: verdict, findings and notes first, then the contents of the set.
+    """Return the summary: decision, findings and notes first, then the contents of the set.
 
     Args:
         table: Table of the scan.
         findings: Findings of all checks.
-        params: Parameters that the data was compared with.
-        plan: Plan of the splits; by default that of `plan_splits`.
-        notes: Remarks for the user, a line each.
+        params: Params that the data was compared with.
+        plan: Plan of the splits; by default the result of `plan_splits`.
+        notes: Remarks for the user, one line each.
     """
     plan = plan or plan_splits(table, params)
     verdict = "passed" if not findings else f"refused, {len(findings)} findings"
@@ -44,9 +44,9 @@ def summarize(
     lines += notes
     if findings or notes:
         lines.append("")
-    told = table.assign(split=plan.split_column(table), group=plan.groups)
+    divided = table.assign(split=plan.split_column(table), group=plan.groups)
     sections = (
-        _contents(table, params), _splits(told, table), _values(table, params), _classes(told, params),
+        _contents(table, params), _splits(divided, table), _values(table, params), _classes(divided, params),
     )  # fmt: skip
     for section in sections:
         lines += [*section, ""]
@@ -64,7 +64,7 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
         f"Images: {_counts(readable['kind'])}; {_counts(readable['image_format'])}.",
         f"Sizes (height x width): {_top(sizes)}.",
         f"Label maps: {_counts(table['label_format'].dropna())}.",
-        f"Pictures that stand twice or more: {copies['copy_of'].nunique()}.",
+        f"Pictures with duplicates: {copies['copy_of'].nunique()}.",
     ]
     rotated = int((readable["orientation"] != 1).sum())
     if rotated:
@@ -76,20 +76,20 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
 
 
 def first_class_note(table: pd.DataFrame, params: Params) -> str:
-    """Return a line if no pixel is of the first class, as in label maps whose ids count from 1."""
+    """Return a line if no pixel is of the first class, as in label maps whose ids start at 1."""
     classes = params.data.classes
     if not (table[pixel_columns(classes)[0]].sum() == 0 and table["other_pixels"].sum() > 0):
         return ""
-    line = f"no pixel of the first class {classes[0]!r} in the whole set."
+    line = f"the whole set has no pixel of the first class {classes[0]!r}."
     values = {key for text in table["values"].dropna() for key in json.loads(text)}
     if values & {str(i) for i in range(1, len(classes))}:
         counted = ", ".join(f"{i}: {name}" for i, name in enumerate(classes, start=1))
-        line += f" If the ids count from 1, write data.label_map: {{{counted}}}."
+        line += f" If the ids start at 1, set data.label_map: {{{counted}}}."
     return line
 
 
 def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
-    """Return lines about what images hold beyond red, green and blue, and how it is treated."""
+    """Return lines about the bands of images beyond red, green and blue, and their use."""
     lines = []
     for count, rows in readable[readable["extra_bands"] > 0].groupby("bands"):
         used = 1 if rows["kind"].str.endswith("gray").all() else 3
@@ -101,18 +101,18 @@ def _beyond_rgb(readable: pd.DataFrame, params: Params) -> list[str]:
         lines.append(f"Images with transparent pixels: {clear}; data.alpha is {params.data.alpha}.")
     opaque = int(((readable["has_alpha"] > 0) & (readable["transparent_px"] == 0)).sum())
     if opaque:
-        lines.append(f"Images with alpha that is opaque everywhere: {opaque}; it is left out.")
+        lines.append(f"Images with alpha that is opaque everywhere: {opaque}; it is dropped.")
     return lines
 
 
-def _splits(told: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+def _splits(divided: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     head = "Published splits:"
     if table["split"].isna().all():
-        groups = told["group"].nunique()
+        groups = divided["group"].nunique()
         head = f"Splits: none published; prepare divides {groups} groups by prepare.split_seed."
     rows = [
         f"  {name:<6} {len(rows):>6} images {rows['group'].nunique():>6} groups"
-        for name, rows in told.groupby("split")
+        for name, rows in divided.groupby("split")
     ]
     return [head, *rows]
 

@@ -1,6 +1,6 @@
 """The report: one self-contained HTML file that needs no network, script or server.
 
-It is a function of the files that the stages wrote, without times, host names or absolute paths.
+It depends only on the files that the stages wrote, and has no times, host names or absolute paths.
 """
 
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ocrnet.data.manifest import ClassTable
-from ocrnet.report import arms, gallery, painted, provenance, scores
+from ocrnet.report import arms, gallery, generated, provenance, scores
 from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
 from ocrnet.report.pictures import ERROR_COLOURS
@@ -24,7 +24,7 @@ def write_report(data: Path) -> Path:
     """Write `report.html` into `data/evaluate` from the stages' files, and return its path.
 
     Args:
-        data: Folder of the stages' outputs, in which `evaluate` has written its scores.
+        data: Folder of the stages' outputs, including the scores of `evaluate`.
 
     Raises:
         DataError: A file that the report shows is missing.
@@ -33,7 +33,11 @@ def write_report(data: Path) -> Path:
     html = render_report(data)
     path.write_text(html, encoding="utf-8")
     if len(html) > HEAVY_MIB * 2**20:
-        logger.warning("%s has %d MiB. Lower evaluate.worst.", path, len(html) // 2**20)
+        logger.warning(
+            "%s: found %d MiB, which is much for a page. Lower evaluate.worst.",
+            path,
+            len(html) // 2**20,
+        )
     return path
 
 
@@ -73,10 +77,10 @@ def render_report(data: Path) -> str:
         error_legend=[(name, css_colour(colour)) for name, colour in ERROR_COLOURS.items()],
         images=gallery.shown_images(data, found["shown"], classes),
         gan=gallery.gan_pairs(data, classes),
-        layouts=painted.layout_rows(data, classes),
-        operations=painted.operation_words(data),
-        quality=painted.quality_table(data),
-        neighbours=painted.neighbours(data),
+        layouts=generated.layout_rows(data, classes),
+        operations=generated.operation_words(data),
+        quality=generated.quality_table(data),
+        neighbours=generated.neighbours(data),
         data=provenance.data_tables(data, classes),
         params=provenance.param_rows(data, found),
         hashes=provenance.hash_rows(data, found),

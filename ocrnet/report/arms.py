@@ -1,4 +1,4 @@
-"""The part of the page with the answer: the headline, and the comparison of the arms."""
+"""The answer on the page: the headline and the comparison of the arms."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ Json = dict[str, Any]
 
 
 def headline(scores: Json, answer: str) -> Json:
-    """Return the answer, its explanation, and the numbers beside it.
+    """Return the answer, its colour and the main numbers.
 
     Args:
         scores: Result of `read_scores`.
-        answer: First line of the verdict.
+        answer: First line of `verdict.txt`.
     """
-    arm, rival = scores["shown"]["arm"], scores["best_non_gan"]
+    arm, best_non_gan = scores["shown"]["arm"], scores["best_non_gan"]
     before, after = scores["arms"][BASELINE], scores["arms"][arm]
     figures = [
         ("Baseline mIoU", percent_of(before[-1]), words_of(BASELINE)),
         ("Retrained mIoU", percent_of(after[-1]), words_of(arm)),
         ("Against real images only", *_gain_words(scores["against_baseline"][arm])),
     ]
-    if arm in scores["gan_arms"] and rival != BASELINE:
-        words = f"Against {data_words_of(rival)}"
+    if arm in scores["gan_arms"] and best_non_gan != BASELINE:
+        words = f"Against {data_words_of(best_non_gan)}"
         figures.append((words, *_gain_words(scores["against_best_non_gan"][arm])))
     challenger = ("Challenger", scores["challenger"], "the model to register")
     return {"words": answer, "tone": _tone(scores, arm), "figures": [*figures, challenger]}
@@ -42,14 +42,14 @@ def _tone(scores: Json, arm: str) -> str:
 
 
 def interval_words(scores: Json) -> str:
-    """Return what the intervals of the page are."""
+    """Return the description of the page's intervals."""
     return _words_of(scores["against_baseline"][scores["shown"]["arm"]])
 
 
 def _words_of(comparison: Json) -> str:
     if comparison["units"] < comparison["least"]:
         shortage = shortage_words(comparison["units"], comparison["unit"], comparison["least"])
-        return f"interval left out, for {shortage}"
+        return f"no interval, because {shortage}"
     level = f"{100 * comparison['confidence']:g} %"
     seeds = f"{comparison['seeds']} seeds and " if comparison["seeds"] > 1 else ""
     units = f"{comparison['units']} {comparison['unit']}"
@@ -57,12 +57,12 @@ def _words_of(comparison: Json) -> str:
 
 
 def seeds_of(scores: Json) -> list[int]:
-    """Return the seeds, which all arms have."""
+    """Return the seeds, which are the same for all arms."""
     return sorted({model["seed"] for model in scores["models"]})
 
 
 def arm_rows(scores: Json) -> list[Json]:
-    """Return a row per arm: its mean, its seeds, and its differences from the reference arms."""
+    """Return a row per arm: its mean, the scores of its seeds, and its differences from the reference arms."""
     rows = []
     for arm, values in scores["arms"].items():
         by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
@@ -70,7 +70,7 @@ def arm_rows(scores: Json) -> list[Json]:
         rows.append({
             "arm": arm,
             "words": words_of(arm),
-            "rival": arm == scores["best_non_gan"],
+            "best_non_gan": arm == scores["best_non_gan"],
             "miou": percent_of(values[-1]),
             "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],
             "gains": [_difference(gain) for gain in gains],
@@ -79,7 +79,7 @@ def arm_rows(scores: Json) -> list[Json]:
 
 
 def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
-    """Return a row per class with a cell per arm: its IoU, and its differences from the two reference arms."""
+    """Return a row per class with a cell per arm: the IoU and its differences from the reference arms."""
     against = _references(scores)
     rows = []
     for i, name in enumerate([*classes.class_names, "mean"]):
@@ -98,7 +98,7 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
 
 
 def _references(scores: Json) -> list[tuple[str, str]]:
-    """Return the arms that all are compared with, each once: the baseline and the best arm without a GAN."""
+    """Return the keys and names of the reference arms: the baseline and, if it differs, the best without a GAN."""
     found = {BASELINE: "against_baseline"}
     found.setdefault(scores["best_non_gan"], "against_best_non_gan")
     return [(key, arm) for arm, key in found.items()]
@@ -110,7 +110,7 @@ def _gain_words(comparison: Json) -> tuple[str, str]:
 
 
 def _difference(comparison: Json | None, class_id: int | None = None) -> str:
-    """Return the difference of a class, or of the mIoU, in words."""
+    """Return the text of the difference of a class, or of the mIoU."""
     if comparison is None:
         return "-"
     raw = comparison["miou"] if class_id is None else comparison["per_class"][class_id]

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, coloured by the CSS variables of the page so that they follow its light or dark mode."""
+"""Charts as inline SVG, with the CSS colours of the page, so that they follow its light or dark mode."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from ocrnet.evaluation.bootstrap import Interval
 
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
-LEGEND = 17  # of each line of the legend, which stands above the frame, so that it hides no data
+LEGEND = 17  # height of a line of the legend, which is above the frame so that it hides no data
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Series:
         name: Name in the legend.
         colour: CSS colour, such as `var(--new)`.
         points: Points (x, y) with rising x.
-        sizes: Radius of the mark of each point; if empty, no marks are drawn.
+        sizes: Radius of the mark of each point; empty for no marks.
     """
 
     name: str

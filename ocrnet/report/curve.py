@@ -1,7 +1,7 @@
-"""The learning curve over shares of the training images, if a study of it was run.
+"""The learning curve over shares of the training images, if its benchmark was run.
 
-`python -m benchmarks.low_data` writes `curve.json`; in `data/curve` it is part of what `evaluate` reads. It belongs to
-the test images that it was measured on, and is shown with no others.
+`python -m benchmarks.low_data` writes `curve.json`; `evaluate` reads it from `data/curve`. The page shows it only if it
+was measured on the test images of `data/prepare`.
 """
 
 import hashlib
@@ -22,19 +22,20 @@ Json = dict[str, Any]
 CURVE_FILE = "curve.json"
 HEADS = ("arm", "share", "images", "test mIoU (%)", "interval over test images", "by seed")
 COLOURS = {
-    "train": "#6b7480", "gan": "#0072b2", "gan_unselected": "#56b4e9", "copy_paste": "#d55e00", "real_twice": "#009e73",
+    "train": "#6b7480", "gan": "#0072b2", "gan_unselected": "#56b4e9", "copy_paste": "#d55e00",
+    "copy_paste_unselected": "#e69f00", "real_twice": "#009e73",
 }  # fmt: skip
 OTHER = "#cc79a7"
 MARK = 3.5  # radius, in the units of the chart
 
 
 def hash_ids(ids: Sequence[str]) -> str:
-    """Return a hash of the ids of test images, whatever their order and size."""
+    """Return a hash of the ids of test images, independent of their order."""
     return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()
 
 
 def read_curve(data: Path) -> Json | None:
-    """Return the learning curve of this data set for the page; None where there is none."""
+    """Return the learning curve of this data set for the page; None if there is none."""
     path = data / "curve" / CURVE_FILE
     if not path.is_file():
         return None
@@ -42,7 +43,7 @@ def read_curve(data: Path) -> Json | None:
     ids = [str(name) for name in read_manifest(required(data / "prepare"), split="test")["id"]]
     if curve.get("test_sha256") != hash_ids(ids):
         logger.warning(
-            "%s: measured on other test images than those of data/prepare, so the report leaves it out. Run "
+            "%s: the curve was measured on other test images than data/prepare has, so the report omits it. Run "
             "benchmarks.low_data on this set, or remove the file",
             path,
         )
@@ -51,7 +52,7 @@ def read_curve(data: Path) -> Json | None:
 
 
 def curve_rows(curve: Json) -> list[tuple[str, list[str]]]:
-    """Return a row per arm and share: the arm, and its cells."""
+    """Return a row per arm and share: the arm and the cells."""
     rows = []
     for arm, points in curve["arms"].items():
         for point in points:

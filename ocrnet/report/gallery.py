@@ -1,4 +1,4 @@
-"""The pictures of the page: test images with both predictions, and the GAN's pairs."""
+"""The images of the page: test images with both predictions, and the GAN's pairs."""
 
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from ocrnet.report.charts import Axes, Series, line_chart
 from ocrnet.report.files import curve, read_json, read_lines, required
 from ocrnet.report.pictures import error_picture, label_picture, photo, rejected_picture
 
-PAIRS_SHOWN = 6  # of those kept, and as many of those dropped at most
+PAIRS_SHOWN = 6  # largest number of kept pairs, and of dropped pairs
 Json = dict[str, Any]
 
 
 def shown_images(data: Path, shown: Json, classes: ClassTable) -> list[Json]:
-    """Return the images that `evaluate` chose, each with truth, both predictions and their errors."""
+    """Return the images that `evaluate` chose, with truth, both predictions and their errors."""
     path = required(data / "evaluate" / "gallery.csv")
     table = read_csv_table(path, text=("id", "why"))
     manifest = read_manifest(data / "prepare", split="test").set_index("id")
@@ -48,7 +48,7 @@ def shown_images(data: Path, shown: Json, classes: ClassTable) -> list[Json]:
 
 
 def gan_pairs(data: Path, classes: ClassTable) -> Json:
-    """Return the GAN's pairs before and after selection, in pictures and numbers."""
+    """Return images and numbers of the GAN's pairs before and after selection."""
     painted = data / "synthesize" / "gan"
     made = read_manifest(painted)
     kept = read_manifest(data / "select")
@@ -76,7 +76,7 @@ def gan_pairs(data: Path, classes: ClassTable) -> Json:
 
 
 def _spread(table: pd.DataFrame) -> list[Json]:
-    """Return rows from the first to the last, evenly spaced."""
+    """Return evenly spaced rows from the first to the last."""
     count = min(PAIRS_SHOWN, len(table))
     index = [round(i * (len(table) - 1) / max(count - 1, 1)) for i in range(count)]
     return _records(table.iloc[index])
@@ -94,7 +94,7 @@ def _kept_pair(row: Json, data: Path, classes: ClassTable) -> Json:
         "id": row["id"],
         "words": f"{percent(row['lost'])} of the pixels rejected",
         "pictures": [
-            ("painted image", photo(read_image(painted / row["image"]))),
+            ("generated image", photo(read_image(painted / row["image"]))),
             ("label map", label_picture(layout, classes)),
             ("after selection", rejected_picture(layout, kept, classes)),
         ],
@@ -106,14 +106,14 @@ def _dropped_pair(row: Json, painted: Path, classes: ClassTable, why: str) -> Js
         "id": row["id"],
         "words": why,
         "pictures": [
-            ("painted image", photo(read_image(painted / row["image"]))),
+            ("generated image", photo(read_image(painted / row["image"]))),
             ("label map", label_picture(read_label_map(painted / row["label_map"]), classes)),
         ],
     }
 
 
 def _reasons(data: Path) -> dict[str, str]:
-    """Return why each dropped pair was dropped."""
+    """Return the reason of each dropped pair, by its id."""
     path = required(data / "select" / "rejected.csv")
     table = read_csv_table(path, text=("id", "why", "original"))
     return dict(zip(table["id"], table["why"], strict=True))
@@ -126,7 +126,7 @@ def _class_pixels(table: pd.DataFrame, classes: ClassTable) -> "pd.Series[float]
 def _class_losses(
     data: Path, made: pd.DataFrame, kept: pd.DataFrame, classes: ClassTable
 ) -> list[Json]:
-    """Return, per class, the painted pixels, how many were rejected, and the IoU of the GAN test."""
+    """Return, per class, the number of generated pixels, the rejected share, and the IoUs of GAN-test."""
     before, after = _class_pixels(made, classes), _class_pixels(kept, classes)
     thresholds = read_json(data / "select" / "thresholds.json")
     metrics = read_json(data / "select" / "metrics.json")
@@ -148,7 +148,7 @@ def _class_losses(
 
 
 def _rejected(share: float | None, uncapped: float | None) -> str:
-    """Return the share of a class that was rejected, and the share that would be without the cap."""
+    """Return the rejected share of a class and, if it differs, the share without the cap."""
     if share is None or uncapped is None or uncapped <= share:
         return _percent(share)
     return f"{_percent(share)}, without the cap {_percent(uncapped)}"
@@ -169,7 +169,7 @@ def _percent(share: float | None) -> str:
 
 
 def _numbers(data: Path) -> list[tuple[str, str]]:
-    """Return the final numbers of the GAN's training, but those per class."""
+    """Return the final numbers of the GAN's training, without numbers per class."""
     numbers: Json = read_json(data / "train_gan" / "metrics.json")
     return [(name, f"{value:.4g}") for name, value in numbers.items() if name.count("/") < 2]
 

@@ -1,4 +1,4 @@
-"""Pictures of the page as data URIs: JPEG for photographs, palette PNG for label maps."""
+"""Images of the page as data URIs: JPEG for images, palette PNG for label maps."""
 
 import base64
 import io
@@ -10,12 +10,12 @@ from PIL import Image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.raw.label_maps import resize_label_map
 
-LONGEST_SIDE = 480  # pixels; more would only make the page larger
+LONGEST_SIDE = 480  # pixels
 JPEG_QUALITY = 85
 ERROR_COLOURS = {
-    "right in both": (222, 227, 232),
-    "put right by retraining": (0, 114, 178),
-    "made wrong by retraining": (213, 94, 0),
+    "correct in both": (222, 227, 232),
+    "correct only after retraining": (0, 114, 178),
+    "wrong only after retraining": (213, 94, 0),
     "wrong in both": (77, 77, 77),
     "ignored": (255, 255, 255),
 }
@@ -32,17 +32,17 @@ def photo(image: UInt8[np.ndarray, "H W 3"]) -> str:
 
 
 def label_picture(label_map: UInt8[np.ndarray, "H W"], classes: ClassTable) -> str:
-    """Return a label map in the colours of its classes, ignored pixels white."""
+    """Return a label map in the colours of its classes, with ignored pixels in white."""
     return _indexed(label_map, _palette(classes))
 
 
 def rejected_picture(
     layout: UInt8[np.ndarray, "H W"], kept: UInt8[np.ndarray, "H W"], classes: ClassTable
 ) -> str:
-    """Return a label map with stripes where selection rejected the pixels.
+    """Return a label map with stripes on the rejected pixels.
 
     Args:
-        layout: Label map that was painted.
+        layout: Label map (H, W) of the generated image.
         kept: Same label map with the rejected pixels ignored.
         classes: Class table with the colours.
     """
@@ -58,7 +58,7 @@ def error_picture(
     *,
     ignore_index: int,
 ) -> str:
-    """Return a map of which pixels two models get wrong, in `ERROR_COLOURS`."""
+    """Return a map of the errors of two models, in `ERROR_COLOURS`."""
     wrong_before, wrong_after = before != truth, after != truth
     kinds = np.select(
         [truth == ignore_index, wrong_before & wrong_after, wrong_after, wrong_before],

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def data_tables(data: Path, classes: ClassTable) -> Json:
-    """Return how many images each split has, and the share of its pixels that each class has."""
+    """Return the number of images of each split, and the share of each class in its pixels."""
     table = read_manifest(data / "prepare")
     columns = pixel_columns(classes.class_names)
     splits, shares = [], {}
@@ -45,7 +45,7 @@ def data_tables(data: Path, classes: ClassTable) -> Json:
 
 
 def param_rows(data: Path, scores: Json) -> list[tuple[str, str]]:
-    """Return the params that the stages ran with, as their records tell, by name."""
+    """Return the params in the records of the stages, by name."""
     folders = [
         *(Cell(model["arm"], model["seed"]).folder(data) for model in scores["models"]),
         data / "train_gan",
@@ -61,7 +61,7 @@ def param_rows(data: Path, scores: Json) -> list[tuple[str, str]]:
 
 
 def hash_rows(data: Path, scores: Json) -> list[tuple[str, str]]:
-    """Return the sha256 of the manifests, which hold those of every file, and of the weights."""
+    """Return the SHA-256 of the manifests, which have the hash of every file, and of the weights."""
     folders = ("prepare", "synthesize/gan", "select")
     manifests = [data / folder / MANIFEST_FILE for folder in folders]
     generator = required(data / "train_gan" / "generator.safetensors")

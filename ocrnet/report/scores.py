@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def read_scores(data: Path) -> Json:
-    """Read what `evaluate` wrote about all models."""
+    """Read the scores of all models, as `evaluate` wrote them."""
     scores: Json = read_json(data / "evaluate" / "scores.json")
     return scores
 
@@ -74,7 +74,7 @@ def model_rows(scores: Json) -> list[Json]:
 
 
 def shown_models(scores: Json) -> tuple[Json, Json]:
-    """Return the scores of the baseline and of the retrained model of the pictures."""
+    """Return the scores of the baseline and of the retrained model in the gallery."""
     by_name = {model["model"]: model for model in scores["models"]}
     return by_name[scores["shown"]["baseline"]], by_name[scores["shown"]["retrained"]]
 
@@ -117,7 +117,7 @@ def reliability_chart(scores: Json) -> Markup:
     return line_chart(
         series,
         Axes(
-            "Reliability: accuracy of pixels against the confidence of the model",
+            "Reliability: accuracy of pixels over the confidence of the model",
             "confidence", "accuracy", (0.0, 1.0), (0.0, 1.0), diagonal=True,
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Numbers of JSON files as the page writes them; JSON has null in place of nan."""
+"""Numbers of JSON files as text for the page; JSON has null in place of nan."""
 
 import math
 from typing import Any
@@ -20,5 +20,5 @@ def percent_of(value: float | None) -> str:
 
 
 def css_colour(colour: tuple[int, int, int]) -> str:
-    """Return a colour as CSS writes it."""
+    """Return a colour in CSS notation."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

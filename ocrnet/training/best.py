@@ -1,4 +1,4 @@
-"""The best validated weights of a training: kept while it runs, written when it ends."""
+"""The weights of the best validation: kept during the training, written at its end."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SCORES_FILE = "val_scores.json"
 
 
 class BestWeights:
-    """The weights of the validation with the highest mIoU; of equal ones the first.
+    """The weights of the validation with the highest mIoU; ties go to the first validation.
 
     Attributes:
         step: Optimizer step of that validation.
@@ -44,9 +44,9 @@ class BestWeights:
         """Write the bundle and the validation scores.
 
         Args:
-            out: The folder.
+            out: Output folder.
             card: Card of the model.
-            training: Facts about the training for the card, without the best step and its score.
+            training: Facts about the training for the card; the best step and its score are added.
         """
         of_best = {**training, "best_step": self.step, "val_miou": round(self.miou, 6)}
         save_bundle(out, replace(card, training=of_best), self._weights)
@@ -65,7 +65,7 @@ class BestWeights:
         return val_metrics(np.array(self._confusion, dtype=np.int64), class_names)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return {
             "step": self.step,
             "miou": self.miou,
@@ -80,7 +80,7 @@ class BestWeights:
 
 
 def val_metrics(confusion: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> dict[str, float]:
-    """Return the metrics of a validation by the names they are recorded under."""
+    """Return the metrics of a validation by their recorded names."""
     ious = per_class_iou(confusion)
     return {
         "val/mIoU": miou(confusion),

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-EFFECTIVE_BETA = 0.999999  # of a pixel count; arXiv:1901.05555, Eq. 3
+EFFECTIVE_BETA = 0.999999  # beta for pixel counts; arXiv:1901.05555, Eq. 3
 
 
 def class_weights(
@@ -18,17 +18,17 @@ def class_weights(
 
     | scheme | weight of a class |
     |---|---|
-    | `inverse` | 1 / f, f its share of all valid pixels |
+    | `inverse` | 1 / f; f is its share of all valid pixels |
     | `inverse_sqrt` | 1 / sqrt(f) |
-    | `median` | median of all g over g, g its share of the valid pixels of images that show it (arXiv:1411.4734) |
-    | `effective` | (1 - beta) / (1 - beta^n), n its pixels: one over the effective number of them (arXiv:1901.05555) |
+    | `median` | median(g) / g; g is its share of the valid pixels of images that show it (arXiv:1411.4734) |
+    | `effective` | (1 - beta) / (1 - beta^n); n is its number of pixels (arXiv:1901.05555) |
 
-    Scaled to mean 1, the median itself cancels out. `median` differs from `inverse` in the pixels that a share refers
-    to, so that a class that is rare because few images show it weighs less than one that is small in every image.
+    The scaling to mean 1 cancels the median. With `median`, a class that is rare because few images show it has a
+    lower weight than a class that is small in every image.
 
     Args:
         scheme: `none` or a name in `SCHEMES`.
-        pixel_counts: Pixels per image and class; a single row counts all images as one.
+        pixel_counts: Pixels per image and class; a single row counts all images as one image.
 
     Raises:
         ValueError: The scheme is unknown.

@@ -1,6 +1,7 @@
-"""The training loss: that of the main logits plus the weighted one of the auxiliary logits."""
+"""The training loss: the loss of the main logits plus the weighted loss of the auxiliary logits."""
 
 import logging
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ocrnet.config import TrainParams
 from ocrnet.losses import build_loss, taken_options
+from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmenterOutput, resize_logits
 from ocrnet.training.class_weights import class_weights
 
@@ -20,8 +22,8 @@ class Criterion(nn.Module):
     """The total loss of a segmenter's output.
 
     Args:
-        params: Parameters of the training.
-        pixel_counts: Training pixels per image and class, from which class weights are computed.
+        params: Params of the training.
+        pixel_counts: Training pixels per image and class, for the class weights.
         num_classes: Number of classes in the logits.
         ignore_index: Label of pixels that are ignored.
     """
@@ -48,7 +50,7 @@ class Criterion(nn.Module):
             ignore_index=ignore_index,
             class_weights=None if weights is None else torch.from_numpy(weights),
             threshold=params.ohem_threshold,
-            min_kept=params.ohem_min_kept,
+            min_kept=math.ceil(params.ohem_min_kept / params.accumulate),  # of each part
             gamma=params.focal_gamma,
         )
         self.aux_weight = params.aux_weight
@@ -59,23 +61,25 @@ class Criterion(nn.Module):
         label_maps: Int[Tensor, "B H W"],
         *,
         align_corners: bool,
-        sample_weights: Float[Tensor, " B"] | None = None,
+        sample_weights: Weights | None = None,
+        whole: Whole | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the total loss; logits are first resized to the label maps.
+        """Return the total loss of logits that are first resized to the label maps.
 
         Args:
-            output: Main logits and, where the model has them, auxiliary ones.
+            output: Main logits and, if the model has them, auxiliary logits.
             label_maps: Class ids.
             align_corners: Whether resizing of the logits aligns corners.
-            sample_weights: Weight of each image; None gives each image 1.
+            sample_weights: Weight of each image or of each pixel; None gives each 1.
+            whole: Batch that the output is a part of; None if it is the batch.
 
         Raises:
             DataError: A label is neither a class nor ignored.
         """
         size = (label_maps.shape[-2], label_maps.shape[-1])
         main = resize_logits(output.logits, size, align_corners=align_corners)
-        total: Tensor = self.loss(main, label_maps, sample_weights)
+        total: Tensor = self.loss(main, label_maps, sample_weights, whole)
         if output.aux_logits is not None and self.aux_weight > 0:
             aux = resize_logits(output.aux_logits, size, align_corners=align_corners)
-            total = total + self.aux_weight * self.loss.aux(aux, label_maps, sample_weights)
+            total = total + self.aux_weight * self.loss.aux(aux, label_maps, sample_weights, whole)
         return total

@@ -1,15 +1,16 @@
-"""Model and criterion in one module, for one process or several."""
+"""Model and criterion as one module, for one process or several."""
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
 from ocrnet.training.criterion import Criterion
 
 
 class Objective(nn.Module):
-    """A model with its criterion in one module, so that DDP knows which weights the loss depends on.
+    """A model and its criterion as one module, so that DDP finds the weights that the loss depends on.
 
     Args:
         model: Segmenter to train.
@@ -27,9 +28,10 @@ class Objective(nn.Module):
         self,
         images: Float[Tensor, "B 3 H W"],
         label_maps: Int[Tensor, "B H W"],
-        sample_weights: Float[Tensor, " B"],
+        sample_weights: Weights,
+        whole: Whole | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, in which each sample has its weight."""
+        """Return the loss of a batch with weighted samples, or what a part adds to the loss of a whole batch."""
         with autocast(images.device, self.precision):
             output = self.model(images)
         loss: Tensor = self.criterion(
@@ -37,5 +39,6 @@ class Objective(nn.Module):
             label_maps,
             align_corners=self.model.align_corners,
             sample_weights=sample_weights,
+            whole=whole,
         )
         return loss

@@ -1,38 +1,50 @@
-"""Optimizer, learning-rate schedule and the average of weights."""
+"""Optimizer and learning-rate schedule."""
 
-from collections.abc import Mapping
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from ocrnet.config import TrainParams
+from ocrnet.models.layers import PREFIX, Layers, plain_name
 
 
-def build_optimizer(model: nn.Module, params: TrainParams) -> Optimizer:
-    """Build the optimizer of what is trained: the backbone at its own rate, no decay on norms and biases.
+def build_optimizer(
+    model: nn.Module, params: TrainParams, layers: Layers | None = None
+) -> Optimizer:
+    """Build the optimizer of all weights that are trained.
 
-    Each group carries `rate`, the share of the scheduled learning rate that it gets.
+    The backbone has a rate of its own. Norms, biases and positions do not decay. In a transformer, the rate of a layer
+    is `train.layer_decay` times that of the layer after it, as in BEiT (arXiv:2106.08254).
+
+    Each group has `rate`, the share of the scheduled learning rate that it gets.
+
+    Args:
+        model: Segmenter.
+        params: Section `train` of the params.
+        layers: Layers of a pretrained backbone; None if its weights are random.
     """
-    groups = []
-    for is_backbone in (True, False):
-        for decays in (True, False):
-            chosen = [
-                weight
-                for name, weight in model.named_parameters()
-                if weight.requires_grad
-                and name.startswith("backbone.") == is_backbone
-                and (weight.ndim > 1) == decays
-            ]
-            groups.append({
-                "params": chosen,
-                "rate": params.backbone_lr_mult if is_backbone else 1.0,
-                "weight_decay": params.weight_decay if decays else 0.0,
-            })  # fmt: skip
-    groups = [group for group in groups if group["params"]]
+    groups: dict[tuple[bool, bool, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            continue
+        inside = plain_name(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else ""
+        decays = weight.ndim > 1 and not (layers and inside in layers.no_decay)
+        is_backbone = name.startswith("backbone.")
+        rate = params.backbone_lr_mult if is_backbone else 1.0
+        if layers and layers.is_transformer and inside in layers.depth:
+            deepest = max(layers.depth.values())
+            rate *= params.layer_decay ** (deepest - layers.depth[inside])
+        groups.setdefault((not is_backbone, not decays, rate), []).append(weight)
+    found = [
+        {
+            "params": groups[key],
+            "rate": key[2],
+            "weight_decay": 0.0 if key[1] else params.weight_decay,
+        }
+        for key in sorted(groups)
+    ]
     if params.optimizer == "sgd":
-        return SGD(groups, lr=params.lr, momentum=params.momentum)
-    return AdamW(groups, lr=params.lr)
+        return SGD(found, lr=params.lr, momentum=params.momentum)
+    return AdamW(found, lr=params.lr)
 
 
 def learning_rate(step: int, params: TrainParams) -> float:
@@ -42,43 +54,6 @@ def learning_rate(step: int, params: TrainParams) -> float:
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Give each group its share of the rate."""
+    """Set the learning rate of each group to its share of the rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
-
-
-class WeightAverage:
-    """Exponential moving average of a model's weights and norm statistics.
-
-    The decay of update t is min(decay, (1 + t) / (10 + t)), so that early weights do not linger.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self._decay = decay
-        self._updates = 0
-        self._values = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move the average towards the model; integer entries are copied."""
-        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-        self._updates += 1
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self._values[name].lerp_(value, 1 - decay)
-            else:
-                self._values[name].copy_(value)
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return the averaged entries, by name."""
-        return self._values
-
-    def state(self) -> dict[str, object]:
-        """Return what `restore` needs."""
-        return {"updates": self._updates, "values": dict(self._values)}
-
-    def restore(self, updates: int, values: Mapping[str, Tensor]) -> None:
-        """Continue from a state."""
-        self._updates = updates
-        for name, value in values.items():
-            self._values[name].copy_(value)

@@ -1,4 +1,4 @@
-"""Scoring of a model in memory on whole images, as validation during training does."""
+"""Scoring of a model on whole images, for the validation during training."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
 from ocrnet.metrics import confusion_matrix
+from ocrnet.models.folded import fold_heads
 from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
 from ocrnet.training.dataset import ImageFolder
 
@@ -24,17 +25,17 @@ def score_folder(
 ) -> npt.NDArray[np.int64]:
     """Return the confusion matrix over a folder (rows truth, columns predicted); leaves the model in eval mode.
 
-    The network sees one image at a time: what a kernel adds up, and in which order, may depend on the size of the
-    batch. Images are split over the ranks, each of which must call this, and integers are summed; so the matrix is the
-    same in every process, for any number of them.
+    The batch size is 1, because the order of sums in a kernel may depend on it. The images are divided among the ranks,
+    each of which must call this function. The sums are of integers, so the matrix is the same in every process and for
+    any number of processes.
     """
-    model.eval()
+    network = fold_heads(model.eval())
     total = np.zeros((num_classes, num_classes), dtype=np.int64)
     for index in range(rank(), len(folder), world_size()):
         item = folder.item(index)
         pixels = torch.from_numpy(item.image).to(mean.device).permute(2, 0, 1)[None]
         images = normalise(pixels, mean=mean, std=std)
-        predicted = full_size_logits(model, images)[0].argmax(dim=0).cpu().numpy()
+        predicted = full_size_logits(network, images)[0].argmax(dim=0).cpu().numpy()
         total += confusion_matrix(
             predicted, item.label_map, num_classes=num_classes, ignore_index=ignore_index
         )

@@ -2,11 +2,11 @@
 
 | module | what |
 |---|---|
-| `files` | a .pth or .safetensors file, or a bundle, as a plain state dict |
-| `formats` | which program wrote it, and what its entries are called here |
-| `conversions` | what differs in the numbers: gammas of InPlaceABN, biases before a norm |
-| `load` | puts them into a model, all or nothing |
-| `report` | says what was done |
+| `files` | reads a .pth or .safetensors file, or a bundle, as a plain state dict |
+| `formats` | recognises the program that wrote it, and renames its entries |
+| `conversions` | converts numbers that differ: gammas of InPlaceABN, biases before a norm |
+| `load` | loads the weights into a model, all or nothing |
+| `report` | the report of what was loaded |
 """
 
 from ocrnet.weights.load import load_state, load_weights

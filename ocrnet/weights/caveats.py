@@ -1,4 +1,4 @@
-"""Differences between the training of a file's weights and a model that no name and no shape shows."""
+"""Differences between a model and the network that a file was trained in, which names and shapes do not show."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -6,7 +6,7 @@ from torch import nn
 
 from ocrnet.weights.formats import BACKBONE, OURS, Format
 
-ABN_SLOPE = 0.01  # of InPlaceABN's default activation
+ABN_SLOPE = 0.01  # negative slope of InPlaceABN's default activation
 Shapes = tuple[list[int], list[int]]  # in the file, in the model
 
 
@@ -19,13 +19,13 @@ def caveats(
         model: Model that the weights are loaded into.
         format_: Format of the file.
         names: Names of the file's entries.
-        misshapen: Entries that both have in different shapes: the shapes in the file and in the model.
+        misshapen: Entries with different shapes: the shape in the file and in the model.
     """
     if misshapen:
         name, (there, here) = next(iter(misshapen.items()))
         yield (
             f"{len(misshapen)} entries have another shape and keep their values, such as {name}: {there} in the file, "
-            f"{here} here. Look at model.form, model.mid_channels and model.key_channels."
+            f"{here} in the model. Check model.head_variant, model.mid_channels and model.key_channels."
         )
     yield from _norms(model, names)
     if format_ in (OURS, BACKBONE):
@@ -40,7 +40,7 @@ def _resizing(model: nn.Module, format_: Format) -> Iterator[str]:
     here = getattr(model, "align_corners", None)
     if None not in (here, format_.align_corners) and here != format_.align_corners:
         yield (
-            f"{format_.title} resizes with align_corners={format_.align_corners}, this model with {here}. "
+            f"{format_.title} resizes with align_corners={format_.align_corners}, but this model with {here}. "
             f"Set model.align_corners to {str(format_.align_corners).lower()}."
         )
 
@@ -49,26 +49,26 @@ def _activation(model: nn.Module, format_: Format, names: Collection[str]) -> It
     slope = getattr(getattr(model, "head", None), "negative_slope", None)
     there = ABN_SLOPE if in_place_abn(format_, names) else 0.0
     if slope is not None and slope != there:
-        form = "openseg_leaky" if there else "official, openseg or mmseg"
+        variant = "openseg_leaky" if there else "official, openseg or mmseg"
         yield (
-            f"the file's head has activations of slope {there:g} below zero, this model's {slope:g}. "
-            f"Set model.form to {form}."
+            f"the file's head has activations with the negative slope {there:g}, but this model's have {slope:g}. "
+            f"Set model.head_variant to {variant}."
         )
 
 
 def _norms(model: nn.Module, names: Collection[str]) -> Iterator[str]:
     batch_norms = any(name.endswith(".running_var") for name in names)
     if batch_norms and not any(name.endswith(".running_var") for name in model.state_dict()):
-        yield "the file's norms are batch norms, this model's are not: scales are loaded, statistics are not."
+        yield "the file's norms are batch norms, but this model's are not: scales are loaded, statistics are not."
 
 
 def _openseg(model: nn.Module, names: Collection[str]) -> Iterator[str]:
     if not any("resinit." in name for name in names):
-        yield "openseg trained it on BGR images; this project gives RGB."
+        yield "openseg trained it on BGR images, but this project uses RGB."
         return
     yield (
-        "openseg trained its ResNets on BGR images in [0, 255] minus (103, 116, 123); this project gives RGB in "
-        "[0, 1], normalised."
+        "openseg trained its ResNets on BGR images in [0, 255] minus (103, 116, 123), but this project uses "
+        "normalised RGB in [0, 1]."
     )
     pool = getattr(getattr(getattr(model, "backbone", None), "net", None), "maxpool", None)
     if isinstance(pool, nn.MaxPool2d) and not pool.ceil_mode:
@@ -76,5 +76,5 @@ def _openseg(model: nn.Module, names: Collection[str]) -> Iterator[str]:
 
 
 def in_place_abn(format_: Format, names: Collection[str]) -> bool:
-    """Return whether a head was trained with InPlaceABN, whose norm and activation are one module, in openseg."""
+    """Return whether openseg trained the head with InPlaceABN, which is norm and activation in one module."""
     return format_.name == "openseg" and any(name.endswith("f_up.1.running_var") for name in names)

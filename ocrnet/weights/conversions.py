@@ -1,6 +1,6 @@
 """Exact conversions of numbers that differ between programs.
 
-A bias before a batch norm in eval mode only shifts what the running mean is subtracted from, so it folds into it.
+A bias before a batch norm in eval mode only shifts the norm's input, so it is folded into the running mean.
 """
 
 import re
@@ -16,14 +16,13 @@ FOLDED = "running_mean -= bias of the convolution before"
 ZEROED = "bias := 0 (the file's convolution has none)"
 INDEXED = re.compile(r"^(.*\.)(\d+)$")
 
-Converted = list[tuple[str, str]]  # names, and what was done
+Converted = list[tuple[str, str]]  # names and conversions
 
 
 def effective_gammas(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]:
-    """Return the scales that InPlaceABN applies, where the file comes from it, and the names that changed.
+    """Return the tensors with the scales that InPlaceABN applies, and the names of the changed entries.
 
-    InPlaceABN takes the absolute value of its weight plus eps, and has no counter of batches, by which it is
-    recognised.
+    InPlaceABN uses the absolute value of its weight plus eps. It is recognised because it has no counter of batches.
     """
     if any(name.endswith(COUNTER) for name in tensors):
         return dict(tensors), set()
@@ -39,7 +38,7 @@ def effective_gammas(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
 def fold_biases(
     placed: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], Converted]:
-    """Fold biases that the model's convolutions lack into the running mean of the norm that follows."""
+    """Fold biases that the model's convolutions do not have into the running mean of the next norm."""
     kept, done = dict(placed), []
     for name, bias in placed.items():
         mean = _mean_after(name)
@@ -54,7 +53,7 @@ def fold_biases(
 def zero_biases(
     placed: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], Converted]:
-    """Give a bias of zero to the model's convolutions whose weight the file has and whose bias it has not."""
+    """Add a bias of zero for the model's convolutions whose weight, but not whose bias, is in the file."""
     added = {}
     for name, value in own.items():
         weight = f"{name.removesuffix('bias')}weight"
@@ -67,6 +66,6 @@ def zero_biases(
 
 
 def _mean_after(name: str) -> str:
-    """Return the running mean of the module that follows an entry's module in its sequence, if it is in one."""
+    """Return the name of the running mean of the next module in an entry's sequence; empty outside a sequence."""
     found = INDEXED.match(name.rpartition(".")[0])
     return f"{found[1]}{int(found[2]) + 1}.running_mean" if found else ""

@@ -1,4 +1,4 @@
-"""Reading of a file of weights without running code in it."""
+"""Reading of a weights file without running its code."""
 
 import pickle
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ocrnet.bundles.tensors import read_finite, read_header
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError
 
-# Where training programs keep the weights inside a checkpoint; a bare state dict has none of these.
+# Keys under which training programs store the weights in a checkpoint; a bare state dict has none of these.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
 
 
@@ -28,7 +28,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         path = path / WEIGHTS_FILE
     if not path.is_file():
         raise BundleError(
-            f"{path}: no such file. Give a .pth or .safetensors file, or the folder of a bundle."
+            f"{path}: no such file. Name a .pth or .safetensors file, or the folder of a bundle."
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -41,7 +41,7 @@ def _check_bundle(folder: Path) -> None:
         return
     if file_sha256(weights) != read_card(folder).weights_sha256:
         raise BundleError(
-            f"{weights}: not the weights that {MODEL_FILE} names. Restore it with `dvc checkout`."
+            f"{weights}: the file has another hash than in {MODEL_FILE}. Restore it with `dvc checkout`."
         )
 
 
@@ -51,7 +51,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return read_finite(path)
     except (ValueError, OSError) as error:
         raise BundleError(
-            f"{path}: damaged, or not a safetensors file ({_first_line(error)}). Fetch it again."
+            f"{path}: the file is damaged or not a safetensors file ({_first_line(error)}). Download it again."
         ) from None
 
 
@@ -62,18 +62,16 @@ def _read_pickle(path: Path) -> Any:
         if "GLOBAL" not in str(error):
             raise _damaged(path, error) from None
         raise BundleError(
-            f"{path}: holds code or objects besides weights, and those are never loaded. Where you trust it, save "
-            "its state dict alone: torch.save(torch.load(old, weights_only=False)['state_dict'], new)."
+            f"{path}: the file contains code or objects besides weights, which are never loaded. If you trust it, save "
+            "only its state dict: torch.save(torch.load(old, weights_only=False)['state_dict'], new)."
         ) from None
-    except (
-        Exception
-    ) as error:  # an unpickler that meets arbitrary bytes raises whatever they lead to
+    except Exception as error:  # an unpickler may raise any error on arbitrary bytes
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> BundleError:
     return BundleError(
-        f"{path}: damaged, or not a file of torch.save ({_first_line(error)}). Fetch it again."
+        f"{path}: the file is damaged or not from torch.save ({_first_line(error)}). Download it again."
     )
 
 
@@ -84,12 +82,12 @@ def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
         found = next(wrapped, loaded)
     if not isinstance(found, Mapping) or not found:
         raise BundleError(
-            f"{path}: not a state dict but {type(found).__name__}. Save model.state_dict()."
+            f"{path}: expected a state dict, found {type(found).__name__}. Save model.state_dict()."
         )
     strange = next((k for k, v in found.items() if not isinstance(v, Tensor)), None)
     if strange is not None or not all(isinstance(key, str) for key in found):
         raise BundleError(
-            f"{path}: not a state dict: its entry {strange!r} is no tensor. Save model.state_dict(), "
+            f"{path}: expected a state dict, but the entry {strange!r} is no tensor. Save model.state_dict(), "
             f"bare or under one of {', '.join(WRAPPERS)}."
         )
     return dict(found)

@@ -1,6 +1,6 @@
-"""The programs whose OCRNet weights we read: how to recognise them by their names, and their names of the modules.
+"""The programs whose OCRNet weights can be read: the names that identify them, and their names of the modules.
 
-Every program keeps the backbone's entries under timm's names, but for the stems of ResNets, and differs in the head.
+Every program uses timm's names for the backbone, except for the stems of ResNets, and other names for the head.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,24 +12,23 @@ WRAPPERS = (
     "module.",
     "model.",
     "_orig_mod.",
-)  # of DDP, of official training code, of torch.compile
+)  # prefixes of DDP, the official training code and torch.compile
 LOSS = "loss."  # buffers of a loss that was saved with the model, such as class weights
-OURS_SHARE = (
-    0.95  # of a file's names that the model has too: then they are ours, of whatever architecture
-)
+# If the model has this share of a file's names, the file is from this project, for any architecture.
+OURS_SHARE = 0.95
 
 
 @dataclass(frozen=True)
 class Format:
-    """A program's names.
+    """The names that a program uses.
 
     Args:
         name: Short name, for code.
-        title: Name for people.
-        marks: Prefixes of names, one of which identifies the format.
+        title: Name for messages.
+        marks: Prefixes of names; any of them identifies the format.
         backbone: Prefix of the names of the backbone.
-        modules: Our name of each of its modules of the head.
-        align_corners: How the program resizes; None where it varies.
+        modules: Our name of each module of its head.
+        align_corners: Whether the program's resizing aligns corners; None if it varies.
         inplace_abn: Whether files without num_batches_tracked were trained with InPlaceABN.
     """
 
@@ -43,7 +42,7 @@ class Format:
 
 
 def _sequence(theirs: str, ours: str, indices: Mapping[int, int]) -> dict[str, str]:
-    """Return the modules of a sequence; a norm may sit in a wrapper of its own, one level deeper."""
+    """Return the modules of a sequence; a norm may be in a wrapper, one level deeper."""
     names = {}
     for their_index, our_index in indices.items():
         names[f"{theirs}.{their_index}"] = f"{ours}.{our_index}"
@@ -52,7 +51,7 @@ def _sequence(theirs: str, ours: str, indices: Mapping[int, int]) -> dict[str, s
 
 
 def _released_head(reduce: str, distribute: str, classify: str, aux: str) -> dict[str, str]:
-    """Return the modules of the authors' head, which official, openseg and NVIDIA share but for four prefixes."""
+    """Return the modules of the authors' head; official, openseg and NVIDIA differ only in four prefixes."""
     block = f"{distribute}.object_context_block"
     two = {0: 0, 1: 1, 2: 3, 3: 4}
     one = {0: 0, 1: 1}
@@ -64,7 +63,7 @@ def _released_head(reduce: str, distribute: str, classify: str, aux: str) -> dic
         **_sequence(f"{block}.f_up", "head.to_context", one),
         **_sequence(f"{distribute}.conv_bn_dropout", "head.fuse", one),
         classify: "head.classify",
-        # Where the norm is wrapped with its ReLU and nothing drops out, the classifier is module 2; else 3.
+        # The classifier is module 2 if the norm is wrapped with its ReLU and there is no dropout; else module 3.
         **_sequence(aux, "aux_head", {0: 0, 1: 1, 2: 3, 3: 3}),
     }
 
@@ -117,7 +116,7 @@ FORMATS = (
         align_corners=True,
         inplace_abn=True,
     ),
-    # Its branches resize in either way, and its classifier is what HRNet-OCR takes for its auxiliary head.
+    # Its branches resize in either way; HRNet-OCR uses its classifier as the auxiliary head.
     Format(
         "official",
         "official HRNet without OCR",
@@ -142,7 +141,7 @@ FORMATS = (
 
 
 def bare_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefixes of wrappers that all names have, and leave out entries of a loss."""
+    """Remove the prefixes of wrappers that all names have, and the entries of a loss."""
     kept = dict(tensors)
     stripped = True
     while stripped:

@@ -1,4 +1,4 @@
-"""Loading of a file's weights into a model: all is checked before any weight is changed."""
+"""Loading of a file's weights into a model: everything is checked before any weight is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,18 @@ from ocrnet.weights.report import LoadReport
 
 LEAST_MATCHED = 0.95  # share of the backbone's entries; below it the file is for another network
 # The last convolutions of all architectures, the only entries whose shape depends on the number of classes.
-CLASSIFIERS = ("aux_head.3", "aux_head.4", "head.classify", "head.4", "classify")
+CLASSIFIERS = (
+    "aux_head.3",
+    "aux_head.4",
+    "head.classify",
+    "head.4",
+    "decoder.classify",
+    "classify",
+)
 
 
 def load_weights(model: nn.Module, path: Path | str) -> LoadReport:
-    """Load a model's weights from a file of any program that we can read.
+    """Load a model's weights from a file of any supported program.
 
     Args:
         model: Model of `build_segmenter`; unchanged if an error is raised.
@@ -29,16 +36,16 @@ def load_weights(model: nn.Module, path: Path | str) -> LoadReport:
             backbone's file, or a bundle's folder or weights.
 
     Returns:
-        What was loaded, renamed, converted, left out, missing and unexpected.
+        Report of loaded, renamed, converted, left out, missing and unexpected entries.
 
     Raises:
-        BundleError: The file cannot be read, or less than 95% of the backbone's entries are in it.
+        BundleError: The file cannot be read, or has less than 95% of the backbone's entries.
     """
     return load_state(model, read_tensors(Path(path)), source=str(path))
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> LoadReport:
-    """Load a model's weights from a state dict of any program that we can read.
+    """Load a model's weights from a state dict of any supported program.
 
     Args:
         model: Model of `build_segmenter`; unchanged if an error is raised.
@@ -46,7 +53,7 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) 
         source: Name of the source in the report and in errors.
 
     Raises:
-        BundleError: Less than 95% of the backbone's entries are in it.
+        BundleError: The state dict has less than 95% of the backbone's entries.
     """
     own = model.state_dict()
     placed = _place(bare_names(tensors), own)
@@ -69,8 +76,8 @@ class _Placed:
         format: Format of the file.
         names: Names in the file, bare.
         values: Converted values, by our names.
-        theirs: Name in the file of each of our names that has one.
-        converted: Pairs (our name, what was done).
+        theirs: Name in the file, by our name.
+        converted: Pairs (our name, conversion).
     """
 
     format: Format
@@ -108,11 +115,13 @@ def _check_backbone(
         return
     first = missing[0]
     there = placed.values.get(first)
-    how = "" if there is None else f", there {list(there.shape)} and here {list(own[first].shape)}"
+    how = (
+        "" if there is None else f" (shape {list(there.shape)}, expected {list(own[first].shape)})"
+    )
     raise BundleError(
-        f"{source}: {matched} of {len(wanted)} entries of the backbone are in it, at least {LEAST_MATCHED:.0%} are "
-        f"needed. It looks like {placed.format.title}; the first that is missing is {first}{how}. Build the model "
-        "with the backbone that the file is of."
+        f"{source}: found {matched} of {len(wanted)} entries of the backbone, at least {LEAST_MATCHED:.0%} are "
+        f"needed. It looks like {placed.format.title}; the first missing entry is {first}{how}. Build the model "
+        "with the backbone of the file."
     )
 
 
@@ -149,10 +158,10 @@ def _report(
 
 
 def _counts(name: str) -> bool:
-    """Return whether an entry is more than a counter of batches, which no output depends on."""
+    """Return whether an entry is no counter of batches, which does not affect the output."""
     return not name.endswith(COUNTER)
 
 
 def _other_classes(name: str, there: Tensor, here: Tensor) -> bool:
-    """Return whether an entry is of a classifier that differs in nothing but the number of classes."""
+    """Return whether an entry belongs to a classifier that differs only in the number of classes."""
     return name.rpartition(".")[0] in CLASSIFIERS and there.shape[1:] == here.shape[1:]

@@ -1,13 +1,10 @@
 """Our name of each entry of a recognised file."""
 
-import re
 from collections.abc import Collection, Mapping
 
+from ocrnet.models.layers import plain_name
 from ocrnet.weights.formats import OURS, Format
 
-FLATTENED = re.compile(
-    r"^([a-z]+)_(\d+)\."
-)  # timm's feature extraction makes `stages_0` of `stages.0`
 # The three convolutions and norms of a deep stem, as timm numbers them.
 DEEP_STEM = ("conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1")
 BY_NAME = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
@@ -27,14 +24,14 @@ class Naming:
         self._format = format_
         self.backbone = backbone_prefix(own)
         inside = [name.removeprefix(self.backbone) for name in own if self._is_ours(name)]
-        self._unflattened = {FLATTENED.sub(r"\1.\2.", name): name for name in inside}
-        # The names of a backbone alone may be bare or have the prefix that whole models have.
+        self._unflattened = {plain_name(name): name for name in inside}
+        # The names of a backbone alone may be bare or have the prefix of whole models.
         bare = not any(name.startswith(format_.backbone) for name in names)
         self._prefix = "" if bare else format_.backbone
         self._stem = _stem({name.removeprefix(self._prefix) for name in names}, inside)
 
     def ours(self, name: str) -> str | None:
-        """Return our name of an entry; None where it can have none. The model may lack it all the same."""
+        """Return our name of an entry, or None if it cannot have one. The model need not have an entry of this name."""
         if self._format is OURS:
             return name
         module, _, leaf = name.rpartition(".")
@@ -43,7 +40,8 @@ class Naming:
         if not name.startswith(self._prefix):
             return None
         module, _, leaf = name.removeprefix(self._prefix).rpartition(".")
-        inside = f"{self._stem.get(module, module)}.{leaf}"
+        # A weight of the whole network, such as the positions of a transformer, has no module.
+        inside = f"{self._stem.get(module, module)}.{leaf}" if module else leaf
         return self.backbone + self._unflattened.get(inside, inside)
 
     def _is_ours(self, name: str) -> bool:
@@ -51,7 +49,7 @@ class Naming:
 
 
 def backbone_prefix(own: Collection[str]) -> str:
-    """Return what a model's backbone entries begin with; empty where it has no backbone of its own."""
+    """Return the prefix of a model's backbone entries; empty if it has no backbone."""
     for prefix in ("backbone.net.", "backbone."):
         if any(name.startswith(prefix) for name in own):
             return prefix
@@ -59,7 +57,7 @@ def backbone_prefix(own: Collection[str]) -> str:
 
 
 def _stem(theirs: Collection[str], ours: Collection[str]) -> Mapping[str, str]:
-    """Return how the modules of a ResNet's stem are renamed, depending on which are there."""
+    """Return our names of the modules of a ResNet's stem."""
     if "resinit.conv3.weight" in theirs:  # openseg, deep
         return dict(zip((f"resinit.{name}" for name in BY_NAME), DEEP_STEM, strict=True))
     if "resinit.conv1.weight" in theirs:  # openseg, one 7x7

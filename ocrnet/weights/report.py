@@ -1,27 +1,27 @@
-"""The result of loading a file, for a log and for a person."""
+"""The result of loading a file, as fields and as lines of a log."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SHOWN = 3  # names of a kind; the fields hold all
+SHOWN = 3  # names per line; the fields have all names
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """The result of loading a file. Names are the model's, but for those of `unexpected`.
+    """The result of loading a file. Names are the model's, except in `unexpected`.
 
     Args:
         path: Path of the file.
-        format: Program that wrote it: official, openseg, mmseg, nvidia, ours, or backbone for one alone.
+        format: Program that wrote it: official, openseg, mmseg, nvidia, ours, or backbone for a backbone alone.
         total: Number of entries of the model, without counters of batches.
-        loaded: Entries that took their values from the file.
-        renamed: (name in the file, name in the model) of those that have another name there.
-        converted: (name, what was done) of those whose values were computed from the file's.
-        left_out: Classifiers of another number of classes.
-        missing: Entries that keep their values because nothing in the file fits them.
-        unexpected: Names in the file that have no place in the model.
-        warnings: Reasons why the model computes something else than the one the weights were trained in.
+        loaded: Entries with values from the file.
+        renamed: (name in the file, name in the model) of entries with another name in the file.
+        converted: (name, conversion) of entries with converted values.
+        left_out: Classifiers with another number of classes.
+        missing: Entries that keep their values because the file has nothing for them.
+        unexpected: Names in the file that the model does not have.
+        warnings: Reasons why the outputs differ from the network that the weights were trained in.
     """
 
     path: str

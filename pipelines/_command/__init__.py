@@ -1,1 +1,1 @@
-"""What all commands share: arguments, exit codes, and words without secrets."""
+"""What all commands share: arguments, exit codes, and texts without secrets."""

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from ocrnet.errors import ParamsError
 from pipelines._command.secrets import hide_secrets
 
-LONGEST_PART = 255  # of a path, in bytes, as file systems take it
+LONGEST_PART = 255  # bytes in one name of a path: the limit of file systems
 LONGEST_PATH = 4000
 
 
@@ -25,20 +25,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
-        told = " ".join(hide_secrets(message).split())
-        told = told.encode(errors="backslashreplace").decode()  # a name that is not UTF-8
-        raise ParamsError(f"{told}. See: {self.prog} --help")
+        line = " ".join(hide_secrets(message).split())
+        line = line.encode(errors="backslashreplace").decode()  # a name that is not UTF-8
+        raise ParamsError(f"{line}. See: {self.prog} --help")
 
 
 def path_argument(text: str) -> Path:
     """Return a path that a file system accepts and a message can show in one line.
 
     Raises:
-        argparse.ArgumentTypeError: the text is empty, too long for a path, or holds unprintable characters.
+        argparse.ArgumentTypeError: The text is empty, too long for a path, or holds unprintable characters.
     """
     parts = os.fsencode(text).split(b"/")
     if not text or len(text) > LONGEST_PATH or max(map(len, parts)) > LONGEST_PART:
-        raise argparse.ArgumentTypeError(f"a path of {len(text)} characters is none")
+        raise argparse.ArgumentTypeError(
+            f"found a path of {len(text)} characters. Give 1 to {LONGEST_PATH}, and at most {LONGEST_PART} bytes a name"
+        )
     if not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text!a}: a path of printable characters is expected")
+        raise argparse.ArgumentTypeError(f"found {text!a}. Give a path of printable characters")
     return Path(text)

@@ -1,4 +1,4 @@
-"""How a command ends: with its exit code, and an error in lines that name the command."""
+"""Turn the errors of a command into an exit code and lines that name the command."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 
 def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Return a decorator that makes a function return an exit code where an error stops it, too.
+    """Return a decorator: if an error stops the function, print the error and return its exit code.
 
     Args:
         name: Name of the command, which begins each line.
@@ -26,24 +26,24 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
             try:
                 return main(*args, **kwargs)
             except Exception as error:
-                return tell(error, name)
+                return report_error(error, name)
 
         return run
 
     return with_exit_code
 
 
-def tell(error: Exception, name: str) -> int:
+def report_error(error: Exception, name: str) -> int:
     """Print an error without secrets and return its exit code; a bug is raised again.
 
     Args:
         error: Error that ended a command.
         name: Name of the command, which begins each line.
     """
-    told = machine_error(error) or error
-    if not isinstance(told, OcrnetError):
+    shown = machine_error(error) or error
+    if not isinstance(shown, OcrnetError):
         raise error
     with suppress(OSError):  # the terminal may be gone
-        for line in hide_secrets(str(told)).splitlines():
+        for line in hide_secrets(str(shown)).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
-    return told.exit_code
+    return shown.exit_code

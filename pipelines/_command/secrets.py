@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote
 HIDDEN = "***"
 SHORTEST_SECRET = 6  # a shorter one would blank out ordinary words
 _WORDS = "token|secret|passw|pwd|signature|credential|(?:api|access|private|account|shared)_?key"
-# Up to the last "@", since keys of stores hold "/" and passwords "@"; "host:8080/..." is no user with a password. Every
-# part has a greatest length: a report holds megabytes without a space.
+# Up to the last "@", since keys of stores hold "/" and passwords "@"; "host:8080/..." does not hold a user with a
+# password. Every part has a maximum length: a report holds megabytes without a space.
 _USER_AND_PASSWORD = re.compile(r"://[^/\s@:]{0,256}:(?!\d{0,5}(?:[/?#]|\s|$))\S{0,2048}@")
 _USER = re.compile(r"(?<!ssh)(?<!sftp)://[^/\s]{0,2048}@")
 _ENCODED_USER = re.compile(r"%3A%2F%2F[^\s/&]{0,2048}?%40", re.I)
@@ -45,7 +45,7 @@ _SECRET_QUERY = re.compile(rf"{_WORDS}|key|auth|sig", re.I)
 _SECRET_VARIABLE = re.compile(
     r"(?:PASSWORD|PASSWD|SECRET|SECRET_ACCESS_KEY|TOKEN|API_KEY|AUTH_STRING|ACCOUNT_KEY)$"
 )
-_KEEPS_ITS_USER = ("ssh", "git+ssh", "ssh+git", "sftp")  # by which a key is found; no secret
+_KEEPS_ITS_USER = ("ssh", "git+ssh", "ssh+git", "sftp")  # it identifies a key and is not secret
 
 
 def hide_secrets(text: str, *addresses: str) -> str:
@@ -79,7 +79,7 @@ def hide_secrets(text: str, *addresses: str) -> str:
 def without_credentials(address: str) -> str:
     """Return an address in the form that may be stored: without user, password and tokens in its query.
 
-    The user of an SSH address stays: it says whose key to take.
+    The user of an SSH address stays: it says whose key to use.
 
     >>> without_credentials("https://ann:pw@host/a.git?depth=1&token=x")
     'https://host/a.git?depth=1'

@@ -1,7 +1,7 @@
 """Checkpoints of a stage in a store that all workers share, so that another worker continues after a failure.
 
 `checkpoints.store` of `params.yaml`, or the variable OCRNET_CHECKPOINTS of a worker, names it: a folder or an fsspec
-URL. Empty: checkpoints stay on the machine.
+URL. If it is empty, checkpoints stay on the machine.
 """
 
 import os
@@ -14,12 +14,12 @@ from typing import Any
 import fsspec
 from ruamel.yaml import YAML
 
+from ocrnet.data.files import UNFINISHED, whole_file
 from pipelines._command.secrets import hide_secrets
 
 VARIABLE = "OCRNET_CHECKPOINTS"
 FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage.run`
 INTERVAL_S = 2.0
-UNFINISHED = ".partial"
 
 
 class Mirror:
@@ -44,10 +44,8 @@ class Mirror:
             target = self.here / PurePosixPath(source).relative_to(self.place)
             if target.exists() or target.name.endswith(UNFINISHED):
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(target.name + UNFINISHED)
-            self.fs.get_file(source, str(partial))
-            partial.replace(target)
+            with whole_file(target) as partial:
+                self.fs.get_file(source, str(partial))
             self._sent[target] = target.stat().st_mtime
             copied += 1
         return copied
@@ -82,7 +80,7 @@ def mirror_checkpoints(root: Path, stage: str) -> Iterator[None]:
     mirror = Mirror(root / FOLDER / stage, f"{store.rstrip('/')}/{stage}")
     found = _quietly(mirror.fetch, stage, "fetched from")
     if found:
-        print(f"{stage}: goes on from a checkpoint of {hide_secrets(store)}", flush=True)
+        print(f"{stage}: continues from a checkpoint of {hide_secrets(store)}", flush=True)
     ended = threading.Event()
     sender = threading.Thread(target=_send_until, args=(mirror, stage, ended), daemon=True)
     sender.start()
@@ -101,7 +99,7 @@ def _send_until(mirror: Mirror, stage: str, ended: threading.Event) -> None:
 
 
 def _quietly(action: Any, stage: str, what: str) -> Any:
-    """Run an action on the store; print an error and continue, since the stage does not need the store."""
+    """Run an action on the store; if it fails, print the error and continue, since the stage can run without it."""
     try:
         return action()
     except Exception as error:  # a store may raise anything

@@ -15,8 +15,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines._lock_text import GRAPH_FILE, Templates
-from pipelines._outside import pool_name, shown, stage_name
+from pipelines._dvc_lock_check import GRAPH_FILE, Templates
+from pipelines._untrusted import pool_name, shown, stage_name
 
 DEFAULT_POOL = "cpu"
 
@@ -27,10 +27,10 @@ class Node:
 
     Args:
         name: Name of the stage in DVC, such as `train@0`.
-        upstream: Names of the nodes whose outputs it reads.
+        upstream: Names of the nodes whose outputs the stage reads.
         pool: Name of the pool that runs it.
-        small: Whether the run of the pipeline executes it itself.
-        always: Whether it runs every time and has no output.
+        small: Whether the run of the pipeline executes the stage itself.
+        always: Whether the stage runs every time and has no output.
         command: Command of the stage; empty for raw data.
         desc: Description of the stage, in a sentence.
     """
@@ -48,7 +48,7 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
     """Return the targets and all nodes that they depend on, in topological order; without targets, all nodes.
 
     Raises:
-        ParamsError: a target is not in `dvc.yaml`, that file is wrong, or a param puts more than a plain word into a
+        ParamsError: A target is not in `dvc.yaml`, that file is wrong, or a param puts more than a plain word into a
             command.
     """
     try:
@@ -69,7 +69,7 @@ def check_stage(repo: Repo, stage: Any) -> None:
     """Compare a stage, with the params filled in, with its template in `dvc.yaml`, before a shell gets its command.
 
     Raises:
-        ParamsError: its name or command contradicts `dvc.yaml`, or it writes outside the repository.
+        ParamsError: Its name or command contradicts `dvc.yaml`, or it writes outside the repository.
     """
     if not stage.cmd:
         return  # raw data, which a `.dvc` file tracks
@@ -80,7 +80,8 @@ def check_stage(repo: Repo, stage: Any) -> None:
         path = Path(out.fs_path).resolve()
         if out.protocol != "local" or root not in path.parents:
             raise ParamsError(
-                f"{GRAPH_FILE}: {stage.name}: writes {shown(str(out))}, which is not within the repository."
+                f"{GRAPH_FILE}: {stage.name}: writes {shown(str(out))}, which is outside the repository. "
+                "Write below the repository's folder."
             )
 
 

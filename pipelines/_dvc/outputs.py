@@ -12,11 +12,11 @@ from ocrnet.errors import DataError
 from pipelines._dvc.run_cache import has_remote
 
 
-def bring(repo: Repo, names: Iterable[str]) -> None:
+def check_out_outputs(repo: Repo, names: Iterable[str]) -> None:
     """Check out the outputs of stages as in `dvc.lock`, from the cache or the remote.
 
     Raises:
-        DataError: neither of them has the outputs.
+        DataError: Neither of them has the outputs.
     """
     wanted = sorted(names)
     if not wanted:
@@ -28,14 +28,14 @@ def bring(repo: Repo, names: Iterable[str]) -> None:
             repo.checkout(targets=wanted, force=True)
     except DvcException as error:
         raise DataError(
-            f"{', '.join(wanted)}: outputs are neither in the cache nor in the remote: {' '.join(str(error).split())}"
+            f"{', '.join(wanted)}: neither the cache nor the remote has these outputs: {' '.join(str(error).split())}"
         ) from None
 
 
-def remove_strays(repo: Repo, stage: Any) -> None:
-    """Remove stale outputs: files in the folders that a stage reads which no stage of this graph writes.
+def remove_stale_outputs(repo: Repo, stage: Any) -> None:
+    """Remove stale outputs: files that no stage of this graph writes, in the folders that a stage reads.
 
-    A stage reads a folder of cells, such as `data/train`, whole: it would use a cell of another run, too.
+    A stage reads all of a folder of cells, such as `data/train`: it would also use a cell of another run.
     """
     root = Path(repo.root_dir)
     outs = [Path(out.fs_path) for out in repo.index.outs if out.protocol == "local"]

@@ -11,7 +11,7 @@ from dvc.repo import Repo
 
 from pipelines._dvc.run_cache import KeyedStageCache
 
-MACHINE = 70  # exit code where DVC, the cache or the remote failed: another machine, or a later try, may do better
+MACHINE = 70  # exit code if DVC, the cache or the remote failed: another machine, or a later attempt, may succeed
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def open_repo(*, level: int = logging.INFO) -> Iterator[Repo]:
 
 
 def exit_code_of(error: BaseException | None) -> int | None:
-    """Return the exit code of the stage's command that failed; None where something else did."""
+    """Return the exit code of the stage's command if that failed; None if something else failed."""
     while error is not None:
         found = re.search(r"failed to run: .*, exited with (-?\d+)$", str(error), re.DOTALL)
         if found:

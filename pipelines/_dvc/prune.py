@@ -12,14 +12,14 @@ from dvc.stage import PipelineStage
 from pipelines._dvc.run_cache import DAY_S, HASH, has_remote, seconds_of
 
 KEPT_DAYS = 180.0
-SETTLED_S = 1.0  # an empty folder that is younger may be one that DVC is about to fill
+SETTLED_S = 1.0  # DVC may be about to fill a younger empty folder
 
 
 def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
     """Delete the entries of the run cache that no run used for long, here and in the remote, and return their number.
 
     Entries that `dvc.lock` names were used by this run and stay. `dvc gc` deletes the outputs themselves. Folders
-    without an entry are deleted too: DVC itself always fails at them.
+    without an entry are deleted too, because DVC always fails at them.
 
     Args:
         repo: Repository whose `dvc.lock` a run has just written.
@@ -36,7 +36,7 @@ def prune(repo: Repo, *, days: float = KEPT_DAYS) -> int:
             stores.append(_Folder(Path(runs)))
         else:
             stores.append(_Store(remote.fs.fs, runs, has_folders=remote.fs.protocol == "ssh"))
-    now = min(store.now() for store in stores)  # a clock that is ahead must not decide
+    now = min(store.now() for store in stores)  # a clock that is ahead must not delete entries
     return sum(store.delete(now - days * DAY_S, used) for store in stores)
 
 
@@ -99,15 +99,15 @@ class _Store:
         self._has_folders = has_folders
 
     def now(self) -> float:
-        """Return the time by the clock of the store; 0 where the store does not give times."""
+        """Return the time by the clock of the store; 0 if the store does not give times."""
         probe = f"{self._runs.rpartition('/')[0]}/clock.{uuid.uuid4().hex}.partial"
         self._fs.pipe_file(probe, b"now")
         try:
             self._fs.invalidate_cache()
-            told = seconds_of(self._fs.info(probe))
+            seconds = seconds_of(self._fs.info(probe))
         finally:
             self._fs.rm_file(probe)
-        return told if told < float("inf") else 0.0
+        return seconds if seconds < float("inf") else 0.0
 
     def delete(self, limit: float, used: Container[str | None]) -> int:
         """Delete entries last used before `limit`, except those of keys in `used`, and return their number."""
@@ -136,7 +136,7 @@ class _Store:
             folder = path.rstrip("/")
             is_key = folder.count("/") == self._runs.count("/") + 2
             if info["type"] == "directory" and is_key and folder not in filled:
-                with suppress(OSError):  # filled meanwhile
+                with suppress(OSError):  # another process filled it meanwhile
                     if folder in emptied or seconds_of(info) < settled:
                         self._fs.rm(folder, recursive=False)
 

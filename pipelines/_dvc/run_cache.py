@@ -2,8 +2,8 @@
 
 An entry is a file `runs/ab/KEY/VALUE`: KEY is a hash of the stage's inputs, VALUE one of its outputs. A run rewrites
 the entries that it uses, so that the time of an entry is that of its last use. The clock of the store gives the ages:
-that of a worker may be wrong. Unfinished files are outside the folder of their key, where DVC would take them for
-entries.
+that of a worker may be wrong. Unfinished files are outside the folder of their key: inside, DVC would read
+them as entries.
 """
 
 import re
@@ -50,7 +50,7 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             super().save(stage)
 
     def fetch_entries(self, stage: PipelineStage) -> None:
-        """Copy the entries of a stage from the remote, except those that are here; the dependencies must exist."""
+        """Copy the entries of a stage that are missing here from the remote; the dependencies must exist."""
         remote = self._remote("fetch --run-cache")
         key = _get_stage_hash(stage)
         place = remote.fs.join(remote.path, "runs", key[:2], key)
@@ -80,7 +80,7 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
             send: Whether there is a remote.
 
         Returns:
-            The key of the stage; None where `dvc.lock` lacks one of its hashes.
+            The key of the stage; None if `dvc.lock` lacks one of its hashes.
         """
         known = all(item.hash_info for item in (*stage.deps, *stage.outs))
         if not known or not _can_hash(stage):  # DVC would hash files that `dvc.lock` does not name
@@ -145,13 +145,21 @@ class KeyedStageCache(StageCache):  # type: ignore[misc, unused-ignore]  # dvc h
         return folder / f"{name}.{uuid.uuid4().hex}.partial"
 
 
+def read_key(repo: Repo, name: str) -> str:
+    """Return the key of a stage in the run cache: a hash of its command and of its inputs as they are now."""
+    with repo.lock:
+        (stage,) = repo.stage.collect(name)
+        stage.save_deps()
+        return str(_get_stage_hash(stage))
+
+
 def has_remote(repo: Repo) -> bool:
     """Tell whether the repository has a remote for the transfer of outputs."""
     return bool(repo.config["core"].get("remote"))
 
 
 def seconds_of(info: Any) -> float:
-    """Return the time when a file was written, in seconds; infinity where its store does not say."""
+    """Return the time when a file was written, in seconds; infinity if its store does not report it."""
     found = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
     if found is None:
         return float("inf")

@@ -9,8 +9,8 @@ from typing import Any
 from ocrnet.errors import DataError
 
 from .damage import damage_of
-from .ledger import Registered
-from .lock import Entry, Lock, file_hash
+from .dvc_lock import Entry, Lock, file_hash
+from .sent import Registered
 
 WEIGHTS_FILE = "weights.safetensors"
 CHALLENGER_FILE = Path("data/evaluate/challenger.json")

@@ -11,8 +11,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from .place import ARTIFACTS, check_place
-from .target import STATE, Target, credentials
+from .address import STATE, StoreAddress, credentials
+from .local_artifacts import ARTIFACTS, check_place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,10 +44,10 @@ class Session:
 
     client: "MlflowClient"
     experiment_id: str
-    target: Target
+    target: StoreAddress
 
 
-def configure(target: Target) -> None:
+def configure(target: StoreAddress) -> None:
     """Set mlflow's environment; settings of the user stay, except that telemetry and pickles are always off."""
     for name, value in {**SETTINGS, **credentials()}.items():
         os.environ.setdefault(name, value)
@@ -66,11 +66,11 @@ def configure(target: Target) -> None:
     warnings.filterwarnings("ignore", module=r"mlflow\..*")
 
 
-def connect(target: Target, experiment: str, *, wait_s: float = 60.0) -> Session:
+def connect(target: StoreAddress, experiment: str, *, wait_s: float = 60.0) -> Session:
     """Open the store, make a local one that does not exist yet, and find or make the experiment.
 
     Args:
-        target: Store, from `find_target`.
+        target: Store, from `find_address`.
         experiment: Name of the experiment.
         wait_s: Seconds to wait for another process that is making the local store.
 

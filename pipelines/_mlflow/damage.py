@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines._dvc_config import LOCAL_FILE, read_settings
 
-from .lock import Entry, file_hash, folder_md5
+from .dvc_lock import Entry, file_hash, folder_md5
 
 CACHE = Path(".dvc/cache")
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from ocrnet.errors import StoreError
 from ocrnet.record import RECORD_FILE
 
-from .points import Point, StageRecord, is_complete, live_points, read_record, read_times
-from .target import STATE, Target
+from .address import STATE, StoreAddress
+from .records import Point, StageRecord, is_complete, live_points, read_record, read_times
 
 if TYPE_CHECKING:
     from .client import Session
@@ -32,7 +32,7 @@ PATIENCE_S = 8.0  # of publish, between stopping a follower and killing it
 
 
 def follow(
-    out: Path, times: Path, alive: Callable[[], bool], target: Target, experiment: str
+    out: Path, times: Path, alive: Callable[[], bool], target: StoreAddress, experiment: str
 ) -> None:
     """Send what the stage writes until it has ended and everything is sent, or the server stays unreachable.
 
@@ -40,19 +40,18 @@ def follow(
         out: Folder of the stage.
         times: Side file with the wall-clock time of each line.
         alive: Function that tells whether the stage's process runs.
-        target: Store, from `find_target`.
+        target: Store, from `find_address`.
         experiment: Name of the experiment.
     """
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    record = read_record(out)
-    while not live_points(
-        out, [], now_ms=0
-    ):  # a stage of seconds ends here, before mlflow is imported
+    # A stage of seconds ends here, before mlflow is imported.
+    while not (out / RECORD_FILE).is_file() or not live_points(out, [], now_ms=0):
         if not alive() or stopped.wait(INTERVAL_S / 3):
             return
     from .client import held
 
+    record = read_record(out)
     path = lock_path(record.stage)
     while alive() and not stopped.is_set():
         try:  # the follower of a killed attempt may still be sending
@@ -67,7 +66,7 @@ class _Follower:
     """Sends the points of one stage to one run."""
 
     def __init__(
-        self, record: StageRecord, out: Path, times: Path, target: Target, experiment: str
+        self, record: StageRecord, out: Path, times: Path, target: StoreAddress, experiment: str
     ) -> None:
         self._record = record
         self._out = out

@@ -1,59 +1,42 @@
 """Promote the challenger, or go back to the version before: what the commands and the flows call."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, GateError, StoreError
-from pipelines._outside import device_name, registry_name, text_line, version_or_alias
+from ocrnet.errors import DataError, GateError
 from pipelines._stage.commit import git_tags
+from pipelines._untrusted import device_name, registry_name, text_line, version_or_alias
 
-from .aliases import PREVIOUS, read_aliases
-from .client import Session, connect, outages
-from .outcome import Outcome, PromoteOptions, Proposal
-from .promotions import (
+from .address import find_address
+from .aliases import move_aliases, read_aliases
+from .client import Session, connect
+from .ledger import (
     DONE,
     REFUSED,
     Draft,
-    Entry,
+    LedgerEntry,
+    abandoned_entries,
     add_entry,
+    champion_before,
+    claim,
     close_entry,
-    ledger_name,
     read_entries,
 )
-from .target import Target, find_target
-from .tickets import (
-    move_aliases,
-    repair,
-    repair_unfinished,
-    tag_version,
-    take_ticket,
-    unfinished,
-)
+from .promotion_result import PromoteOptions, PromotionResult, Proposal
+from .store_errors import store_errors
 from .versions import find_version
 
-__all__ = ["Outcome", "PromoteOptions", "history", "promote", "rollback"]
-SQLITE = b"SQLite format 3\0"  # the first bytes of each of its files
-CURES = {  # of a local store, by what is in its error, in lower case
-    "out-of-date database schema": "An older MLflow made it. Copy the file, then run: mlflow db upgrade {uri}",
-    "can't locate revision": "A newer MLflow made it. Run `make setup`, or use the environment that made it.",
-    "not a database": "The file is damaged. Put a copy of before in its place, or move it away: the next "
-    "`dvc repro` or `python -m pipelines.publish` sends all again, without the promotions.",
-    "malformed": "The file is damaged. Put a copy of before in its place, or move it away: the next `dvc repro` or "
-    "`python -m pipelines.publish` sends all again, without the promotions.",
-    "database is locked": "Another process writes to it. Try again once that one has ended.",
-    "readonly database": "The file or its folder cannot be written to. Give yourself the right to.",
-}
+__all__ = ["PromoteOptions", "PromotionResult", "history", "promote", "rollback"]
 KEPT = (  # of the version's tags
     "git.sha", "dvc.data_md5", "dvc.lock_md5", "dvc.stage_key", "evaluate.stage_key", "weights_sha256", "arm", "seed",
     "params.sha", "prefect.flow_run_id",
 )  # fmt: skip
 
 
-def promote(options: PromoteOptions) -> Outcome:
+def promote(options: PromoteOptions) -> PromotionResult:
     """Score a version and, where the gate agrees, make it the champion.
 
     Raises:
@@ -74,7 +57,7 @@ def promote(options: PromoteOptions) -> Outcome:
 
 def rollback(
     *, model: str | None = None, reason: str = "", params: Path = Path("params.yaml")
-) -> Outcome:
+) -> PromotionResult:
     """Make the previous champion the champion again; the present one becomes `previous`.
 
     Raises:
@@ -86,49 +69,52 @@ def rollback(
     loaded = load_params(params)
     name = registry_name(model or loaded.publish.model_name, "--model")
     text_line(reason, "--reason")
-    patience_s = 60 * loaded.promote.abandoned_minutes
+    limit_s = 60 * loaded.promote.abandoned_minutes
     with opened(loaded) as session:
-        notes = repair_unfinished(session, name, patience_s=patience_s)
+        notes = _abandoned_notes(session, name, limit_s=limit_s)
         held = read_aliases(session, name)
-        if held.champion is None or held.previous is None:
-            raise GateError(f"{name}: no version has the alias {PREVIOUS}: nothing to go back to.")
-        text = f"Rollback from version {held.champion} to {held.previous}. {reason}".strip()
-        draft = Draft(
-            "rollback", held.champion, held.previous, held.previous, reason, text, tags=git_tags()
-        )
-        mine = take_ticket(session, name, draft, patience_s=patience_s)
-        _move(session, mine)
+        target = champion_before(session, name, held.champion) if held.champion else None
+        target = target or held.previous
+        if held.champion is None or target in (None, held.champion):
+            raise GateError(f"{name}: there was no champion before: nothing to go back to.")
+        text = f"Rollback from version {held.champion} to {target}. {reason}".strip()
+        draft = Draft("rollback", held.champion, str(target), reason, text, tags=git_tags())
+        mine = _move(session, name, draft, limit_s=limit_s)
         notes.append(f"{name}: {_moved_words(mine)}")
-        return Outcome(name, True, held.champion, held.previous, None, mine.number, tuple(notes))
+        return PromotionResult(
+            name, True, held.champion, str(target), None, mine.number, tuple(notes)
+        )
 
 
 def propose(session: Session, options: PromoteOptions, params: Params) -> Proposal:
-    """Repair unfinished promotions, then compare the challenger with the present champion."""
+    """Compare the challenger with the present champion, and note promotions that were abandoned."""
     model = options.model or params.publish.model_name
-    patience_s = 60 * params.promote.abandoned_minutes
+    limit_s = 60 * params.promote.abandoned_minutes
     challenger = find_version(session, model, options.version)
-    if options.dry_run:
-        left = unfinished(session, model, patience_s=patience_s)
-        notes = [f"{one.words} is unfinished; the next promotion repairs it" for one in left]
-    else:
-        notes = repair_unfinished(session, model, patience_s=patience_s)
+    notes = _abandoned_notes(session, model, limit_s=limit_s)
     held = read_aliases(session, model)
     decision = None
     if held.champion != challenger.number:
         _check_prepared(options.prepared)
-        from .judging import judge
+        from .gate import score_and_decide
 
         champion = find_version(session, model, held.champion) if held.champion else None
-        decision = judge(
+        decision = score_and_decide(
             session, challenger, champion,
             params=params, prepared=options.prepared, device=options.device, first=options.first,
         )  # fmt: skip
-    return Proposal(challenger, held.champion, held.previous, decision, tuple(notes))
+    return Proposal(challenger, held.champion, decision, tuple(notes))
+
+
+def _abandoned_notes(session: Session, model: str, *, limit_s: float) -> list[str]:
+    """Return a line for each promotion that was abandoned; refuse to go on while one is running."""
+    left = abandoned_entries(session, model, limit_s=limit_s)
+    return [f"{entry.words} was abandoned" for entry in left]
 
 
 def settle(
     session: Session, proposal: Proposal, options: PromoteOptions, params: Params
-) -> Outcome:
+) -> PromotionResult:
     """Carry out the gate's decision: move the aliases, or write the refusal into the ledger."""
     model, version = proposal.challenger.model, proposal.challenger.number
     decision, notes = proposal.decision, list(proposal.notes)
@@ -139,20 +125,17 @@ def settle(
         would = "would be promoted" if decision.promote else "would be refused"
         notes.append(f"{model}: version {version} {would}; nothing was changed (--dry-run)")
     elif not decision.promote:
-        number = add_entry(
-            session, model, _draft(proposal, options), ticket=uuid4().hex, state=REFUSED
-        ).number
+        number = add_entry(session, model, _draft(proposal, options), state=REFUSED).number
         notes.append(f"{model}: version {version} is refused: {'; '.join(decision.reasons)}")
     else:
-        patience_s = 60 * params.promote.abandoned_minutes
-        mine = take_ticket(session, model, _draft(proposal, options), patience_s=patience_s)
-        _move(session, mine)
+        limit_s = 60 * params.promote.abandoned_minutes
+        mine = _move(session, model, _draft(proposal, options), limit_s=limit_s)
         moved, number = True, mine.number
         notes.append(f"{model}: {_moved_words(mine)}")
-    return Outcome(model, moved, proposal.champion, version, decision, number, tuple(notes))
+    return PromotionResult(model, moved, proposal.champion, version, decision, number, tuple(notes))
 
 
-def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> list[Entry]:
+def history(*, model: str | None = None, params: Path = Path("params.yaml")) -> list[LedgerEntry]:
     """Return the ledger of a model, the oldest entry first.
 
     Raises:
@@ -175,35 +158,9 @@ def opened(params: Params, *, changes: bool = True) -> Iterator[Session]:
     Raises:
         StoreError: MLflow is unreachable or refuses a call.
     """
-    target = find_target()
-    refusal = target.refusal()
-    if refusal is not None:
-        raise StoreError(f"{target.shown}: {refusal}. Nothing was changed.")
-    if _is_foreign(target.sqlite_file):  # MLflow would retry for a minute
-        raise StoreError(f"{target.shown}: file is not a database. {CURES['not a database']}")
-    try:
+    target = find_address()
+    with store_errors(target, changes=changes):
         yield connect(target, params.publish.experiment)
-    except TimeoutError as error:
-        raise StoreError(f"{target.shown}: {target.redact(str(error))}") from None
-    except outages() as error:
-        raise StoreError(_store_words(target, error, changes=changes)) from error
-
-
-def _is_foreign(file: Path | None) -> bool:
-    """Tell whether a file exists and was not written by SQLite."""
-    if file is None or not file.is_file() or not file.stat().st_size:
-        return False
-    with file.open("rb") as content:
-        return content.read(len(SQLITE)) != SQLITE
-
-
-def _store_words(target: Target, error: Exception, *, changes: bool) -> str:
-    text = target.redact(str(error))
-    found = f"{target.shown}: {text[:300]}."
-    cure = next((cure for part, cure in CURES.items() if part in text.lower()), "")
-    if cure:
-        return f"{found} {cure.format(uri=target.shown)}"
-    return f"{found} `python -m pipelines.promotions` shows how far it came." if changes else found
 
 
 def _check_prepared(folder: Path) -> None:
@@ -215,7 +172,7 @@ def _check_prepared(folder: Path) -> None:
     if not (folder / "manifest.csv").is_file():
         raise DataError(
             f"{folder}: this checkout does not hold the test split that is scored on. After a run on workers: "
-            "`python -m pipelines.take RUN`, then `dvc checkout` (`dvc pull` where there is a remote), or the flow "
+            "`python -m pipelines.fetch_run RUN`, then `dvc checkout` (`dvc pull` where there is a remote), or run "
             "promote/main. After a run here: `dvc checkout`."
         )
 
@@ -237,25 +194,19 @@ def _draft(proposal: Proposal, options: PromoteOptions) -> Draft:
     }
     text = f"Version {proposal.challenger.number}\n\n```\n{decision.to_text()}\n```\n"
     return Draft(
-        "promote", proposal.champion, proposal.challenger.number, proposal.previous,
-        options.reason, text, decision.to_json(), tags,
+        "promote", proposal.champion, proposal.challenger.number, options.reason, text,
+        decision.to_json(), tags,
     )  # fmt: skip
 
 
-def _move(session: Session, mine: Entry) -> None:
-    """Move the aliases and close the entry; undo a move that fails half way, if the store still answers."""
-    try:
-        move_aliases(session, mine)
-        tag_version(session, mine)
-        close_entry(session, mine, DONE)
-    except outages():
-        with suppress(*outages()):
-            repair(session, mine, by=mine)
-        raise
+def _move(session: Session, model: str, draft: Draft, *, limit_s: float) -> LedgerEntry:
+    """Claim the move, make it, and return the entry, which is done."""
+    mine = claim(session, model, draft, limit_s=limit_s)
+    move_aliases(session, mine)
+    close_entry(session, mine, DONE)
+    return mine
 
 
-def _moved_words(mine: Entry) -> str:
+def _moved_words(mine: LedgerEntry) -> str:
     before = f", before it was version {mine.champion}" if mine.champion else ", the first"
-    return (
-        f"champion is version {mine.to}{before} (entry {mine.number} of {ledger_name(mine.model)})"
-    )
+    return f"champion is version {mine.to}{before} ({mine.name})"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from .challenger import WEIGHTS_FILE, Challenger
 from .client import Session
-from .ledger import ALIAS, Registered
-from .lock import Lock
-from .points import read_record
+from .dvc_lock import Lock
+from .records import read_record
 from .runs import KEY_TAG, lineage
+from .sent import ALIAS, Registered
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pipelines._command.secrets import hide_secrets
 from pipelines._stage.commit import commit_tags
 
+from .address import STATE
 from .client import Session
-from .lock import LOCK_FILE, Entry, Lock
-from .points import Point, StageRecord, all_points, params_of, read_record, read_times
-from .target import STATE
+from .dvc_lock import LOCK_FILE, Entry, Lock
+from .records import Point, StageRecord, all_points, params_of, read_record, read_times
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -180,8 +180,8 @@ def prefect_ids(stage: str = "") -> dict[str, str]:
         tag: next((os.environ[name] for name in names if os.environ.get(name)), "")
         for tag, names in PREFECT.items()
     }
-    if told := os.environ.get(FLOW_RUNS):
-        found["prefect.flow_run_id"] = json.loads(told).get(stage, "")
+    if listed := os.environ.get(FLOW_RUNS):
+        found["prefect.flow_run_id"] = json.loads(listed).get(stage, "")
     return {tag: value for tag, value in found.items() if value}
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from ocrnet.errors import RebuildError
-from pipelines import _outside
+from pipelines import _untrusted
 
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
@@ -21,9 +21,9 @@ def check_tags(tags: Mapping[str, str], place: str) -> None:
         if name == "git.sha":
             commit_or_none(value, where)
         elif name == "stage":
-            _outside.stage_name(value, where, RebuildError)
+            _untrusted.stage_name(value, where, RebuildError)
         elif name in (KEY_TAG, EVALUATION_TAG, WEIGHTS_TAG, "dvc.lock_md5"):
-            _outside.digest(value, where, RebuildError)
+            _untrusted.digest(value, where, RebuildError)
         elif name == "metrics":
             _check_metrics(value, where)
 
@@ -31,7 +31,7 @@ def check_tags(tags: Mapping[str, str], place: str) -> None:
 def commit_or_none(value: str, where: str) -> None:
     """Check the hash of a commit; accept `none`, which `publish` writes where git names no commit."""
     if value != "none":
-        _outside.commit_id(value, where, RebuildError)
+        _untrusted.commit_id(value, where, RebuildError)
 
 
 def _check_metrics(text: str, where: str) -> None:
@@ -43,4 +43,6 @@ def _check_metrics(text: str, where: str) -> None:
         value is None or (isinstance(value, int | float) and not isinstance(value, bool))
         for value in loaded.values()
     ):
-        raise RebuildError(f"{where}: found {_outside.shown(text)}. It is a JSON object of scores.")
+        raise RebuildError(
+            f"{where}: found {_untrusted.shown(text)}. It is a JSON object of scores."
+        )

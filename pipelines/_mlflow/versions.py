@@ -1,14 +1,16 @@
 """Versions of a registered model: their bundle, and their scores from `evaluate`."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from ocrnet.errors import BundleError, DataError
-from pipelines._outside import digest, registry_name, run_id, version_number, version_or_alias
+from pipelines._untrusted import digest, registry_name, run_id, version_number, version_or_alias
 
 from .client import Session
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
@@ -17,8 +19,9 @@ from .runs import KEY_TAG
 if TYPE_CHECKING:
     from ocrnet.evaluation.scoring import TestSplit
     from ocrnet.gate.gate import Candidate
-    from ocrnet.inference.views import Protocol
+    from ocrnet.inference.scoring_protocol import ScoringProtocol
 
+logger = logging.getLogger(__name__)
 SCORES, CONFUSIONS = "scores.json", "confusions.npz"
 
 
@@ -98,9 +101,12 @@ def fetch_bundle(version: Version, folder: Path) -> Path:
 
 
 def stored_scores(
-    session: Session, version: Version, split: "TestSplit", protocol: "Protocol"
+    session: Session, version: Version, split: "TestSplit", protocol: "ScoringProtocol"
 ) -> "Candidate | None":
-    """Return the scores of a version from `evaluate`; None where it used another split or protocol."""
+    """Return the scores of a version from `evaluate`; None where it used another split or protocol.
+
+    None, too, where a file of the scores is damaged, with a warning: the version is then scored again.
+    """
     run = _evaluation_run(session, version)
     if run is None:
         return None
@@ -108,7 +114,14 @@ def stored_scores(
         for name in (SCORES, CONFUSIONS):
             if not _fetch(session, run, name, Path(folder)):
                 return None
-        return _read_scores(Path(folder), version, split, protocol)
+        try:
+            return _read_scores(Path(folder), version, split, protocol)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile) as error:
+            logger.warning(
+                "%s %s: the scores of run %s are damaged (%s: %s). The version is scored again.",
+                version.model, version.name, run, type(error).__name__, error,
+            )  # fmt: skip
+            return None
 
 
 def _evaluation_run(session: Session, version: Version) -> str | None:
@@ -131,7 +144,7 @@ def _fetch(session: Session, run: str, name: str, folder: Path) -> bool:
 
 
 def _read_scores(
-    folder: Path, version: Version, split: "TestSplit", protocol: "Protocol"
+    folder: Path, version: Version, split: "TestSplit", protocol: "ScoringProtocol"
 ) -> "Candidate | None":
     import numpy as np
 

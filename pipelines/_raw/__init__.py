@@ -1,1 +1,1 @@
-"""Checks of raw data: findings by Great Expectations, and a trial of what the params name."""
+"""Checks of raw data: findings by Great Expectations, and a trial run of what the params name."""

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,23 +20,33 @@ from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import label_rules
 from ocrnet.raw.scan import scan, write_table
 from ocrnet.raw.sources import RawItem, find_items, raw_root
-from ocrnet.raw.splits import UNLEARNED, plan_splits
+from ocrnet.raw.splits import UNLEARNED, SplitPlan, plan_splits
 from ocrnet.raw.summary import first_class_note, summarize
 from pipelines._stage.run import STATE, Stage
 
 if TYPE_CHECKING:
-    from pipelines._raw.expectations import Outcome
+    from pipelines._raw.expectations import ExpectationResult
 
 logger = logging.getLogger(__name__)
-SHOWN = 5  # findings of each code on the screen, and notes
+SHOWN = 5  # the number of findings of each code, and of notes, on the screen
+
+
+@dataclass(frozen=True)
+class RawCheck:
+    """What the checks of a scan found: results of the expectations, the plan of the splits, findings, notes."""
+
+    results: "list[ExpectationResult]"
+    plan: SplitPlan
+    findings: list[Finding]
+    notes: list[str]
 
 
 def check_raw_data(stage: Stage) -> pd.DataFrame:
     """Write `table.csv`, `validation.json` and `summary.txt`, and return the table of the raw files.
 
     Raises:
-        DataError: the data cannot be used; the message has a line per finding.
-        ParamsError: keys of `data.label_map` are wrong.
+        DataError: The data cannot be used; the message has a line per finding.
+        ParamsError: Keys of `data.label_map` are wrong.
     """
     params = stage.params
     label_rules(params.data)  # report wrong keys before any file is read
@@ -44,23 +54,14 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     shutil.rmtree(work, ignore_errors=True)
     inventory = Inventory(Path(params.data.path))
     items = _find_items(stage, work, inventory)
-    from pipelines._raw.expectations import check_table  # 8 s; report errors above first
-
     table = scan(items, params.data, root=raw_root(params, work))
-    outcomes = check_table(table, params, docs=STATE / "validate" / "docs")
-    plan = plan_splits(table, params)
-    findings = [*_named(inventory.findings), *_failed(outcomes, table, params)]
-    notes = _notes(() if findings else plan.notes, table, params)
-    # The classes of a split are unknown while label maps are wrong.
-    findings += _named(
-        [line for line in plan.refusals if not (findings and line.startswith(UNLEARNED))]
-    )
-    findings.sort(key=lambda finding: finding.code)  # stable: those of one code stay in their order
+    checked = check_scan(table, params, inventory, docs=STATE / "validate" / "docs")
+    findings, notes = checked.findings, checked.notes
     write_table(stage.out / "table.csv", table)
-    text = summarize(table, findings, params, plan=plan, notes=notes)
+    text = summarize(table, findings, params, plan=checked.plan, notes=notes)
     account = "\n".join(inventory.lines())
     (stage.out / "summary.txt").write_text(f"{text}\n{account}\n")
-    _write_outcomes(stage.out / "validation.json", outcomes, findings)
+    _write_results(stage.out / "validation.json", checked.results, findings)
     logger.info("validate: %d images, %d findings", len(table), len(findings))
     _warn(notes, stage)
     if findings:
@@ -68,12 +69,37 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     return table
 
 
+def check_scan(
+    table: pd.DataFrame, params: Params, inventory: Inventory, *, docs: Path
+) -> RawCheck:
+    """Check the table of the raw files against the expectations, and plan the splits.
+
+    Args:
+        table: Table of the scan.
+        params: Params that the data is compared with.
+        inventory: Inventory of the raw folder, with its findings.
+        docs: Folder for the Data Docs.
+    """
+    from pipelines._raw.expectations import check_table  # 8 s; earlier errors come first
+
+    results = check_table(table, params, docs=docs)
+    plan = plan_splits(table, params)
+    findings = [*_named(inventory.findings), *_failed(results, table, params)]
+    notes = _notes(() if findings else plan.notes, table, params)
+    # The classes of a split are unknown while label maps are wrong.
+    findings += _named(
+        [line for line in plan.refusals if not (findings and line.startswith(UNLEARNED))]
+    )
+    findings.sort(key=lambda finding: finding.code)  # stable: findings of one code keep their order
+    return RawCheck(results, plan, findings, notes)
+
+
 def try_params(table: pd.DataFrame, params: Params) -> None:
     """Try the params on valid data: crops on the sizes, networks on both.
 
     Raises:
-        ParamsError: the params name something that does not exist, or do not fit the data.
-        BundleError: a file of weights in the params cannot be used.
+        ParamsError: The params name something that does not exist, or do not fit the data.
+        BundleError: A file of weights in the params cannot be used.
     """
     raw = zip(table["height"].astype(int), table["width"].astype(int), strict=True)
     sizes = seen_sizes(params, raw)
@@ -91,15 +117,15 @@ def _find_items(stage: Stage, work: Path, inventory: Inventory) -> list[RawItem]
     """Return the items that the source finds.
 
     Raises:
-        DataError: there is no set to tabulate; the summary lists what was found so far.
+        DataError: The files do not form a set; the summary lists what was found so far.
     """
     try:
         return find_items(stage.params, work, inventory)
     except DataError as error:
-        inventory.leave_rest("not looked at, for the set was refused before")
+        inventory.leave_rest("not checked, because the set was refused before")
         findings = _named(str(error).splitlines())
-        told = [finding.message for finding in findings]
-        text = "\n".join(["Raw data refused.", "", *told, "", *inventory.lines()])
+        messages = [finding.message for finding in findings]
+        text = "\n".join(["Raw data refused.", "", *messages, "", *inventory.lines()])
         (stage.out / "summary.txt").write_text(text + "\n")
         _refuse(stage, findings)
 
@@ -109,18 +135,20 @@ def _named(lines: Sequence[str]) -> list[Finding]:
     return [Finding(line.split()[0], line) for line in lines]
 
 
-def _failed(outcomes: "list[Outcome]", table: pd.DataFrame, params: Params) -> list[Finding]:
+def _failed(
+    results: "list[ExpectationResult]", table: pd.DataFrame, params: Params
+) -> list[Finding]:
     """Return the findings of the expectations that failed."""
-    failed = [outcome for outcome in outcomes if not outcome.success]
+    failed = [result for result in results if not result.success]
     findings: list[Finding] = []
-    for code in sorted({outcome.code for outcome in failed}):
-        ids = sorted({item for outcome in failed if outcome.code == code for item in outcome.ids})
+    for code in sorted({result.code for result in failed}):
+        ids = sorted({item for result in failed if result.code == code for item in result.ids})
         findings += describe(code, ids, table, params)
     return findings
 
 
 def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> list[str]:
-    """Return notes for the user that refuse nothing."""
+    """Return notes for the user; none of them refuses the set."""
     first = first_class_note(table, params)
     return [
         *([first] if first else []),
@@ -131,7 +159,7 @@ def _notes(of_splits: Sequence[str], table: pd.DataFrame, params: Params) -> lis
 
 
 def _group_note(table: pd.DataFrame, params: Params) -> list[str]:
-    """Return a note where the names, but not the params, group images that belong together."""
+    """Return a note if the names, but not the params, group images that belong together."""
     if params.data.group_by is not None or list(table["group"]) != list(table["id"]):
         return []
     found = suggest_group_by(list(table["id"]))
@@ -139,8 +167,8 @@ def _group_note(table: pd.DataFrame, params: Params) -> list[str]:
         return []
     one, other = found.examples
     return [
-        f"Warning: by their names {one} and {other} show one object or scene, and images of one object in two splits "
-        f"make scores too good. Set data.group_by: '{found.pattern}' if it is so."
+        f"Warning: the names of {one} and {other} suggest one object or scene. Images of one object in two splits "
+        f"make scores too good. If the names are right, set data.group_by: '{found.pattern}'."
     ]
 
 
@@ -158,10 +186,10 @@ def _refuse(stage: Stage, findings: list[Finding]) -> NoReturn:
     raise DataError("\n".join(cap_lines(findings, per_code=SHOWN, place=place)))
 
 
-def _write_outcomes(path: Path, outcomes: "list[Outcome]", findings: list[Finding]) -> None:
+def _write_results(path: Path, results: "list[ExpectationResult]", findings: list[Finding]) -> None:
     content = {
         "success": not findings,
         "findings": [asdict(finding) for finding in findings],
-        "expectations": [asdict(outcome) for outcome in outcomes],
+        "expectations": [asdict(result) for result in results],
     }
     path.write_text(json.dumps(content, indent=1) + "\n")

@@ -27,13 +27,13 @@ for name in ("great_expectations", "great_expectations.data_context.types.base")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExpectationResult:
     """What one expectation found.
 
     Args:
         code: Code of the finding that a failure means.
         expectation: Type and arguments of the expectation, as text.
-        ids: Ids of the rows that fail; empty where the table as a whole fails.
+        ids: Ids of the rows that fail; empty if the table as a whole fails.
     """
 
     code: str
@@ -95,7 +95,7 @@ def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
         ("E101", gxe.ExpectColumnValuesToBeBetween(column="unknown_ids", max_value=0)),
         ("E104", gxe.ExpectColumnValuesToBeBetween(column="unknown_colours", max_value=0)),
     ]
-    if table["other_pixels"].notna().any():  # where no label map was read, E114 or E121 say so
+    if table["other_pixels"].notna().any():  # if no label map was read, E114 or E121 report it
         learnable = gxe.ExpectColumnMaxToBeBetween(column="other_pixels", min_value=1)
         expectations.append(("E102", learnable))
     return expectations
@@ -116,7 +116,7 @@ def _splits(params: Params, table: pd.DataFrame) -> list[tuple[str, Any]]:
     return expectations
 
 
-def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Outcome]:
+def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[ExpectationResult]:
     """Run the suite as a checkpoint, write its Data Docs and return what each expectation found.
 
     Args:
@@ -125,7 +125,7 @@ def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Outc
         docs: Folder of the Data Docs.
 
     Raises:
-        RuntimeError: an expectation could not be computed. Great Expectations reports that as a
+        RuntimeError: An expectation could not be computed. Great Expectations reports that as a
             failure of the data, which it is not.
     """
     context = gx.get_context(mode="ephemeral")
@@ -150,7 +150,7 @@ def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Outc
     )
     result = checkpoint.run(batch_parameters={"dataframe": table})
     (run,) = result.run_results.values()
-    return sorted(map(_outcome, run.results), key=lambda outcome: outcome.expectation)
+    return sorted(map(_result_of, run.results), key=lambda result: result.expectation)
 
 
 def _docs_site(docs: Path) -> dict[str, Any]:
@@ -164,12 +164,12 @@ def _docs_site(docs: Path) -> dict[str, Any]:
     }
 
 
-def _outcome(result: Any) -> Outcome:
+def _result_of(result: Any) -> ExpectationResult:
     config = result.expectation_config
     _raise_exception(config.type, result.exception_info)
     kwargs = {name: value for name, value in sorted(config.kwargs.items()) if name != "batch_id"}
     rows = result.result.get("unexpected_index_list") or []
-    return Outcome(
+    return ExpectationResult(
         code=config.meta["code"],
         expectation=f"{config.type}({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})",
         success=bool(result.success),
@@ -178,7 +178,7 @@ def _outcome(result: Any) -> Outcome:
 
 
 def _raise_exception(name: str, info: dict[str, Any]) -> None:
-    # One entry where the expectation itself failed, else one per metric.
+    # One entry if the expectation itself failed, otherwise one per metric.
     for entry in [info] if "raised_exception" in info else info.values():
         if entry["raised_exception"]:
             raise RuntimeError(f"{name} could not be computed: {entry['exception_traceback']}")

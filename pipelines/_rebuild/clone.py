@@ -1,4 +1,4 @@
-"""A scratch clone at the commit of a version; the repository it comes from is only read."""
+"""Make a scratch clone at the commit of a version; the repository that is cloned is only read."""
 
 import subprocess
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from ocrnet.errors import DataError, RebuildError
 from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._git import run_git
-from pipelines._outside import commit_id, repository
+from pipelines._untrusted import commit_id, repository
 
 
 def find_repository(folder: Path) -> str:
-    """Return the origin of the checkout in a folder, or the checkout itself where it has none.
+    """Return the origin of the checkout in a folder, or the checkout itself if it has none.
 
     Raises:
-        RebuildError: the folder is not in a checkout.
+        RebuildError: The folder is not in a checkout.
     """
     root = _git(folder, "rev-parse", "--show-toplevel")
     if root.returncode != 0:
         raise RebuildError(
-            f"{folder.resolve()}: git gives no repository: {_reason(root)}. Mend that, or give --repository URL."
+            f"{folder.resolve()}: git found no repository: {_reason(root)}. Correct that, or give --repository URL."
         )
     origin = _git(folder, "remote", "get-url", "origin")
     url = origin.stdout.strip()
@@ -29,11 +29,11 @@ def find_repository(folder: Path) -> str:
 
 
 def clone(address: str, into: Path) -> None:
-    """Clone a repository, nothing checked out; the clone's settings hold no credentials.
+    """Clone a repository without checking anything out; the clone's settings hold no credentials.
 
     Raises:
-        ParamsError: the address is not that of a repository.
-        RebuildError: git cannot clone it.
+        ParamsError: The address is not that of a repository.
+        RebuildError: Git cannot clone it.
     """
     repository(address, "--repository")
     if Path(address).is_dir():
@@ -54,14 +54,14 @@ def check_out(into: Path, sha: str, address: str) -> None:
     """Check out a commit, even one that is no longer on a branch.
 
     Raises:
-        RebuildError: the repository does not have the commit.
+        RebuildError: The repository does not have the commit.
     """
     if not has_commit(into, sha, address):
         shown = hide_secrets(address)
         here = _git(Path(), "cat-file", "-e", f"{sha}^{{commit}}").returncode == 0
-        cure = "It is in the present checkout: push it, or give `--repository .`." if here else \
-            "Was it never pushed? Give --repository with one that has it."  # fmt: skip
-        raise RebuildError(f"{shown}: has no commit {sha}. {cure}")
+        cure = "The present checkout has it: push it, or give `--repository .`." if here else \
+            "Push it, or give --repository with a repository that has it."  # fmt: skip
+        raise RebuildError(f"{shown}: it has no commit {sha}. {cure}")
     done = _git(into, "checkout", "--quiet", "--force", "--detach", sha)
     if done.returncode != 0:
         raise RebuildError(f"{into}: commit {sha} cannot be checked out: {_reason(done)}")

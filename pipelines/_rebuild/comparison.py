@@ -11,8 +11,8 @@ from typing import Any
 from ocrnet.errors import RebuildError
 from ocrnet.record import RECORD_FILE
 from pipelines._mlflow.challenger import WEIGHTS_FILE
-from pipelines._mlflow.lock import DATA_STAGE, file_hash
-from pipelines._mlflow.origin import Origin
+from pipelines._mlflow.dvc_lock import DATA_STAGE, file_hash
+from pipelines._mlflow.provenance import Origin
 
 from .stages import ScratchClone
 
@@ -32,7 +32,7 @@ class Row:
         wanted: Value that the version records.
         found: Value of the rebuilt model.
         is_equal: Whether the two agree.
-        decides: Whether a difference makes the rebuilt model count as different; else it is only reported.
+        decides: Whether a difference makes the rebuilt model count as different; if not, it is only reported.
     """
 
     name: str
@@ -53,11 +53,11 @@ def compare(origin: Origin, clone: ScratchClone, *, tolerance: float) -> list[Ro
     """Compare weights, scores, data and params; with a tolerance for scores the weights may differ.
 
     Raises:
-        RebuildError: a file to compare was not rebuilt.
+        RebuildError: A file to compare was not rebuilt.
     """
     weights = clone.out / WEIGHTS_FILE
     if not weights.is_file():
-        raise RebuildError(f"{weights}: was not rebuilt by {origin.stage} of this commit.")
+        raise RebuildError(f"{weights}: {origin.stage} of this commit did not rebuild this file.")
     sha = file_hash(weights, "sha256")
     wanted = origin.tags["weights_sha256"]
     rows = [Row("weights sha256", wanted[:12], sha[:12], sha == wanted, decides=tolerance == 0)]
@@ -91,7 +91,7 @@ def compare_scores(
 
 
 def is_close(wanted: float | None, found: float | None, tolerance: float) -> bool:
-    """Tell whether two scores agree; they also agree where both are missing."""
+    """Tell whether two scores agree; they also agree if both are missing."""
     if wanted is None or found is None:
         return wanted is found
     if math.isnan(wanted) or math.isnan(found):
@@ -102,10 +102,10 @@ def is_close(wanted: float | None, found: float | None, tolerance: float) -> boo
 def read_scores(evaluated: Path, stage: str) -> dict[str, float | None]:
     """Return the scores of the model of a stage, under the names that a version uses.
 
-    After training again on a GPU the evaluation may name another challenger; every model is in `scores.json`.
+    After a training on a GPU the evaluation may name another challenger, but `scores.json` has every model.
 
     Raises:
-        RebuildError: the evaluation did not score that model.
+        RebuildError: The evaluation did not score that model.
     """
     challenger = _read_json(evaluated / "challenger.json")
     if challenger.get("stage") == stage:
@@ -117,7 +117,7 @@ def read_scores(evaluated: Path, stage: str) -> dict[str, float | None]:
             names = [f"test/IoU/{name}" for name in scores.get("class_names", [])]
             found |= zip(names, model.get("iou", []), strict=True)
             return {name: value for name, value in found.items() if value is not None}
-    raise RebuildError(f"{evaluated / 'scores.json'}: has no model of {stage}.")
+    raise RebuildError(f"{evaluated / 'scores.json'}: it has no scores of {stage}.")
 
 
 def to_text(rows: Sequence[Row]) -> str:
@@ -155,9 +155,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(path.read_text())
     except FileNotFoundError:
-        raise RebuildError(f"{path}: was not rebuilt.") from None
+        raise RebuildError(f"{path}: this file was not rebuilt.") from None
     except ValueError as error:
-        raise RebuildError(f"{path}: not JSON: {error}.") from None
+        raise RebuildError(f"{path}: this is not JSON: {error}.") from None
     return loaded if isinstance(loaded, dict) else {}
 
 

@@ -1,7 +1,7 @@
-"""DVC's settings of the present checkout, carried over to the scratch clone: its remotes and its shared cache.
+"""Copy DVC's settings of the present checkout into the scratch clone: its remotes and its shared cache.
 
-The commit of an old version may name a remote that has moved since, or none; and what is particular to a machine
-(`.dvc/config.local`) is in no commit.
+The commit of an old version may name a remote that has moved since, or none, and no commit holds the settings of a
+machine (`.dvc/config.local`).
 """
 
 from pathlib import Path
@@ -9,13 +9,13 @@ from pathlib import Path
 from pipelines._dvc_config import put, read_settings, write_local
 
 FILES = ("config", "config.local")
-OWN_CACHE = "checkout"  # the name under which the checkout's cache is a remote of the clone
+OWN_CACHE = "checkout"  # name of the clone's remote that is the checkout's cache
 
 
 def carry_over(checkout: Path, clone: Path) -> None:
     """Write the checkout's settings to the clone's `config.local`.
 
-    Without any remote or shared cache, as on a single machine, the checkout's own cache is what the clone reads from.
+    Without any remote or shared cache, as on a single machine, the clone reads from the checkout's own cache.
     """
     settings = read_settings(checkout / ".dvc" / name for name in FILES)
     known = read_settings([clone / ".dvc" / "config"])

@@ -1,4 +1,4 @@
-"""The stages in the scratch clone: their files fetched, or run again by DVC."""
+"""Fetch the files of the stages in the scratch clone, or run the stages again."""
 
 import os
 import re
@@ -12,15 +12,15 @@ from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError, RebuildError
 from pipelines._command.secrets import hide_secrets
-from pipelines._lock_text import GRAPH_FILE, Templates
-from pipelines._mlflow.lock import file_hash, folder_md5
-from pipelines._mlflow.origin import EVALUATE, UNTRUSTED, Origin, Provenance
-from pipelines._outside import own_file, relative_path
+from pipelines._dvc_lock_check import GRAPH_FILE, Templates
+from pipelines._mlflow.dvc_lock import file_hash, folder_md5
+from pipelines._mlflow.provenance import EVALUATE, UNTRUSTED, Origin, Provenance
+from pipelines._untrusted import own_file, relative_path
 from pipelines._workspace import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 
 FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")
 CODE = Path(__file__).parents[2]
-STDERR = 2  # for DVC's messages while it runs; standard output is for the table
+STDERR = 2  # DVC's messages go here while it runs; standard output is for the table
 
 
 class ScratchClone:
@@ -40,7 +40,7 @@ class ScratchClone:
         self._entries: Mapping[str, Any] = provenance.stages
         self._stages = (stage, EVALUATE)
         if not (root / ".dvc").is_dir():
-            raise RebuildError(f"{root}: the commit has no .dvc, so DVC knows nothing there.")
+            raise RebuildError(f"{root}: the commit has no folder .dvc, so DVC cannot run there.")
         self.changed_code = changed_code
         for name in WRITTEN:
             own_file(root, name, RebuildError)
@@ -65,15 +65,15 @@ class ScratchClone:
         """Fetch the outputs of the training and of the evaluation.
 
         Raises:
-            RebuildError: the remote does not have them.
+            RebuildError: The remote does not have them.
         """
         self._pull(self._stages)
 
     def rerun(self) -> None:
-        """Fetch the inputs of the training and of the evaluation, and run both; nothing reaches a cache or MLflow.
+        """Fetch the inputs of the training and of the evaluation, and run both; write nothing to a cache or to MLflow.
 
         Raises:
-            RebuildError: the remote does not have an input, or a stage failed.
+            RebuildError: The remote does not have an input, or a stage failed.
         """
         self._check_commands()
         known = set(self._dvc("stage", "list", "--name-only", "--all").stdout.split())
@@ -89,7 +89,7 @@ class ScratchClone:
             )
 
     def _check_commands(self) -> None:
-        """Check the commands that the params make, before DVC passes one to a shell."""
+        """Check the commands that result from the params, before DVC passes one to a shell."""
         paths = [str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         done = subprocess.run(
             [sys.executable, "-P", "-m", "pipelines._dvc.graph"], cwd=self.root,
@@ -97,18 +97,18 @@ class ScratchClone:
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            told = (done.stderr.strip() or "no message").splitlines()[-1]
-            raise RebuildError(f"params of the version: {hide_secrets(told)}")
+            reason = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise RebuildError(f"params of the version: {hide_secrets(reason)}")
 
     def _pull(self, stages: Sequence[str]) -> None:
-        # Without a remote, everything is in the shared cache or nowhere.
+        # Without a remote, only the shared cache can have the files.
         remotes = self._dvc("remote", "list").stdout.split()
         done = self._dvc("pull" if remotes else "checkout", *stages)
         if done.returncode != 0:
             raise RebuildError(_missing(done, has_remote=bool(remotes)))
 
     def _stop_following(self) -> None:
-        """Turn `publish.live` off: it would start a run in MLflow, and no result depends on it."""
+        """Turn `publish.live` off: it would start a run in MLflow and has no effect on the results."""
         path, yaml = self.root / "params.yaml", YAML()
         document = yaml.load(path)
         if isinstance(document.get("publish"), dict) and "live" in document["publish"]:
@@ -166,7 +166,7 @@ def check_stages(root: Path, origin: Origin, stages: Sequence[str]) -> list[str]
 
 
 def changed_code(root: Path, entries: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
-    """Return the dependencies of stages that are no outputs and whose content differs from that in `dvc.lock`.
+    """Return the dependencies of stages that no stage writes and whose content differs from that in `dvc.lock`.
 
     Args:
         root: Folder of a clone in which nothing has run and nothing was fetched yet.
@@ -221,7 +221,7 @@ def _missing(done: "subprocess.CompletedProcess[str]", *, has_remote: bool) -> s
     found = re.search(r"failed for following targets:\n(.*?)\nIs your cache", done.stderr, re.S)
     if found:
         names = ", ".join(found[1].split())
-        return f"{names}: {place} does not hold it. Run `dvc push` where the version was made."
+        return f"{names}: {place} does not have it. Run `dvc push` where the version was made."
     errors = (
         re.findall(r"^ERROR: (.*)$", done.stderr, re.M) or done.stderr.strip().splitlines()[-1:]
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,24 @@ def read_node(stage: str, graph: Path = GRAPH) -> Node:
         data=tuple(dep for dep in deps if not dep.startswith(CODE)),
         code=tuple(dep for dep in deps if dep.startswith(CODE)),
     )
+
+
+def read_order(params: Mapping[str, Any], graph: Path = GRAPH) -> list[str]:
+    """Return the stages of `dvc.yaml` with their cells, in the order in which DVC runs them.
+
+    Args:
+        params: Values of `params.yaml`, by section.
+        graph: Path of `dvc.yaml`.
+    """
+    names = []
+    for stage, entry in YAML(typ="safe").load(graph)["stages"].items():
+        lists = [
+            [str(value) for value in _look_up(_FIELD.sub(r"\1", text), params)]
+            for text in entry.get("matrix", {}).values()
+        ]
+        cells = ("-".join(cell) for cell in product(*lists))
+        names += [f"{stage}@{cell}" if cell else stage for cell in cells]
+    return names
 
 
 def _look_up(field: str, context: Mapping[str, Any]) -> Any:

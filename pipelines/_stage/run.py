@@ -25,12 +25,13 @@ from ocrnet.config.params_file import load_params
 from ocrnet.errors import MachineError, ParamsError
 from ocrnet.errors.machine import machine_error
 from ocrnet.errors.near_names import hint
-from ocrnet.record import Recorder, flatten, write_record
+from ocrnet.record import Recorder, SilentRecorder, flatten, write_record
 from pipelines._command.arguments import Parser
-from pipelines._command.run import tell
+from pipelines._command.run import report_error
 from pipelines._stage.commit import note_commit
-from pipelines._stage.graph import Node, read_node
+from pipelines._stage.graph import Node, read_node, read_order
 from pipelines._stage.orphan import end_with_dvc
+from pipelines._stage.rank import is_rank, rank
 
 logger = logging.getLogger(__name__)
 STATE = Path(".state")
@@ -78,7 +79,12 @@ class Stage:
         return STATE / "times" / f"{self.name}.txt"
 
     def start_record(self) -> Recorder:
-        """Write what runs, start the follower where params ask for it, and return the recorder."""
+        """Write what runs, start the follower where params ask for it, and return the recorder.
+
+        Of several processes of a training the first one does so, and the others get a recorder that writes nothing.
+        """
+        if rank() > 0:
+            return SilentRecorder()
         write_record(
             self.out, stage=self.name, fingerprint=self.fingerprint, params=self.recorded_params
         )
@@ -118,9 +124,11 @@ def run_stage(
             name=f"{name}@{cell}" if values else name, cell=values, params=params,
             out=Path("data", name, cell), node=node,
         )  # fmt: skip
-        _prune_checkpoints(stage)
         stage.out.mkdir(parents=True, exist_ok=True)
-        end_with_dvc()
+        if not is_rank():
+            _log_position(stage)
+            _prune_checkpoints(stage)
+            end_with_dvc()
         body(stage)
     except Exception as error:
         return _end(error, name, stage)
@@ -164,12 +172,13 @@ def _end(error: Exception, name: str, stage: Stage | None) -> int:
         for folder in (stage.out, STATE / "checkpoints" / stage.name):
             for partial in folder.rglob("*.partial"):
                 partial.unlink(missing_ok=True)
-    return tell(error, name)
+    return report_error(error, name)
 
 
 def set_up_logging() -> None:
-    """Log to standard error, one line per event, and send warnings there too."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    """Log to standard error, one line per event, and send warnings there too; of several processes the first does."""
+    level = logging.ERROR if rank() > 0 else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("great_expectations").setLevel(
         logging.WARNING
     )  # logs hundreds of lines at import
@@ -210,6 +219,13 @@ def _files(inputs: Sequence[Path]) -> list[Path]:
         for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
         if file.is_file()
     ]
+
+
+def _log_position(stage: Stage) -> None:
+    """Log which stage of how many this is; DVC skips stages that are up to date."""
+    order = read_order(stage.params.model_dump(mode="json", by_alias=True))
+    if stage.name in order:
+        logger.info("stage %d of %d: %s", order.index(stage.name) + 1, len(order), stage.name)
 
 
 def _prune_checkpoints(stage: Stage) -> None:

@@ -1,16 +1,16 @@
-"""The flows, the worker slots and the set-up of the Prefect server. The only package that imports prefect.
+"""The flows, the worker slots and the set-up of the Prefect server: the only package that imports prefect.
 
 | module | what it is |
 |---|---|
-| `schedule` | which stage runs when, again after what, in plain Python |
+| `stage_scheduler` | when each stage runs and which failures restart it, in plain Python |
 | `pipeline` | the flow that runs `dvc.yaml`, stage by stage |
 | `stage` | the flow of one stage on a worker |
 | `command` | a process whose lines are logged and that ends with the flow |
 | `summary` | the page that a run leaves |
 | `gate` | promotion and rollback as flows |
 | `watch` | the flow that looks for new raw data |
-| `bootstrap` | pools, deployments and automations |
+| `server_setup` | pools, deployments and automations |
 | `jobs` | the process that a worker starts for a run |
-| `slot` | a worker that drains |
-| `patience` | keeps a worker alive while the server is unreachable |
+| `slot` | a worker process that drains on a stop signal |
+| `reconnect` | keeps a worker alive while the server is unreachable |
 """

@@ -1,4 +1,4 @@
-"""Run DVC in a clone as a process: log its lines while it runs, and end it with the flow."""
+"""Run DVC in a clone as a process, log its lines while it runs, and end it when the flow ends."""
 
 import json
 import os
@@ -17,34 +17,36 @@ from ocrnet.errors import DataError, OcrnetError, ParamsError
 from pipelines._command.secrets import hide_secrets
 from pipelines._workspace import Clone
 
-GRACE_S = 12.0  # from SIGTERM to SIGKILL: a cancelled run leaves the GPU well within half a minute
+GRACE_S = (
+    12.0  # from SIGTERM to SIGKILL: a cancelled run releases the GPU well within half a minute
+)
 KEPT_LINES = 12
 _STEP = re.compile(r"\bstep\s+(\d+)\s*/\s*(\d+)")
 
 
 class MachineError(OcrnetError):
-    """The machine failed a stage: another one, or a later try, may do better."""
+    """The machine failed a stage: another machine, or a later attempt, may succeed."""
 
     exit_code = 70
 
 
 def advance(clone: Clone, targets: Sequence[str], done: Sequence[str]) -> list[dict[str, Any]]:
-    """Restore in a clone what is in the run cache, and return the state of each stage not yet done.
+    """Restore the stages of a clone that are in the run cache, and return the state of each stage that is not done.
 
     Raises:
         OcrnetError: `dvc.yaml`, a target or raw data is wrong, or the cache failed.
     """
     asked = json.dumps({"targets": list(targets), "done": list(done)})
     pipe = subprocess.PIPE
-    with _started(clone, "pipelines._dvc.advance", stdin=pipe, stderr=pipe) as process:
-        answer, told = process.communicate(asked)
+    with _started(clone, "pipelines._dvc.restore_stages", stdin=pipe, stderr=pipe) as process:
+        answer, errors = process.communicate(asked)
     lines = [json.loads(line) for line in answer.splitlines()]
     for line in lines:
         if line["state"] == "error":
             raise _error(line["code"], line["message"])
     if process.returncode:
         raise MachineError(
-            f"pipelines._dvc.advance: exit code {process.returncode}: {hide_secrets(told)[-500:]}"
+            f"pipelines._dvc.restore_stages: exit code {process.returncode}: {hide_secrets(errors)[-500:]}"
         )
     return lines
 
@@ -59,13 +61,15 @@ def run_stage(
 ) -> tuple[int, list[str]]:
     """Run a stage in a clone and return its exit code with its last lines."""
 
-    def tell(line: str) -> None:
+    def log_line(line: str) -> None:
         log(line)
         found = _STEP.search(line)
         if found:
             progress(int(found[1]), int(found[2]))
 
-    return run_module(clone, "pipelines._dvc.lease", stage, log=tell, environment=environment)
+    return run_module(
+        clone, "pipelines._dvc.run_one_stage", stage, log=log_line, environment=environment
+    )
 
 
 def run_module(
@@ -87,10 +91,10 @@ def run_module(
 
 
 def check_params(clone: Clone) -> None:
-    """Refuse wrong params with the commit's own check, whose messages say more than those of DVC.
+    """Refuse wrong params by the commit's own check, whose messages are clearer than those of DVC.
 
     Raises:
-        OcrnetError: the params are wrong; the message is that of the check.
+        OcrnetError: The params are wrong; the message is that of the check.
     """
     if not (clone.folder / "pipelines" / "check.py").exists():
         return  # the commit is older than the check
@@ -100,8 +104,10 @@ def check_params(clone: Clone) -> None:
 
 
 def prune(clone: Clone) -> None:
-    """Delete old entries of the run cache; a failure is ignored, as it harms no run."""
-    with _started(clone, "pipelines._dvc.lease", "--prune", stderr=subprocess.STDOUT) as process:
+    """Delete old entries of the run cache; ignore a failure, since it harms no run."""
+    with _started(
+        clone, "pipelines._dvc.run_one_stage", "--prune", stderr=subprocess.STDOUT
+    ) as process:
         process.communicate()
 
 
@@ -123,7 +129,7 @@ def _started(
 ) -> "Iterator[subprocess.Popen[str]]":
     """Start a module in a clone, in its own process group, and end the group with the block.
 
-    The process holds the lock of the clone as long as it lives, even where the flow was killed.
+    The process holds the lock of the clone as long as it runs, even if the flow was killed.
     """
     code = str(Path(__file__).parents[2])
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -155,7 +161,7 @@ def _end_group(process: "subprocess.Popen[str]") -> None:
         os.killpg(process.pid, signal.SIGTERM)
         ends = time.monotonic() + GRACE_S
         while time.monotonic() < ends:
-            process.poll()  # a process that ended keeps its group until it is waited for
+            process.poll()  # the group of a process that ended exists until this process waits for it
             os.killpg(process.pid, 0)
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ocrnet.errors import DataError, GateError, OcrnetError
-from pipelines import _outside
+from pipelines import _untrusted
 from pipelines._workspace import Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows.command import advance, run_module
 from pipelines.flows.stage import EXIT, refuse
@@ -72,7 +72,7 @@ def _run(
     logger = get_run_logger()
     lines: list[str] = []
 
-    def tell(line: str) -> None:
+    def log_line(line: str) -> None:
         logger.info(line)
         lines.append(line)
 
@@ -81,7 +81,7 @@ def _run(
         with hold_clone(repository) as clone:
             check_out(clone, resolve_revision(clone, revision), {})
             before(clone)
-            code, _ = run_module(clone, f"pipelines.{name}", *arguments, log=tell)
+            code, _ = run_module(clone, f"pipelines.{name}", *arguments, log=log_line)
     except OcrnetError as error:
         return refuse(error)
     create_markdown_artifact("```\n" + "\n".join(lines) + "\n```\n", key=name)
@@ -100,9 +100,9 @@ def options(given: Mapping[str, str]) -> list[str]:
         ParamsError: an option does not accept its value.
     """
     parsers = {
-        "version": _outside.version_or_alias,
-        "model": _outside.registry_name,
-        "reason": _outside.text_line,
+        "version": _untrusted.version_or_alias,
+        "model": _untrusted.registry_name,
+        "reason": _untrusted.text_line,
     }
     return [f"--{name}={parsers[name](value, name)}" for name, value in given.items() if value]
 

@@ -1,4 +1,4 @@
-"""The process that a worker starts for a run: always the same command, whatever the server says.
+"""Start a process for a run: always by the same command, whatever the server asks for.
 
 A run, its deployment and its pool may each name a command, a folder, variables and steps to run first, and anyone with
 access to the server can change all three. A worker starts only this project's flows, with its own environment.
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.workers.process import ProcessJobConfiguration
 
 from ocrnet.errors import ParamsError
-from pipelines._outside import shown
+from pipelines._untrusted import shown
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
@@ -38,7 +38,7 @@ class FixedJob(ProcessJobConfiguration):
         """Refuse additions of the server, then prepare the job as Prefect does.
 
         Raises:
-            ParamsError: the run, its deployment or its pool asks for anything but one of this project's flows.
+            ParamsError: The run, its deployment or its pool asks for anything but one of this project's flows.
         """
         given = {
             "command": self.command not in (None, ENGINE) and self.command,
@@ -49,9 +49,11 @@ class FixedJob(ProcessJobConfiguration):
         for name, value in given.items():
             if value:
                 raise ParamsError(
-                    f"job variables: {name}: found {shown(value)}, allowed is none. {CURE}"
+                    f"job variables: {name}: found {shown(value)}. Job variables are not allowed. {CURE}"
                 )
         entrypoint = None if deployment is None else deployment.entrypoint
         if entrypoint not in ENTRYPOINTS:
-            raise ParamsError(f"deployment: found entrypoint {shown(entrypoint)}. {CURE}")
+            raise ParamsError(
+                f"deployment: found the entrypoint {shown(entrypoint)}. Only this project's flows are allowed. {CURE}"
+            )
         super().prepare_for_flow_run(flow_run, deployment, *rest, **named)

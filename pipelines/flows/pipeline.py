@@ -1,4 +1,4 @@
-"""The flow that runs dvc.yaml: it restores stages from the run cache and runs the others in their pools."""
+"""The flow that runs dvc.yaml: restore stages from the run cache and run the others in their pools."""
 
 import json
 import time
@@ -17,21 +17,23 @@ from prefect.states import Cancelling, Completed
 from ruamel.yaml import YAML
 
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines import _outside
-from pipelines._branch import Lease, check_branch, push_lock
+from pipelines import _untrusted
 from pipelines._command.secrets import has_secret, hide_secrets
+from pipelines._result_branch import Lease, check_branch, push_lock
 from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows import command, summary
-from pipelines.flows.deleted import ended_if_deleted
-from pipelines.flows.patience import keep_lines
-from pipelines.flows.quiet import tell_in_one_line
-from pipelines.flows.schedule import FINAL_CODES, End, Ended, Run, Schedule
-from pipelines.flows.stage import EXIT, HANDED_BACK, refuse
+from pipelines.flows.connection_log import log_in_one_line
+from pipelines.flows.deleted_runs import ended_if_deleted
+from pipelines.flows.reconnect import keep_lines
+from pipelines.flows.stage import DECLINED, EXIT, refuse
+from pipelines.flows.stage_scheduler import FINAL_CODES, End, Ended, Run, Schedule
 from pipelines.flows.start import start_run
 
-POLL_INTERVAL_S = 1.0
-SERVER_AWAY_S = 1800.0  # a server that comes back later finds the stages' outputs in the run cache
+POLL_INTERVAL_S = 2.0  # each question costs the server a hundredth of a second of a core
+SERVER_UNREACHABLE_S = (
+    1800.0  # a server that comes back later finds the stages' outputs in the run cache
+)
 WORKER_LABEL = "prefect.worker.name"
 Found = TypeVar("Found")
 
@@ -50,13 +52,13 @@ def pipeline(
     Args:
         repository: Address of the repository that the workers clone.
         revision: Branch, tag or commit of the repository.
-        targets: Names of the stages to run, with all that they read; by default all.
+        targets: Names of the stages to run with all stages that they depend on; by default all stages.
         overrides: Params to change, by dotted keys such as train.steps.
-        branch: Branch of the origin that gets dvc.lock, a new one or one of earlier runs; empty: dvc.lock is only an
-            artifact of this run.
+        branch: Branch of the origin that gets dvc.lock: a new one, or one of earlier runs. If it is empty, dvc.lock is
+            only an artifact of this run.
         retries: Number of times that a stage is started again after its machine failed.
     """
-    tell_in_one_line()
+    log_in_one_line()
     keep_lines()
     try:
         _check(targets or [], overrides or {})
@@ -64,11 +66,12 @@ def pipeline(
             commit = resolve_revision(clone, revision)
             lease = check_branch(clone, branch, commit) if branch else None
             made = check_out(clone, commit, overrides or {})
-            told = f", with {overrides}" if overrides else ""
-            get_run_logger().info("commit %s of %s%s", commit[:10], repository, told)
+            changes = f", with {overrides}" if overrides else ""
+            get_run_logger().info("commit %s of %s%s", commit[:10], repository, changes)
             command.check_params(clone)
-            runner = Runner(clone, repository, commit, dict(overrides or {}))
-            words = _run_stages(runner, targets or [], lease=lease, made=made, retries=retries)
+            with get_client(sync_client=True) as client:
+                runner = Runner(client, clone, repository, commit, dict(overrides or {}))
+                words = _run_stages(runner, targets or [], lease=lease, made=made, retries=retries)
     except OcrnetError as error:
         return refuse(error)
     return Completed(message=words)
@@ -78,10 +81,10 @@ def _check(targets: Sequence[str], overrides: Mapping[str, Any]) -> None:
     """Check the parameters of the run.
 
     Raises:
-        ParamsError: a target is not the name of a stage, or an override holds a secret, which Prefect would show.
+        ParamsError: A target is not the name of a stage, or an override holds a secret, which Prefect would show.
     """
     for target in targets:
-        _outside.stage_name(target, "targets")
+        _untrusted.stage_name(target, "targets")
     if has_secret(overrides):
         raise ParamsError(
             f"overrides: {hide_secrets(str(dict(overrides)))}: a value holds a password or a token, which Prefect "
@@ -111,16 +114,17 @@ def _run_stages(
         raise
     finally:
         facts = summary.Facts(runner.commit, made, branch, runner.flow_runs, failure)
-        summary.publish(clone.folder, schedule.told, facts)
-    ran = sum(told.state == "ran" for told in schedule.told.values())
-    return f"{ran} stages ran, {len(schedule.told) - ran} were restored"
+        summary.publish(clone.folder, schedule.history, facts)
+    ran = sum(one.state == "ran" for one in schedule.history.values())
+    return f"{ran} stages ran, {len(schedule.history) - ran} were restored"
 
 
 @dataclass
 class Runner:
-    """Starts stages: small ones here, the others as runs of the deployment of their pool.
+    """Starts stages: small ones in this process, the others as runs of the deployment of their pool.
 
     Args:
+        client: Open client of the Prefect server.
         clone: Clone of this run of the pipeline.
         repository: Address of the repository that the workers clone.
         commit: Commit of the whole run, before overrides.
@@ -128,6 +132,7 @@ class Runner:
         flow_runs: Id of the last flow run of each stage that ran on a worker, by the name of the stage.
     """
 
+    client: SyncPrefectClient
     clone: Clone
     repository: str
     commit: str
@@ -138,7 +143,7 @@ class Runner:
         """Start a stage.
 
         Raises:
-            ParamsError: the pool of the stage has no deployment.
+            ParamsError: The pool of the stage has no deployment.
         """
         if node["small"]:
             return self._run_here(node["name"])
@@ -152,17 +157,16 @@ class Runner:
             run = _once_there(lambda: start_run(name, parameters, name=node["name"]))
         except ObjectNotFound:
             raise ParamsError(
-                f"dvc.yaml: {node['name']}: meta.pool is {node['pool']!r}, for which there is no deployment "
-                f"{name}. Run `python -m pipelines.deploy`."
+                f"dvc.yaml: {node['name']}: meta.pool is {node['pool']!r}, but the server has no deployment {name}. "
+                "Run `python -m pipelines.deploy`."
             ) from None
         self.flow_runs[node["name"]] = str(run.id)
         get_run_logger().info("%s: waits for a worker of pool %s", node["name"], node["pool"])
-        return StageRun(run.id)
+        return StageRun(self.client, run.id)
 
     def _still_avoided(self, pool: str, avoid: Sequence[str]) -> list[str]:
-        """Return the workers that the stage should avoid; none where no other worker is online."""
-        with get_client(sync_client=True) as client:
-            return sorted(avoid) if others_online(client, pool, avoid) else []
+        """Return the workers that the stage should avoid; none if no other worker is online."""
+        return sorted(avoid) if others_online(self.client, pool, avoid) else []
 
     def _run_here(self, name: str) -> Run:
         logger = get_run_logger()
@@ -193,7 +197,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class Finished:
-    """A stage that ran here."""
+    """A stage that ran in this process."""
 
     ended: Ended
 
@@ -209,49 +213,47 @@ class StageRun:
     """A flow run of a stage.
 
     Args:
+        client: Open client of the Prefect server.
         id: Id of the flow run.
     """
 
-    def __init__(self, id: UUID) -> None:
+    def __init__(self, client: SyncPrefectClient, id: UUID) -> None:
+        self._client = client
         self._id = id
         self._asked = 0.0
-        self._away_since: float | None = None
+        self._unreachable_since: float | None = None
 
     def poll(self) -> Ended | None:
-        """Ask the server at most once a second; wait for a server that does not answer."""
+        """Ask the server at most once per `POLL_INTERVAL_S`; wait for a server that does not answer."""
         now = time.monotonic()
         if now - self._asked < POLL_INTERVAL_S:
             return None
         self._asked = now
         try:
-            with get_client(sync_client=True) as client:
-                run = client.read_flow_run(self._id)
+            run = self._client.read_flow_run(self._id)
         except ObjectNotFound:
-            return Ended(End.CANCELLED, "its run was deleted, which ends it as if it was cancelled")
+            return Ended(End.CANCELLED, "its run was deleted, which counts as cancelled")
         except httpx.HTTPError as error:
-            if self._away_since is None:
-                self._away_since = now
+            if self._unreachable_since is None:
+                self._unreachable_since = now
                 get_run_logger().warning("the Prefect server does not answer (%s); waiting", error)
-            if now - self._away_since > SERVER_AWAY_S:
+            if now - self._unreachable_since > SERVER_UNREACHABLE_S:
                 raise
             return None
-        self._away_since = None
+        self._unreachable_since = None
         return ended_of(run)
 
     def cancel(self) -> None:
         """Ask the worker to end it."""
         try:
-            with get_client(sync_client=True) as client:
-                client.set_flow_run_state(self._id, Cancelling())
-        except (
-            Exception
-        ) as error:  # Prefect cancels the runs of a cancelled parent itself, if later
+            self._client.set_flow_run_state(self._id, Cancelling())
+        except Exception as error:  # Prefect itself cancels the runs of a cancelled parent later
             get_run_logger().warning("%s could not be cancelled: %s", self._id, error)
 
 
 def _once_there(ask: Callable[[], Found]) -> Found:
     """Ask the server, and ask again while no connection can be made."""
-    ends = time.monotonic() + SERVER_AWAY_S
+    ends = time.monotonic() + SERVER_UNREACHABLE_S
     while True:
         try:
             return ask()
@@ -263,7 +265,7 @@ def _once_there(ask: Callable[[], Found]) -> Found:
 
 
 def ended_of(run: FlowRun) -> Ended | None:
-    """Return how a flow run of a stage ended; None while it has not."""
+    """Return how a flow run of a stage ended; None if it has not ended."""
     state: State[Any] | None = run.state
     if state is None or not state.is_final():
         return None
@@ -271,7 +273,7 @@ def ended_of(run: FlowRun) -> Ended | None:
     name = state.name or ""
     words = state.message or name
     if state.is_completed():
-        return Ended(End.HANDED_BACK if name == HANDED_BACK else End.DONE, words, worker=worker)
+        return Ended(End.DECLINED if name == DECLINED else End.DONE, words, worker=worker)
     if state.is_cancelled():
         return Ended(End.CANCELLED, "it was cancelled", worker=worker)
     if state.is_crashed():

@@ -1,4 +1,4 @@
-"""The pools of the server, for `pipelines.work`, and the dvc.lock of a run, for `pipelines.take`."""
+"""The pools of the server, for `pipelines.workers`, and the dvc.lock of a run, for `pipelines.fetch_run`."""
 
 import math
 import os
@@ -17,21 +17,21 @@ from prefect.client.schemas.filters import (
 from prefect.variables import Variable
 
 from ocrnet.errors import DataError, ParamsError, ServerError
-from pipelines._access import FILE, PREFECT_API, PREFECT_PASSWORD
 from pipelines._command.secrets import hide_secrets
-from pipelines._outside import pool_name, shown
-from pipelines.flows.bootstrap import needs_variable
-from pipelines.flows.needs import KEYS
+from pipelines._server_access import FILE, PREFECT_API, PREFECT_PASSWORD
+from pipelines._untrusted import pool_name, shown
+from pipelines.flows.requirements import KEYS
+from pipelines.flows.server_setup import needs_variable
 from pipelines.flows.summary import LOCK_KEY
 
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Turn an error of the server, or its silence, into an error of one line.
+    """Turn an error of the server, or a missing answer, into an error of one line.
 
     Raises:
-        ParamsError: the server asks for another password.
-        ServerError: the server does not answer, or answers with an error.
+        ParamsError: The server asks for another password.
+        ServerError: The server does not answer, or answers with an error.
     """
     place = f"{PREFECT_API}={hide_secrets(os.environ.get(PREFECT_API, ''))}"
     try:
@@ -42,12 +42,12 @@ def asking() -> Iterator[None]:
             raise ServerError(f"{place}: HTTP {code}: {error.response.text[:200]}") from None
         what = "is wrong" if os.environ.get(PREFECT_PASSWORD) else "is not set"
         raise ParamsError(
-            f"{place}: the server asks for a password (HTTP {code}), and {PREFECT_PASSWORD} {what}. That of "
-            f"`make servers` is in {FILE} of its checkout: source it."
+            f"{place}: the server asks for a password (HTTP {code}), and {PREFECT_PASSWORD} {what}. The password of "
+            f"`make servers` is in {FILE} of its checkout. Run: source {FILE}"
         ) from None
     except httpx.HTTPError as error:
         raise ServerError(
-            f"{place}: {error or type(error).__name__}. Is the server there?"
+            f"{place}: {error or type(error).__name__}. Check that the server runs."
         ) from None
 
 
@@ -55,15 +55,15 @@ def check_password() -> None:
     """Check that the server accepts the password, by a request that needs it.
 
     Raises:
-        ParamsError: the server asks for another password.
-        ServerError: the server does not answer.
+        ParamsError: The server asks for another password.
+        ServerError: The server does not answer.
     """
     with asking(), get_client(sync_client=True) as client:
         client.api_version()
 
 
 def read_needs() -> dict[str, dict[str, Any]]:
-    """Return the resources that each pool of this repository promises."""
+    """Return the resources that each pool of this repository requires."""
     with get_client(sync_client=True) as client:
         names = [pool.name for pool in client.read_work_pools()]
     found: dict[str, Any] = {name: Variable.get(needs_variable(name)) for name in names}
@@ -71,10 +71,10 @@ def read_needs() -> dict[str, dict[str, Any]]:
 
 
 def _checked(pool: str, needs: dict[str, Any]) -> dict[str, float]:
-    """Return the resources that a pool promises, checked: anyone may have changed them on the server.
+    """Return the resources that a pool requires after a check: anyone may have changed them on the server.
 
     Raises:
-        DataError: the name of the pool is not valid, or a promise is not a known number.
+        DataError: The name of the pool is not valid, or a requirement is not a known number.
     """
     pool_name(pool, "pool", DataError)
     try:
@@ -83,7 +83,7 @@ def _checked(pool: str, needs: dict[str, Any]) -> dict[str, float]:
         values = {"": math.nan}
     if not all(key in KEYS and 0 <= value < math.inf for key, value in values.items()):
         raise DataError(
-            f"pool {pool}: promises {shown(needs)}. It is numbers of {', '.join(KEYS)}. "
+            f"pool {pool}: found the requirements {shown(needs)}. Allowed are numbers of {', '.join(KEYS)}. "
             "Run `python -m pipelines.deploy` again."
         )
     return values
@@ -93,7 +93,7 @@ def read_lock(run: str) -> str:
     """Return the dvc.lock that a run of the pipeline made.
 
     Raises:
-        DataError: the run left no `dvc.lock`.
+        DataError: The run has no `dvc.lock`.
     """
     try:
         wanted = ArtifactFilter(
@@ -101,11 +101,13 @@ def read_lock(run: str) -> str:
             key=ArtifactFilterKey(any_=[LOCK_KEY]),
         )
     except ValueError:
-        raise DataError(f"{run!r}: not the id of a flow run. Its page shows it.") from None
+        raise DataError(
+            f"{run!r}: this is not the id of a flow run. Copy the id from the run's page."
+        ) from None
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=wanted)
     if not found:
         raise DataError(
-            f"run {run}: it left no dvc.lock; no stage of it ended, or it is no run of `pipeline`."
+            f"run {run}: it has no dvc.lock. Either none of its stages has ended, or it is not a run of `pipeline`."
         )
     return str(found[0].data).removeprefix("```yaml\n").removesuffix("```\n")

@@ -1,6 +1,6 @@
 """The Prefect server of one machine, closed to web pages: `python -m pipelines.flows.server PORT`.
 
-Prefect by itself answers every origin and ignores the Host header: a page open in a browser could reach it. The
+By itself Prefect answers every origin and ignores the Host header: a page open in a browser could reach it. The
 password, which `pipelines.servers` sets, keeps out other users of the machine.
 """
 
@@ -13,11 +13,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipelines._access import HOST, NAMES, allowed_origins
+from pipelines._server_access import HOST, NAMES, allowed_origins
 
 
 class RefuseForeignOrigins:
-    """Middleware that refuses what a page of another origin sends, requests and websockets.
+    """Middleware that refuses requests and websockets of a page of another origin.
 
     Args:
         app: Application that the middleware protects.

@@ -1,7 +1,7 @@
-"""One slot of a worker: on a stop signal it takes no more runs and waits for those that it has.
+"""Run one slot of a worker: after a stop signal it starts no new runs and waits for the running ones.
 
-`python -m pipelines.flows.slot POOL NAME`, started by `pipelines.work`. The first SIGTERM drains, the second ends the
-runs too. Prefect's own worker would kill the run on the first and leave its state as running.
+`python -m pipelines.flows.slot POOL NAME`, started by `pipelines.workers`. The first SIGTERM drains, the second ends
+the runs too. Prefect's own worker would kill the run on the first one and leave its state as running.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from pipelines._terminal import Terminal
+from pipelines.flows.connection_log import log_in_one_line
 from pipelines.flows.jobs import FixedJob
-from pipelines.flows.patience import be_patient
-from pipelines.flows.quiet import tell_in_one_line
+from pipelines.flows.reconnect import be_patient
 
 DRAIN_POLL_S = 0.5
 
@@ -33,16 +33,16 @@ async def serve(pool: str, name: str, limit: int) -> None:
     )
     worker.job_configuration = FixedJob
     stopping, ended = asyncio.Event(), asyncio.Event()
-    take = worker.get_and_submit_flow_runs
+    fetch = worker.get_and_submit_flow_runs
 
-    async def take_unless_stopping() -> list[FlowRun]:
-        return [] if stopping.is_set() else await take()
+    async def fetch_unless_stopping() -> list[FlowRun]:
+        return [] if stopping.is_set() else await fetch()
 
-    worker.get_and_submit_flow_runs = take_unless_stopping  # type: ignore[method-assign]
+    worker.get_and_submit_flow_runs = fetch_unless_stopping  # type: ignore[method-assign]
     serving = asyncio.create_task(worker.start(printer=partial(print, flush=True)))
     loop, terminal = asyncio.get_running_loop(), Terminal()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # A shell that starts a process by `&` has it ignore SIGINT; a handler of our own undoes that.
+        # A shell that starts a process by `&` makes it ignore SIGINT; a handler of our own undoes that.
         loop.add_signal_handler(number, _stop, stopping, ended, terminal)
     draining = asyncio.create_task(_drain(worker, stopping, serving))
     ending = asyncio.create_task(_end(worker, ended, serving))
@@ -58,26 +58,26 @@ async def serve(pool: str, name: str, limit: int) -> None:
 
 
 def _stop(stopping: asyncio.Event, ended: asyncio.Event, terminal: Terminal) -> None:
-    terminal.leave_if_closed()  # else a line printed while it drains would end it
+    terminal.leave_if_closed()  # otherwise a line printed while it drains would end it
     if stopping.is_set():
         ended.set()
     stopping.set()
 
 
 async def _end(worker: ProcessWorker, ended: asyncio.Event, serving: "asyncio.Task[None]") -> None:
-    """End the runs and tell the server, which else would notice only after the heartbeats stop."""
+    """End the runs and report that to the server, which would otherwise notice only after missing heartbeats."""
     await ended.wait()
-    print(f"{worker.name}: told twice, so what runs ends", flush=True)
+    print(f"{worker.name}: second signal: ending the running runs", flush=True)
     runs = list(worker.limiter.statistics().borrowers)
     serving.cancel()
     await asyncio.wait([serving])
-    lost: State[Any] = Crashed(message=f"worker {worker.name} was told twice to stop")
+    lost: State[Any] = Crashed(message=f"worker {worker.name} got a second stop signal")
     try:
         async with get_client() as client:
             for run in runs:
                 await client.set_flow_run_state(cast(UUID, run), lost)
     except httpx.HTTPError as error:
-        print(f"{worker.name}: the server was not told: {error}", flush=True)
+        print(f"{worker.name}: the server could not be informed: {error}", flush=True)
 
 
 async def _drain(
@@ -89,7 +89,7 @@ async def _drain(
         if not waited:
             runs = worker.limiter.statistics().borrowers
             print(
-                f"{worker.name}: takes no more and waits for {', '.join(map(str, runs))}",
+                f"{worker.name}: taking no new runs; waiting for {', '.join(map(str, runs))}",
                 flush=True,
             )
             waited = True
@@ -103,10 +103,10 @@ def main() -> int:
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # drains when `pipelines.work` is gone
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # drain when `pipelines.workers` has ended
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     be_patient()
-    tell_in_one_line()
+    log_in_one_line()
     asyncio.run(serve(pool, name, int(limit)))
     return 0
 

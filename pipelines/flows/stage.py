@@ -1,4 +1,4 @@
-"""The flow of one stage: it takes its own clone, runs the stage there and transfers the outputs."""
+"""The flow of one stage: run it in a clone of its own and transfer the outputs."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ocrnet.errors import OcrnetError
-from pipelines import _outside
+from pipelines import _untrusted
 from pipelines._command.secrets import hide_secrets
-from pipelines._lock_text import GRAPH_FILE, Templates, check_lock
+from pipelines._dvc_lock_check import GRAPH_FILE, Templates, check_lock
 from pipelines._stage.commit import BASE_VARIABLE
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines.flows.command import run_stage
-from pipelines.flows.deleted import ended_if_deleted
-from pipelines.flows.patience import keep_lines
-from pipelines.flows.quiet import tell_in_one_line
+from pipelines.flows.connection_log import log_in_one_line
+from pipelines.flows.deleted_runs import ended_if_deleted
+from pipelines.flows.reconnect import keep_lines
 
-HANDED_BACK = "HandedBack"
-EXIT = "Exit"  # the name of a failed state begins with it, and ends with the exit code
+DECLINED = "Declined"
+EXIT = "Exit"  # the name of a failed state is this word with the exit code
 PROGRESS_INTERVAL_S = 5.0
 
 
@@ -43,18 +43,19 @@ def stage(
         commit: Commit of the whole run of the pipeline.
         overrides: Params to change, by dotted keys.
         lock: Entries of dvc.lock for the stages whose outputs this stage reads.
-        avoid: Names of workers that must hand the stage back, since they lost it before.
+        avoid: Names of workers that decline the stage, because they lost it before.
     """
-    tell_in_one_line()
+    log_in_one_line()
     keep_lines()
     logger = get_run_logger()
     worker = os.environ.get("PREFECT__WORKER_NAME", "")
     if worker in (avoid or []):
         return Completed(
-            name=HANDED_BACK, message=f"{worker} lost this stage before; another worker takes it"
+            name=DECLINED,
+            message=f"{worker} lost this stage before and leaves it to another worker",
         )
     try:
-        _outside.stage_name(stage, "stage")
+        _untrusted.stage_name(stage, "stage")
         with ended_if_deleted(), hold_clone(repository) as clone:
             check_out(clone, commit, overrides or {})
             put_lock(clone, stage, lock)
@@ -74,7 +75,7 @@ def stage(
 
 
 def refuse(error: OcrnetError) -> State[Any]:
-    """Return the failed state of a run that an error of the project ended."""
+    """Return the failed state of a run that ended by an error of the project."""
     return Failed(name=f"{EXIT}{error.exit_code}", message=hide_secrets(str(error)))
 
 
@@ -82,7 +83,7 @@ def put_lock(clone: Clone, stage: str, lock: str) -> None:
     """Write the given entries of dvc.lock after a check against the commit's dvc.yaml.
 
     Raises:
-        ParamsError: an entry contradicts dvc.yaml, or dvc.yaml does not have the stage.
+        ParamsError: An entry contradicts dvc.yaml, or dvc.yaml does not have the stage.
     """
     templates = Templates.read(clone.folder / GRAPH_FILE)
     templates.check_stage(stage)
@@ -117,5 +118,5 @@ class Progress:
                 )
             else:
                 update_progress_artifact(self._artifact, share)
-        except Exception as error:  # the bar is only to look at
+        except Exception as error:  # nothing depends on the bar
             get_run_logger().debug("progress of %s: %s", self._stage, error)

@@ -1,4 +1,4 @@
-"""Starting a run of a deployment from within a flow, without waiting for it."""
+"""Start a run of a deployment from within a flow, without waiting for it."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -16,10 +16,10 @@ def start_run(
         deployment: Names of flow and deployment: `flow/name`.
         parameters: Parameters of the flow.
         name: Name of the run; by default Prefect makes one up.
-        child: Whether the run belongs to the run that starts it and is cancelled with it.
+        child: Whether the run is a child of the run that starts it and is cancelled with it.
 
     Raises:
-        ObjectNotFound: the server does not have the deployment.
+        ObjectNotFound: The server does not have the deployment.
     """
     found = run_deployment(
         deployment, parameters=dict(parameters), timeout=0, flow_run_name=name, as_subflow=child

@@ -1,4 +1,4 @@
-"""The page that a run of the pipeline leaves on Prefect: what happened, the verdict, where everything is."""
+"""Make the page of a pipeline run on Prefect: its stages, the verdict, and where the outputs are."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from prefect.runtime import flow_run as current
 from prefect.utilities.urls import url_for
 
 from pipelines._command.secrets import hide_secrets
-from pipelines._mlflow.lock import key_of, load_plain_yaml
+from pipelines._mlflow.dvc_lock import key_of, load_plain_yaml
 from pipelines._workspace import LOCK_FILE
-from pipelines.flows.schedule import Told
+from pipelines.flows.stage_scheduler import StageHistory
 
 SUMMARY_KEY = "pipeline-summary"
 LOCK_KEY = "dvc-lock"
@@ -32,7 +32,7 @@ class Facts:
         made: Commit that was run: the same, or one with the overrides on top.
         branch: Branch that got `dvc.lock`; may be empty.
         flow_runs: Id of the flow run of each stage that ran on a worker, by the name of the stage.
-        failure: Reason why the run failed; empty where it did not.
+        failure: Reason why the run failed; empty if it did not fail.
     """
 
     commit: str
@@ -42,8 +42,8 @@ class Facts:
     failure: str
 
 
-def publish(root: Path, told: Mapping[str, Told], facts: Facts) -> None:
-    """Make the artifacts of a run; an error of the server is logged and stops nothing."""
+def publish(root: Path, history: Mapping[str, StageHistory], facts: Facts) -> None:
+    """Make the artifacts of a run; only log an error of the server."""
     try:
         lock = root / LOCK_FILE
         if lock.exists():
@@ -51,17 +51,17 @@ def publish(root: Path, told: Mapping[str, Told], facts: Facts) -> None:
             create_markdown_artifact(
                 text, key=LOCK_KEY, description=f"dvc.lock of commit {facts.made}"
             )
-        create_markdown_artifact(hide_secrets(page(root, told, facts)), key=SUMMARY_KEY)
+        create_markdown_artifact(hide_secrets(page(root, history, facts)), key=SUMMARY_KEY)
     except Exception as error:
-        told_error = hide_secrets(str(error))
-        get_run_logger().warning("the summary could not be sent: %s", told_error)
+        message = hide_secrets(str(error))
+        get_run_logger().warning("the summary could not be sent: %s", message)
 
 
-def page(root: Path, told: Mapping[str, Told], facts: Facts) -> str:
+def page(root: Path, history: Mapping[str, StageHistory], facts: Facts) -> str:
     """Return the page as Markdown."""
     parts = [f"**Failed.** {facts.failure}"] if facts.failure else []
     parts += _verdict(root)
-    parts.append(_stage_table(told, facts.flow_runs))
+    parts.append(_stage_table(history, facts.flow_runs))
     parts += _class_table(root)
     parts.append(_places(root, facts))
     return "\n\n".join(parts) + "\n"
@@ -72,15 +72,15 @@ def _verdict(root: Path) -> list[str]:
     return [path.read_text().strip()] if path.exists() else []
 
 
-def _stage_table(told: Mapping[str, Told], flow_runs: Mapping[str, str]) -> str:
+def _stage_table(history: Mapping[str, StageHistory], flow_runs: Mapping[str, str]) -> str:
     rows = []
-    for name, one in told.items():
+    for name, one in history.items():
         address = url_for("flow-run", obj_id=flow_runs[name]) if name in flow_runs else None
         shown = f"[{name}]({address})" if address else name
         where = ", ".join(dict.fromkeys(one.workers)) or ("here" if one.state == "ran" else "")
         seconds = f"{one.seconds:.0f}" if one.tries else ""
         rows.append(f"| {shown} | {one.state} | {where} | {one.tries or ''} | {seconds} |")
-    head = "| stage | state | where | tries | seconds |\n|---|---|---|---|---|"
+    head = "| stage | state | worker | attempts | seconds |\n|---|---|---|---|---|"
     return "\n".join([head, *rows])
 
 
@@ -105,13 +105,13 @@ def _places(root: Path, facts: Facts) -> str:
     ]
     lock = root / LOCK_FILE
     if lock.exists():
-        told = (
+        source = (
             f"branch `{facts.branch}`"
             if facts.branch
-            else f"`python -m pipelines.take {current.get_id()}`"
+            else f"`python -m pipelines.fetch_run {current.get_id()}`"
         )
         lines.append(
-            f"- dvc.lock (md5 `{hashlib.md5(lock.read_bytes()).hexdigest()}`): {told}, then `dvc pull`"
+            f"- dvc.lock (md5 `{hashlib.md5(lock.read_bytes()).hexdigest()}`): {source}, then `dvc pull`"
         )
     if (root / EVALUATE / "report.html").exists():
         lines.append(

@@ -20,7 +20,7 @@ RAW = "data/raw"
 
 @flow(name="watch", flow_run_name="look for raw data at {revision}")
 def watch(repository: str, revision: str = "main") -> State[Any]:
-    """Start the pipeline when the raw data of a branch changed since the last look.
+    """Start the pipeline if the raw data of a branch changed since the last check.
 
     Args:
         repository: Address of the repository to check.
@@ -36,11 +36,11 @@ def watch(repository: str, revision: str = "main") -> State[Any]:
     name = f"ocrnet_raw_{hashlib.sha256(f'{repository} {revision}'.encode()).hexdigest()[:12]}"
     known = Variable.get(name, default="")
     if found == known:
-        return Completed(message=f"{RAW} is as it was")
-    # Stored before the run is started: a person restarts a run that fails, not the next check.
+        return Completed(message=f"{RAW} is unchanged")
+    # Stored before the run starts: a person, not the next check, restarts a run that fails.
     Variable.set(name, found, overwrite=True)
     if not known:
-        return Completed(message=f"{RAW} is noted; a change of it will start the pipeline")
+        return Completed(message=f"{RAW} is recorded; a change of it will start the pipeline")
     parameters = {"repository": repository, "revision": commit}
     run = start_run(PIPELINE, parameters, child=False)
     logger.info("%s changed: the pipeline runs at %s as %s", RAW, commit[:10], run.name)

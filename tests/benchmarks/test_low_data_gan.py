@@ -1,16 +1,17 @@
 """The table of the GANs sets two numbers against each other only where they stand on the same ground."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import low_data
 from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
-from benchmarks.low_data_variants import with_values
+from ocrnet.evaluation.scoring import Cell
 from ocrnet.gan.quality.record import Measure, write_quality
+from pipelines._study.values import with_values
 from tests.ocrnet.conftest import toy_params
 
 KID = Measure(
@@ -22,14 +23,24 @@ OTHER_BASELINE = replace(KID, extractor_sha256="c" * 64, n=92, reference_n=92)
 
 
 def group(folder: Path, name: str, measures: list[Measure], **values: object) -> Group:
-    """Return a group whose selection is done, with these measures."""
-    params = with_values(toy_params(), values, place="test")
-    made = low_data.group_of(name, params, arms=["gan"], cells=folder, raw="r")
-    made.select.folder.mkdir(parents=True)
+    """Return a group whose selection is done, with these measures; the baseline's hash is one of its recipe."""
+    made = unselected(folder, name, **values)
+    select, train = made.data / "select", made.data / "train" / "0"
+    for place in (select, train):
+        place.mkdir(parents=True)
     metrics = {"gan_test/mIoU": 0.2949, "select/kept": 240.0}
-    (made.select.folder / "metrics.json").write_text(json.dumps(metrics))
-    write_quality(made.select.folder, measures, generator="f" * 64)
+    (select / "metrics.json").write_text(json.dumps(metrics))
+    generator = hashlib.sha256(str(made.params).encode()).hexdigest()
+    write_quality(select, measures, generator=generator)
+    recipe = f"{made.params.prepare.train_fraction} {made.params.train}"
+    sha256 = hashlib.sha256(recipe.encode()).hexdigest()
+    (train / "model.json").write_text(json.dumps({"weights_sha256": sha256}))
     return made
+
+
+def unselected(folder: Path, name: str, **values: object) -> Group:
+    """Return a group with nothing done."""
+    return Group(name, with_values(toy_params(), values, place="test"), (Cell("gan", 0),), folder)
 
 
 @pytest.fixture
@@ -87,15 +98,16 @@ def test_a_judge_is_named_and_shared_by_the_variants_that_do_not_train_it_anew(
     ]
     table = gan_section(groups).split("\n\n")[0]
     judges = [line.strip("| ").split(" | ")[1] for line in table.splitlines()[2:]]
-    assert judges[0] == judges[1] == tenth.select.read("train").name
+    assert judges[0] == judges[1]
+    assert judges[0].startswith("train-0 ")
     assert len(set(judges)) == 3
 
 
 def test_a_selection_that_two_groups_share_has_one_row_and_one_that_is_not_done_has_none(
-    tenth: Group,
+    tmp_path: Path, tenth: Group
 ) -> None:
-    twin = replace(tenth, name="weight_0.5")
-    later = low_data.group_of("50 %", toy_params(), arms=["gan"], cells=tenth.select.root, raw="r")
+    twin = group(tmp_path, "weight_0.5", [KID], **{"prepare.train_fraction": 0.1})
+    later = unselected(tenth.root, "50 %")
     section = gan_section([tenth, twin, later])
     assert "weight_0.5" not in section
     assert "50 %" not in section
@@ -106,7 +118,7 @@ def test_a_selection_of_older_code_is_named_and_keeps_no_table_from_being_made(
     tmp_path: Path, tenth: Group
 ) -> None:
     older = group(tmp_path, "25 %", [KID], **{"prepare.train_fraction": 0.25})
-    (older.select.folder / "quality.json").write_text('{"schema_version": 0}')
+    (older.data / "select" / "quality.json").write_text('{"schema_version": 0}')
     section = gan_section([tenth, older])
     assert list(rows_of(section)) == ["GAN of", "10 %"]
     assert section.endswith("Of older code, whose quality numbers are not shown: 25 %.")

@@ -174,12 +174,12 @@ def test_systemd_takes_the_units(tmp_path: Path, unit: str) -> None:
 
 
 def test_the_command_of_the_units_is_one_that_there_is() -> None:
-    from pipelines.work import _parser
+    from pipelines.workers import _parser
 
     for unit in UNITS[:2]:
         (line,) = re.findall(r"^ExecStart=(.*)$", (DEPLOY / "systemd" / unit).read_text(), re.M)
         _, flag, module, *arguments = line.replace("%i", "0").split()
-        assert (flag, module) == ("-m", "pipelines.work")
+        assert (flag, module) == ("-m", "pipelines.workers")
         assert _parser().parse_args(arguments).pool
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
+from tests.base_params import params_with
 
 CLASSES = ClassTable(("floor", "square", "dot"), ((0, 0, 0), (128, 0, 0), (0, 128, 0)))
 
@@ -20,7 +20,7 @@ def toy_params(**train: object) -> Params:
         "steps": 8, "batch_size": 4, "lr": 0.002, "warmup_steps": 2, "val_interval": 4, "checkpoint_interval": 2,
         "log_interval": 2, **train,
     }  # fmt: skip
-    return parse_params({
+    return params_with({
         "data": {
             "source": "folder", "path": "raw", "classes": list(CLASSES.class_names), "crop_size": [64, 64],
         },

@@ -112,7 +112,7 @@ def test_ignored_pixels_change_nothing(seed: int) -> None:
 @pytest.mark.parametrize("ignore_index", [255, 7])
 def test_an_id_that_is_no_class_is_named(ignore_index: int) -> None:
     truth = np.array([[0, 5], [5, ignore_index]], np.uint8)
-    with pytest.raises(ValueError, match=r"label map: found value 5 \(2 px\); allowed are 0 to 2"):
+    with pytest.raises(ValueError, match=r"label map: found value 5 \(2 px\), allowed are 0 to 2"):
         confusion_matrix(
             np.zeros((2, 2), np.uint8), truth, num_classes=3, ignore_index=ignore_index
         )

@@ -6,7 +6,7 @@ from torch import Tensor
 from ocrnet.bundles.bundle import ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.predict import Segmenter
-from ocrnet.inference.views import Protocol
+from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
 COLOURS = ClassTable(("red", "green", "blue"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
@@ -59,7 +59,7 @@ def segmenter_of(
     model: SegmentationModel,
     *,
     classes: ClassTable = COLOURS,
-    protocol: Protocol | None = None,
+    protocol: ScoringProtocol | None = None,
     name: str = "",
 ) -> Segmenter:
     """Return a segmenter whose images are normalised to [0, 1]."""

@@ -16,9 +16,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.limits import HANG_S
+
 HOST = "127.0.0.1"
 REQUIRED = "OCRNET_REQUIRE_SERVERS"
-START_S = 180.0
 QUIET = {
     "DO_NOT_TRACK": "true",
     "DVC_NO_ANALYTICS": "1",
@@ -76,7 +77,7 @@ def running(
 
 def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until a server answers; fail with the end of its log where it ended or takes too long."""
-    end = time.monotonic() + START_S
+    end = time.monotonic() + HANG_S
     while not ready():
         told = log.read_text(errors="replace")[-3000:]
         assert process.poll() is None, f"{log.name} ended: {told}"

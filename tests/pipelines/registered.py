@@ -16,9 +16,10 @@ from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
 from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.evaluation.scoring import TestSplit, read_test_split
-from ocrnet.inference.views import Protocol
-from pipelines._mlflow import send
-from pipelines._mlflow.promotion import Outcome, PromoteOptions, promote
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from pipelines._mlflow import publish
+from pipelines._mlflow.promotion import PromoteOptions, PromotionResult, promote
+from tests.base_params import section_with, write_params
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 
 from .store import Store, copy_empty_store
@@ -26,12 +27,12 @@ from .workspace import Workspace
 
 Counts = NDArray[np.int64]
 MODEL = "toy-segmenter"
-PARAMS = """
-data: {source: folder, path: raw, classes: [floor, square, dot]}
-evaluate: {bootstrap: 100}
-publish: {experiment: toy, model_name: toy-segmenter, live: false}
-promote: {max_latency_ratio: 100, max_class_drop: 0.05, abandoned_minutes: 10}
-"""
+PARAMS = {
+    "data": {"source": "folder", "path": "raw", "classes": ["floor", "square", "dot"]},
+    "evaluate": {"bootstrap": 100},
+    "publish": {"experiment": "toy", "model_name": "toy-segmenter", "live": False},
+    "promote": {"max_latency_ratio": 100, "max_class_drop": 0.05, "abandoned_minutes": 10},
+}
 OPTIONS = {"backbone": "mobilenetv3_small_050", "mid_channels": 16, "key_channels": 8}
 # The share of each class's pixels that evaluate counted as wrong, per version.
 BASE, BETTER, BEST, LOPSIDED, ELSEWHERE = "1", "2", "3", "4", "5"
@@ -93,7 +94,7 @@ def publish_versions(factory: pytest.TempPathFactory) -> Path:
     folder = factory.mktemp("published")
     copy_empty_store(factory, folder / "mlflow.db")
     workspace = Workspace(folder, f"sqlite:///{folder}/mlflow.db")
-    (folder / "params.yaml").write_text(PARAMS)
+    write_params(folder / "params.yaml", PARAMS)
     write_toy_set(folder / "data/prepare", counts={"train": 1, "val": 1, "test": 8}, size=(64, 64))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -101,7 +102,7 @@ def publish_versions(factory: pytest.TempPathFactory) -> Path:
         for version, wrong in WRONG.items():
             _train(workspace, version)
             _evaluate(workspace, wrong, elsewhere=version == ELSEWHERE)
-            assert send.publish() == 0
+            assert publish.publish() == 0
     return folder
 
 
@@ -142,7 +143,7 @@ def _evaluate(workspace: Workspace, wrong: tuple[float, ...], *, elsewhere: bool
     """Write what the gate reads of the stage `evaluate`."""
     split = read_test_split(workspace.folder / "data/prepare")
     sha256 = file_sha256(workspace.out("train@0") / "weights.safetensors")
-    protocol = Protocol.of(EvaluateParams())
+    protocol = ScoringProtocol.of(section_with(EvaluateParams))
     model = {"model": "train-0", "weights_sha256": sha256, "calibration_error": 0.1}
     scores = {
         "test_sha256": "elsewhere" if elsewhere else split.sha256, "models": [model],
@@ -162,6 +163,6 @@ def _evaluate(workspace: Workspace, wrong: tuple[float, ...], *, elsewhere: bool
     workspace.lock_stage("evaluate")
 
 
-def promote_to(version: str, **options: Any) -> Outcome:
+def promote_to(version: str, **options: Any) -> PromotionResult:
     """Judge a version on this CPU and promote it where the gate lets it."""
     return promote(PromoteOptions(version=version, device="cpu", **options))

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines._mlflow.damage import damage_of
-from pipelines._mlflow.lock import Entry, file_hash
-from pipelines._mlflow.process import is_dead
+from pipelines._mlflow.dvc_lock import Entry, file_hash
 
 from .flows.toy import Toy, make_toy
 
@@ -78,11 +77,3 @@ def test_damage_is_named_with_a_cure_that_works(
     assert again
     cure(toy, again)
     assert damage_of(entry(toy)) is None
-
-
-def test_where_the_system_tells_nothing_of_processes_nobody_is_known_to_be_dead(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("pipelines._mlflow.process.BOOT_ID", tmp_path / "none")
-    assert not is_dead("")
-    assert not is_dead("boot pid:[1] 7 8")

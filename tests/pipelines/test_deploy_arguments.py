@@ -3,9 +3,9 @@
 import pytest
 
 from ocrnet.errors import ParamsError
-from pipelines._access import MLFLOW, PREFECT_API
-from pipelines.deploy import main, read_promises
-from pipelines.flows.times import next_run, nightly_schedule, watch_schedule
+from pipelines._server_access import MLFLOW, PREFECT_API
+from pipelines.deploy import main, read_requirements
+from pipelines.flows.cron import next_run, nightly_schedule, watch_schedule
 
 POOLS = ["cpu", "gpu"]
 
@@ -20,30 +20,30 @@ POOLS = ["cpu", "gpu"]
         ("gpu:gpus=-1", "'-1'"),
         ("gpu:gpus=0.5", "whole number"),
         ("gpu:gpus", "gpus.*''"),
-        ("gpu:gpus=1,gpus=2", "gpus stands twice"),
+        ("gpu:gpus=1,gpus=2", "gpus is given twice"),
         ("gpu:vram=8", "'vram'"),
-        ("", "no pool ''"),
+        ("", "has no pool ''"),
     ],
 )
-def test_a_promise_that_means_nothing_is_refused(text: str, told: str) -> None:
+def test_a_requirement_that_means_nothing_is_refused(text: str, told: str) -> None:
     with pytest.raises(ParamsError, match=told):
-        read_promises(POOLS, [text])
+        read_requirements(POOLS, [text])
 
 
-def test_a_promise_is_made_once_and_a_gpu_pool_promises_a_gpu_by_default() -> None:
-    assert read_promises(POOLS, []) == {"gpu": {"gpus": 1.0}}
-    assert read_promises(POOLS, ["gpu:gpus=0", "pipelines:cpus=2"]) == {
+def test_a_pool_is_given_once_and_a_gpu_pool_requires_a_gpu_by_default() -> None:
+    assert read_requirements(POOLS, []) == {"gpu": {"gpus": 1.0}}
+    assert read_requirements(POOLS, ["gpu:gpus=0", "pipelines:cpus=2"]) == {
         "gpu": {"gpus": 0.0},
         "pipelines": {"cpus": 2.0},
     }
-    with pytest.raises(ParamsError, match="gpu stands twice"):
-        read_promises(POOLS, ["gpu:gpus=0", "gpu:gpus=2"])
+    with pytest.raises(ParamsError, match="gpu is given twice"):
+        read_requirements(POOLS, ["gpu:gpus=0", "gpu:gpus=2"])
 
 
 @pytest.mark.parametrize(
     "cron", ["every night", "0 25 * * *", "R 3 * * *", "0 3 * *", "0 0 31 2 *"]
 )
-def test_times_that_never_come_are_refused(cron: str) -> None:
+def test_times_that_never_occur_are_refused(cron: str) -> None:
     with pytest.raises(ParamsError, match="--nightly"):
         nightly_schedule(cron)
 
@@ -58,12 +58,12 @@ def test_times_are_of_utc_or_of_the_zone_that_is_named() -> None:
     assert not nightly_schedule("").active
 
 
-def test_a_zone_that_is_none_is_refused_with_one_near_it() -> None:
+def test_an_unknown_zone_is_refused_with_a_similar_one() -> None:
     with pytest.raises(ParamsError, match="Europe/Berlin"):
         nightly_schedule("0 3 * * *", "Europe/Berln")
 
 
-def test_looks_are_seconds_apart_or_off() -> None:
+def test_checks_are_seconds_apart_or_off() -> None:
     assert watch_schedule(600).active
     assert not watch_schedule(0).active
     with pytest.raises(ParamsError, match="--watch -5"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines._params import write_values
+from pipelines._edit_params import write_values
 from pipelines._stage.run import run_stage
 from tests.pipelines.test_graph import STAGES
 
@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 CELLS = {"train": ("0",), "retrain": ("gan", "0")}
 ARGUMENTS = {
     "check": (),
-    "gan_train": (),
+    "lr_range": (),
+    "score_pairs": (),
     "paint": ("image.png", "mask.png", "-o", "out.png"),
     "promote": ("--version", "1"),
     "publish": (),
@@ -25,20 +26,21 @@ ARGUMENTS = {
     "rollback": (),
     "score": ("data/train/0",),
     "show": (),
-    "take": ("no-run",),
-    "use": ("nothing",),
+    "fetch_run": ("no-run",),
+    "activate": ("nothing",),
 }
 # Nothing needs to have run before them, or they wait for ever, or a stage starts them.
 OTHERS = {
+    "components",
     "deploy",
     "follow",
     "gc",
-    "promotions",
+    "ledger",
     "relocate",
     "repro",
     "servers",
     "validate",
-    "work",
+    "workers",
 }
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ocrnet.config.params_file import load_params
+from tests.limits import HANG_S
+
 from .store import Run, Store, copy_empty_store
 from .workspace import Workspace
 
@@ -107,7 +110,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def workspace(tmp_path: Path, server: Server, request: pytest.FixtureRequest) -> Workspace:
     workspace = Workspace(tmp_path, server.uri)
-    text = (tmp_path / "params.yaml").read_text().replace("toy,", f"{request.node.name},", 1)
+    text = (
+        (tmp_path / "params.yaml")
+        .read_text()
+        .replace("experiment: toy", f"experiment: {request.node.name}", 1)
+    )
     (tmp_path / "params.yaml").write_text(text)
     return workspace
 
@@ -197,7 +204,7 @@ def finish(toy: "subprocess.Popen[str]", workspace: Workspace | None = None) -> 
     """Let the toy stage end by itself, or now, and return what it says."""
     if workspace is not None:
         (workspace.folder / "enough").touch()
-    output, _ = toy.communicate(timeout=60)
+    output, _ = toy.communicate(timeout=HANG_S)
     assert toy.returncode == 0
     loaded: dict[str, float] = json.loads(output)
     return loaded
@@ -217,7 +224,7 @@ def runs_of(server: Server, workspace: Workspace) -> list[Run]:
     """Return the runs of this test's experiment."""
     rows = server.store.query(
         "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ?",
-        (workspace.folder / "params.yaml").read_text().split("experiment: ")[1].split(",")[0],
+        load_params(workspace.folder / "params.yaml").publish.experiment,
     )
     ids = {row[0] for row in rows}
     return [run for run in server.store.runs() if run.id in ids]
@@ -238,8 +245,22 @@ def lives(workspace: Workspace) -> bool:
         return True
 
 
-def wait_for(happens: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(happens: Callable[[], bool], seconds: float = HANG_S) -> None:
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
+
+
+def test_a_follower_that_starts_before_the_record_waits_for_it(tmp_path: Path) -> None:
+    """A stage starts its follower first; the follower waits as long as the stage lives, then ends without a word."""
+    workspace = Workspace(tmp_path, f"sqlite:///{tmp_path}/none.db")
+    stage = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    argv = ["-m", "pipelines.follow", "data/train/0", "times.txt", str(stage.pid)]
+    follower = subprocess.Popen(
+        [sys.executable, *argv], cwd=tmp_path, env=workspace.environment, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    with pytest.raises(subprocess.TimeoutExpired):
+        follower.wait(timeout=5)
+    stage.communicate(b"\n")
+    assert (follower.communicate(timeout=HANG_S)[1], follower.returncode) == ("", 0)

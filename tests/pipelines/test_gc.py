@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import RebuildError
-from pipelines._keep import PREFIX, drop_others, keep_version, tag_name
-from pipelines._mlflow.target import Target
+from pipelines._mlflow.address import StoreAddress
+from pipelines._registered_tags import PREFIX, drop_others, keep_version, tag_name
 from pipelines.gc import check_registry
 
 from .flows.toy import CELLS, PARAMS, Toy, make_toy
@@ -81,7 +81,7 @@ def test_a_gc_without_tags_deletes_it(toy: Toy, tmp_path: Path) -> None:
 
 def test_a_registry_without_a_model_that_tags_keep_is_refused() -> None:
     """It is probably another registry, such as the local file where a server was meant."""
-    other = Target("sqlite:///none.db", "none.db")
+    other = StoreAddress("sqlite:///none.db", "none.db")
     kept = [tag_name("toy", "1"), tag_name("toy", "2")]
     for held in ([], [tag_name("another", "1")]):
         with pytest.raises(RebuildError, match=r"none\.db: .*toy.*MLFLOW_TRACKING_URI"):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import HANG_S
+
 from .test_graph import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", WATCHED, f"pipelines.{name}", *arguments], cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=HANG_S, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -47,7 +49,7 @@ def left_in(folder: Path) -> list[str]:
 
 def test_every_stage_is_among_the_commands() -> None:
     assert set(STAGES) <= set(COMMANDS)
-    assert {"check", "use", "score", "paint", "servers"} <= set(COMMANDS)
+    assert {"check", "activate", "score", "paint", "servers"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LAUNCHER = Path("pipelines/cli/launcher.sh")  # becomes the command ocrnet
 # Makes an environment as `-m venv --clear` does, whose python notes what it was asked to do.
 STUB = """#!/bin/bash
 case "$*" in
@@ -30,6 +31,8 @@ class Checkout:
         self.folder = folder
         folder.mkdir()
         shutil.copy(ROOT / "Makefile", folder)
+        (folder / LAUNCHER).parent.mkdir(parents=True)
+        shutil.copy(ROOT / LAUNCHER, folder / LAUNCHER)
         (folder / "requirements.lock").write_text("torch==1\n")
         stub = folder / "stub"
         stub.write_text(STUB)
@@ -120,6 +123,19 @@ def test_set_up_is_made_once_and_again_when_the_lock_changes(checkout: Checkout)
         (checkout.folder / "log").unlink()
         assert checkout.make("setup").returncode == 0
         assert "uv pip sync" not in checkout.asked
+
+
+def test_set_up_installs_the_command_and_brings_it_up_to_date(checkout: Checkout) -> None:
+    script = checkout.venv / "bin" / "ocrnet"
+    for lock in ("torch==1\n", "torch==2\n"):  # the second set-up empties the environment first
+        (checkout.folder / "requirements.lock").write_text(lock)
+        os.utime(checkout.folder / "requirements.lock", (2e9, 2e9))
+        assert checkout.make("setup").returncode == 0
+        done = subprocess.run([script, "init", "x"], cwd=checkout.folder, check=True, env={
+            **os.environ, "LOG": str(checkout.folder / "log"),
+        })  # fmt: skip
+        assert done.returncode == 0
+        assert checkout.asked.splitlines()[-1] == "-m pipelines.cli init x"
 
 
 def test_an_environment_of_before_and_one_that_was_broken_off_are_made_again(

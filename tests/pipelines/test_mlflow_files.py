@@ -9,11 +9,11 @@ import pytest
 
 from ocrnet.errors import DataError
 from ocrnet.record import Recorder, write_record
-from pipelines._mlflow import target as target_module
-from pipelines._mlflow.ledger import Registered, Sent, load_sent, save_sent, still_there
-from pipelines._mlflow.lock import read_lock
-from pipelines._mlflow.points import Point, all_points, is_complete, live_points
-from pipelines._mlflow.target import Target, find_target
+from pipelines._mlflow import address as target_module
+from pipelines._mlflow.address import StoreAddress, find_address
+from pipelines._mlflow.dvc_lock import read_lock
+from pipelines._mlflow.records import Point, all_points, is_complete, live_points
+from pipelines._mlflow.sent import Registered, Sent, load_sent, save_sent, still_there
 from pipelines._stage.run import STATE
 
 LOCK = """
@@ -129,28 +129,31 @@ def test_the_end_of_an_earlier_attempt_does_not_count(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_is_shown_without_its_password(uri: str, shown: str, given: str) -> None:
-    target = find_target({"MLFLOW_TRACKING_URI": uri})
+    target = find_address({"MLFLOW_TRACKING_URI": uri})
     assert (target.shown, target.uri) == (shown, given)
     assert "s3cret" not in repr(target)
 
 
 def test_no_secret_survives_in_a_message() -> None:
     environment = {"MLFLOW_TRACKING_URI": "http://ann:p%40ss@h", "MLFLOW_TRACKING_TOKEN": "tok-1"}
-    target = find_target(environment)
+    target = find_address(environment)
     message = "GET http://ann:p%40ss@h/x?token=abc failed\nfor p@ss with Bearer tok-1"
     assert target.redact(message) == "GET http://***@h/x?token=*** failed for *** with Bearer ***"
 
 
 def test_a_server_that_takes_calls_and_answers_none_counts_as_away() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        target = find_target({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{deaf.getsockname()[1]}"})
+        target = find_address({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{deaf.getsockname()[1]}"})
         assert "no answer" in str(target.refusal(timeout_s=0.2))
     assert "refused" in str(target.refusal())
 
 
 def test_the_ledger_keeps_stores_and_experiments_apart(tmp_path: Path) -> None:
     path = tmp_path / "published.json"
-    here, there = Target("sqlite:///a.db", "sqlite:///a.db"), Target("http://h", "http://h")
+    here, there = (
+        StoreAddress("sqlite:///a.db", "sqlite:///a.db"),
+        StoreAddress("http://h", "http://h"),
+    )
     sent = Sent({"key": "run"}, Registered("m", "1", "key", "other", "sha"), "7")
     save_sent(here, "demo", sent, path)
     save_sent(there, "demo", Sent(), path)
@@ -161,7 +164,7 @@ def test_the_ledger_keeps_stores_and_experiments_apart(tmp_path: Path) -> None:
 
 
 def test_a_store_whose_file_was_deleted_holds_nothing(tmp_path: Path) -> None:
-    gone = find_target({"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"})
+    gone = find_address({"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"})
     assert still_there(gone, Sent({"key": "run"}), ["run"]) is False
     (tmp_path / "mlflow.db").touch()  # a file, but no store: mlflow itself must look
     assert still_there(gone, Sent({"key": "run"}), ["run"]) is None

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.painter import Painter, save_painter
 from ocrnet.gan.generator.presets import Preset
 from pipelines.paint import main
+from tests.base_params import write_params
 from tests.ocrnet.conftest import CLASSES
 
 TINY = Preset((8, 8, 4), (4, 8, 8), 4, 1, 4, 1)
@@ -45,13 +47,10 @@ def write(name: str, label_map: np.ndarray) -> None:
     )
 
 
-def set_params(**values: str) -> None:
-    data = ", ".join(f"{key}: {value}" for key, value in values.items() if key != "resize")
-    names = ", ".join(CLASSES.class_names)
-    Path("params.yaml").write_text(
-        f"data: {{source: folder, path: raw, classes: [{names}], {data}}}\n"
-        f"prepare: {{resize: {values.get('resize', 'null')}}}\n"
-    )
+def set_params(*, resize: list[int] | None = None, **data: Any) -> None:
+    names = list(CLASSES.class_names)
+    sections = {"data": {"classes": names, **data}, "prepare": {"resize": resize}}
+    write_params(Path("params.yaml"), sections)
 
 
 def save_model(decoding: Decoding) -> None:
@@ -80,7 +79,7 @@ def test_a_deep_image_is_read_by_the_range_that_the_error_asks_for(
 ) -> None:
     assert run("deep.png") == 3
     assert "set data.value_range" in capsys.readouterr().err
-    set_params(value_range="[0, 4095]")
+    set_params(value_range=[0, 4095])
     assert run("deep.png") == 0
     assert_kept(4095)
     assert run("deep.png", "--value-range", "0", "2000") == 0  # before what the params say
@@ -90,7 +89,7 @@ def test_a_deep_image_is_read_by_the_range_that_the_error_asks_for(
 
 
 def test_the_range_that_the_model_learned_with_goes_before_that_of_the_params(here: Path) -> None:
-    set_params(value_range="[0, 4095]")
+    set_params(value_range=[0, 4095])
     save_model(Decoding(value_range=(0.0, 3000.0)))
     assert run("deep.png") == 0
     assert_kept(3000)
@@ -99,7 +98,7 @@ def test_the_range_that_the_model_learned_with_goes_before_that_of_the_params(he
 def test_a_model_of_flat_images_predicts_a_deep_one_by_the_range_of_the_params(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_params(value_range="[0, 4095]")
+    set_params(value_range=[0, 4095])
     save_model(Decoding(resize=(32, 40)))
     assert run("deep.png", predict=True) == 0
     assert "predicted by model" in capsys.readouterr().out
@@ -122,20 +121,17 @@ def test_a_rotated_image_is_edited_upright(
     assert np.array_equal(read_image(Path("out.png"))[KEPT], upright[KEPT])
 
 
-@pytest.mark.parametrize(("learned", "noted"), [("[24, 32]", True), ("[48, 64]", False)])
+@pytest.mark.parametrize(("learned", "noted"), [([24, 32], True), ([48, 64], False)])
 def test_an_image_at_another_scale_than_the_gan_learned_is_told(
-    here: Path, learned: str, noted: bool, capsys: pytest.CaptureFixture[str]
+    here: Path, learned: list[int], noted: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_params(resize=learned)
     image = np.random.default_rng(1).integers(0, 256, (48, 64, 3)).astype(np.uint8)
     write_image(Path("flat.png"), image)
     assert run("flat.png") == 0
     told = capsys.readouterr().err
-    note = (
-        "paint: note: flat.png is 48 x 64 (height x width), and the GAN learned from images brought to 24 x 32: it "
-        "paints at a scale that it never saw. Resize the image and its label maps to 24 x 32.\n"
-    )
-    assert told == (note if noted else "")
+    note = "paint: note: flat.png is 48 x 64 .*Resize the image and its label maps to 24 x 32\\.\n"
+    assert re.fullmatch(note if noted else "", told)
     assert np.array_equal(read_image(Path("out.png"))[KEPT], image[KEPT])
 
 
@@ -176,9 +172,9 @@ def test_a_style_of_its_own_touches_one_component(grown: Path) -> None:
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        (("48", "0", "1"), "no pixel of an image of 48 x 64 .* Allowed: rows 0 to 47, columns 0 to 63"),
-        (("0", "30", "1"), "nothing of the component there is repainted"),
-        (("5", "7", "1", "--style", "8", "8", "2"), "is, or before the edit was, that of another"),
+        (("48", "0", "1"), "outside the image of 48 x 64 .* Allowed: rows 0 to 47, columns 0 to 63"),
+        (("0", "30", "1"), "no pixel of the component there is repainted"),
+        (("5", "7", "1", "--style", "8", "8", "2"), "component that another --style"),
     ],
 )  # fmt: skip
 def test_a_style_that_cannot_be_given_is_refused(

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from ocrnet.config import Params
 from ocrnet.config.base import Section
 from pipelines._stage.run import Stage, run_stage
+from tests.base_params import write_params
 from tests.ocrnet.raw.raw_sets import CLASSES, noise, save, stripes
 
 from .test_graph import QUIET, leaf_keys, named_keys
@@ -49,7 +49,7 @@ def watched(body: Callable[[Stage], None], read: set[str]) -> Callable[[Stage], 
     return run
 
 
-def write_params(**data: Any) -> None:
+def set_params(**data: Any) -> None:
     values = {
         "data": {"path": "raw", "classes": list(CLASSES), "crop_size": [16, 16], **data},
         "demo": {"size": [32, 32], "train": 8, "val": 4, "test": 4},
@@ -57,8 +57,7 @@ def write_params(**data: Any) -> None:
         "select": {"extractor": "random-conv"},
         "synthesize": {"operations": {"flip": 1.0, "copy_paste": 0.0}},
     }
-    with Path("params.yaml").open("w") as file:
-        YAML().dump(values, file)
+    write_params(Path("params.yaml"), values)
 
 
 def test_validate_and_prepare_depend_on_what_they_read(
@@ -75,7 +74,7 @@ def test_validate_and_prepare_depend_on_what_they_read(
     found: dict[str, set[str]] = {"validate": set(), "prepare": set()}
     demo = {"source": "demo", "classes": ["plate", "scratch", "pit", "stain", "crack"]}
     for data in ({"source": "folder"}, demo):
-        write_params(**data)
+        set_params(**data)
         for name, body in (("validate", validate), ("prepare", prepare)):
             assert run_stage(watched(body, read_keys), name, argv=[]) == 0
             found[name] |= read_keys

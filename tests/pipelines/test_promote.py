@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import BundleError, DataError, ParamsError, StoreError
+from ocrnet.errors import DataError, ParamsError, StoreError
+from ocrnet.evaluation.scoring import read_test_split
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from pipelines import ledger as ledger_command
 from pipelines import promote as promote_command
-from pipelines import promotions as promotions_command
 from pipelines import rollback as rollback_command
-from pipelines._mlflow.aliases import set_alias
 from pipelines._mlflow.promotion import opened, rollback
+from pipelines._mlflow.versions import find_version, stored_scores
+from tests.limits import HANG_S
 
 from .registered import (
     BASE,
@@ -37,7 +40,7 @@ def test_a_first_model_needs_to_be_asked_for_and_to_reach_the_least_scores(
 ) -> None:
     argv = ["--version", BASE, "--device", "cpu"]
     assert promote_command.main(argv) == 4
-    assert "asked for as first (--first): no, allowed >= yes" in capsys.readouterr().out
+    assert "first model requested (--first): no, allowed >= yes" in capsys.readouterr().out
     assert registry.aliases == {}
     assert registry.states() == ["refused"]
     assert (
@@ -79,7 +82,7 @@ def test_a_better_one_becomes_champion_and_leaves_its_trace(
     assert (tags["promoted.from"], tags["promoted.entry"]) == (BASE, "2")
     assert tags["promoted.prefect.flow_run_id"] == "run-7"
     assert tags["promoted.miou_difference"] == entry["miou_difference"]
-    assert promotions_command.main([]) == 0
+    assert ledger_command.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["entry", "2", "1"]
     assert entry["miou_difference"] in lines[1]
@@ -127,8 +130,7 @@ def test_rollback_restores_the_one_before_and_can_itself_be_taken_back(
     said = capsys.readouterr().err.splitlines()
     assert (
         said
-        == ["rollback: toy-segmenter: no version has the alias previous: nothing to go back to."]
-        * 2
+        == ["rollback: toy-segmenter: there was no champion before: nothing to go back to."] * 2
     )
     promote_to(BETTER)
     assert rollback_command.main(["--reason", "misses dots"]) == 0
@@ -143,7 +145,7 @@ def test_rollback_restores_the_one_before_and_can_itself_be_taken_back(
 def test_a_champion_that_was_evaluated_on_other_data_is_scored_anew(registry: Registry) -> None:
     """Its stored scores are perfect, of another test split; on today's its random weights are not."""
     with opened(load_params(Path("params.yaml"))) as session:
-        set_alias(session, MODEL, "champion", ELSEWHERE)
+        session.client.set_registered_model_alias(MODEL, "champion", ELSEWHERE)
     outcome = promote_to(BETTER)
     assert outcome.decision is not None
     assert outcome.decision.figures["scored"] == {
@@ -173,9 +175,9 @@ def test_a_champion_of_other_classes_needs_a_first_model(registry: Registry) -> 
     (registry.folder / "data/prepare/classes.json").write_text(json.dumps(classes))
     manifest = registry.folder / "data/prepare/manifest.csv"
     manifest.write_text(manifest.read_text().replace("px_dot", "px_spot"))
-    with pytest.raises(DataError, match=r"the champion, knows .*'dot'.*Ask with --first"):
+    with pytest.raises(DataError, match=r"the champion, has the classes .*'dot'.*Use --first"):
         promote_to(BETTER)
-    with pytest.raises(BundleError, match=r"version 2: the model knows .*'dot'"):
+    with pytest.raises(DataError, match=r"version 2: the model has the classes .*'dot'"):
         promote_to(BETTER, first=True)
     assert registry.aliases == {"champion": BASE}
 
@@ -200,7 +202,7 @@ def test_what_is_not_there_is_one_line(
         assert said.count("\n") == 1
     assert rollback_command.main(["--model", "none"]) == 3
     assert "none: no such model" in capsys.readouterr().err
-    assert promotions_command.main(["--model", "none"]) == 0
+    assert ledger_command.main(["--model", "none"]) == 0
     assert "No promotion yet" in capsys.readouterr().out
 
 
@@ -240,11 +242,11 @@ def test_it_all_works_over_a_server(registry: Registry, monkeypatch: pytest.Monk
         assert registry.states() == ["done"] * 3
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        server.wait(timeout=HANG_S)
 
 
 def wait_for(port: int) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + HANG_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -259,3 +261,27 @@ def test_the_ledger_is_a_model_of_its_own(registry: Registry) -> None:
     promote_to(BASE, first=True)
     names = {name for (name,) in registry.store.query("SELECT name FROM registered_models")}
     assert names == {MODEL, f"{MODEL}.promotions"}
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"models": 3}', '{"models": [{}]}'])
+def test_damaged_scores_are_no_scores(
+    registry: Registry, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """A file that was damaged in the store: the version is scored again, and a warning says why."""
+    params = load_params(Path("params.yaml"))
+    split = read_test_split(Path("data/prepare"))
+    protocol = ScoringProtocol.of(params.evaluate)
+    with opened(params) as session:
+        version = find_version(session, MODEL, BASE)
+        assert stored_scores(session, version, split, protocol) is not None
+        kept = {
+            file: file.read_text() for file in Path("mlartifacts").resolve().rglob("scores.json")
+        }
+        try:
+            for file in kept:
+                file.write_text(text)
+            assert stored_scores(session, version, split, protocol) is None
+        finally:
+            for file, content in kept.items():
+                file.write_text(content)
+    assert "damaged" in caplog.text

@@ -1,23 +1,23 @@
 """Promotions that die half way, sleep too long or come at once, on a real registry: what the next one does."""
 
-import os
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import GateError
+from pipelines import ledger as ledger_command
 from pipelines import rollback as rollback_command
-from pipelines._mlflow.aliases import set_alias
-from pipelines._mlflow.process import is_dead, process_id
+from pipelines._mlflow.aliases import move_aliases
+from pipelines._mlflow.ledger import Draft, add_entry, claim, ledger_name
 from pipelines._mlflow.promotion import opened, rollback
-from pipelines._mlflow.promotions import Draft, add_entry
-from pipelines._mlflow.tickets import move_aliases, repair_unfinished, take_ticket
+from tests.limits import HANG_S
 
 from .registered import (
     BASE,
@@ -60,13 +60,13 @@ def race(registry: Registry, **variables: str) -> list[tuple[int, str, str]]:
         )
         for version in (BETTER, BEST)
     }  # fmt: skip
-    end = time.monotonic() + 120
+    end = time.monotonic() + HANG_S
     while not all((registry.folder / f"ready{version}").exists() for version in racers):
         assert time.monotonic() < end
         assert all(process.poll() is None for process in racers.values())
         time.sleep(0.02)
     (registry.folder / "go").touch()
-    said = {version: process.communicate(timeout=120)[1] for version, process in racers.items()}
+    said = {version: process.communicate(timeout=HANG_S)[1] for version, process in racers.items()}
     return sorted(
         (process.returncode, version, said[version]) for version, process in racers.items()
     )
@@ -77,7 +77,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(registry: Registry) -> No
     (won, winner, _), (lost, loser, said) = race(registry)
     assert (won, lost) == (0, 4), said
     assert f"to version {winner}" in said
-    assert "is at work" in said or "was 1 when this was decided" in said
+    assert "is running" in said or "was 1 when this was decided" in said
     assert registry.aliases == {"champion": winner, "previous": BASE}
     ended = {entry["to"]: entry["state"] for entry in registry.entries()[1:]}
     assert ended == {winner: "done", loser: "refused"}
@@ -108,134 +108,121 @@ def break_between(registry: Registry, version: str) -> None:
             store.execute(f"DROP TRIGGER {name}")
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("\n") == 1
-    assert "shows how far it came" in done.stderr
+    assert "shows how far the promotion came" in done.stderr
 
 
-def test_a_promotion_that_died_between_the_aliases_is_undone_by_the_next(
-    registry: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def expire(registry: Registry) -> None:
+    """Let every open entry count as abandoned."""
+    path = registry.folder / "params.yaml"
+    path.write_text(path.read_text().replace("abandoned_minutes: 10", "abandoned_minutes: 0.0001"))
+
+
+def test_a_promotion_that_died_between_the_aliases_holds_nobody_up(registry: Registry) -> None:
     promote_to(BASE, first=True)
     break_between(registry, BETTER)
     assert registry.aliases == {"champion": BASE, "previous": BASE}
     assert registry.states() == ["done", "open"]
+    expire(registry)
     looked = promote_to(BEST, dry_run=True)
-    assert "version 2, since" in looked.to_text()
-    assert "is unfinished; the next promotion repairs it" in looked.to_text()
+    assert "promote to version 2 by" in looked.to_text()
+    assert "was abandoned" in looked.to_text()
     assert registry.states() == ["done", "open"]
     # A rollback right after it must not go "back" to the champion: there is none before it.
     assert rollback_command.main([]) == 4
-    assert registry.aliases == {"champion": BASE}
-    assert registry.states() == ["done", "undone", "done"]
-    assert [entry["kind"] for entry in registry.entries()][-1] == "repair"
-    outcome = promote_to(BETTER)
-    assert outcome.moved
+    assert promote_to(BETTER).moved
     assert registry.aliases == {"champion": BETTER, "previous": BASE}
+    assert registry.states() == ["done", "abandoned", "done"]
 
 
-def leave(registry: Registry, to: str, *, process: str, **aliases: str) -> None:
+def leave(registry: Registry, to: str, **aliases: str) -> None:
     """Leave what a process does that opens an entry, moves some aliases and goes no further."""
     with opened(load_params(Path("params.yaml"))) as session:
-        draft = Draft("promote", registry.aliases["champion"], to, None)
-        add_entry(session, MODEL, draft, ticket="t", state="open")
+        add_entry(session, MODEL, Draft("promote", registry.aliases["champion"], to), state="open")
         for alias, version in aliases.items():
-            set_alias(session, MODEL, alias, version)
-    with closing(sqlite3.connect(registry.folder / "mlflow.db")) as store, store:
-        store.execute(
-            "UPDATE model_version_tags SET value = ? WHERE key = 'process' AND version = 2",
-            (process,),
-        )
+            session.client.set_registered_model_alias(MODEL, alias, version)
 
 
-@pytest.fixture(scope="module")
-def dead() -> str:
-    """A process that ran here and ended."""
-    sleeper = subprocess.Popen(["sleep", "60"])
-    known = process_id(sleeper.pid)
-    assert not is_dead(known)
-    sleeper.kill()
-    sleeper.wait()
-    return known
-
-
-def test_only_what_ran_here_is_known_to_be_dead(dead: str) -> None:
-    boot, namespace, pid, start = dead.split()
-    assert is_dead(dead)
-    assert is_dead(f"{boot} {namespace} {os.getpid()} {start}")  # the number went to another one
-    assert not is_dead(process_id())
-    assert not is_dead(f"{boot}0 {namespace} {pid} {start}")
-    assert not is_dead(f"{boot} pid:[0] {pid} {start}")
-    assert not is_dead("")
-
-
-def test_the_promotion_that_repairs_says_so_and_goes_on(registry: Registry, dead: str) -> None:
+def test_one_that_died_after_champion_was_moved_can_be_taken_back(registry: Registry) -> None:
     promote_to(BASE, first=True)
-    leave(registry, BETTER, process=dead, previous=BASE)
-    outcome = promote_to(BEST)
-    assert (
-        "was left unfinished: champion was not moved yet; previous was put back" in outcome.notes[0]
-    )
-    assert registry.aliases == {"champion": BEST, "previous": BASE}
+    leave(registry, BETTER, previous=BASE, champion=BETTER)
+    expire(registry)
+    assert "is the champion already" in promote_to(BETTER).to_text()
+    assert rollback().to == BASE
+    assert registry.aliases == {"champion": BASE, "previous": BETTER}
+    assert registry.states() == ["done", "abandoned", "done"]
 
 
-def test_one_that_died_after_champion_was_moved_is_finished(registry: Registry, dead: str) -> None:
+def test_a_rollback_asks_the_ledger_and_not_the_alias(registry: Registry) -> None:
+    """A promotion to 3 died after it moved `previous` to 2: the champion before 2 is 1 all the same."""
     promote_to(BASE, first=True)
-    leave(registry, BETTER, process=dead, previous=BASE, champion=BETTER)
-    outcome = promote_to(BETTER)
-    assert "champion was moved already; the rest was finished" in outcome.to_text()
-    assert "is the champion already" in outcome.to_text()
-    assert registry.states() == ["done", "done", "done"]
-    assert registry.tags(BETTER)["promoted.from"] == BASE
+    promote_to(BETTER)
+    leave(registry, BEST, previous=BETTER)
+    expire(registry)
+    assert rollback().to == BASE
+    assert registry.aliases == {"champion": BASE, "previous": BETTER}
 
 
-def test_one_whose_aliases_were_since_moved_by_hand_is_left_alone(
-    registry: Registry, dead: str
+def test_a_champion_that_somebody_set_by_hand_is_compared_and_can_be_taken_back(
+    registry: Registry,
 ) -> None:
+    """The ledger knows nothing of it, so a rollback follows the alias."""
     promote_to(BASE, first=True)
-    leave(registry, BETTER, process=dead, champion=BEST)
-    outcome = promote_to(BETTER)
-    assert "moved by hand; the aliases were left alone" in outcome.notes[0]
-    assert registry.states()[1] == "abandoned"
-    assert registry.aliases == {"champion": BEST}
+    with opened(load_params(Path("params.yaml"))) as session:
+        session.client.set_registered_model_alias(MODEL, "previous", BASE)
+        session.client.set_registered_model_alias(MODEL, "champion", BETTER)
+    assert rollback().to == BASE
 
 
-ELSEWHERE_ALIVE = "boot-of-another-machine pid:[1] 7 8"
-
-
-def test_who_comes_while_another_is_at_work_is_told_who_and_moves_nothing(
+def test_who_comes_while_another_is_running_is_refused_and_moves_nothing(
     registry: Registry,
 ) -> None:
     promote_to(BASE, first=True)
-    leave(registry, BETTER, process=ELSEWHERE_ALIVE)
-    told = r"promote to version 2, since .* \(entry 2 of toy-segmenter\.promotions\) is at work.*in 10 minutes"
+    leave(registry, BETTER)
+    told = r"promote to version 2 by .* \(entry 2 of toy-segmenter\.promotions\) is running.*in 10 minutes"
     for dry_run in (False, True):
         with pytest.raises(GateError, match=told):
             promote_to(BEST, dry_run=dry_run)
     with pytest.raises(GateError, match=told):
         rollback()
     assert registry.aliases == {"champion": BASE}
-    assert registry.states() == ["done", "open"]
+    assert registry.states()[:2] == ["done", "open"]
 
 
-def test_a_ticket_of_another_machine_is_abandoned_when_it_is_old(registry: Registry) -> None:
-    promote_to(BASE, first=True)
-    leave(registry, BETTER, process=ELSEWHERE_ALIVE)
-    params = (registry.folder / "params.yaml").read_text()
-    (registry.folder / "params.yaml").write_text(
-        params.replace("abandoned_minutes: 10", "abandoned_minutes: 0.0001")
-    )
-    assert promote_to(BEST).moved
-    assert registry.states() == ["done", "undone", "done", "done"]
-
-
-def test_a_process_that_wakes_up_after_it_was_undone_moves_nothing(registry: Registry) -> None:
+def test_a_process_that_wakes_up_after_its_claim_was_closed_does_not_move_the_champion(
+    registry: Registry,
+) -> None:
     promote_to(BASE, first=True)
     with opened(load_params(Path("params.yaml"))) as session:
-        slow = take_ticket(session, MODEL, Draft("promote", BASE, BETTER, None), patience_s=60.0)
-        assert len(repair_unfinished(session, MODEL, patience_s=0.0)) == 1
+        slow = claim(session, MODEL, Draft("promote", BASE, BETTER), limit_s=60.0)
+        quick = claim(session, MODEL, Draft("promote", BASE, BEST), limit_s=-1.0)
+        assert quick.number > slow.number
         with pytest.raises(GateError, match=r"entry 2 of .*promotions took longer"):
             move_aliases(session, slow)
-        assert registry.aliases == {"champion": BASE}
-        set_alias(session, MODEL, "previous", BASE)  # it slept just before it did that
-        with pytest.raises(GateError, match="was undone by another"):
-            move_aliases(session, slow)
-    assert registry.aliases == {"champion": BASE}
+    assert registry.aliases["champion"] == BASE
+    assert registry.states() == ["done", "abandoned", "open"]
+
+
+def test_a_running_promotion_is_refused_by_the_clock_of_the_store_alone(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is an hour ahead must not close a claim that was opened a second ago."""
+    promote_to(BASE, first=True)
+    with opened(load_params(Path("params.yaml"))) as session:
+        claim(session, MODEL, Draft("promote", BASE, BETTER), limit_s=600.0)
+        ahead = SimpleNamespace(time=lambda: time.time() + 3600)  # the store keeps its own clock
+        monkeypatch.setattr("pipelines._mlflow.ledger.time", ahead)
+        with pytest.raises(GateError, match=r"entry 2 of .* is running.* in 10 minutes"):
+            claim(session, MODEL, Draft("promote", BASE, BEST), limit_s=600.0)
+    assert registry.states() == ["done", "open", "refused"]
+
+
+def test_an_entry_with_a_tag_deleted_by_hand_keeps_the_ledger_readable(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote_to(BASE, first=True)
+    with opened(load_params(Path("params.yaml"))) as session:
+        for tag in ("by", "at", "kind"):
+            session.client.delete_model_version_tag(ledger_name(MODEL), "1", tag)
+    assert ledger_command.main([]) == 0
+    assert "?" in capsys.readouterr().out
+    assert promote_to(BETTER).moved

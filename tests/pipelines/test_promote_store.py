@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tools
 def test_a_checkout_without_the_test_split_is_told_how_to_get_that_of_the_run(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(DataError, match=r"pipelines\.take RUN.*dvc checkout.*promote/main"):
+    with pytest.raises(DataError, match=r"pipelines\.fetch_run RUN.*dvc checkout.*promote/main"):
         _check_prepared(tmp_path / "data/prepare")
 
 

@@ -21,7 +21,7 @@ from .test_repro import Workspace
 ROOT = Path(__file__).parents[2]
 MODEL = "ocrnet-demo"
 SMALLER = {
-    "data.source": "demo", "data.path": "data/raw/demo",  # drawn anew in a clone, which holds no raw files
+    "data.source": "demo", "data.path": "data/raw/demo",  # drawn again in a clone, which holds no raw files
     "demo.train": 4, "demo.val": 2, "demo.test": 3, "demo.size": [64, 64],
     "train.steps": 3, "train.batch_size": 2, "train.val_interval": 3, "train.checkpoint_interval": 3,
     "train.warmup_steps": 1, "train_gan.steps": 2, "train_gan.val_interval": 2,
@@ -236,7 +236,7 @@ def test_a_commit_that_is_nowhere_is_told_in_one_line(
 ) -> None:
     with published.tag("git.sha", "1" * 40):
         assert run(published) == 3
-    assert f"has no commit {'1' * 40}. Was it never pushed?" in one_line(capsys)
+    assert f"has no commit {'1' * 40}. Push it" in one_line(capsys)
 
 
 def test_uncommitted_changes_are_restored_and_not_rerun(
@@ -246,7 +246,7 @@ def test_uncommitted_changes_are_restored_and_not_rerun(
         assert run(published) == 0
         assert "Note: made from uncommitted changes" in capsys.readouterr().out
         assert run(published, "--rerun") == 3
-        assert "--anyway runs the code of the commit all the same" in one_line(capsys)
+        assert "run the code of the commit with --anyway" in one_line(capsys)
 
 
 def test_deleted_runs_are_told_in_one_line(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from ruamel.yaml import YAML
 
 from pipelines import rebuild
-from pipelines._mlflow.lock import key_of, load_plain_yaml
+from pipelines._mlflow.dvc_lock import key_of, load_plain_yaml
 
 from .flows.toy import ROOT, Toy, make_toy
 from .hostile import MARK, marks, words
@@ -117,8 +118,8 @@ def test_a_version_that_nobody_changed_comes_as_far_as_its_weights(
     registry: Registry, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The toy's stages write none; that they are missed shows that all checks before let it through."""
-    assert told(registry, capsys).endswith(
-        "weights.safetensors: was not rebuilt by train@0 of this commit."
+    assert re.search(
+        r"weights\.safetensors: train@0 of this commit did not rebuild", told(registry, capsys)
     )
 
 
@@ -174,7 +175,7 @@ def changed(registry: Registry, stage: str, **values: Any) -> bytes:
         ("train@0", {"outs": [{"path": f"../{MARK}"}]}, "Give a path within the repository"),
         ("train@0", {"outs": [{"path": "/etc"}]}, "Give a path within the repository"),
         ("train@0", {"outs": []}, "has no train@0 with an output"),
-        ("evaluate", {"outs": [{"path": "data/prepare"}]}, "not among its outs"),
+        ("evaluate", {"outs": [{"path": "data/prepare"}]}, "not one of its outs"),
         ("evaluate", {"deps": [{"path": "../../secret", "md5": "0" * 32}]}, "Give a path within the repository"),
         ("evaluate", {"outs": [{"path": "data/evaluate", "md5": f"../{MARK}"}]}, "md5"),
         ("evaluate", {"outs": [{"path": "data/evaluate", "remote": MARK}]}, "remote"),
@@ -212,5 +213,5 @@ def test_params_of_an_evaluation_are_not_those_of_a_link(
     linked = toy.run("git", "rev-parse", "HEAD").strip()
     toy.run("git", "checkout", "-q", "main")
     with registry.tag("git.sha", linked):
-        assert "params.yaml: a symbolic link" in told(registry, capsys)
+        assert re.search("params.yaml: .*symbolic link", told(registry, capsys))
     assert elsewhere.read_text() == "mine"

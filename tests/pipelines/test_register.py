@@ -26,8 +26,9 @@ from ocrnet.bundles.bundle import ModelCard, save_bundle
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.models import build_segmenter
-from pipelines._mlflow import send
-from pipelines._mlflow.ledger import LEDGER_FILE
+from pipelines._mlflow import publish
+from pipelines._mlflow.sent import LEDGER_FILE
+from tests.limits import HANG_S
 
 from .store import Store, copy_empty_store
 from .workspace import Workspace
@@ -59,7 +60,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
-        assert send.publish() == 0
+        assert publish.publish() == 0
         yield workspace
 
 
@@ -71,6 +72,26 @@ def store(workspace: Workspace) -> Store:
 @pytest.fixture(scope="module")
 def segmenter(workspace: Workspace) -> Segmenter:
     return load_segmenter(workspace.out(STAGE))
+
+
+def test_the_model_holds_no_pickle_and_names_what_it_needs(workspace: Workspace) -> None:
+    """This is the first test: who loads the model leaves Python's compiled files beside its code."""
+    (model,) = (workspace.folder / "mlartifacts" / "models").iterdir()
+    files = [path for path in model.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pt", ".pyc"}]
+    needed = (model / "artifacts" / "requirements.txt").read_text()
+    assert f"torch=={torch.__version__.partition('+')[0]}" in needed
+    graph = grimp.build_graph("ocrnet", include_external_packages=True, cache_dir=None)
+    imported = graph.find_upstream_modules("ocrnet.inference.predict") | {
+        "torchvision"
+    }  # timm needs it
+    imported |= graph.find_upstream_modules("ocrnet.data.decode")
+    names = {"PIL": "pillow", "cv2": "opencv-python-headless", "ruamel": "ruamel.yaml"}
+    for module in {name for name in imported if "." not in name} - {
+        *sys.stdlib_module_names,
+        "ocrnet",
+    }:
+        assert f"{names.get(module, module)}==" in needed
 
 
 def test_the_version_says_where_it_comes_from_and_how_good_it_is(
@@ -90,10 +111,10 @@ def test_the_version_says_where_it_comes_from_and_how_good_it_is(
 def test_it_is_registered_once_whatever_the_ledger_says(
     workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert send.publish() == 0
+    assert publish.publish() == 0
     assert "nothing to send" in capsys.readouterr().out
     (workspace.folder / LEDGER_FILE).unlink()
-    assert send.publish() == 0
+    assert publish.publish() == 0
     assert store.query("SELECT version FROM model_versions") == [(1,)]
 
 
@@ -101,7 +122,7 @@ def test_a_new_verdict_on_the_same_weights_changes_the_version_not_the_count(
     workspace: Workspace, store: Store
 ) -> None:
     evaluate(workspace, verdict="They did not help.")
-    assert send.publish() == 0
+    assert publish.publish() == 0
     ((version, card),) = store.query("SELECT version, description FROM model_versions")
     assert "They did not help." in card
     alias = store.query("SELECT alias, version FROM registered_model_aliases")
@@ -114,7 +135,7 @@ def test_a_lost_alias_is_noticed_and_set_again(
     from mlflow import MlflowClient
 
     MlflowClient(workspace.uri).delete_registered_model_alias("toy-segmenter", "challenger")
-    assert send.publish() == 0
+    assert publish.publish() == 0
     assert "nothing to send" not in capsys.readouterr().out
     assert len(store.query("SELECT * FROM registered_model_aliases")) == 1
 
@@ -159,33 +180,14 @@ def test_mlflow_serve_answers_over_http(workspace: Workspace, segmenter: Segment
             assert not re.search(r"Traceback|stack_trace|/tmp|\.py\b|site-packages", told)
     finally:
         os.killpg(server.pid, 15)
-        server.wait(timeout=30)
-
-
-def test_the_model_holds_no_pickle_and_names_what_it_needs(workspace: Workspace) -> None:
-    (model,) = (workspace.folder / "mlartifacts" / "models").iterdir()
-    files = [path for path in model.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pt", ".pyc"}]
-    needed = (model / "artifacts" / "requirements.txt").read_text()
-    assert f"torch=={torch.__version__.partition('+')[0]}" in needed
-    graph = grimp.build_graph("ocrnet", include_external_packages=True, cache_dir=None)
-    imported = graph.find_upstream_modules("ocrnet.inference.predict") | {
-        "torchvision"
-    }  # timm needs it
-    imported |= graph.find_upstream_modules("ocrnet.data.decode")
-    names = {"PIL": "pillow", "cv2": "opencv-python-headless", "ruamel": "ruamel.yaml"}
-    for module in {name for name in imported if "." not in name} - {
-        *sys.stdlib_module_names,
-        "ocrnet",
-    }:
-        assert f"{names.get(module, module)}==" in needed
+        server.wait(timeout=HANG_S)
 
 
 def test_weights_that_are_not_those_of_the_challenger_are_not_registered(
     workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(workspace, verdict="Other.", weights_sha256="0" * 64)
-    assert send.publish() == 3
+    assert publish.publish() == 3
     assert "weights.safetensors is not what" in capsys.readouterr().err
     assert len(store.query("SELECT version FROM model_versions")) == 1
 
@@ -241,12 +243,12 @@ def run_mlflow(workspace: Workspace, *arguments: str) -> None:
         cwd=workspace.folder,
         env=without_pickle(workspace),
         check=True,
-        timeout=180,
+        timeout=HANG_S,
     )
 
 
 def wait_until_ready(address: str) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + HANG_S
     while True:
         try:
             urllib.request.urlopen(address, timeout=2).close()
@@ -260,6 +262,6 @@ def wait_until_ready(address: str) -> None:
 def post(address: str, content: dict[str, Any]) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(address, json.dumps(content).encode(), headers)
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+    with urllib.request.urlopen(asked, timeout=HANG_S) as answer:
         loaded: dict[str, Any] = json.load(answer)
         return loaded

@@ -9,9 +9,9 @@ import pytest
 
 from ocrnet.errors import StoreError
 from pipelines import relocate
-from pipelines._mlflow import send
-from pipelines._mlflow.origin import read_origin
-from pipelines._mlflow.target import find_target
+from pipelines._mlflow import publish
+from pipelines._mlflow.address import find_address
+from pipelines._mlflow.provenance import read_origin
 
 from .store import Store, copy_empty_store
 from .workspace import Workspace
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         workspace = Workspace(folder, enter(folder, patch))
         workspace.finish_stage("validate", files={"summary.txt": "All is well."})
-        assert send.publish() == 0
+        assert publish.publish() == 0
     return folder
 
 
@@ -72,14 +72,14 @@ def test_a_moved_checkout_is_told_and_does_not_make_the_old_place_again(
     shutil.move(original, moved)
     enter(moved, monkeypatch)
     (moved / ".state/published.json").unlink()
-    for act in (send.publish, lambda: read_origin(find_target(), "toy-segmenter", "1")):
+    for act in (publish.publish, lambda: read_origin(find_address(), "toy-segmenter", "1")):
         with pytest.raises(StoreError, match=r"moved or copied.*pipelines\.relocate"):
             act()
     assert not original.exists()
     assert relocate.main([]) == 0
     assert summary_of(moved) == "All is well."
     assert relocate.main([]) == 0, "a second time changes nothing"
-    assert send.publish() == 0
+    assert publish.publish() == 0
     assert not original.exists()
 
 
@@ -92,9 +92,9 @@ def test_a_copy_never_writes_into_the_original(
     workspace = Workspace(copy, enter(copy, monkeypatch))
     workspace.finish_stage("prepare", files={"preview.txt": "of the copy"})
     with pytest.raises(StoreError, match=r"pipelines\.relocate"):
-        send.publish()
+        publish.publish()
     assert relocate.main([]) == 0
-    assert send.publish() == 0
+    assert publish.publish() == 0
     assert files_of(original) == before
     run = Store(copy / "mlflow.db").run("prepare")
     assert (copy / "mlartifacts").is_dir()

@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from tests.limits import HANG_S
+
 from .fresh_params import reset_params
 from .mixed_set import SIZES, write_mixed_set
 
@@ -237,7 +239,7 @@ def test_a_killed_stage_goes_on_from_its_checkpoint_to_the_same_bits(workspace: 
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     checkpoints = workspace.root / ".state" / "checkpoints" / stage
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + HANG_S
     while not list(checkpoints.rglob("*.pt")) and time.monotonic() < deadline:
         assert process.poll() is None, "the stage ended before it could be killed"
         time.sleep(0.005)

@@ -158,10 +158,10 @@ def test_wrong_arguments_are_one_line(
         (["--merge", "max"], "argument --merge: invalid choice: 'max'"),
         (["--split", "dev"], "argument --split: invalid choice: 'dev'"),
         (["--window", "64"], "argument --window: expected 2 arguments"),
-        (["--scales", "0"], "scales: found [0.0]. Give one or more above 0."),
+        (["--scales", "0"], "scales: found [0.0]. Set one or more scales above 0."),
         (["--overlap", "1"], "overlap: found 1.0"),
         (["--processes", "0"], "--processes: found 0. Give 1 or more."),
-        (["--device", "gpu"], "--device: found 'gpu'. This machine has: cpu"),
+        (["--device", "gpu"], "--device: found 'gpu'. Give one of: cpu"),
         (["--faster"], "unrecognized arguments: --faster"),
     ):
         assert words in refused(*known, *wrong, capsys=capsys, code=2)
@@ -174,11 +174,16 @@ def test_what_cannot_be_scored_is_one_line(
     data = ["--data", str(prepared), "--device", "cpu", "--processes", "1"]
     said = refused(str(tmp_path / "none"), *data, capsys=capsys, code=3)
     assert "none/model.json: no such file" in said
-    assert "no manifest" in refused(bundles[0], "--data", str(tmp_path), capsys=capsys, code=3)
+    assert "the manifest is missing" in refused(
+        bundles[0], "--data", str(tmp_path), capsys=capsys, code=3
+    )
     other = ClassTable(("floor", "square", "scratch"), CLASSES.palette)
     foreign = write_bundle(tmp_path / "foreign", seed=0, classes=other)
     said = refused(foreign, *data, capsys=capsys, code=3)
-    assert "foreign: the model knows ['floor', 'square', 'scratch'], the data have" in said
+    assert (
+        "foreign: the model has the classes ['floor', 'square', 'scratch'], but the data has"
+        in said
+    )
     said = refused(bundles[0], foreign, *data, capsys=capsys, code=3)
     assert bundles[0] in said
     assert foreign in said

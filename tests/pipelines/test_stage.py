@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from ruamel.yaml import YAML
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, TrainError
+from ocrnet.record import Recorder
+from pipelines import _torchrun
 from pipelines._stage.graph import read_node
 from pipelines._stage.run import MACHINE_FAILED, STATE, Stage, run_stage
-from pipelines.flows.schedule import FINAL_CODES
+from pipelines.flows.stage_scheduler import FINAL_CODES
+from tests.limits import HANG_S
 from tests.ocrnet.conftest import toy_params, write_toy_set
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +54,13 @@ def test_a_cell_has_its_name_and_its_folder() -> None:
     assert run(seen.append) == 0
     assert (seen[0].name, seen[0].out, seen[0].cell) == ("train@7", Path("data/train/7"), ("7",))
     assert seen[0].out.is_dir()
+
+
+def test_a_stage_says_how_many_there_are(caplog: pytest.LogCaptureFixture) -> None:
+    """Two seeds, and two arms of each: validate, prepare, train 2, train_gan, synthesize, select, retrain 4, and 2."""
+    caplog.set_level("INFO")
+    assert run() == 0
+    assert "stage 4 of 13: train@7" in caplog.messages
 
 
 def test_wrong_params_end_with_2_and_a_line_each(
@@ -145,7 +156,7 @@ def test_a_stage_is_a_function_of_what_dvc_knows_of_it() -> None:
     assert retrain.cell == ("arm", "seed")
     assert retrain.values == {"arm": "retrain.arms", "seed": "seeds"}
     files = {path.relative_to(ROOT).as_posix() for path in retrain.code_files()}
-    assert "ocrnet/training/trainer.py" in files
+    assert "ocrnet/training/step.py" in files
     assert not any(file.startswith("ocrnet/report/") for file in files)
 
 
@@ -166,21 +177,58 @@ def test_what_stops_the_ranks_of_a_stage_is_told_in_one_line(workspace: Path) ->
     values = toy.model_dump(mode="json", by_alias=True)
     # Without a norm that scales each layer's answer down again, such a decay makes weights and answers grow beyond all
     # bounds within a few steps.
-    values["model"] |= {"backbone": "resnet18", "norm": "frozen"}
+    values["model"] |= {"backbone": "resnet10t", "norm": "frozen"}
     values["publish"]["live"] = False
     YAML().dump(values, workspace / "params.yaml")
     write_toy_set(workspace / "data" / "prepare", counts={"train": 8, "val": 4})
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.train", "0"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=HANG_S, check=False,
     )  # fmt: skip
     assert done.returncode == TrainError.exit_code, done.stderr
     told = [line for line in done.stderr.splitlines() if "git names no commit" not in line]
-    warned, *steps, last = told
-    assert "model.norm frozen" in warned
-    assert [line[9:27] for line in steps] == [
-        f"step     {i + 1}/8  loss" for i in range(len(steps))
-    ]
+    position, warned, *steps, last = told
+    assert "stage 3 of" in position
+    assert "model.norm: frozen" in warned
+    assert [line[9:23] for line in steps] == [f"step {i + 1}/8  loss" for i in range(len(steps))]
     assert re.match(rf"train: step {len(steps)}: the .* is (nan|inf) on the batch train_", last)
     assert len(set(re.findall(r"train_\d\d", last))) == 4, "the images of both ranks"
     assert (workspace / "data/train/0/metrics.jsonl").read_text().count("train/loss") == len(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "section"),
+    [
+        ("train", ("7",), "train"),
+        ("retrain", ("gan", "7"), "train"),
+        ("train_gan", (), "train_gan"),
+    ],
+)
+def test_several_processes_run_the_command_of_the_stage(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str, cell: tuple[str, ...], section: str
+) -> None:
+    document = YAML().load(workspace / "params.yaml")
+    document[section]["processes"] = 2
+    YAML().dump(document, workspace / "params.yaml")
+    started: list[tuple[list[str], int]] = []
+    monkeypatch.setattr(_torchrun, "launch", lambda *given: started.append(given))
+    module = import_module(f"pipelines.{name}")
+    assert run_stage(getattr(module, name), name, argv=cell) == 0
+    assert started == [([f"pipelines.{name}", *cell], 2)]
+
+
+def test_all_ranks_but_the_first_write_no_record_and_delete_no_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torchrun names a rank by these variables."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
+    monkeypatch.setenv("RANK", "1")
+    old = STATE / "checkpoints" / "train@7"
+    for name in ("a", "b", "c"):
+        (old / name).mkdir(parents=True)
+    recorders: list[Recorder] = []
+    assert run(lambda stage: recorders.append(stage.start_record())) == 0
+    recorders[0].log(1, {"train/loss": 1.0})
+    recorders[0].finish({"val/mIoU": 1.0})
+    assert not list(Path("data/train/7").iterdir())
+    assert len(list(old.iterdir())) == 3

@@ -13,6 +13,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.limits import HANG_S
+
 from .flows.toy import CELLS, PARAMS, Toy, make_toy
 from .local_servers import HOST, QUIET, free_port, running, status
 from .remotes import Remote, run_s3, run_ssh
@@ -25,7 +27,6 @@ pytestmark = [
     pytest.mark.tools,
     pytest.mark.filterwarnings("ignore"),  # of mlflow at import
 ]
-RUN_S = 450.0  # half a minute where the machine does nothing else
 PASSWORD = "correct-horse-battery"
 # Says how often it ran in a file that no clone holds.
 TOY = """
@@ -52,7 +53,7 @@ def make_user(team: TeamStack, name: str, password: str) -> None:
             "Authorization": f"Basic {b64encode(team.admin.encode()).decode()}",
         },
     )
-    urlopen(asked, timeout=30).close()
+    urlopen(asked, timeout=HANG_S).close()
 
 
 def test_both_servers_want_a_password_and_answer_with_it(team: TeamStack) -> None:
@@ -183,11 +184,13 @@ def test_two_machines_run_one_pipeline_and_share_nothing_but_servers_git_and_rem
                 "DVC_SITE_CACHE_DIR": str(tmp_path / f"site-{name}"), "PREFECT_HOME": str(tmp_path / f"home-{name}"),
             }  # fmt: skip
             pools = ["--pool", "gpu", *(["--pool", "pipelines"] if name == "one" else [])]
-            command = [sys.executable, "-m", "pipelines.work", "--name", name, *pools]
+            command = [sys.executable, "-m", "pipelines.workers", "--name", name, *pools]
             ending.enter_context(running(command, tmp_path / f"{name}.log", env={**env, **own}))
         prefect = [sys.executable, "-m", "prefect", "deployment", "run", "pipeline/main"]
         command = [*prefect, "--param", "branch=done", "--watch"]
-        told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_S, check=False)  # fmt: skip
+        told = subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=HANG_S, check=False
+        )
         assert "Completed" in told.stdout, told.stdout + told.stderr
         hosts = {stage: where(tmp_path / "diary" / stage) for stage in ("train@0", "train@1")}
         assert sorted(hosts.values()) == [["one"], ["two"]]
@@ -245,7 +248,7 @@ class Clone:
         """Run DVC to its end and return what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments], cwd=self.folder, env=self._env,
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=HANG_S,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

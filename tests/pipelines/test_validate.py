@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from ruamel.yaml import YAML
 
+from tests.base_params import write_params
 from tests.ocrnet.data.raw_files import write_tiff
 from tests.ocrnet.raw.raw_sets import CLASSES, noise, save, stripes, write_lists, write_pairs
 
@@ -44,8 +44,7 @@ def run_validate(**sections: Any) -> int:
         "synthesize": {"operations": {"flip": 1.0}},
         "select": {"calibrate_on": "train"},  # the one image of val has 192 pixels
     }
-    with Path("params.yaml").open("w") as file:
-        YAML().dump({"data": data, **small, **sections}, file)
+    write_params(Path("params.yaml"), {"data": data, **small, **sections})
     return run_stage(validate, "validate", argv=[])
 
 
@@ -159,8 +158,8 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     ),
     "an id that the label map leaves out": (
         lambda raw: None, {"label_map": {1: "plate", 2: "scratch"}}, "E101",
-        r"masks/a0.png has value 0 \(72 px, first at x=0 y=0\) which data.label_map leaves out while it sends "
-        r"another id to class 0 'plate'. Add 0 to data.label_map.",
+        r"masks/a0.png has value 0 \(72 px, first at x=0 y=0\) which data.label_map does not name, .*"
+        r"class 0 'plate'. Add 0 to data.label_map.",
     ),
     "0 and 255 alone": (
         only_0_and_255, {}, "E102",
@@ -169,8 +168,8 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     ),
     "a colour of no class": (
         mask("a1", changed((128, 1, 0))), {}, "E104",
-        r"masks/a1.png is RGB with 4 colours; \(128,1,0\) is in no palette entry \(nearest 'scratch' \(128,0,0\), "
-        r"2 px, first at x=14 y=3\). Is it anti-aliased or JPEG\?",
+        r"masks/a1.png is RGB with 4 colours; \(128,1,0\) is in no palette entry \(nearest is 'scratch' \(128,0,0\); "
+        r"2 px, first at x=14 y=3\). .*anti-aliased .*JPEG.* data.label_map",
     ),
     "JPEG masks": (
         masks_as_jpeg, {}, "E105",
@@ -210,13 +209,13 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     ),
     "a picture in two splits": (
         image("a7", noise(2)), {}, "E113",
-        r"1 images are in both train and test \(e.g. images/a2.png = images/a7.png\). Take one of each out of train or "
+        r"1 images are in both train and test \(e.g. images/a2.png = images/a7.png\). Remove one of each from train or "
         r"test, or set data.allow_duplicates: true to keep both.",
     ),
     "a class that no training image shows": (
         without_pits, {}, "E127",
         r"train has no pixel of class 'pit' \(it is in 2 images of 2 groups\), so no model can learn it .*"
-        r"validate.allow_unlearned: true to go on.",
+        r"validate.allow_unlearned: true",
     ),
     "one group and no published split": (
         lambda raw: shutil.rmtree(raw / "splits"), {"group_by": "^(a)"}, "E126",
@@ -232,7 +231,7 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     ),
     "no masks": (
         no_masks, {}, "E114",
-        r"found 8 images \(.png\) and 0 masks in masks/. Nearest directory with matching stems: truth/ \(8\).",
+        r"found 8 images \(.png\) and 0 masks in masks/. truth/ has 8 files with matching stems",
     ),
     "a truncated image": (cut("images/a6.png"), {}, "E121", r"images/a6.png cannot be read"),
     "a truncated mask": (cut("masks/a6.png"), {}, "E121", r"masks/a6.png cannot be read"),
@@ -387,7 +386,7 @@ def test_names_of_one_object_are_told_with_a_group_by_that_works(
         save(raw / "images" / f"{name}.png", noise(i))
         save(raw / "masks" / f"{name}.png", stripes())
     assert run_validate() == 0
-    found = re.search(r"data.group_by: '(.+)' if", caplog.text)
+    found = re.search(r"data.group_by: '(.+)'", caplog.text)
     assert found
     assert found[0] in Path("data/validate/summary.txt").read_text()
     caplog.clear()

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.record import Recorder, write_record
+from tests.base_params import write_params
+from tests.limits import HANG_S
 
 ROOT = Path(__file__).parents[2]
-PARAMS = """
-data: {source: demo, path: data/raw/demo, classes: [plate, crack]}
-publish: {experiment: toy, model_name: toy-segmenter, live: true}
-"""
+PARAMS: dict[str, dict[str, Any]] = {
+    "data": {"source": "demo", "path": "data/raw/demo", "classes": ["plate", "crack"]},
+    "publish": {"experiment": "toy", "model_name": "toy-segmenter", "live": True},
+}
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Workspace:
     uri: str
 
     def __post_init__(self) -> None:
-        (self.folder / "params.yaml").write_text(PARAMS)
+        write_params(self.folder / "params.yaml", PARAMS)
         if not (self.folder / ".git").exists():
             author = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
             for command in (
@@ -119,7 +121,7 @@ class Workspace:
             env={**self.environment, **variables},
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=HANG_S,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

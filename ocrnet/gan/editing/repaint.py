@@ -1,11 +1,9 @@
-"""Repainting a real image after its label map was edited.
+"""Repainting of a real image after its label map was edited.
 
-The generator paints the edited label map as a whole, so that it sees the surroundings of the edit. Its colours
-are then matched to those of the photograph, class by class, measured on the pixels that were not edited. Only the
-edited region of the result is used, with a soft rim. Every pixel beyond the rim stays as it was, to the bit.
+The generator synthesizes an image of the whole edited label map, so that it sees the surroundings of the edit. The
+colours of each class are then matched to the real image, measured on the pixels that were not edited. Only the
+edited region of the result is used, with a soft rim. Every pixel beyond the rim stays bit-identical.
 """
-
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,38 +11,22 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from ocrnet.errors import DataError
+from ocrnet.protocols import PainterLike
 
-GROW = 2  # pixels around the edit that are painted too: a photograph's edges are soft
-FEATHER = 3  # pixels of the rim over which painting turns into photograph
-LEAST_PIXELS = 32  # of a class outside the edit, from which its colours are read
-GAIN = (
-    0.25,
-    1.0,
-)  # of the contrast of a class; never more, that would be of what is wrong with the painting
-COLOUR_GAIN = (0.0, 1.0)  # of how much its colour varies
-LIGHT = (0.25, 4.0)  # of a class that is new to the image
-LEAST_DEVIATION = 1.0  # of 255
+GROW = 2  # pixels around the edit that are also replaced: edges in a real image are soft
+FEATHER = 3  # width in pixels of the rim where the generated image fades into the real one
+LEAST_PIXELS = 32  # smallest number of kept pixels of a class that its colours are measured on
+GAIN = (0.25, 1.0)  # range of the contrast gain of a class; above 1 it would amplify artefacts
+COLOUR_GAIN = (0.0, 1.0)  # range of the gain of its colour variation
+LIGHT = (0.25, 4.0)  # range of the brightness gain of a class that is new to the image
+LEAST_DEVIATION = 1.0  # grey levels
 WINDOWS = (
     0.16,
     0.05,
-)  # deviations of the windows of local means, as shares of the image's diagonal
-FAR = 0.02  # share of a window that has to be seen for its mean to count
+)  # standard deviations of the Gaussian windows, as shares of the image's diagonal
+FAR = 0.02  # weight of the wider mean; it counts where a window has few kept pixels
 
 Pixels = npt.NDArray[np.float64]
-
-
-@runtime_checkable
-class LabelMapPainter(Protocol):
-    """A painter of label maps."""
-
-    def paint(
-        self,
-        label_map: npt.NDArray[np.uint8],
-        *,
-        seed: int,
-        before: npt.NDArray[np.uint8] | None = None,
-    ) -> npt.NDArray[np.uint8]:
-        """Return an image (H, W, 3) of a label map (H, W), with the styles of the one before it was edited."""
 
 
 def repaint(
@@ -52,25 +34,25 @@ def repaint(
     original: UInt8[np.ndarray, "H W"],
     edited: UInt8[np.ndarray, "H W"],
     *,
-    painter: LabelMapPainter,
+    painter: PainterLike,
     ignore_index: int,
     seed: int,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Return the image with the edited region repainted and all else kept.
+    """Return the image with the edited region repainted and all other pixels kept.
 
     Args:
-        image: Photograph to edit.
-        original: Its label map.
-        edited: Label map of the result; pixels that it ignores are kept as they are.
+        image: Real image to edit.
+        original: Label map of the image.
+        edited: Edited label map; ignored pixels stay as they are.
         painter: Painter with the trained generator.
         ignore_index: Id of ignored pixels.
-        seed: Random seed of the painting.
+        seed: Random seed of the generated image.
 
     Raises:
         DataError: Nothing was edited.
     """
     weight = paint_weight(edited_region(original, edited, ignore_index=ignore_index))
-    # Where the edit left no class, the generator gets the original class.
+    # Where the edited label map is ignored, the generator gets the original class.
     wanted = np.where(edited == ignore_index, original, edited)
     painted = painter.paint(wanted, seed=seed, before=original).astype(np.float64)
     kept = (weight == 0.0) & (wanted != ignore_index)
@@ -85,7 +67,7 @@ def repaint(
 def edited_region(
     original: UInt8[np.ndarray, "H W"], edited: UInt8[np.ndarray, "H W"], *, ignore_index: int
 ) -> Bool[np.ndarray, "H W"]:
-    """Return where the class was changed.
+    """Return the mask of the pixels whose class was changed.
 
     Raises:
         DataError: Nothing was edited.
@@ -93,13 +75,13 @@ def edited_region(
     changed = np.asarray((original != edited) & (edited != ignore_index))
     if not changed.any():
         raise DataError(
-            "nothing was edited: the label map shows the classes that the image's own shows. Change some pixels of it."
+            "nothing was edited: the edited label map is equal to the label map of the image. Change some pixels of it."
         )
     return changed
 
 
 def paint_weight(changed: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
-    """Return how much of the painting each pixel takes: 1 in the edit and close by, 0 beyond its rim."""
+    """Return the weight of the generated image at each pixel: 1 in the edit and close to it, 0 beyond the rim."""
     away = ndimage.distance_transform_edt(~changed)
     ramp = np.clip((GROW + FEATHER - away) / FEATHER, 0.0, 1.0)
     return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), dtype=np.float64)
@@ -113,11 +95,11 @@ def match_colours(
     wanted: UInt8[np.ndarray, "H W"],
     kept: Bool[np.ndarray, "H W"],
 ) -> Float[np.ndarray, "H W 3"]:
-    """Give each class of a painting the colours of its real pixels.
+    """Match the colours of each class of a generated image to its real pixels.
 
-    A class that is kept somewhere gets the mean and the deviation of what is kept, both measured on the same
-    pixels, near ones first: light is uneven. One that is kept nowhere, but was in the image before the edit, gets
-    the mean that it had. One that is new to the image is lit as the painting is where it can be compared.
+    A class with kept pixels gets the local mean and the deviation of these pixels: light is uneven. A class without
+    kept pixels that was in the image before the edit gets its former mean and deviation. A class that is new to the
+    image gets the brightness gain of all kept pixels.
     """
     matched = painted.copy()
     lit = np.clip(_mean(image, kept) / np.maximum(_mean(painted, kept), 1.0), *LIGHT)
@@ -138,8 +120,8 @@ def match_colours(
 def _scale(varied: Pixels, seen: npt.NDArray[np.bool_], *, like: Pixels) -> Pixels:
     """Scale the deviations from a mean to the size of others: grey by one gain, colour by another.
 
-    One gain per channel would colour the grain, and give coloured fringes to a painting whose light has another tint
-    than the photograph's.
+    One gain per channel would colour the grain, and give coloured fringes where the generated light has another tint
+    than the real image.
     """
     scaled = np.zeros_like(varied)
     parts = zip(_grey_and_colour(varied), _grey_and_colour(like), (GAIN, COLOUR_GAIN), strict=True)
@@ -155,9 +137,9 @@ def _grey_and_colour(varied: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def _local_mean(pixels: Pixels, seen: npt.NDArray[np.bool_]) -> Pixels:
-    """Return the mean of the seen pixels around each pixel: of wide windows, corrected by narrow ones.
+    """Return the mean of the seen pixels around each pixel: of a wide window, corrected by a narrow one.
 
-    Where a window holds hardly any of them, the wider one is used, and finally the mean of all.
+    Where a window has hardly any seen pixel, the wider window is used, and finally the mean of all.
     """
     mean = np.broadcast_to(_mean(pixels, seen), pixels.shape)
     for share in WINDOWS:

@@ -1,4 +1,4 @@
-"""The generator: paints an image of a label map, in a style that its noise z selects.
+"""The generator: synthesizes an image of a label map, in a style that the noise z selects.
 
 Spatially-adaptive normalisation (arXiv:1903.07291, Eq. 1-3) with a noise input (arXiv:2012.04781), written from the
 formulas.
@@ -10,10 +10,9 @@ formulas.
 | h | feats | B C h w |
 | gamma, beta | gamma, beta | B C h w |
 
-Differs from the papers: one embedding per resolution is shared by all its norms, label maps are averaged and not
-subsampled on the way to coarse resolutions (a crack one pixel wide is still there at an eighth), a part of z is drawn
-per pixel so that a large region need not repeat itself, borders are repeated and not zero, and any height and width is
-painted.
+Differences from the papers: one embedding per resolution is shared by all its norms. Label maps are averaged, not
+subsampled, at coarse resolutions (a crack one pixel wide remains at an eighth). A part of z is drawn per pixel, so that
+a large region need not repeat itself. Padding repeats the border and is not zero. Any height and width is allowed.
 """
 
 import torch
@@ -25,11 +24,11 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from ocrnet.gan.generator.layers import SLOPE, Conv, Padding, normed_conv
 from ocrnet.gan.generator.presets import Preset
 
-REPEAT: Padding = "replicate"  # borders are repeated: zeros would be painted as a frame
+REPEAT: Padding = "replicate"  # zero padding would make a frame in the image
 
 
 def one_hot(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Float[Tensor, "B K H W"]:
-    """Return label maps as one channel per class; an id outside the classes, the ignored one, is zero in all."""
+    """Return label maps as one channel per class; an id that is no class, such as the ignored id, is zero in all."""
     ids = torch.arange(num_classes, device=label_maps.device).view(1, -1, 1, 1)
     return (label_maps.unsqueeze(1) == ids).float()
 
@@ -73,7 +72,7 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Label map and noise to image.
+    """Network from label map and noise to image.
 
     Args:
         num_classes: Number of classes K, without the ignored id.
@@ -99,10 +98,10 @@ class Generator(nn.Module):
         label_maps: Int[Tensor, "B H W"],
         z: Float[Tensor, "B Z"] | Float[Tensor, "B Z H W"],
     ) -> Float[Tensor, "B 3 H W"]:
-        """Paint label maps of any size.
+        """Synthesize images of label maps of any size.
 
         Args:
-            label_maps: Class ids; any other id is ignored and leaves the choice to the generator.
+            label_maps: Class ids; any other id is ignored, and the generator chooses what to show there.
             z: Noise, one vector per image or one per pixel.
 
         Returns:
@@ -123,13 +122,13 @@ class Generator(nn.Module):
         return images[:, :, :H, :W].float()
 
     def _pad(self, values: Tensor) -> Tensor:
-        """Repeat the last row and column up to a multiple that the coarsest resolution divides."""
+        """Repeat the last row and column until height and width are multiples of `preset.multiple`."""
         H, W = values.shape[2:]
         bottom, right = -H % self.preset.multiple, -W % self.preset.multiple
         return F.pad(values, (0, right, 0, bottom), mode="replicate") if bottom or right else values
 
     def _condition(self, labels: Tensor, z: Tensor, *, scale: int) -> Tensor:
-        """Return label shares, mean styles and grain at `1 / scale`; averages of grain would fade, it is subsampled."""
+        """Return label shares, mean styles and grain at `1 / scale`; grain is subsampled: its averages would fade."""
         if scale == 1:
             return torch.cat([labels, z], dim=1)
         style_dim = self.preset.z_dim - self.preset.grain_dim
@@ -139,7 +138,7 @@ class Generator(nn.Module):
 
 
 def fold_spectral_norm(generator: Generator) -> Generator:
-    """Replace each spectrally normalised weight by its value, for painting; changes the generator in place."""
+    """Replace each spectrally normalised weight by its value for inference; changes the generator in place."""
     generator.eval()
     for module in generator.modules():
         if is_parametrized(module, "weight"):

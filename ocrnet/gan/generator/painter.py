@@ -1,7 +1,7 @@
 """The trained generator as files, and the painter that uses them.
 
-A folder holds `generator.safetensors` (weights, spectral norm folded in) and `gan.json` (what the weights are for).
-Nothing in it is pickled. A card without a design is older than designs: it is an `oasis` with a style per image.
+A folder contains `generator.safetensors` (weights, spectral norm folded in) and `gan.json` (the card of the weights).
+Nothing in it is pickled. A card without `arch` is from an older version: `oasis` with a style per image.
 """
 
 import json
@@ -23,7 +23,7 @@ from ocrnet.config.cards import STRICT, check_card, read_json
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import Channel, ClassTable, check_classes, file_sha256
 from ocrnet.errors import BundleError, DataError
-from ocrnet.gan.designs import DESIGNS
+from ocrnet.gan import GANS
 from ocrnet.gan.generator.images import Image, LabelMap, to_image
 from ocrnet.gan.generator.network import Generator, fold_spectral_norm
 from ocrnet.gan.generator.presets import Preset
@@ -49,7 +49,7 @@ Channels = Annotated[
 
 @dataclass(frozen=True)
 class CardSizes(Preset):
-    """The sizes of both networks, as a card may have them."""
+    """The sizes of both networks, with the limits of a card."""
 
     __pydantic_config__ = STRICT
 
@@ -69,9 +69,9 @@ def _check_sizes(sizes: CardSizes) -> CardSizes:
     return sizes
 
 
-def _check_design(arch: str) -> str:
-    if arch not in DESIGNS:
-        raise ValueError(f"unknown. Known: {', '.join(DESIGNS)}")
+def _check_arch(arch: str) -> str:
+    if arch not in GANS:
+        raise ValueError(f"unknown. Known: {', '.join(GANS)}")
     return arch
 
 
@@ -82,7 +82,7 @@ def _check_table(card: "GanCard") -> "GanCard":
 
 @dataclass(frozen=True)
 class GanCard:
-    """What `gan.json` holds."""
+    """The content of `gan.json`."""
 
     __pydantic_config__ = STRICT
 
@@ -91,7 +91,7 @@ class GanCard:
     class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
     palette: tuple[tuple[Channel, Channel, Channel], ...]
     ignore_index: Channel
-    arch: Annotated[str, AfterValidator(_check_design)] = "oasis"
+    arch: Annotated[str, AfterValidator(_check_arch)] = "oasis"
     style: Literal["image", "component"] = IMAGE
     preset: str = ""
 
@@ -100,12 +100,12 @@ GAN_CARD: TypeAdapter[GanCard] = TypeAdapter(Annotated[GanCard, AfterValidator(_
 
 
 class Painter:
-    """Paints label maps.
+    """Synthesizes images of label maps.
 
     Args:
         generator: Trained generator.
         class_table: Classes of the label maps.
-        style: Unit that has a style of its own: image or component.
+        style: Unit that has a separate style: image or component.
         sha256: SHA-256 of the weights file.
     """
 
@@ -123,19 +123,19 @@ class Painter:
         self, label_map: LabelMap, *, seed: int, seeds: Mapping[Component, int] | None = None,
         before: LabelMap | None = None,
     ) -> Image:  # fmt: skip
-        """Return an image (H, W, 3) of a label map (H, W); the same to the bit for the same seed on a CPU.
+        """Return an image (H, W, 3) of a label map (H, W); bit-identical for equal seeds on a CPU.
 
         Args:
-            label_map: Class ids of any height and width; the generator chooses what to paint on ignored pixels.
+            label_map: Class ids of any height and width; the generator chooses what to show on ignored pixels.
             seed: Random seed of the style and the grain.
             seeds: Random seeds of the styles of some components in place of `seed`, where components have styles. With
-                `before`, a component that was there already is named as it was then.
+                `before`, a component that existed before the edit has its name of that time.
             before: Label map before it was edited. A component keeps its style even if the edit moved its anchor; a new
-                one has its own.
+                component has a new style.
 
         Raises:
-            DataError: The label map has an id that is neither a class nor ignored; `seeds` names a component that is
-                not there, or the painter has a style per image; `before` has another size.
+            DataError: The label map has an id that is neither a class nor ignored; `seeds` names a component that does
+                not exist, or the painter has a style per image; `before` has another size.
         """
         self._check_ids(label_map)
         z = self._noise(label_map, seed=seed, seeds=seeds or {}, before=before)
@@ -143,7 +143,7 @@ class Painter:
         return to_image(self.generator(labels.to(self._device), z.to(self._device))[0])
 
     def components(self, label_map: LabelMap) -> list[Component]:
-        """Return the components that have a style each, where components have styles."""
+        """Return the components of a label map; each has a style if the styles are per component."""
         return self._find(label_map)[1]
 
     def _noise(
@@ -153,7 +153,7 @@ class Painter:
         if self.style == IMAGE:
             if seeds:
                 raise DataError(
-                    "seeds of components to paint: this generator has one style per image. Train it with "
+                    "seeds of components: this generator has one style per image. Train it with "
                     "train_gan.style component."
                 )
             size = (label_map.shape[0], label_map.shape[1])
@@ -163,16 +163,19 @@ class Painter:
         if before is not None:
             if before.shape != label_map.shape:
                 raise DataError(
-                    f"label map to paint: its size is {label_map.shape}, before it was edited {before.shape}. "
-                    "Give both in one size."
+                    f"edited label map: its size is {label_map.shape}, but before the edit it was {before.shape}. "
+                    "Use label maps of one size."
                 )
             known = self._find(before)
             components = trace_components(numbers, components, known)
-            allowed = [*components, *known[1]]  # one that the edit took away harms nothing
+            allowed = [
+                *components,
+                *known[1],
+            ]  # the seed of a component that the edit removed is unused
         missing = sorted(set(seeds) - set(allowed))
         if missing:
             raise DataError(
-                f"seeds of components to paint: {missing[0]} is not in the label map. "
+                f"seeds of components: {missing[0]} is not in the label map. "
                 f"Known: {', '.join(map(str, components[:8]))}."
             )
         preset = self.generator.preset
@@ -187,7 +190,7 @@ class Painter:
         unknown = [i for i in ids if i >= table.num_classes and i != table.ignore_index]
         if unknown:
             raise DataError(
-                f"label map to paint: ids {unknown} are no class. Allowed: 0 to {table.num_classes - 1} "
+                f"label map for the GAN: ids {unknown} are not classes. Allowed: 0 to {table.num_classes - 1} "
                 f"and {table.ignore_index} (ignored). Map the ids with data.label_map."
             )
 
@@ -196,10 +199,10 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
     """Write a painter to `folder`; folds its generator's spectral norm in place.
 
     Args:
-        folder: Folder to write, made if it is missing.
+        folder: Output folder, created if it is missing.
         painter: Painter to save.
-        arch: Design of its GAN.
-        preset_name: Name of the generator's preset, for readers of the card.
+        arch: Name of its GAN in `GANS`.
+        preset_name: Name of the generator's preset, for people who read the card.
     """
     generator = painter.generator
     weights = fold_spectral_norm(generator).state_dict()
@@ -217,7 +220,7 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
 
 
 def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
-    """Read the generator of `folder`.
+    """Load the painter of `folder`.
 
     Raises:
         BundleError: A file is missing, damaged or of another schema.
@@ -237,7 +240,7 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
         generator.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(
-            f"{path}: not the weights that {CARD_FILE} describes ({_first_line(error)}). {CURE}"
+            f"{path}: the weights do not match {CARD_FILE} ({_first_line(error)}). {CURE}"
         ) from error
     return Painter(generator.to(device), table, style=card.style, sha256=file_sha256(path))
 
@@ -247,7 +250,7 @@ def _read_card(path: Path) -> GanCard:
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
         raise BundleError(
-            f"{path}: schema_version is {str(version)[:40]}, this code reads {SCHEMA_VERSION}. {CURE}"
+            f"{path}: schema_version is {str(version)[:40]}, but this version reads {SCHEMA_VERSION}. {CURE}"
         )
     card: GanCard = check_card(GAN_CARD, text, path, cure=CURE)
     return card

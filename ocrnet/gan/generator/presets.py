@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Preset:
-    """The sizes of a generator and of the discriminator that trains it.
+    """The sizes of a generator and its discriminator.
 
     Args:
         generator: Channels per resolution, coarse to fine; each but the first doubles the resolution.
-        discriminator: Channels per resolution, fine to coarse; each but the first halves it.
-        embedding: Channels of the label-map embedding that every norm of a resolution shares.
+        discriminator: Channels per resolution, fine to coarse; each but the first halves the resolution.
+        embedding: Channels of the label-map embedding that all norms of a resolution share.
         kernel: Kernel size of the convolutions from the embedding to gamma and beta.
         z_dim: Channels of the noise z.
-        grain_dim: Number of the last channels of z, which are drawn per pixel and not per image.
+        grain_dim: Number of the last channels of z, which are drawn per pixel, not per image.
     """
 
     generator: tuple[int, ...]
@@ -25,7 +25,7 @@ class Preset:
 
     @property
     def multiple(self) -> int:
-        """The number to a multiple of which the generator's height and width are padded."""
+        """The factor that the padded height and width of the generator are multiples of."""
         return 1 << (len(self.generator) - 1)
 
 

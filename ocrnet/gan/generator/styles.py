@@ -1,10 +1,10 @@
 """Noise for the generator: a style per image or per connected component, and a grain per pixel.
 
-A component is a set of pixels of one class that touch, diagonally too; all ignored pixels are one component. For
-painting, its style is a function of the seed, its class and its anchor, which is its first pixel in reading order: an
-edit elsewhere in the label map leaves its style alone, and so does an edit of the component that spares its anchor.
+A component is a set of pixels of one class that touch, also diagonally; all ignored pixels are one component. At
+inference its style depends on the seed, its class and its anchor, which is its first pixel in reading order. An edit
+elsewhere in the label map does not change its style, and neither does an edit of the component that keeps its anchor.
 
-All of it is drawn on the CPU, so that a seed means the same image on every device.
+All noise is drawn on the CPU, so that a seed gives the same noise on every device.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from torch import Tensor
 from ocrnet.gan.generator.presets import Preset
 from ocrnet.runtime import keyed_generator
 
-# The unit that has a style of its own.
+# The unit that has a separate style.
 IMAGE: Final = "image"
 COMPONENT: Final = "component"
 NO_CLASS = -1  # the class of the component of the ignored pixels
@@ -44,7 +44,7 @@ def find_components(
 ) -> tuple[Int[np.ndarray, "H W"], list[Component]]:
     """Return the number of each pixel's component, and the components by number.
 
-    They are in the order of their classes and, in a class, of their anchors; the ignored pixels come last.
+    Components are sorted by class and, within a class, by anchor; the ignored pixels come last.
     """
     numbers = np.full(label_map.shape, -1, np.int64)
     found: list[Component] = []
@@ -53,7 +53,7 @@ def find_components(
             continue
         count, parts = cv2.connectedComponents((label_map == class_id).astype(np.uint8))
         inside = parts > 0
-        # Numbered in the order of their anchors, whatever order cv2 finds them in.
+        # Numbered by anchor, whatever the order of cv2 is.
         values, first = np.unique(parts, return_index=True)
         order = values[np.argsort(first)]
         rank_of = np.empty(count, np.int64)
@@ -72,7 +72,7 @@ def draw_noise(
     preset: Preset, label_maps: Int[Tensor, "B H W"], *, num_classes: int, style: str,
     generators: Sequence[torch.Generator], device: torch.device,
 ) -> Float[Tensor, "B Z H W"]:  # fmt: skip
-    """Draw the noise to train on: for each image from a generator of its own."""
+    """Draw the noise of a training batch, for each image from a separate generator."""
     drawn = []
     for label_map, generator in zip(label_maps.cpu(), generators, strict=True):
         numbers = torch.zeros_like(label_map)
@@ -101,9 +101,9 @@ def noise_of_components(
     """Return the noise of a seed where each component has its style.
 
     Args:
-        preset: Preset that says how many channels are style.
+        preset: Preset with the numbers of style and grain channels.
         numbers: Number of each pixel's component.
-        components: Components that give the styles, in the order of their numbers.
+        components: Components in the order of their numbers.
         seed: Random seed of the grain and of the styles that `seeds` does not name.
         seeds: Random seeds of the styles of some components.
     """
@@ -119,9 +119,9 @@ def trace_components(
     numbers: Int[np.ndarray, "H W"], components: Sequence[Component],
     before: tuple[Int[np.ndarray, "H W"], Sequence[Component]],
 ) -> list[Component]:  # fmt: skip
-    """Return the component that each component was before an edit: of its class, the one it covers most of.
+    """Return for each component the component of its class that it covers most of in the label map before an edit.
 
-    One that covers none was not there before, and is itself.
+    A component that covers none is new and is returned as it is.
     """
     old_numbers, old = before
     shared = np.zeros((len(components), len(old)), np.int64)

@@ -1,1 +1,1 @@
-"""New label layouts, and the pairs made of them."""
+"""Layouts, and the synthesized pairs made from them."""

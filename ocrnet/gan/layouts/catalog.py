@@ -1,6 +1,7 @@
-"""What the training label maps show: the connected components of each class and what they touch.
+"""The catalog of the training label maps: the connected components of each class and the classes that they touch.
 
-Layouts are made from this alone. It is read in two passes and keeps only the label maps used last.
+A thing is an object of a countable class; stuff is a region such as road or background. Layouts are made from the
+catalog alone. It reads the label maps in two passes and keeps only the last few in memory.
 """
 
 from collections import Counter, defaultdict
@@ -30,22 +31,23 @@ from ocrnet.gan.layouts.regions import (
     table_of,
 )
 
-AREA_CAP = 0.2  # a component that covers more of its image is a surface, not an object
-LEAST_AREA = 0.0005  # one that covers less is a speck of the annotation
-SIDES = 1  # one that touches more sides of its image is a surface cut off there
-OBJECT_SHARE = (
-    0.5  # a class comes as objects when at least this share of its pixels lies in objects
+AREA_CAP = 0.2  # a component that covers a larger share of its image is stuff, not a thing
+LEAST_AREA = 0.0005  # a component that covers a smaller share is a speck of the annotation
+SIDES = 1  # a component that touches more sides of its image is stuff that the image cuts off
+# A class occurs as things if this share of its pixels is in things,
+OBJECT_SHARE = 0.5
+# and this share is in components that the image's edge hardly cuts; a kerb is always cut.
+FREE_SHARE = 0.35
+CUT = 0.5  # a component is cut if its contact with the edge is longer, in square roots of its area
+STAND_SHARE = (
+    0.15  # smallest share of a class in the pixels right below the things of another class
 )
-FREE_SHARE = (
-    0.35  # and this share in components that the image's edge hardly cuts; a kerb always is cut
-)
-CUT = 0.5  # contact with the edge of one that is cut, in roots of its area
-STAND_SHARE = 0.15  # of the pixels right under the objects of a class
-SKETCH = (12, 16)  # cells by which two layouts are compared
-LEAST_OBJECTS, LEAST_CORRELATION = 20, 0.2  # of size and height, below which no perspective is read
-SUPPORT_SHARE = (
-    0.05  # of the pixels around the objects of a class; a rarer neighbour is an accident
-)
+SKETCH = (12, 16)  # rows and columns of cells for the comparison of two layouts
+LEAST_OBJECTS, LEAST_CORRELATION = (
+    20,
+    0.2,
+)  # of size and height; below them no perspective is assumed
+SUPPORT_SHARE = 0.05  # smallest share of a class in the pixels around the things of another class
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Component:
     Args:
         id: Id of the image.
         class_id: Id of the component's class.
-        number: Place among the components of this class in this image, from 1.
+        number: Number among the components of this class in this image, from 1.
         area: Number of pixels.
         centre: Centre of its bounding box, as shares of height and width.
     """
@@ -69,7 +71,7 @@ class Component:
 
 @dataclass
 class _Seen:
-    """What one class shows over the whole split."""
+    """The components of one class in the whole split, and the classes around them."""
 
     objects: list[Component] = field(default_factory=list)
     object_pixels: int = 0
@@ -87,11 +89,11 @@ class Catalog:
     Attributes:
         classes: Names, palette and ignored id.
         ids: Ids of the training images, sorted.
-        groups: Groups of these images, in the same order.
-        pixel_shares: Share of the valid pixels per class.
+        groups: Group of each training image, by its id.
+        pixel_shares: Share of each class in the valid pixels.
         adjacent: Pairs (a, b) of different class ids, a < b, that touch somewhere.
         shown: Classes that each image shows, without specks, by its id.
-        sketches: The label map of each image at the middle of `SKETCH` cells, by its id.
+        sketches: Label map of each image, sampled at the middle of the `SKETCH` cells, by its id.
     """
 
     def __init__(self, prepared: Path) -> None:
@@ -100,7 +102,7 @@ class Catalog:
         table = read_manifest(prepared, split="train")
         if table.empty:
             raise DataError(
-                f"{prepared}: no train image in the manifest. Layouts need at least one."
+                f"{prepared}: the manifest has no train image, but layouts need one. Run the stage prepare again."
             )
         self.ids: tuple[str, ...] = tuple(table["id"])
         self.groups = dict(zip(table["id"], table["group"], strict=True))
@@ -132,53 +134,53 @@ class Catalog:
             self._scan_bare(image_id)
 
     def label_map(self, image_id: str) -> LabelMap:
-        """Return a training label map; not to be written to."""
+        """Return a training label map, which is read-only."""
         return self._read_label_map(image_id)
 
     def image_path(self, image_id: str) -> Path:
-        """Return the file of a training image."""
+        """Return the path of a training image."""
         return self._folder / str(self._image_files[image_id])
 
-    def object_classes(self) -> list[int]:
-        """Return the classes that come as objects rather than as surfaces."""
+    def thing_classes(self) -> list[int]:
+        """Return the classes that occur as things, not as stuff."""
         return list(self._object_classes)
 
     def objects(self, class_id: int) -> list[Component]:
-        """Return the objects of a class."""
+        """Return the things of a class."""
         return self._seen[class_id].objects if class_id in self._seen else []
 
     def support(self, class_id: int) -> set[int]:
-        """Return the classes that commonly surround objects of a class, onto which one may be pasted."""
+        """Return the classes that often surround things of a class, so that one may be pasted onto them."""
         return (
             _common(self._seen[class_id].around, SUPPORT_SHARE) if class_id in self._seen else set()
         )
 
     def stands_on(self, class_id: int) -> set[int]:
-        """Return the classes that are commonly right below objects of a class in the image."""
+        """Return the classes that are often right below things of a class in the image."""
         return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
 
     def areas(self, class_id: int) -> tuple[int, int]:
-        """Return the area of the smallest and of the largest component of a class that was seen.
+        """Return the areas in pixels of the smallest and the largest component of a class.
 
-        The specks of a class of objects are left out.
+        The smallest thing is not a speck.
         """
         return self._areas.get(class_id, (1, 0))
 
     def bare_area(self, class_id: int) -> int:
-        """Return the area of the largest component of a surface that an image shows without its objects."""
+        """Return the area in pixels of the largest component of a stuff class once all things are removed."""
         return self._seen[class_id].bare if class_id in self._seen else 0
 
     def fill(self, label_map: LabelMap, hole: Region) -> LabelMap:
-        """Return a label map with a hole filled from the nearest surfaces; as it is where there are none."""
+        """Return a label map with a hole filled from the nearest stuff; a copy if there is no stuff."""
         surface = ~table_of([*self._object_classes, self.classes.ignore_index])[label_map]
         return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
 
     def growth(self, class_id: int) -> float:
-        """Return the growth of log size from the top to the bottom of the image; 0 where the data shows none."""
+        """Return the growth of a thing's log size from the top to the bottom of the image; 0 without perspective."""
         return self._perspective.get(class_id, 0.0)
 
     def region(self, component: Component) -> Region:
-        """Return the region of a component, cut to its bounding box."""
+        """Return the mask of a component within its bounding box."""
         parts, boxes = parts_of(self.label_map(component.id) == component.class_id)
         box = boxes[component.number - 1]
         return np.asarray(parts[box] == component.number)
@@ -235,7 +237,7 @@ class Catalog:
     def _neighbours(
         self, label_map: LabelMap, part: Region, box: Box
     ) -> tuple[Counter[int], Counter[int]]:
-        """Count the classes of the pixels around a component and right under it, within the image."""
+        """Count the classes of the pixels around a component and right below it, within the image."""
         rows, columns = (slice(max(s.start - 1, 0), s.stop + 1) for s in box)
         window = label_map[rows, columns]
         top, left = box[0].start - rows.start, box[1].start - columns.start
@@ -256,7 +258,7 @@ def _common(counts: Counter[int], share: float) -> set[int]:
 
 
 def _growth(objects: list[Component]) -> float:
-    """Return the slope of log size over height in the image, by least squares."""
+    """Return the least-squares slope of log size over the position from top (0) to bottom (1)."""
     heights = np.array([o.centre[0] for o in objects])
     sizes = np.log([o.area for o in objects]) / 2
     if len(objects) < LEAST_OBJECTS or min(heights.std(), sizes.std()) == 0.0:

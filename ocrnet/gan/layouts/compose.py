@@ -1,7 +1,7 @@
 """Execution of a layout's steps: its label map, and its image from the pixels of its real parents.
 
-The steps are plain data and complete, so that a synthesized pair can be traced and rebuilt. The image is copy-paste
-without a GAN, the control that the GAN has to beat.
+The steps are complete plain data, so that a synthesized pair can be traced and rebuilt. The image is copy-paste
+without a GAN, for the control arm.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ocrnet.gan.layouts.regions import LabelMap
 
 Image = npt.NDArray[np.uint8]
 
-# One line per kind of step, by the name that a step gives in `op`.
+# One line per kind of step; the key is the step's `op`.
 STEPS: dict[str, StepKind] = {
     "base": base.KIND,
     "paste": paste.KIND,
@@ -30,14 +30,14 @@ STEPS: dict[str, StepKind] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """A label map and how it came about.
+    """A new label map and its steps.
 
     Args:
-        label_map: Class ids.
+        label_map: Class ids (H, W).
         operation: Name in `OPERATIONS`.
         steps: Steps from which `apply_steps` makes the label map, as plain data, the base first.
-        seed: Random seed of the steps and, later, of the painting.
-        unplaced: Number of objects, boxes or warps that found no place.
+        seed: Random seed of the steps and of the generated image.
+        unplaced: Number of objects, boxes or warps for which no place was found.
     """
 
     label_map: LabelMap
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def parents(self) -> list[str]:
-        """The ids of the training images it is made of, the base first."""
+        """The ids of the training images that the layout is made from, the base first."""
         return list(dict.fromkeys(step["id"] for step in self.steps if "id" in step))
 
     @property
@@ -66,12 +66,12 @@ def apply_steps(catalog: Catalog, steps: Sequence[Any]) -> LabelMap:
 
 
 def can_compose(steps: Sequence[Any]) -> bool:
-    """Say whether real pixels show all that the steps make."""
+    """Return whether the image of the steps can be composed from real pixels."""
     return all(STEPS[step["op"]].render is not None for step in steps)
 
 
 def compose(catalog: Catalog, steps: Sequence[Any]) -> Image:
-    """Return the image (H, W, 3) that the steps make of the pixels of real images."""
+    """Compose the image (H, W, 3) of the steps from the pixels of real images."""
     canvas = np.zeros((0, 0, 3), dtype=np.float64)
     for step in steps:
         render = STEPS[step["op"]].render

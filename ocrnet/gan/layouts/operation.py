@@ -10,34 +10,34 @@ import numpy.typing as npt
 from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.regions import LabelMap
-from ocrnet.gan.layouts.sampling import Odds
+from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 
-TRIES = 20  # for one object, box or warp
+TRIES = 20  # attempts for one object, box or warp
 
 Canvas = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What every layout of a set is drawn from.
+class LayoutInputs:
+    """The inputs of all layouts of a set.
 
     Args:
         catalog: Catalog of the training split.
-        params: Parameters of the stage.
-        odds: Odds of classes and images.
+        params: Params of the stage.
+        weights: Sampling weights of classes and images.
     """
 
     catalog: Catalog
     params: SynthesizeParams
-    odds: Odds
+    weights: SamplingWeights
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What an operation drew.
+class OperationResult:
+    """The result of an operation.
 
     Args:
-        label_map: Class ids.
+        label_map: Class ids (H, W).
         steps: Plain data from which the label map is made, the base first.
         unplaced: Number of objects, boxes or warps for which no plausible place was found.
     """
@@ -49,11 +49,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class StepKind:
-    """How one kind of step is carried out.
+    """The functions of one kind of step.
 
     Args:
         apply: Function that returns the label map after the step.
-        render: Function that returns the picture after the step from real pixels alone; None if there can be none.
+        render: Function that returns the image after the step, from real pixels alone; None if that is impossible.
     """
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]

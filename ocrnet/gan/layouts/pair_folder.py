@@ -1,4 +1,4 @@
-"""A manifest folder of synthesized pairs as it is written."""
+"""Writing of a manifest folder of synthesized pairs."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from ocrnet.gan.layouts.compose import Image, Layout
 
 
 class PairFolder:
-    """Writes pairs into a manifest folder, one at a time; its name is their origin."""
+    """Writes pairs into a manifest folder, one at a time; the name of the folder is their `origin`."""
 
     def __init__(self, folder: Path, catalog: Catalog, *, generator: str) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class PairFolder:
             **count_pixels(
                 layout.label_map, classes.class_names, ignore_index=classes.ignore_index
             ),
-            # JSON, since an id is a file's stem and may hold spaces and commas.
+            # JSON, since an id is a file's stem and may contain spaces and commas.
             "parents": _compact(layout.parents),
             "operations": _compact(layout.steps),
             "seed": layout.seed,

@@ -1,4 +1,4 @@
-"""The check of a layout against what the training split shows."""
+"""The check that a layout shows only what the training split shows."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from ocrnet.gan.layouts.regions import LabelMap, Region, adjacent_classes, numbe
 
 
 def is_plausible(catalog: Catalog, label_map: LabelMap, *, specks: Region | None = None) -> bool:
-    """Say whether the data shows every contact of classes and every size of component in a label map.
+    """Return whether all contacts of classes and all sizes of components in a label map occur in the data.
 
-    A real label map is full of specks, and so is a layout made of it: existing specks are tolerated in place. But no
-    operation may make an object, or leave a part of one, that is smaller than all of its class but specks.
+    A real label map is full of specks, and so is a layout made from it: existing specks are tolerated in place. But an
+    operation must not make a thing, or leave a part of one, that is smaller than all things of its class.
 
-    Of a class that comes as surfaces, a component as large as a surface may be smaller than any that was seen, since
-    objects may lie on it, and as large as any would be without its objects. A fragment of it may not.
+    A large component of stuff may be smaller than in the data, since things may cover it, and as large as it would be
+    without things. A small one must have an area that occurs in the data.
 
     Args:
         catalog: Catalog of the training split.
         label_map: Label map of the layout.
-        specks: Pixels where the original label map has specks of objects; by default none.
+        specks: Mask of the specks of thing classes in the original label map; by default empty.
     """
-    ignore_index, objects = catalog.classes.ignore_index, catalog.object_classes()
+    ignore_index, objects = catalog.classes.ignore_index, catalog.thing_classes()
     if not adjacent_classes(label_map, ignore_index=ignore_index) <= catalog.adjacent:
         return False
     known = np.zeros(label_map.shape, dtype=np.bool_) if specks is None else specks
@@ -43,10 +43,10 @@ def is_plausible(catalog: Catalog, label_map: LabelMap, *, specks: Region | None
 
 
 def specks_of(catalog: Catalog, label_map: LabelMap) -> Region:
-    """Return where a label map has objects that are smaller than all of their class but specks."""
+    """Return the mask of the components of thing classes that are smaller than all things of their class."""
     specks = np.zeros(label_map.shape, dtype=np.bool_)
     for class_id, parts, areas in numbered_parts(label_map, catalog.classes.ignore_index):
-        if class_id in catalog.object_classes():
+        if class_id in catalog.thing_classes():
             specks |= _small(parts, areas, catalog.areas(class_id)[0])
     return specks
 

@@ -1,4 +1,4 @@
-"""Connected components of label maps, and which classes touch."""
+"""Connected components of label maps, and the classes that touch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +11,12 @@ LabelMap = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
 Box = tuple[slice, slice]
 
-EIGHT = np.ones(
-    (3, 3), dtype=np.bool_
-)  # diagonal neighbours belong together: thin lines stay whole
+# Diagonal neighbours are connected, so that thin lines stay whole.
+EIGHT = np.ones((3, 3), dtype=np.bool_)
 
 
 def components(label_map: LabelMap, ignore_index: int) -> Iterator[tuple[int, Region, int, Box]]:
-    """Yield class id, region within its box, number from 1 and box of each connected component."""
+    """Yield class id, mask within its box, number from 1 and box of each connected component."""
     for class_id in np.unique(label_map).tolist():
         if class_id == ignore_index:
             continue
@@ -29,7 +28,7 @@ def components(label_map: LabelMap, ignore_index: int) -> Iterator[tuple[int, Re
 def numbered_parts(
     label_map: LabelMap, ignore_index: int
 ) -> Iterator[tuple[int, npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]]:
-    """Yield each class id that is there, its connected components numbered from 1, and their areas."""
+    """Yield each class id of a label map, its connected components numbered from 1, and their areas in pixels."""
     for class_id in np.unique(label_map).tolist():
         if class_id != ignore_index:
             parts, _ = ndimage.label(label_map == class_id, EIGHT)
@@ -64,7 +63,7 @@ def sides_of(box: Box, height: int, width: int) -> int:
 
 
 def contact_of(region: Region, box: Box, height: int, width: int) -> int:
-    """Count the pixels of a region, cut to its box, that lie at each side of the image."""
+    """Count the pixels of a region, given within its box, that are at the sides of the image."""
     rows, columns = box
     return int(
         region[0].sum() * (rows.start == 0)
@@ -75,14 +74,14 @@ def contact_of(region: Region, box: Box, height: int, width: int) -> int:
 
 
 def below(region: Region) -> Region:
-    """Return the pixels right under a region."""
+    """Return the pixels right below a region."""
     under = np.zeros_like(region)
     under[1:] = region[:-1]
     return under & ~region
 
 
 def fill_nearest(label_map: LabelMap, hole: Region, sources: Region) -> LabelMap:
-    """Return the label map with each pixel of `hole` taken from the nearest pixel of `sources`."""
+    """Return the label map with each pixel of `hole` filled from the nearest pixel of `sources`."""
     filled = label_map.copy()
     if hole.any():
         rows, columns = ndimage.distance_transform_edt(
@@ -93,7 +92,7 @@ def fill_nearest(label_map: LabelMap, hole: Region, sources: Region) -> LabelMap
 
 
 def table_of(class_ids: list[int]) -> Region:
-    """Return a table of 256 ids that is true at these."""
+    """Return a boolean table of 256 ids that is true at `class_ids`."""
     table = np.zeros(256, dtype=np.bool_)
     table[class_ids] = True
     return table

@@ -1,4 +1,4 @@
-"""Counts of what a set of layouts holds and how it was made."""
+"""Counts of the classes, objects and operations in a set of layouts."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout
-from ocrnet.gan.layouts.sampling import Odds
+from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 
 
 class Tally:
@@ -46,10 +46,10 @@ class Tally:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Return class shares beside those of the training split, and counts of what was done.
+        """Return the class shares of the layouts and of the training split, and counts of operations and objects.
 
-        `synthesize/drift` is half the sum of the differences of the shares: 0 when they agree, 1 when
-        nothing is shared.
+        `synthesize/drift` is half the sum of the absolute differences of the shares: 0 if they are equal, 1 if they
+        have no class in common.
         """
         drift = float(np.abs(self.shares() - self._train_shares).sum()) / 2
         train = zip(self._names, self._train_shares, strict=True)
@@ -69,15 +69,15 @@ class Tally:
             **{f"synthesize/train_share/{name}": round(float(share), 6) for name, share in train},
         }
 
-    def as_json(self, odds: Odds) -> dict[str, Any]:
-        """Return what was drawn: layouts per operation, and per class the odds beside what came of them."""
+    def as_json(self, weights: SamplingWeights) -> dict[str, Any]:
+        """Return the number of layouts per operation, and the weights, shares and counts of each class."""
         classes = [
             {
                 "name": name,
                 "train_share": round(float(self._train_shares[i]), 6),
                 "share": round(float(self.shares()[i]), 6),
-                "val_iou": None if np.isnan(odds.ious[i]) else round(float(odds.ious[i]), 6),
-                "odds": round(odds.of_object.get(i, 0.0), 6),
+                "val_iou": None if np.isnan(weights.ious[i]) else round(float(weights.ious[i]), 6),
+                "weight": round(weights.of_object.get(i, 0.0), 6),
                 "pasted": self._placed["paste"][i],
                 "warped": self._placed["warp"][i],
                 "layouts": int(self._showing[i]),

@@ -1,12 +1,11 @@
-"""Quality of painted images: feature extractors, distances of sets, copies, and numbers stored with their conditions.
+"""Quality of generated images: feature extractors, distances of sets, copies, and numbers with their conditions.
 
 A distance between sets of images means nothing without the network that computed their features. So every number is
-stored with the name and hash of its extractor, how many images it saw, their resolution, the split they came from and
-the images that the generator learned from, and `record.compare_quality` refuses to compare two numbers that do not
-agree in these.
+stored with the name and hash of its extractor, the number, resolution and split of its images, and the training images
+of the generator. `record.compare_quality` refuses to compare two numbers if these differ.
 
-Own code rather than torchmetrics: that would be one more locked dependency of 15 s import time, its FID and KID leave a
-given network in training mode, and the formulas are short.
+The project does not use torchmetrics for this: it takes 15 s to import, its FID and KID leave a given network in
+training mode, and the formulas are short.
 """
 
 from collections.abc import Collection
@@ -18,7 +17,7 @@ from ocrnet.errors.near_names import hint
 
 SEGMENTER, TIMM, INCEPTION, RANDOM_CONV = "segmenter", "timm", "inception", "random-conv"
 KNOWN = "segmenter, timm:NAME, timm:NAME:FILE, timm:NAME:pretrained, inception:FILE, random-conv"
-DOWNLOAD = "pretrained"  # the word that asks for timm's own weights
+DOWNLOAD = "pretrained"  # the word for timm's own weights, which are downloaded
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class ExtractorChoice:
     Args:
         kind: One of segmenter, timm, inception and random-conv.
         model: Name of the network in timm; empty for other kinds.
-        weights: Path of a file or, for `timm`, also `pretrained`; empty if none is given.
+        weights: Path of a file or, for `timm`, `pretrained`; empty if no weights are given.
     """
 
     kind: str
@@ -56,7 +55,7 @@ def parse_extractor(text: str) -> ExtractorChoice:
     if kind == INCEPTION:
         raise ParamsError(
             "params.yaml: select.extractor: 'inception' names no weights, and none are downloaded. "
-            "Write inception:FILE with a file of torchvision's inception_v3, or take segmenter."
+            "Set inception:FILE with a file of torchvision's inception_v3, or segmenter."
         )
     kinds = (SEGMENTER, TIMM, INCEPTION, RANDOM_CONV)
     meant = "" if kind in kinds else hint(kind, kinds)
@@ -64,7 +63,7 @@ def parse_extractor(text: str) -> ExtractorChoice:
 
 
 def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
-    """Return what is wrong with an extractor's name, a line each.
+    """Return the problems of an extractor's name, one line each.
 
     Args:
         text: Value of `select.extractor`.
@@ -80,6 +79,6 @@ def extractor_lines(text: str, timm_models: Collection[str]) -> list[str]:
     if choice.weights not in ("", DOWNLOAD) and not Path(choice.weights).is_file():
         meant = hint(choice.weights, (DOWNLOAD,)) if choice.kind == TIMM else ""
         return [
-            f"params.yaml: select.extractor: {choice.weights!r} is no file.{meant} Give the path of a file of weights."
+            f"params.yaml: select.extractor: {choice.weights!r} is no file.{meant} Set the path of a weights file."
         ]
     return []

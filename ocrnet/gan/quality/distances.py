@@ -1,9 +1,9 @@
 """Distances between two sets of feature vectors: KID, and FID because it is widely known.
 
-KID is the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (arXiv:1801.01401). Its estimate has no
-bias, so it may be below 0, and it is the one to trust with fewer than some thousand images. FID is the Frechet distance
-of the Gaussians fitted to the sets (arXiv:1706.08500); with few images it is far too large, by an amount that depends
-on their number, so FIDs of different numbers of images cannot be compared.
+KID is the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (arXiv:1801.01401). Its estimate is
+unbiased, so it may be below 0; use it if there are fewer than a few thousand images. FID is the Frechet distance of the
+Gaussians fitted to the sets (arXiv:1706.08500). With few images it is far too large, by an amount that depends on their
+number, so FIDs of different numbers of images cannot be compared.
 """
 
 from typing import NamedTuple
@@ -19,21 +19,21 @@ Vectors = Float[np.ndarray, "N D"]
 
 
 class Spread(NamedTuple):
-    """A mean, and the standard deviation of the averaged values."""
+    """A mean and the standard deviation of the averaged values."""
 
     mean: float
     sd: float
 
 
 def kid(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"], *, seed: int) -> Spread:
-    """Return the KID of two sets: mean and deviation over subsets of half the smaller set, at most 1000.
+    """Return the KID of two sets: mean and deviation over random subsets of half the smaller set, at most 1000.
 
     Raises:
         ValueError: A set has fewer than four vectors.
     """
     size = min(min(len(real), len(fake)) // 2, LARGEST_SUBSET)
     if size < 2:
-        raise ValueError(f"KID needs four vectors in each set, found {len(real)} and {len(fake)}.")
+        raise ValueError(f"KID: found {len(real)} and {len(fake)} vectors, each set needs four.")
     rng = np.random.default_rng(seed)
     values = [
         squared_mmd(
@@ -55,14 +55,14 @@ def squared_mmd(first: Float[np.ndarray, "N D"], second: Float[np.ndarray, "M D"
 def fid(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"]) -> float:
     """Return |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^0.5) of the means and covariances of two sets.
 
-    With S = A^T A, the eigenvalues of S1 S2 are the squares of the singular values of A1 A2^T. So no root of a matrix
-    that is nearly singular, as with fewer images than features, has to be taken.
+    With S = A^T A, the eigenvalues of S1 S2 are the squares of the singular values of A1 A2^T. This avoids the root of
+    a matrix that is nearly singular where there are fewer images than features.
 
     Raises:
         ValueError: A set has fewer than two vectors.
     """
     if min(len(real), len(fake)) < 2:
-        raise ValueError(f"FID needs two vectors in each set, found {len(real)} and {len(fake)}.")
+        raise ValueError(f"FID: found {len(real)} and {len(fake)} vectors, each set needs two.")
     x, y = real.astype(np.float64), fake.astype(np.float64)
     apart = float(((x.mean(axis=0) - y.mean(axis=0)) ** 2).sum())
     roots = [_root_of_covariance(side) for side in (x, y)]
@@ -81,7 +81,7 @@ def _mean_off_diagonal(kernel: npt.NDArray[np.float64]) -> float:
 
 
 def _root_of_covariance(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return A with A^T A the covariance, with at most as many rows as the vectors have entries."""
+    """Return A such that A^T A is the covariance; A has at most D rows."""
     centred = (vectors - vectors.mean(axis=0)) / np.sqrt(len(vectors) - 1)
     return (
         centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))

@@ -2,14 +2,14 @@
 
 | `select.extractor` | network | weights |
 |---|---|---|
-| segmenter | backbone of the real-only baseline, each level averaged over the image | its bundle |
-| timm:NAME | a network of timm before its classifier | random ones of a fixed seed |
-| timm:NAME:FILE, timm:NAME:pretrained | the same | of a file; timm's own, downloaded because asked for |
-| inception:FILE | torchvision's Inception v3, its last pooling | of a file |
-| random-conv | three convolutions | random ones of a fixed seed |
+| segmenter | backbone of the baseline, each level averaged over the image | its bundle |
+| timm:NAME | a network of timm before its classifier | random with a fixed seed |
+| timm:NAME:FILE, timm:NAME:pretrained | the same | from a file; from timm, downloaded |
+| inception:FILE | last pooling of torchvision's Inception v3 | from a file |
+| random-conv | three convolutions | random with a fixed seed |
 
 torchvision's Inception is not the network of 2015 that published FID values come from: compare
-its numbers with others of the same hash, and not with those of papers.
+its numbers with numbers of the same hash, not with papers.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def name(self) -> str:
-        """The name under which numbers are reported: `FID[name]`."""
+        """The name in the reported metric: `FID[name]`."""
 
     @property
     def sha256(self) -> str:
@@ -55,7 +55,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def resize(self) -> str:
-        """How images are resized: `none`, or the size that they are resized to."""
+        """The size that images are resized to, or `none`."""
 
     def features(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """Return the vectors of RGB images, in float32 on the CPU."""
@@ -65,11 +65,11 @@ class FrozenFeatures:
     """A frozen network as an extractor.
 
     Args:
-        name: Name under which numbers are reported.
+        name: Name in the reported metrics.
         net: Network from normalised images to vectors.
-        sha256: SHA-256 of its weights; by default that of its state dict.
-        mean: Mean of RGB in [0, 1], subtracted before the network.
-        std: Standard deviation of RGB in [0, 1], divided by after the mean is subtracted.
+        sha256: SHA-256 of its weights; by default the SHA-256 of its state dict.
+        mean: Mean of RGB in [0, 1] that images are normalised with.
+        std: Standard deviation of RGB in [0, 1] that images are normalised with.
         size: (height, width) that images are resized to; None keeps their sizes.
         device: Device to compute on.
     """
@@ -88,7 +88,7 @@ class FrozenFeatures:
         self.name = name
         self.sha256 = sha256 or state_sha256(net.state_dict())
         self.resize = "none" if size is None else f"{size[0]}x{size[1]} bilinear"
-        # In training mode a batch norm would learn from the images that it measures, and mix them.
+        # In training mode a batch norm would update its statistics with the measured images, and mix them.
         self._net = net.eval().requires_grad_(requires_grad=False).to(device)
         self._device = torch.device(device)
         self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
@@ -113,7 +113,7 @@ def build_extractor(
 
     Args:
         choice: Parsed value of `select.extractor`.
-        baseline: Bundle of the real-only segmenter, for the extractor of that name alone.
+        baseline: Bundle of the baseline; only the extractor `segmenter` needs it.
         device: Device to compute on.
 
     Raises:
@@ -133,7 +133,7 @@ def build_extractor(
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of the entries of a state dict, by name."""
+    """Return the SHA-256 of the entries of a state dict, sorted by name."""
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         digest.update(name.encode())
@@ -149,7 +149,7 @@ def _from_timm(choice: ExtractorChoice, device: str) -> FrozenFeatures:
     if not choice.weights:
         name += " random"
         logger.warning(
-            "select.extractor: timm:%s has random weights. Write timm:%s:FILE, or timm:%s:%s to download timm's.",
+            "select.extractor: timm:%s has random weights. Set timm:%s:FILE, or timm:%s:%s to download timm's weights.",
             choice.model, choice.model, choice.model, DOWNLOAD,
         )  # fmt: skip
     elif choice.weights != DOWNLOAD:
@@ -163,11 +163,11 @@ def _timm_net(choice: ExtractorChoice) -> nn.Module:
     download = choice.weights == DOWNLOAD
     try:
         net: nn.Module = timm.create_model(choice.model, pretrained=download, num_classes=0)
-    except Exception as error:  # what a download that fails raises depends on the hub's client
+    except Exception as error:  # the exception of a failed download depends on the hub's client
         reason = " ".join(str(error).split())[:200]
         raise BundleError(
-            f"params.yaml: select.extractor: timm's {choice.model} cannot be had: {reason}. "
-            "Give a file, or take segmenter."
+            f"params.yaml: select.extractor: timm's {choice.model} cannot be built or downloaded: {reason}. "
+            "Name a weights file, or set segmenter."
         ) from None
     return net
 
@@ -178,7 +178,7 @@ def _classifiers(net: nn.Module) -> tuple[str, ...]:
 
 
 def _inception(path: Path, device: str) -> FrozenFeatures:
-    from torchvision.models import inception_v3  # ten seconds to import, and seldom wanted
+    from torchvision.models import inception_v3  # takes ten seconds to import and is rarely used
 
     net = inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
     net.fc = nn.Identity()
@@ -187,7 +187,7 @@ def _inception(path: Path, device: str) -> FrozenFeatures:
 
 
 def _load(net: nn.Module, path: Path, *, left_out: tuple[str, ...]) -> None:
-    """Load a file into a network whose classifiers are left out."""
+    """Load a file into a network without its classifiers."""
     try:
         weights = {k: v for k, v in read_tensors(path).items() if k.split(".")[0] not in left_out}
         net.load_state_dict(weights)
@@ -196,5 +196,5 @@ def _load(net: nn.Module, path: Path, *, left_out: tuple[str, ...]) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleError(
-            f"params.yaml: select.extractor: {path} does not fit the network: {reason}. Give the file of that network."
+            f"params.yaml: select.extractor: {path} does not fit the network: {reason}. Name a file of this network."
         ) from None

@@ -1,4 +1,4 @@
-"""Feature vectors of sets of images, computed once and kept."""
+"""Feature vectors of sets of images, computed once and cached."""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator
@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import read_manifest
-from ocrnet.gan.quality.detail import Original, nearest_originals
 from ocrnet.gan.quality.extractors import FeatureExtractor
+from ocrnet.gan.quality.near_duplicates import Original, nearest_originals
 
 logger = logging.getLogger(__name__)
 Size = tuple[int, int]
@@ -27,7 +27,7 @@ class FeatureSet:
     Args:
         ids: Ids of the images.
         vectors: Feature vectors, one row per image.
-        sizes: All sizes (height, width) of the images.
+        sizes: Sizes (height, width) that occur among the images.
     """
 
     ids: tuple[str, ...]
@@ -43,7 +43,7 @@ class FeatureSet:
         return FeatureSet(tuple(self.ids[i] for i in chosen), self.vectors[chosen], self.sizes)
 
     def with_others(self, others: "FeatureSet") -> "FeatureSet":
-        """Return these vectors and others in one set; an id may then occur twice."""
+        """Return these vectors and others as one set, in which an id may occur twice."""
         vectors = np.concatenate([self.vectors, others.vectors])
         return FeatureSet(self.ids + others.ids, vectors, self.sizes | others.sizes)
 
@@ -51,11 +51,11 @@ class FeatureSet:
 class FeatureBank:
     """Computes feature vectors, one image at a time and only once per folder.
 
-    It takes one image at a time because sums in a kernel may depend on the batch size, and a copy must have the vector
-    of its original to the bit.
+    The batch size is 1 because sums in a kernel may depend on it, and a copy must have the same vector as its
+    original, bit for bit.
 
     Attributes:
-        extractor: Extractor given to the constructor.
+        extractor: Feature extractor.
         passes: Number of sets of images computed so far.
     """
 
@@ -68,7 +68,7 @@ class FeatureBank:
     def of_folder(
         self, folder: Path, *, split: str | None = None, mirrored: bool = False
     ) -> FeatureSet:
-        """Return the vectors of a manifest folder, whole or one split, by id; or of its images left to right."""
+        """Return the vectors of the images of a manifest folder or one of its splits, mirrored on request."""
         key = (folder, split, mirrored)
         if key not in self._known:
             images = _read(folder, read_manifest(folder, split=split))
@@ -78,7 +78,7 @@ class FeatureBank:
         return self._known[key]
 
     def originals(self, folder: Path, prepared: Path) -> dict[str, Original]:
-        """Return the training image whose detail each image of a manifest folder repeats most, by the latter's id.
+        """Return for each image of a manifest folder, by id, the training image whose detail it repeats most.
 
         The extractor is not used.
         """

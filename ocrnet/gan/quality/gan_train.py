@@ -1,21 +1,20 @@
-"""GAN-train: how well does a segmenter that was trained on painted pairs alone segment real images?
+"""GAN-train: how well does a segmenter that was trained on synthesized pairs alone segment real images?
 
-The counterpart of the GAN test. A generator that repeats a few images passes the GAN test and fails here; one that
-paints what real images do not show fails both. The pairs are drawn by their weights, as the arms draw them, and nothing
-of the real training split is read, class weights included. Like every training it is scored on the real validation
-split.
+The counterpart of GAN-test. A generator that repeats a few images passes GAN-test and fails here; a generator of
+unrealistic images fails both. The pairs are drawn by their weights, as in the arms. Nothing of the real training split
+is read, not even class weights. Like every training it is scored on the real validation split.
 """
 
 from pathlib import Path
 
 from ocrnet.checkpoint import CheckpointStore
-from ocrnet.config import Params, RetrainParams
+from ocrnet.config import Params
 from ocrnet.data.manifest import ClassTable
-from ocrnet.errors import DataError, ParamsError
+from ocrnet.errors import ParamsError
 from ocrnet.record import Recorder
+from ocrnet.training.data import TrainingData
 from ocrnet.training.dataset import ImageFolder
 from ocrnet.training.train import train_segmenter
-from ocrnet.training.trainer import TrainingData
 
 
 def train_on_pairs(
@@ -36,17 +35,17 @@ def train_on_pairs(
     """
     painted = ImageFolder.read(pairs, split="train")
     classes, known = ClassTable.read(prepared), ClassTable.read(pairs)
-    if (known.class_names, known.ignore_index) != (classes.class_names, classes.ignore_index):
-        raise DataError(
-            f"{pairs}: classes are {list(known.class_names)}, those of {prepared} are {list(classes.class_names)}. "
-            "Run the stages synthesize and select on this data."
-        )
-    # As extra rows they come by their weights; as real rows they are never drawn, only counted per class.
+    known.require_same(
+        classes, place=str(pairs), other=str(prepared),
+        cure="Run the stages synthesize and select on this data.",
+    )  # fmt: skip
+    # As extra rows they are drawn by their weights; as real rows they are never drawn, only counted per class.
     data = TrainingData(
         classes=classes, real=painted, extra=painted, val=ImageFolder.read(prepared, split="val")
     )
+    alone = {"real_fraction": 0.0, "synthetic_weight": 1.0, "real_tail": 0.0}
     train_segmenter(
-        params.model_copy(update={"retrain": RetrainParams(real_fraction=0.0)}),
+        params.model_copy(update={"retrain": params.retrain.model_copy(update=alone)}),
         data,
         seed=seed,
         out=out,
@@ -56,15 +55,16 @@ def train_on_pairs(
 
 
 def with_steps(params: Params, steps: int | None) -> Params:
-    """Return the params with another number of training steps; None leaves it.
+    """Return the params with another number of training steps; None keeps the number.
 
     Raises:
-        ParamsError: The warm-up is longer than that.
+        ParamsError: The warm-up is not shorter.
     """
     if steps is None:
         return params
     if steps <= params.train.warmup_steps:
         raise ParamsError(
-            f"--steps: found {steps}, and train.warmup_steps are {params.train.warmup_steps}. Give more steps."
+            f"--steps: found {steps}, allowed are more than train.warmup_steps {params.train.warmup_steps}. "
+            "Set more steps."
         )
     return params.model_copy(update={"train": params.train.model_copy(update={"steps": steps})})

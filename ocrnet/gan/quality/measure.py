@@ -1,12 +1,12 @@
-"""The quality of painted images, all numbers from one pass of features.
+"""The quality of generated images, all numbers from one pass of features.
 
 The reference is the validation split: the generator never saw it, and the test split stays unseen. Four sets are
 compared with it, with the same number of images each, so that their numbers are comparable:
 
-* synthesized: the pairs that `synthesize` made, before selection;
-* selected: those of them that were kept; fewer images than of the others where fewer were;
-* held_out: paintings of the validation label maps, so that layout is not what differs;
-* real: the training images, which show how near to the reference real images get with so few.
+* synthesized: the pairs of `synthesize`, before selection;
+* selected: the pairs that were kept; the set is smaller than the others if fewer pairs were kept;
+* held_out: generated images of the validation label maps, so that the layouts are the same as in the reference;
+* real: the training images, which show the distance of real images for this number of images.
 """
 
 import logging
@@ -21,45 +21,45 @@ from jaxtyping import Float
 
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
-from ocrnet.gan.layouts.synthesize import LayoutPainter
 from ocrnet.gan.quality.distances import fid, kid
 from ocrnet.gan.quality.features import FeatureBank, FeatureSet
 from ocrnet.gan.quality.gan_test import HeldOut, paint_held_out
-from ocrnet.gan.quality.manifold import LEAST_VECTORS, precision_recall_density_coverage
-from ocrnet.gan.quality.neighbours import ALARM_AUC, ALARM_P, mean_pairwise, memory
-from ocrnet.gan.quality.pictures import psnr, ssim
+from ocrnet.gan.quality.memorisation import ALARM_AUC, ALARM_P, mean_pairwise, memory
+from ocrnet.gan.quality.precision_recall import LEAST_VECTORS, precision_recall_density_coverage
 from ocrnet.gan.quality.record import Measure, write_quality
+from ocrnet.gan.quality.ssim import psnr, ssim
+from ocrnet.protocols import PainterLike
 from ocrnet.runtime import key_seed, layout_seed
 
 logger = logging.getLogger(__name__)
 SPLIT = "val"
-STYLED_MAPS, STYLES = 8, 4  # label maps painted in several styles, and how many
+STYLED_MAPS, STYLES = 8, 4  # number of label maps that get several styles, and of styles
 
 
 class GanTest(NamedTuple):
     """Scores of a segmenter that was trained on real images, on the validation split.
 
     Args:
-        painted: mIoU on paintings of the validation label maps.
+        painted: mIoU on generated images of the validation label maps.
         real: mIoU on the real images.
-        judge_sha256: SHA-256 of the segmenter's weights.
+        segmenter_sha256: SHA-256 of the segmenter's weights.
     """
 
     painted: float
     real: float
-    judge_sha256: str
+    segmenter_sha256: str
 
 
 @dataclass(frozen=True)
 class ImageSets:
-    """The vectors that are compared.
+    """The feature vectors that are compared.
 
     Args:
         synthesized: Vectors of the pairs.
         selected: Vectors of the pairs that were kept; None before selection.
-        held_out: Vectors of paintings of the validation label maps.
+        held_out: Vectors of the generated images of the validation label maps.
         real: Vectors of the training images.
-        seen: Vectors of the training images and their mirror images, which a generator may repeat as readily.
+        seen: Vectors of the training images and their mirror images; a generator may repeat either.
         reference: Vectors of the validation images.
     """
 
@@ -71,7 +71,7 @@ class ImageSets:
     reference: FeatureSet
 
     def painted(self) -> dict[str, FeatureSet]:
-        """Return the painted sets by name."""
+        """Return the sets of generated images by name."""
         return {"synthesized": self.synthesized, "held_out": self.held_out}
 
 
@@ -79,7 +79,7 @@ def measure_quality(
     prepared: Path,
     synthesized: Path,
     *,
-    painter: LayoutPainter,
+    painter: PainterLike,
     features: FeatureBank,
     gan_test: GanTest,
     seed: int,
@@ -87,10 +87,10 @@ def measure_quality(
 ) -> dict[str, float]:
     """Write `quality.json` into `out` and return its numbers as metrics.
 
-    The manifest in `out` says which pairs are selected.
+    The manifest in `out` lists the selected pairs.
     """
     pairs = paint_held_out(prepared, painter, seed=seed)
-    held_out, paired = _look_at_paintings(pairs, features)
+    held_out, paired = _look_at_generated(pairs, features)
     real = features.of_folder(prepared, split="train")
     mirrored = features.of_folder(prepared, split="train", mirrored=True)
     pairs_made = features.of_folder(synthesized)
@@ -115,20 +115,18 @@ def measure_quality(
     return {measure.metric: measure.value for measure in measures}
 
 
-def _look_at_paintings(
+def _look_at_generated(
     pairs: Iterator[HeldOut], features: FeatureBank
 ) -> tuple[FeatureSet, list[tuple[float, float]]]:
-    """Return the vectors of paintings and their SSIM and PSNR to the photographs, painting each once."""
+    """Return the vectors of the generated images and their SSIM and PSNR to the real images."""
     paired: list[tuple[float, float]] = []
 
-    def paintings() -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    def generated() -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
         for pair in pairs:
-            paired.append(
-                (ssim(pair.photograph, pair.painting), psnr(pair.photograph, pair.painting))
-            )
-            yield pair.id, pair.painting
+            paired.append((ssim(pair.real, pair.generated), psnr(pair.real, pair.generated)))
+            yield pair.id, pair.generated
 
-    return features.of_images(paintings()), paired
+    return features.of_images(generated()), paired
 
 
 def _selected(folder: Path, synthesized: FeatureSet) -> FeatureSet | None:
@@ -138,9 +136,9 @@ def _selected(folder: Path, synthesized: FeatureSet) -> FeatureSet | None:
 
 
 def _styles(
-    prepared: Path, painter: LayoutPainter, *, seed: int
+    prepared: Path, painter: PainterLike, *, seed: int
 ) -> Iterator[list[npt.NDArray[np.uint8]]]:
-    """Yield, for some validation label maps, paintings of each in several styles."""
+    """Yield, for some validation label maps, generated images in several styles."""
     for index, name in enumerate(read_manifest(prepared, split=SPLIT)["label_map"][:STYLED_MAPS]):
         label_map = read_label_map(prepared / name)
         seeds = [layout_seed(key_seed("style", seed, style), index) for style in range(STYLES)]
@@ -148,7 +146,7 @@ def _styles(
 
 
 def _blank(prepared: Path, sets: ImageSets, features: FeatureBank, *, seed: int) -> Measure:
-    """Return a measure that has all but its name and value."""
+    """Return a measure with all fields but its name and value."""
     extractor = features.extractor
     sizes = sorted(sets.reference.sizes | sets.held_out.sizes | sets.synthesized.sizes)
     ends = dict.fromkeys(f"{height}x{width}" for height, width in (sizes[0], sizes[-1]))
@@ -170,7 +168,7 @@ def _distances(sets: ImageSets, blank: Measure) -> Iterator[Measure]:
     count = min(len(sets.reference), *(len(found) for found in measured.values()))
     if count < LEAST_VECTORS:
         logger.warning(
-            "select: %d images in the smallest of the sets are too few for KID, FID and coverage; %d are needed",
+            "select: %d images in the smallest set are too few for KID, FID and coverage; %d are needed",
             count, LEAST_VECTORS,
         )  # fmt: skip
         return
@@ -184,14 +182,14 @@ def _distances(sets: ImageSets, blank: Measure) -> Iterator[Measure]:
             "select: %d selected pairs are too few for their KID, FID and coverage; %d are needed", own.n, LEAST_VECTORS
         )  # fmt: skip
         return
-    # Drawn as the synthesized ones are: where none was dropped the numbers are equal.
+    # Drawn like the synthesized images: if no pair was dropped, the numbers are equal.
     yield from _distances_of(sets.selected, "synthesized", sets.reference, own)
 
 
 def _distances_of(
     found: FeatureSet, name: str, reference: FeatureSet, blank: Measure
 ) -> Iterator[Measure]:
-    """Yield the distances of `blank.n` images from as many of the reference, drawn by the name."""
+    """Yield the distances of `blank.n` images from as many reference images; the name seeds the draw."""
     own = replace(blank, reference_n=blank.n)
     real = _draw(reference, own.n, own.seed, "reference")
     drawn = _draw(found, own.n, own.seed, name)
@@ -221,10 +219,10 @@ def _diversity(
     sets: ImageSets,
     blank: Measure,
 ) -> Iterator[Measure]:
-    """Yield how far apart paintings of one label map are, and how far apart real images are."""
+    """Yield the mean pairwise distance of generated images of one label map, and of real images."""
     spreads, count = [], 0
-    for paintings in styles:
-        found = features.of_images((str(i), painting) for i, painting in enumerate(paintings))
+    for generated in styles:
+        found = features.of_images((str(i), image) for i, image in enumerate(generated))
         spreads.append(mean_pairwise(found.vectors))
         count += len(found)
     own = replace(blank, name="diversity")
@@ -244,9 +242,9 @@ def _paired(scores: list[tuple[float, float]], blank: Measure) -> Iterator[Measu
 
 
 def _judged(gan_test: GanTest, count: int, blank: Measure) -> Iterator[Measure]:
-    """Yield the mIoU of the segmenter on paintings of the validation label maps and on the real images."""
+    """Yield the mIoU of the segmenter on generated images of the validation label maps and on the real images."""
     own = replace(
-        blank, name="GAN_test_mIoU", n=count, extractor="segmenter", extractor_sha256=gan_test.judge_sha256,
+        blank, name="GAN_test_mIoU", n=count, extractor="segmenter", extractor_sha256=gan_test.segmenter_sha256,
         resize="none",
     )  # fmt: skip
     yield replace(own, of="held_out", value=gan_test.painted)
@@ -259,8 +257,8 @@ def _warn(measures: list[Measure]) -> None:
         sure = measure.p_value is not None and measure.p_value <= ALARM_P
         if alarming and measure.value > ALARM_AUC and sure:
             logger.warning(
-                "select: with a chance of %.2f (p %.3g) a painting of a held-out label map is nearer to the training "
-                "images than the real image is; above %.1f the generator repeats what it learned from: look at "
-                "neighbours.jpg",
+                "select: with probability %.2f (p %.3g) a generated image of a held-out label map is nearer to the "
+                "training images than a real held-out image is; above %.1f the generator repeats its training images: "
+                "look at neighbours.jpg",
                 measure.value, measure.p_value, ALARM_AUC,
             )  # fmt: skip

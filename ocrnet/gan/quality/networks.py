@@ -1,4 +1,4 @@
-"""The networks that are our own: the trunk of a segmenter, and random convolutions for tests."""
+"""The project's own feature networks: the encoder of a segmenter, and random convolutions for tests."""
 
 from jaxtyping import Float
 from torch import Tensor, cat, nn
@@ -14,10 +14,10 @@ WIDTHS = (16, 32, 64)
 
 
 class Trunk(nn.Module):
-    """A segmenter's features before it classifies: each level of its encoder, averaged over the image.
+    """The features of a segmenter's encoder: each level, averaged over the image.
 
-    Coarse levels describe the objects and fine ones the texture, so a painting with the right objects and a wrong
-    texture is still far from a photograph.
+    Coarse levels describe the objects and fine levels the texture, so a generated image with the right objects and a
+    wrong texture is still far from a real image.
 
     Raises:
         BundleError: The architecture has no known encoder.
@@ -28,8 +28,8 @@ class Trunk(nn.Module):
         backbone = getattr(model, "backbone", None)
         if not isinstance(backbone, Backbone) and not isinstance(model, UNet):
             raise BundleError(
-                f"select.extractor segmenter: {type(model).__name__} has no backbone to take features from. "
-                "Take another model.arch, or another extractor."
+                f"select.extractor: 'segmenter' needs a model with a backbone, {type(model).__name__} has none. "
+                "Set another model.arch or another extractor."
             )
         self._encoder: nn.Module = backbone if isinstance(backbone, Backbone) else model
 
@@ -40,7 +40,7 @@ class Trunk(nn.Module):
     def _levels(self, images: Tensor) -> list[Tensor]:
         encoder = self._encoder
         if isinstance(encoder, JoinedBackbone):
-            return encoder.levels(images)
+            return encoder.levels(images).main
         if isinstance(encoder, Backbone):
             return list(encoder(images))
         assert isinstance(encoder, UNet)

@@ -1,4 +1,4 @@
-"""Quality numbers with the conditions they were measured under, and the one function that compares two."""
+"""Quality numbers with the conditions of their measurement, and the only function that compares two of them."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ocrnet.errors import DataError
 
 QUALITY_FILE = "quality.json"
 SCHEMA_VERSION = 2
-# What two numbers must share to be compared.
+# The fields that must be equal for a comparison of two numbers.
 GROUNDS = (
     "name", "extractor", "extractor_sha256", "resize", "n", "reference_n", "reference_sha256", "train_n",
     "train_sha256", "resolution", "split",
@@ -18,25 +18,25 @@ GROUNDS = (
 
 @dataclass(frozen=True)
 class Measure:
-    """One number with the conditions it was measured under.
+    """One number with the conditions of its measurement.
 
     Args:
         name: KID, FID, precision and so on.
-        of: The set that was measured: synthesized, selected (those pairs of it that were kept), held_out (paintings of
-            validation label maps) or real: what a perfect generator would reach. These are the training images; for
-            diversity and the GAN test, the validation images.
+        of: The set that was measured: synthesized, selected (the pairs that were kept), held_out (generated images of
+            validation label maps) or real (the score of a perfect generator; the training images or, for diversity
+            and GAN-test, the validation images).
         value: The number.
         sd: Standard deviation of the number over subsets or images, or None.
         p_value: p-value of the test behind the number, or None.
-        extractor: Name of the feature extractor; empty where none was used.
+        extractor: Name of the feature extractor; empty if none was used.
         extractor_sha256: SHA-256 of the extractor's weights.
         resize: How the extractor resizes images.
-        n: Number of images measured.
-        reference_n: Number of real images they were compared with.
+        n: Number of images that were measured.
+        reference_n: Number of real images that they were compared with.
         reference_sha256: SHA-256 of the list of the reference split's images.
-        train_n: Number of training images of the generator, among which memorised ones are looked for.
+        train_n: Number of training images of the generator, in the search for memorised images.
         train_sha256: SHA-256 of the list of the generator's training images.
-        resolution: Height x width of the images, the smallest and the largest where they differ.
+        resolution: Height x width of the images in pixels; the smallest and the largest if they differ.
         split: Split of the reference images.
         seed: Random seed of subsets and styles.
     """
@@ -67,11 +67,10 @@ class Measure:
 
 
 def compare_quality(first: Measure, second: Measure) -> float:
-    """Return the second value less the first.
+    """Return the second value minus the first.
 
     Raises:
-        DataError: The two have different metrics, extractors, numbers of images, resolutions, splits, references or
-            training sets.
+        DataError: The metrics, extractors, numbers of images, resolutions, splits, references or training sets differ.
     """
     differing = [key for key in GROUNDS if getattr(first, key) != getattr(second, key)]
     if differing:
@@ -84,7 +83,7 @@ def compare_quality(first: Measure, second: Measure) -> float:
 
 
 def write_quality(folder: Path, measures: Sequence[Measure], *, generator: str) -> None:
-    """Write `quality.json`: the measures, and the hash of the generator that painted."""
+    """Write `quality.json`: the measures and the SHA-256 of the generator."""
     values = {
         "schema_version": SCHEMA_VERSION,
         "generator": generator,
@@ -108,5 +107,5 @@ def read_quality(folder: Path) -> list[Measure]:
         return [Measure(**{name: entry[name] for name in names}) for entry in raw["measures"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: no quality numbers that this version reads ({error}). Run the stage select again."
+            f"{path}: the file is missing or this version cannot read it ({error}). Run the stage select again."
         ) from None

@@ -1,1 +1,1 @@
-"""Which synthesized pairs are kept."""
+"""Selection of synthesized pairs and pixels."""

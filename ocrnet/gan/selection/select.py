@@ -1,14 +1,14 @@
 """The selection of synthesized pixels and pairs, and the sampling weight of each pair.
 
-The baseline, trained on real images alone, scores every pixel of a pair. A pixel that it scores worse than
-it scores nearly all held-out real pixels of the class is set to ignore. A pair is dropped whole when it would
-lose too much, or when its image is a copy of a training image: the generator memorised it, and training has
-it already. `choice` readmits pairs for a class that would be lost. The kept pairs are drawn by the rank of their
-hardness (FreeMask, arXiv:2310.15160): pairs whose label maps hold hard classes come more often.
+The baseline, trained on real images alone, scores every pixel of a pair. A pixel with a larger loss than
+nearly all held-out real pixels of its class is set to ignore. A pair is dropped if it would lose too many pixels, or if
+its image is a copy of a training image: the generator memorised it, and it adds nothing. `pair_choice` readmits pairs
+for a class that would be lost. Training draws the kept pairs by the rank of their hardness (FreeMask,
+arXiv:2310.15160): pairs with hard classes are drawn more often.
 
-Three traps are avoided, see `thresholds`: the limits come from held-out images, unless `calibrate_on` says
-otherwise; the rate of rejection is reported per class, since a rare class is the first that a filter removes for
-good; and no class loses more than a given share of its pixels, those of dropped pairs among them.
+Three faults are avoided, see `pixel_filter`. The thresholds come from held-out images, unless `calibrate_on` is
+train. The share of rejected pixels is reported per class, since a filter removes a rare class first. And no class loses
+more than a given share of its pixels, including pixels of dropped pairs.
 """
 
 import json
@@ -22,13 +22,14 @@ import pandas as pd
 from ocrnet.config import SelectParams
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.manifest import ClassTable
-from ocrnet.gan.quality.detail import Original, near_copies
 from ocrnet.gan.quality.features import FeatureBank
-from ocrnet.gan.selection.choice import Choice, choose_pairs
-from ocrnet.gan.selection.kept import JudgedPairs
+from ocrnet.gan.quality.near_duplicates import Original, near_copies
+from ocrnet.gan.selection.kept_pairs import cap_thresholds, write_kept_pairs
+from ocrnet.gan.selection.pair_choice import Choice, choose_pairs
+from ocrnet.gan.selection.pair_scores import PixelLosses, real_thresholds, score_pairs
+from ocrnet.gan.selection.pixel_filter import Threshold, as_json
 from ocrnet.gan.selection.rejections import Rejections
-from ocrnet.gan.selection.scores import ImageScorer, judge_pairs, real_thresholds
-from ocrnet.gan.selection.thresholds import Threshold, as_json
+from ocrnet.protocols import SegmenterLike
 from ocrnet.record import Recorder
 
 logger = logging.getLogger(__name__)
@@ -43,28 +44,31 @@ def select_pairs(
     synthesized: Path,
     params: SelectParams,
     *,
-    segmenter: ImageScorer,
-    features: FeatureBank,
+    segmenter: SegmenterLike,
+    features: FeatureBank | None,
     out: Path,
-    recorder: Recorder,
+    recorder: Recorder | None = None,
 ) -> dict[str, float]:
     """Write the kept pairs of `synthesized` into `out` and return the metrics.
+
+    Pairs that a GAN painted come with `features` and a recorder. Copy-paste pairs, which consist of copies, come with
+    neither: they are not searched for copies, and no warning asks for more training of the GAN.
 
     Args:
         prepared: Folder of the real data.
         synthesized: Manifest folder of the pairs.
         params: Section `select` of the params.
         segmenter: Segmenter that was trained on real images alone.
-        features: Feature bank for the search for copies; unused if `near_copy` is 0.
-        out: Folder of the kept pairs.
+        features: Feature bank for the search for copies; without one no copy is searched for.
+        out: Folder of the kept pairs, which exists.
         recorder: Recorder of the rates while they are counted.
 
     Returns:
         select/pairs, kept, dropped, near_copies, readmitted: counts.
-        select/rejected_share, select/rejected/CLASS: of the pixels of the kept pairs, those set to ignore.
-        select/rejected_share_uncapped, select/rejected_uncapped/CLASS: of the pixels of all pairs, those above the
+        select/rejected_share, select/rejected/CLASS: share of the kept pairs' pixels that are set to ignore.
+        select/rejected_share_uncapped, select/rejected_uncapped/CLASS: share of all pairs' pixels above the
             calibrated thresholds.
-        select/lost/CLASS: of the pixels of all pairs, those that are not used: ignored, or dropped with their pair.
+        select/lost/CLASS: share of all pairs' pixels that are not used: ignored, or dropped with their pair.
 
     Raises:
         DataError: No pair is kept, or the split of `calibrate_on` is too small for any threshold.
@@ -74,19 +78,26 @@ def select_pairs(
     copies = _copies(prepared, synthesized, params, features)
     before = Rejections(classes)
     with TemporaryDirectory() as scratch:
-        judged = JudgedPairs(Path(scratch), classes)
-        for verdict in judge_pairs(synthesized, segmenter, thresholds, classes, copies=copies):
-            before.add(verdict.label_map, verdict.wrong)
-            judged.add(verdict)
+        losses = PixelLosses(Path(scratch))
+        pairs = []
+        for pair in score_pairs(
+            synthesized, segmenter, thresholds, classes, copies=copies, losses=losses
+        ):
+            before.add(pair.pixels, pair.rejected)
+            pairs.append(pair)
             if before.pairs % LOG_INTERVAL == 0:
-                logger.info("judged %d pairs", before.pairs)
-                recorder.log(before.pairs, before.rates(UNCAPPED))
-        choice = choose_pairs(judged.pairs, params)
-        capped = judged.cap(thresholds, choice, synthesized)
+                logger.info("scored %d pairs of %s", before.pairs, synthesized)
+                if recorder is not None:
+                    recorder.log(before.pairs, before.rates(UNCAPPED))
+        choice = choose_pairs(pairs, params)
+        capped = cap_thresholds(thresholds, choice, synthesized, losses)
         _write_tables(out, choice, params, capped, classes)
-        after = judged.write(choice.kept, out, synthesized, capped)
+        after = write_kept_pairs(
+            choice.kept, out, synthesized, capped, losses=losses, classes=classes
+        )
     lost = after.lost(before)
-    _warn(before.by_class(), lost, params.warn_rejected)
+    if features is not None:
+        _warn(before.by_class(), lost, params.warn_rejected)
     _warn_readmitted(choice, params, classes)
     counts = {
         "pairs": before.pairs, "kept": after.pairs, "dropped": len(choice.dropped),
@@ -98,11 +109,11 @@ def select_pairs(
 
 
 def _copies(
-    prepared: Path, synthesized: Path, params: SelectParams, features: FeatureBank
+    prepared: Path, synthesized: Path, params: SelectParams, features: FeatureBank | None
 ) -> Mapping[str, Original]:
-    if params.near_copy == 0:
+    if features is None or params.near_duplicate == 0:
         return {}
-    return near_copies(features.originals(synthesized, prepared), least_own=params.near_copy)
+    return near_copies(features.originals(synthesized, prepared), least_own=params.near_duplicate)
 
 
 def _write_tables(
@@ -114,8 +125,8 @@ def _write_tables(
 ) -> None:
     rows = [
         {
-            "id": pair.row["id"],
-            "rejected_share": round(pair.wrong_share, 6),
+            "id": pair.id,
+            "rejected_share": round(pair.rejected_share, 6),
             "why": "; ".join(pair.reasons(params)),
             "original": pair.original.id if pair.original else "",
         }
@@ -131,15 +142,15 @@ def _warn(wrong: Mapping[str, float], lost: Mapping[str, float], limit: float) -
     for name, share in lost.items():
         if wrong[name] > limit:
             logger.warning(
-                "class %s: %.0f %% of its synthesized pixels are worse than real ones, and %.0f %% are lost, for "
-                "select.warn_rejected caps that at %.0f %%. The GAN does not paint it as the baseline knows it: raise "
+                "class %s: %.0f %% of its synthesized pixels have larger losses than real ones, and %.0f %% are lost; "
+                "select.warn_rejected limits that to %.0f %%. The GAN does not generate the class realistically: raise "
                 "train_gan.steps",
                 name, 100 * wrong[name], 100 * share, 100 * limit,
             )  # fmt: skip
         elif share > limit:
             logger.warning(
-                "class %s: %.0f %% of its synthesized pixels are lost, more than select.warn_rejected %.0f %%, with "
-                "pairs that are copies of training images: lower train_gan.steps, or select.near_copy",
+                "class %s: %.0f %% of its synthesized pixels are lost, more than select.warn_rejected %.0f %%, because "
+                "pairs are copies of training images: lower train_gan.steps, or select.near_duplicate",
                 name, 100 * share, 100 * limit,
             )  # fmt: skip
 
@@ -148,7 +159,7 @@ def _warn_readmitted(choice: Choice, params: SelectParams, classes: ClassTable) 
     if choice.readmitted:
         names = ", ".join(classes.class_names[class_id] for class_id in sorted(choice.saved))
         logger.warning(
-            "of the pairs above select.max_rejected %g, %d are kept, the least wrong ones that hold %s: without them "
-            "more than select.warn_rejected %.0f %% of its pixels would be lost",
-            params.max_rejected, choice.readmitted, names, 100 * params.warn_rejected,
+            "%d pairs above select.max_rejected %g are kept because they show %s: without them more than "
+            "select.warn_rejected %.0f %% of its pixels would be lost",
+            choice.readmitted, params.max_rejected, names, 100 * params.warn_rejected,
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Pictures of what selection did.
+"""Image sheets of the selection.
 
-`sheet.jpg`: painted image, its label map, and the label map with rejected pixels white. `neighbours.jpg`: painted
-images beside the training images whose detail they repeat most.
+`sheet.jpg`: generated image, its label map, and the label map with rejected pixels in white. `neighbours.jpg`:
+generated images beside the training images whose detail they repeat most.
 """
 
 from pathlib import Path
@@ -16,20 +16,20 @@ from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.gan.quality.features import FeatureBank
 
-ROWS, BLOCKS = 8, 2  # pairs under and beside each other
+ROWS, BLOCKS = 8, 2  # rows of the sheet, and pairs per row
 TILE_WIDTH = 256  # pixels
-TILE_HEIGHT = 512  # pixels, of the tallest tile: a strip of a picture must not make a sheet that no JPEG holds
+TILE_HEIGHT = 512  # pixels of the tallest tile: a narrow image must not make a sheet above the size limit of JPEG
 GAP = 4
 _QUALITY = 90
 
 
 def write_sheet(out: Path, synthesized: Path, selected: Path, *, name: str = "sheet.jpg") -> None:
-    """Write the sheet of evenly chosen kept pairs, from the rarest rejections to the most.
+    """Write the sheet of evenly chosen kept pairs, sorted by the share of rejected pixels.
 
     Args:
         out: Folder of the sheet.
         synthesized: Manifest folder of the pairs.
-        selected: Manifest folder of the kept ones.
+        selected: Manifest folder of the kept pairs.
         name: File name of the sheet.
     """
     classes = ClassTable.read(selected)
@@ -49,15 +49,15 @@ def write_neighbours(
     *,
     name: str = "neighbours.jpg",
 ) -> None:
-    """Write the painted images with the least detail of their own, the least first, each with its training image.
+    """Write the generated images with the smallest share of own detail, the smallest first, beside their originals.
 
-    The training image is mirrored where it is repeated so.
+    The original is mirrored if the generated image repeats it mirrored.
 
     Args:
         out: Folder of the sheet.
         prepared: Folder of the real data.
         synthesized: Manifest folder of the pairs.
-        features: Feature bank that finds the training image that a painted one repeats.
+        features: Feature bank that finds the original of a generated image.
         name: File name of the sheet.
     """
     found = sorted(
@@ -75,7 +75,7 @@ def write_neighbours(
 
 
 def _save(path: Path, strips: list[npt.NDArray[np.uint8]]) -> None:
-    """Write strips as a JPEG, `BLOCKS` beside each other."""
+    """Write strips as a JPEG, `BLOCKS` per row."""
     lines = [beside(strips[at : at + BLOCKS]) for at in range(0, len(strips), BLOCKS)]
     Image.fromarray(under(lines)).save(path, quality=_QUALITY)
 

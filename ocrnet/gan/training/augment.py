@@ -1,7 +1,7 @@
-"""Transforms of image and label map: shifts move both, colour changes affect the image alone.
+"""Augmentation of image and label map: shifts move both, colour changes affect only the image.
 
 Crops and mirroring act on the training pair, before the generator sees the label map. Shifts, holes and colours act on
-the discriminator's input, real and fake alike and in both steps (arXiv:2006.10738): if they changed real images alone,
+the discriminator's input, real and fake alike and in both steps (arXiv:2006.10738): if they changed only real images,
 the generator would learn them as part of the images. The label map ignores pixels that a shift brings in or a hole
 removes.
 """
@@ -15,26 +15,26 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ocrnet.gan.generator.images import Image, LabelMap
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.rng import BatchRng
 
-IGNORED = -100  # no class; the target that cross entropy leaves out
+IGNORED = -100  # no class; the target that cross entropy ignores
 
 
 def crop_pair(
     image: Image, label_map: LabelMap, *, size: tuple[int, int], ignore_index: int,
     rng: np.random.Generator, wanted: int | None = None,
 ) -> tuple[Image, LabelMap]:  # fmt: skip
-    """Cut a random window out of a pair.
+    """Crop a random window from a pair.
 
-    Where the pair is smaller it is padded: the image by its edge, the label map by `ignore_index`.
+    A smaller pair is padded: the image by its edge, the label map by `ignore_index`.
 
     Args:
-        image: Image to cut from.
-        label_map: Its label map.
-        size: Height and width of the window.
+        image: Image (H, W, 3) to crop.
+        label_map: Label map (H, W) of the image.
+        size: Height and width of the window in pixels.
         ignore_index: Label of the padding.
-        rng: Generator that draws the window.
-        wanted: Class of which the window must show a pixel, drawn evenly among its pixels.
+        rng: Random generator of the window.
+        wanted: Class that the window must show; the pixel is drawn evenly among the pixels of the class.
     """
     height, width = size
     bottom, right = max(0, height - image.shape[0]), max(0, width - image.shape[1])
@@ -58,19 +58,19 @@ def flip_pair(image: Image, label_map: LabelMap) -> tuple[Image, LabelMap]:
 
 
 def jitter_colors(
-    images: Float[Tensor, "B 3 H W"], *, strength: float, draws: BatchDraws
+    images: Float[Tensor, "B 3 H W"], *, strength: float, rng: BatchRng
 ) -> Float[Tensor, "B 3 H W"]:
     """Change brightness, contrast and saturation of each image by up to `strength`; differentiable.
 
     Args:
-        images: Images in [-1, 1]; the result may leave that range.
-        strength: Strength of the change: 0 changes nothing; 1 lets contrast and saturation vanish or double and
-            brightness move by 0.5.
-        draws: Source of three numbers per image.
+        images: Images in [-1, 1]; the result may be outside that range.
+        strength: Strength of the change in [0, 1]: 0 changes nothing; with 1, contrast and saturation change by up to
+            their own size and brightness by up to 0.5.
+        rng: Source of three numbers per image.
     """
     if strength == 0:
         return images
-    factors = strength * (draws.uniform(3).to(images) * 2 - 1)
+    factors = strength * (rng.uniform(3).to(images) * 2 - 1)
     brightness, contrast, saturation = factors.view(-1, 3, 1, 1, 1).unbind(dim=1)
     images = images + brightness / 2
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
@@ -81,8 +81,8 @@ def jitter_colors(
 
 
 @dataclass(frozen=True)
-class Framing:
-    """Where the discriminator looks: for each image a shift and a hole, the same for image and label map.
+class Augmentation:
+    """A shift and a hole for each image, the same for the image and its label map.
 
     Args:
         shifts: Shift of each image down and to the right, in pixels.
@@ -92,38 +92,38 @@ class Framing:
     shifts: Int[Tensor, "B 2"]
     seen: Bool[Tensor, "B H W"] | None
 
-    def show(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-        """Return images as they are looked at, mid-gray where there is nothing to see; differentiable."""
+    def apply_to_images(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Return shifted images, mid-gray in holes and beyond the shifted border; differentiable."""
         images = _shift(images, self.shifts, fill=0)
         return images if self.seen is None else images * self.seen.unsqueeze(1)
 
-    def label(self, label_maps: Int[Tensor, "B H W"]) -> Int[Tensor, "B H W"]:
-        """Return the label maps of what is looked at, ignored where there is nothing to see."""
+    def apply_to_labels(self, label_maps: Int[Tensor, "B H W"]) -> Int[Tensor, "B H W"]:
+        """Return shifted label maps, ignored in holes and beyond the shifted border."""
         label_maps = _shift(label_maps, self.shifts, fill=IGNORED)
         return label_maps if self.seen is None else torch.where(self.seen, label_maps, IGNORED)
 
 
-def draw_framing(
-    label_maps: Int[Tensor, "B H W"], *, translate: float, cutout: float, draws: BatchDraws
-) -> Framing:
-    """Draw where the discriminator looks.
+def draw_augmentation(
+    label_maps: Int[Tensor, "B H W"], *, translate: float, cutout: float, rng: BatchRng
+) -> Augmentation:
+    """Draw a shift and a hole for each image.
 
     Args:
-        label_maps: Label maps of the batch, which give its size and device.
-        translate: Greatest shift, as a share of the height and of the width.
-        cutout: Height and width of the hole as a share of the image's; its centre is anywhere in the image.
-        draws: Source of two numbers per image for each of these two that is above 0.
+        label_maps: Label maps of the batch, which define size and device.
+        translate: Largest shift, as a share of height and width.
+        cutout: Height and width of the hole, as shares of the image's; its centre is anywhere in the image.
+        rng: Source of two numbers per image each for `translate` and `cutout` above 0.
     """
     B, H, W = label_maps.shape
     sides = torch.tensor([H, W])
     shifts = torch.zeros(B, 2, dtype=torch.int64)
     if translate > 0:
         reach = (translate * sides).round()
-        shifts = (draws.uniform(2) * (2 * reach + 1)).floor().long() - reach.long()
+        shifts = (rng.uniform(2) * (2 * reach + 1)).floor().long() - reach.long()
     seen = None
     if cutout > 0:
         extent = (cutout * sides).round().long()
-        first = (draws.uniform(2) * sides).floor().long() - extent // 2
+        first = (rng.uniform(2) * sides).floor().long() - extent // 2
         last = first + extent
         hole_rows, hole_columns = (
             (torch.arange(side) >= first[:, i : i + 1]) & (torch.arange(side) < last[:, i : i + 1])
@@ -131,7 +131,7 @@ def draw_framing(
         )
         hole = hole_rows.unsqueeze(2) & hole_columns.unsqueeze(1)
         seen = (~hole).to(label_maps.device)
-    return Framing(shifts, seen)
+    return Augmentation(shifts, seen)
 
 
 def _shift(values: Tensor, shifts: Tensor, *, fill: int) -> Tensor:

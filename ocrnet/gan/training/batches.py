@@ -1,4 +1,4 @@
-"""Batches of real images with their label maps, each pair a function of the seed and its place in the training."""
+"""Batches of real images with their label maps; each pair depends only on the seed and its position in the training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Pairs:
         table = read_manifest(folder, split=split)
         if table.empty:
             raise DataError(
-                f"{folder}: no image in split {split}. The GAN needs some in train and val."
+                f"{folder}: split {split} has no image, but the GAN needs train and val images. Add some."
             )
         self.class_table = ClassTable.read(folder)
         self._shows = table[pixel_columns(self.class_table.class_names)].to_numpy() > 0
@@ -64,7 +64,7 @@ class Pairs:
         return len(self.ids)
 
     def read(self, index: int) -> tuple[Image, LabelMap]:
-        """Return a pair, from memory if it fitted into a cache of a gigabyte."""
+        """Return a pair, from the cache of a gigabyte if it is there."""
         if index in self._cache:
             return self._cache[index]
         image_path, label_path = self._files[index]
@@ -78,16 +78,16 @@ class Pairs:
         self, step: int, *, seed: int, count: int, size: tuple[int, int], flip: bool,
         rare_crops: float,
     ) -> Batch:  # fmt: skip
-        """Return the batch of a step or, with several processes, this one's share of it.
+        """Return the batch of a step or, with several processes, this process's share of it.
 
         Args:
             step: Step, counted from 0.
-            seed: Random seed; with the step it decides everything.
+            seed: Random seed; the batch depends on seed and step alone.
             count: Number of pairs, over all processes.
-            size: Height and width of the windows.
-            flip: Whether half of the pairs are mirrored left to right.
-            rare_crops: Share of windows that are around a pixel of an evenly drawn class, from an image that shows it.
-                The others are anywhere, and use every image once before any twice.
+            size: Height and width of the windows in pixels.
+            flip: Whether each pair is mirrored left to right with probability 0.5.
+            rare_crops: Share of windows that show a pixel of an evenly drawn class, from an image that shows the class.
+                The other windows are anywhere, and use every image once before any image twice.
         """
         indices, pairs = [], []
         for position in range(step * count + rank(), (step + 1) * count, world_size()):
@@ -105,7 +105,7 @@ class Pairs:
         return self._stack(indices, pairs)
 
     def windows(self, count: int, *, size: tuple[int, int]) -> Batch:
-        """Return one window of each of `count` images spread over the split, the same at every call."""
+        """Return one window each of `count` images spread over the split; every call returns the same windows."""
         rng = np.random.default_rng(0)
         indices = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
         ignore_index = self.class_table.ignore_index

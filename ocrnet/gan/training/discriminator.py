@@ -1,8 +1,8 @@
-"""The discriminator: names the class of every pixel of an image, or calls the pixel fake.
+"""The discriminator of OASIS: predicts for every pixel of an image its class or "fake".
 
 A U-Net with N+1 outputs per pixel (arXiv:2012.04781, section 3.1), written from its description: channel 0 is "fake",
-channel c+1 is class c. It sees the image alone; the label map is its target and never its input. Spectral norm
-everywhere and no norm layers, so real and fake images may share a batch.
+channel c+1 is class c. Its input is the image alone; the label map is its target. All convolutions have spectral norm
+and there are no norm layers, so real and fake images may share a batch.
 """
 
 import torch.nn.functional as F
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from ocrnet.gan.generator.layers import SLOPE, normed_conv
 from ocrnet.gan.generator.presets import Preset
 
-FAKE = 0  # the channel that says "fake"
+FAKE = 0  # the channel of "fake"
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a 1x1 one."""
+    """A residual block of two 3x3 convolutions with a 1x1 convolution as skip connection."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Residual(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image to N+1 logits per pixel, for any height and width.
+    """Network from an image of any height and width to N+1 logits per pixel.
 
     Args:
         num_classes: Number of classes N, without the ignored id.

@@ -1,68 +1,94 @@
-"""The design `oasis`: the discriminator is a segmenter with one more class, "fake" (arXiv:2012.04781)."""
+"""OASIS: the discriminator is a segmenter with one more class, "fake" (arXiv:2012.04781, Eq. 1-3).
+
+Ignored pixels are not in any sum. All sums are over the images of all processes, so that each process has the
+loss of the whole batch.
+
+With x a real image, t its label map, x' = G(z, t) and < > the mean over pixels that are not ignored:
+
+    alpha_c = pixels / (K * pixels of class c), K the classes present, at most `weight_max`
+    L_D     = < alpha_t CE(D(x), t) > + < CE(D(x'), fake) >  + weight * L_LM
+    L_G     = < alpha_t CE(D(x'), t) >
+    L_LM    = < (D(M x + (1-M) x') - (M D(x) + (1-M) D(x')))^2 >
+
+With one class, L_G is softplus(-(logit_real - logit_fake)): the non-saturating GAN loss.
+
+Differences from the paper: alpha is clipped, so that three pixels of a class do not dominate a batch. LabelMix draws
+one independent bit per class and image.
+"""
 
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.gan.generator.presets import Preset
-from ocrnet.gan.training import objectives
+from ocrnet.gan.training.augment import IGNORED
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.discriminator import FAKE, Discriminator
-from ocrnet.gan.training.objective import Design, Judge, Scene
+from ocrnet.gan.training.objective import (
+    Discriminate,
+    GanObjective,
+    StepInputs,
+    mean_over_ranks,
+    valid_pixels,
+)
+from ocrnet.gan.training.rng import BatchRng
 from ocrnet.metrics import confusion_matrix, miou
 
 
-class Oasis(Design):
-    """Class-balanced cross entropy per pixel, with LabelMix; the formulas are in `objectives`."""
+class Oasis(GanObjective):
+    """Class-balanced cross entropy per pixel, with LabelMix."""
 
     def build_discriminator(self, preset: Preset) -> nn.Module:
         """Return an untrained discriminator."""
         return Discriminator(self.num_classes, preset)
 
     def generator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
         """Return L_G."""
-        framing = scene.frame()
-        label_maps = framing.label(scene.label_maps)
-        logits = judge(scene.show(fakes, framing))
-        return objectives.class_loss(logits, label_maps, self._weights(label_maps))
+        augmentation = inputs.draw_augmentation()
+        label_maps = augmentation.apply_to_labels(inputs.label_maps)
+        logits = discriminate(inputs.augment(fakes, augmentation))
+        return class_loss(logits, label_maps, self._weights(label_maps))
 
     def discriminator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
-        """Return L_D; LabelMix mixes real and fake of one label map, so both are framed alike."""
-        framing = scene.frame()
-        label_maps = framing.label(scene.label_maps)
-        valid = objectives.valid_pixels(label_maps, num_classes=self.num_classes)
-        images, fakes = scene.show(scene.images, framing), scene.show(fakes, framing)
+        """Return L_D; LabelMix mixes real and fake of one label map, so both are augmented alike."""
+        augmentation = inputs.draw_augmentation()
+        label_maps = augmentation.apply_to_labels(inputs.label_maps)
+        valid = valid_pixels(label_maps, num_classes=self.num_classes)
+        images, fakes = (
+            inputs.augment(inputs.images, augmentation),
+            inputs.augment(fakes, augmentation),
+        )
         parts = [images, fakes]
-        mixes = scene.step % self.params.labelmix_interval == 0
+        mixes = inputs.step % self.params.labelmix_interval == 0
         if mixes:
-            chosen = objectives.draw_labelmix(
-                label_maps, num_classes=self.num_classes, draws=scene.draws
-            )
-            parts.append(objectives.mix(images, fakes, chosen))
-        logits = judge(torch.cat(parts)).chunk(len(parts))
-        loss = objectives.class_loss(logits[0], label_maps, self._weights(label_maps))
-        loss = loss + objectives.fake_loss(logits[1], valid)
+            chosen = draw_labelmix(label_maps, num_classes=self.num_classes, rng=inputs.rng)
+            parts.append(mix(images, fakes, chosen))
+        logits = discriminate(torch.cat(parts)).chunk(len(parts))
+        loss = class_loss(logits[0], label_maps, self._weights(label_maps))
+        loss = loss + fake_loss(logits[1], valid)
         if mixes:
-            mixed = objectives.mix(logits[0], logits[1], chosen)
+            mixed = mix(logits[0], logits[1], chosen)
             weight = self.params.labelmix_weight
-            loss = loss + weight * objectives.labelmix_loss(logits[2], mixed, valid)
+            loss = loss + weight * labelmix_loss(logits[2], mixed, valid)
         return loss
 
-    def p_fake(self, judge: Judge, batch: Batch) -> float:
-        """Return the mean probability of "fake" of the pixels of real images."""
-        valid = objectives.valid_pixels(batch.label_maps, num_classes=self.num_classes)
-        return float(judge(batch.images).softmax(dim=1)[:, FAKE][valid].mean())
+    def p_fake(self, discriminate: Discriminate, batch: Batch) -> float:
+        """Return the mean probability of "fake" over the pixels of real images."""
+        valid = valid_pixels(batch.label_maps, num_classes=self.num_classes)
+        return float(discriminate(batch.images).softmax(dim=1)[:, FAKE][valid].mean())
 
-    def class_gauges(self, judge: Judge, batch: Batch) -> Mapping[str, float]:
-        """Return gan/d_mIoU, of the discriminator's classes, its "fake" left out."""
-        valid = objectives.valid_pixels(batch.label_maps, num_classes=self.num_classes)
-        predicted = judge(batch.images)[:, FAKE + 1 :].argmax(dim=1)
+    def class_scores(self, discriminate: Discriminate, batch: Batch) -> Mapping[str, float]:
+        """Return gan/d_mIoU, the mIoU of the discriminator's classes without "fake"."""
+        valid = valid_pixels(batch.label_maps, num_classes=self.num_classes)
+        predicted = discriminate(batch.images)[:, FAKE + 1 :].argmax(dim=1)
         confusion = confusion_matrix(
             predicted[valid].cpu().numpy(), batch.label_maps[valid].cpu().numpy(),
             num_classes=self.num_classes, ignore_index=-1,
@@ -70,6 +96,72 @@ class Oasis(Design):
         return {"gan/d_mIoU": float(miou(confusion))}
 
     def _weights(self, label_maps: Tensor) -> Tensor:
-        return objectives.class_weights(
+        return class_weights(
             label_maps, num_classes=self.num_classes, weight_max=self.params.class_weight_max
         )
+
+
+def class_weights(
+    label_maps: Int[Tensor, "B H W"], *, num_classes: int, weight_max: float
+) -> Float[Tensor, " K"]:
+    """Return alpha, the weight of each class in this batch; 0 for a class that is absent."""
+    ids = label_maps[valid_pixels(label_maps, num_classes=num_classes)]
+    counts = sum_over_ranks(torch.bincount(ids, minlength=num_classes)).float()
+    present = counts > 0
+    weights = counts.sum() / (present.sum() * counts).clamp(min=1)
+    return torch.where(present, weights.clamp(max=weight_max), 0.0)
+
+
+def class_loss(
+    logits: Float[Tensor, "B K1 H W"],
+    label_maps: Int[Tensor, "B H W"],
+    weights: Float[Tensor, " K"],
+) -> Float[Tensor, ""]:
+    """Return the weighted cross entropy with each pixel's class: L_G on fakes, the first term of L_D on real images."""
+    valid = valid_pixels(label_maps, num_classes=weights.numel())
+    targets = torch.where(valid, label_maps + 1, IGNORED)
+    fake_weight = torch.ones_like(weights[:1])  # never used: no target is FAKE
+    total = F.cross_entropy(
+        logits, targets, torch.cat([fake_weight, weights]), ignore_index=IGNORED, reduction="sum"
+    )
+    return mean_over_ranks(total, valid)
+
+
+def fake_loss(logits: Float[Tensor, "B K1 H W"], valid: Bool[Tensor, "B H W"]) -> Float[Tensor, ""]:
+    """Return the cross entropy with "fake": the second term of L_D."""
+    targets = torch.where(valid, FAKE, IGNORED)
+    total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+    return mean_over_ranks(total, valid)
+
+
+def draw_labelmix(
+    label_maps: Int[Tensor, "B H W"], *, num_classes: int, rng: BatchRng
+) -> Bool[Tensor, "B 1 H W"]:
+    """Draw M: True where the mixed image is real, one fair bit per class and image.
+
+    The ignored pixels of an image have a separate bit.
+    """
+    bits = rng.bits(num_classes + 1).to(label_maps.device)
+    valid = valid_pixels(label_maps, num_classes=num_classes)
+    regions = torch.where(valid, label_maps, num_classes)
+    chosen = bits.gather(1, regions.flatten(1))
+    return chosen.view_as(label_maps).unsqueeze(1)
+
+
+def mix(
+    real: Float[Tensor, "B C H W"],
+    fake: Float[Tensor, "B C H W"],
+    chosen: Bool[Tensor, "B 1 H W"],
+) -> Float[Tensor, "B C H W"]:
+    """Return LabelMix of images or logits: real where `chosen`, fake elsewhere."""
+    return torch.where(chosen, real, fake)
+
+
+def labelmix_loss(
+    mixed_logits: Float[Tensor, "B K1 H W"],
+    logits_mixed: Float[Tensor, "B K1 H W"],
+    valid: Bool[Tensor, "B H W"],
+) -> Float[Tensor, ""]:
+    """Return L_LM, the mean squared difference of D(mixed images) and mixed D(images), per valid pixel and channel."""
+    squared = (mixed_logits - logits_mixed).square().mean(dim=1)
+    return mean_over_ranks(torch.where(valid, squared, 0.0).sum(), valid)

@@ -1,58 +1,61 @@
-"""The part of the training that a GAN design defines: a discriminator, both losses and gauges."""
+"""The interface of the kinds of GAN: the discriminator, both losses and the discriminator's scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ocrnet.config import TrainGanParams
+from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.gan.generator.presets import Preset
-from ocrnet.gan.training.augment import Framing, draw_framing, jitter_colors
+from ocrnet.gan.training.augment import Augmentation, draw_augmentation, jitter_colors
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.rng import BatchRng
 
-Judge = Callable[..., Tensor]  # a discriminator as it is run in training
+Discriminate = Callable[..., Tensor]  # the discriminator in the precision of the training
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What both losses of a step are computed from, besides the fakes.
+class StepInputs:
+    """The inputs of both losses of a step, besides the fakes.
 
     Args:
         step: Step, counted from 0.
         images: Real images.
-        label_maps: Label maps of the images, from which the fakes are painted too.
-        draws: Random numbers of the step.
-        params: Parameters of the training.
+        label_maps: Label maps of the images; the fakes are generated from the same label maps.
+        rng: Random numbers of the step.
+        params: Params of the training.
     """
 
     step: int
     images: Float[Tensor, "B 3 H W"]
     label_maps: Int[Tensor, "B H W"]
-    draws: BatchDraws
+    rng: BatchRng
     params: TrainGanParams
 
-    def frame(self) -> Framing:
-        """Draw where the discriminator looks."""
+    def draw_augmentation(self) -> Augmentation:
+        """Draw a shift and a hole for each image."""
         params = self.params
-        return draw_framing(
-            self.label_maps, translate=params.translate, cutout=params.cutout, draws=self.draws
+        return draw_augmentation(
+            self.label_maps, translate=params.translate, cutout=params.cutout, rng=self.rng
         )
 
-    def show(self, images: Float[Tensor, "B 3 H W"], framing: Framing) -> Float[Tensor, "B 3 H W"]:
-        """Return images as the discriminator sees them, in colours drawn anew."""
+    def augment(
+        self, images: Float[Tensor, "B 3 H W"], augmentation: Augmentation
+    ) -> Float[Tensor, "B 3 H W"]:
+        """Return the discriminator's input: images with the augmentation and newly drawn colour changes."""
         strength = self.params.color_jitter
-        return framing.show(jitter_colors(images, strength=strength, draws=self.draws))
+        return augmentation.apply_to_images(jitter_colors(images, strength=strength, rng=self.rng))
 
 
-class Design(ABC):
-    """A GAN design.
+class GanObjective(ABC):
+    """The discriminator and the losses of a GAN.
 
     Args:
         num_classes: Number of classes K, without the ignored id.
-        params: Parameters of the training.
+        params: Params of the training.
     """
 
     def __init__(self, num_classes: int, params: TrainGanParams) -> None:
@@ -65,20 +68,30 @@ class Design(ABC):
 
     @abstractmethod
     def generator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
-        """Return what the generator minimises."""
+        """Return the loss that the generator minimises."""
 
     @abstractmethod
     def discriminator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
-        """Return what the discriminator minimises; calls the judge once."""
+        """Return the loss that the discriminator minimises; runs the discriminator once."""
 
     @abstractmethod
-    def p_fake(self, judge: Judge, batch: Batch) -> float:
+    def p_fake(self, discriminate: Discriminate, batch: Batch) -> float:
         """Return the mean probability of "fake" that the discriminator gives to real pairs."""
 
-    def class_gauges(self, judge: Judge, batch: Batch) -> Mapping[str, float]:
-        """Return gauges of a discriminator that predicts classes, on held-out real pairs."""
+    def class_scores(self, discriminate: Discriminate, batch: Batch) -> Mapping[str, float]:
+        """Return scores of a discriminator that predicts classes, on held-out real pairs."""
         return {}
+
+
+def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[Tensor, "B H W"]:
+    """Return the mask of the pixels with a class id; every other id is ignored."""
+    return (label_maps >= 0) & (label_maps < num_classes)
+
+
+def mean_over_ranks(total: Float[Tensor, ""], valid: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Return the mean over the valid pixels or cells of all processes, from the sum of this process."""
+    return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)

@@ -1,4 +1,4 @@
-"""The design `pix2pix`: a conditional PatchGAN and L1 (arXiv:1611.07004), written from the formulas.
+"""pix2pix: a conditional PatchGAN and L1 (arXiv:1611.07004), written from the formulas.
 
 With x a real image, t its label map, x' = G(z, t), < > the mean over patches that are not all ignored and
 << >> the mean over the channels of pixels that are not ignored:
@@ -6,9 +6,9 @@ With x a real image, t its label map, x' = G(z, t), < > the mean over patches th
     L_D = < softplus(-D(t, x)) > + < softplus(D(t, x')) >
     L_G = < softplus(-D(t, x')) > + weight * << |x - x'| >>
 
-Differs from the paper: the generator is the one of `oasis`, whose label map modulates every layer (the norms of a U-Net
-wash out the label of a large region, and its noise is dropout), fed with z; the discriminator has spectral
-norm in place of batch norm; ignored pixels are blank to it in real and fake alike, so that they change no loss.
+Differences from the paper: the generator is that of `oasis`, with noise z and a label map that modulates every layer
+(the norms of the paper's U-Net wash out the label of a large region, and its noise is dropout). The discriminator has
+spectral norm, not batch norm. Ignored pixels are blank in real and fake images, so that they do not affect the loss.
 """
 
 import torch
@@ -17,28 +17,31 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ocrnet.config import TrainGanParams
-from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.gan.generator.layers import SLOPE, normed_conv
 from ocrnet.gan.generator.network import one_hot
 from ocrnet.gan.generator.presets import PRESETS, Preset
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import Design, Judge, Scene
-from ocrnet.gan.training.objectives import valid_pixels
+from ocrnet.gan.training.objective import (
+    Discriminate,
+    GanObjective,
+    StepInputs,
+    mean_over_ranks,
+    valid_pixels,
+)
 
-LEVELS = slice(
-    1, 5
-)  # of the preset's discriminator; all of these but the last halve the resolution
+# Levels of the preset's discriminator that are used; all but the last halve the resolution.
+LEVELS = slice(1, 5)
 
 
 def cell_side(preset: Preset) -> int:
-    """Return the height and width in pixels of the cell of one logit."""
+    """Return the height and width in pixels of the cell that one logit belongs to."""
     return 1 << (len(preset.discriminator[LEVELS]) - 1)
 
 
 class PatchDiscriminator(nn.Module):
-    """Label map and image to a logit per patch, above 0 for "real"; for any height and width.
+    """Network from label map and image of any height and width to one logit per patch, above 0 for "real".
 
-    A patch is 26 pixels wide with three levels and 54 with four; there is one per cell of 4 or 8 pixels each way.
+    A patch is 26 pixels wide with three levels and 54 with four; there is one per cell of 4 or 8 pixels.
 
     Args:
         num_classes: Number of classes K, without the ignored id.
@@ -61,7 +64,7 @@ class PatchDiscriminator(nn.Module):
     def forward(
         self, images: Float[Tensor, "B 3 H W"], label_maps: Int[Tensor, "B H W"]
     ) -> Float[Tensor, "B h w"]:
-        """Return logits, one per cell; a cell that leaves the image counts too.
+        """Return one logit per cell, including cells that are partly outside the image.
 
         Args:
             images: Images in [-1, 1].
@@ -79,7 +82,7 @@ class PatchDiscriminator(nn.Module):
 def valid_cells(
     label_maps: Int[Tensor, "B H W"], *, num_classes: int, cell: int
 ) -> Bool[Tensor, "B h w"]:
-    """Return which cells have a pixel that is not ignored."""
+    """Return the mask of the cells with a pixel that is not ignored."""
     valid = valid_pixels(label_maps, num_classes=num_classes).float().unsqueeze(1)
     return F.max_pool2d(_fill(valid, cell), cell).squeeze(1) > 0
 
@@ -87,10 +90,9 @@ def valid_cells(
 def patch_loss(
     logits: Float[Tensor, "B h w"], cells: Bool[Tensor, "B h w"], *, real: bool
 ) -> Float[Tensor, ""]:
-    """Return the mean cross entropy of valid cells towards "real" or "fake", over the images of all processes."""
+    """Return the mean cross entropy of valid cells with "real" or "fake", over the images of all processes."""
     losses = F.softplus(-logits if real else logits)
-    total = torch.where(cells, losses, 0.0).sum()
-    return sum_over_ranks(total) / sum_over_ranks(cells.sum()).clamp(min=1)
+    return mean_over_ranks(torch.where(cells, losses, 0.0).sum(), cells)
 
 
 def l1_loss(
@@ -98,15 +100,15 @@ def l1_loss(
 ) -> Float[Tensor, ""]:
     """Return the mean absolute difference of valid pixels, over the images of all processes."""
     differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
-    return sum_over_ranks(differences.sum()) / sum_over_ranks(valid.sum()).clamp(min=1)
+    return mean_over_ranks(differences.sum(), valid)
 
 
-class Pix2Pix(Design):
+class Pix2Pix(GanObjective):
     """A conditional PatchGAN with L1.
 
     Args:
         num_classes: Number of classes K, without the ignored id.
-        params: Parameters of the training.
+        params: Params of the training.
     """
 
     def __init__(self, num_classes: int, params: TrainGanParams) -> None:
@@ -118,31 +120,33 @@ class Pix2Pix(Design):
         return PatchDiscriminator(self.num_classes, preset)
 
     def generator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
-        """Return L_G; L1 compares images as they are, before the discriminator's framing and colours."""
-        framing = scene.frame()
-        label_maps = framing.label(scene.label_maps)
-        logits = judge(scene.show(fakes, framing), label_maps)
-        valid = valid_pixels(scene.label_maps, num_classes=self.num_classes)
-        l1 = l1_loss(fakes, scene.images, valid)
+        """Return L_G; L1 compares images as they are, before augmentation."""
+        augmentation = inputs.draw_augmentation()
+        label_maps = augmentation.apply_to_labels(inputs.label_maps)
+        logits = discriminate(inputs.augment(fakes, augmentation), label_maps)
+        valid = valid_pixels(inputs.label_maps, num_classes=self.num_classes)
+        l1 = l1_loss(fakes, inputs.images, valid)
         return patch_loss(logits, self._cells(label_maps), real=True) + self.params.l1_weight * l1
 
     def discriminator_loss(
-        self, judge: Judge, fakes: Float[Tensor, "B 3 H W"], scene: Scene
+        self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
     ) -> Float[Tensor, ""]:
         """Return L_D."""
-        framing = scene.frame()
-        label_maps = framing.label(scene.label_maps)
-        shown = torch.cat([scene.show(scene.images, framing), scene.show(fakes, framing)])
-        logits_real, logits_fake = judge(shown, label_maps.repeat(2, 1, 1)).chunk(2)
+        augmentation = inputs.draw_augmentation()
+        label_maps = augmentation.apply_to_labels(inputs.label_maps)
+        both = torch.cat(
+            [inputs.augment(inputs.images, augmentation), inputs.augment(fakes, augmentation)]
+        )
+        logits_real, logits_fake = discriminate(both, label_maps.repeat(2, 1, 1)).chunk(2)
         cells = self._cells(label_maps)
         loss = patch_loss(logits_real, cells, real=True)
         return loss + patch_loss(logits_fake, cells, real=False)
 
-    def p_fake(self, judge: Judge, batch: Batch) -> float:
-        """Return the mean probability of "fake" of the patches of real pairs."""
-        logits = judge(batch.images, batch.label_maps)
+    def p_fake(self, discriminate: Discriminate, batch: Batch) -> float:
+        """Return the mean probability of "fake" over the patches of real pairs."""
+        logits = discriminate(batch.images, batch.label_maps)
         return float(torch.sigmoid(-logits)[self._cells(batch.label_maps)].mean())
 
     def _cells(self, label_maps: Tensor) -> Tensor:
@@ -150,6 +154,6 @@ class Pix2Pix(Design):
 
 
 def _fill(values: Tensor, cell: int) -> Tensor:
-    """Fill up to whole cells with pixels that are ignored."""
+    """Pad with ignored pixels to a multiple of the cell size."""
     H, W = values.shape[2:]
     return F.pad(values, (0, -W % cell, 0, -H % cell))

@@ -1,4 +1,4 @@
-"""The random numbers of a batch: a row per image of the whole batch, for any number of processes."""
+"""The random numbers of a batch: one row per image, independent of the number of processes."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,13 +8,13 @@ from ocrnet.distributed.ranks import rank, world_size
 from ocrnet.runtime import keyed_generator
 
 
-class BatchDraws:
-    """Draws rows for all images of a batch and returns those of this process's images.
+class BatchRng:
+    """Draws rows for all images of a batch and returns the rows of this process's images.
 
-    Images are dealt out to the processes in turn, so image `i` of process `r` of `n` is image `r + i * n` of the batch.
+    The processes get the images in turn, so image `i` of process `r` of `n` is image `r + i * n` of the batch.
 
     Args:
-        key: Key of which the random numbers are a function.
+        key: Key that seeds the random numbers.
         count: Number of images in the whole batch.
     """
 
@@ -33,7 +33,7 @@ class BatchDraws:
         return self._own(drawn).bool()
 
     def generators(self) -> list[torch.Generator]:
-        """Return a generator of its own for each image, the same at each call."""
+        """Return a separate generator for each image; each call returns generators with the same seeds."""
         return [
             keyed_generator(*self._key, "image", place)
             for place in range(rank(), self._count, world_size())

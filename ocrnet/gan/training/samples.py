@@ -1,4 +1,4 @@
-"""The sheet of samples: label map, three paintings of it and the real image, for seen and for held-out label maps."""
+"""The sheet of samples: label map, three generated images and the real image, for train and val label maps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from ocrnet.gan.generator.images import Image
 from ocrnet.gan.generator.painter import Painter
 from ocrnet.gan.training.batches import Pairs
 
-ROWS = 4  # of each split
+ROWS = 4  # rows per split
 PAINTINGS = 3
-BOX = (192, 512)  # height and width in pixels that no picture on the sheet exceeds
+BOX = (192, 512)  # largest height and width of an image on the sheet, in pixels
 GAP = 4  # pixels
 IGNORED_COLOR = (255, 255, 255)
 
 
 def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> None:
-    """Write a JPEG: rows of train label maps, then of held-out ones."""
+    """Write a JPEG with rows of train label maps, then of val label maps."""
     rows = [
         _row(painter, pairs, index)
         for pairs in (train, val)
@@ -30,7 +30,7 @@ def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> Non
 
 
 def _most_classes(pairs: Pairs, *, count: int) -> Sequence[int]:
-    """Return the pairs that show most classes, so that the sheet shows the rare ones."""
+    """Return the indices of the pairs with most classes, so that the sheet shows rare classes."""
     shown = min(len(pairs), 64)
     order = sorted(range(shown), key=lambda i: (-len(np.unique(pairs.read(i)[1])), i))
     return order[:count]

@@ -13,21 +13,21 @@ from ocrnet.config import TrainGanParams
 from ocrnet.distributed.ddp import over_ranks
 from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
 from ocrnet.errors import TrainError
-from ocrnet.gan.designs import design_class
+from ocrnet.gan import objective_class
 from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.presets import PRESETS
 from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.ema import Ema
-from ocrnet.gan.training.objective import Scene
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.objective import StepInputs
+from ocrnet.gan.training.rng import BatchRng
 from ocrnet.models.norm_layers import synchronise_norms
 from ocrnet.runtime import autocast, seeded
+from ocrnet.weight_average import WeightAverage
 
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The losses of one step, over the whole batch in every process."""
+    """The losses of one step; in every process they are over the whole batch."""
 
     generator: float
     discriminator: float
@@ -37,12 +37,12 @@ class GanTrainer:
     """Both networks with their optimizers.
 
     The networks run in the precision of `train_gan.precision`; their weights, the power iteration of spectral norm,
-    the losses, the optimizers and the moving average are in float32. Where several processes share the batches, each
-    has the whole batch's losses, batch-norm statistics and gradients.
+    the losses, the optimizers and the moving average are in float32. If several processes share the batches, each
+    has the losses, batch-norm statistics and gradients of the whole batch.
 
     Args:
         num_classes: Number of classes K, without the ignored id.
-        params: Parameters of the training.
+        params: Params of the training.
         device: Device that both networks run on.
     """
 
@@ -50,20 +50,22 @@ class GanTrainer:
         self.params = params
         self.device = device
         self.preset = PRESETS[params.preset]
-        self.design = design_class(params.arch)(num_classes, params)
+        self.objective = objective_class(params.arch)(num_classes, params)
         with seeded("gan-weights", params.seed):
             self.generator = Generator(num_classes, self.preset).to(device)
-            self.discriminator = self.design.build_discriminator(self.preset).to(device)
+            self.discriminator = self.objective.build_discriminator(self.preset).to(device)
         if is_distributed():
             synchronise_norms(self.generator)
         for network in (self.generator, self.discriminator):
-            network.to(memory_format=torch.channels_last)  # a seventh faster on a CPU
-        self.ema = Ema(self.generator, limit=params.ema_decay)
+            network.to(memory_format=torch.channels_last)  # 14 % faster on a CPU
+        # Buffers are copied, not averaged: an average of two spectral-norm vectors is no singular vector, and
+        # batch-norm statistics belong to their weights. `estimate_statistics` recomputes these at the end.
+        self.average = WeightAverage(self.generator, params.ema_decay, average_buffers=False)
         self._adam_generator = _adam(self.generator, params.lr_generator)
         self._adam_discriminator = _adam(self.discriminator, params.lr_discriminator)
         self._paint = self._in_precision(over_ranks(self.generator))
-        self._judge_fixed = self._in_precision(self.discriminator)
-        self._judge = self._in_precision(over_ranks(self.discriminator))
+        self._discriminate_fixed = self._in_precision(self.discriminator)
+        self._discriminate = self._in_precision(over_ranks(self.discriminator))
 
     def step(self, step: int, batch: Batch) -> StepLosses:
         """Train both networks on one batch of real pairs and one batch of fakes.
@@ -71,42 +73,41 @@ class GanTrainer:
         Raises:
             TrainError: A loss is not finite.
         """
-        scene = self._scene(step, batch)
-        fakes = self._paint(scene.label_maps, self.draw_z(batch.label_maps, scene.draws))
-        loss_g = self._step_generator(fakes, scene)
-        loss_d = self._step_discriminator(fakes.detach(), scene)
-        self.ema.update(self.generator, step)
+        inputs = self._inputs(step, batch)
+        fakes = self._paint(inputs.label_maps, self.draw_z(batch.label_maps, inputs.rng))
+        loss_g = self._step_generator(fakes, inputs)
+        loss_d = self._step_discriminator(fakes.detach(), inputs)
+        self.average.update(self.generator, step)
         losses = StepLosses(loss_g.item(), loss_d.item())
         if not (math.isfinite(losses.generator) and math.isfinite(losses.discriminator)):
             raise TrainError(
-                f"train_gan: step {step}: {losses} on images {', '.join(gather_names([*batch.ids]))}. "
-                "Look at these images, or lower train_gan.lr_generator and lr_discriminator."
+                f"train_gan: step {step}: {losses} is not finite on images "
+                f"{', '.join(gather_names([*batch.ids]))}. "
+                "Check these images, or lower train_gan.lr_generator and lr_discriminator."
             )
         return losses
 
-    def draw_z(
-        self, label_maps: Int[Tensor, "B H W"], draws: BatchDraws
-    ) -> Float[Tensor, "B Z H W"]:
-        """Draw the noise to paint label maps with."""
+    def draw_z(self, label_maps: Int[Tensor, "B H W"], rng: BatchRng) -> Float[Tensor, "B Z H W"]:
+        """Draw the noise of the generator for label maps."""
         return draw_noise(
-            self.preset, label_maps, num_classes=self.design.num_classes, style=self.params.style,
-            generators=draws.generators(), device=self.device,
+            self.preset, label_maps, num_classes=self.objective.num_classes, style=self.params.style,
+            generators=rng.generators(), device=self.device,
         )  # fmt: skip
 
-    def _scene(self, step: int, batch: Batch) -> Scene:
+    def _inputs(self, step: int, batch: Batch) -> StepInputs:
         count = len(batch.ids) * world_size()
-        draws = BatchDraws("gan-step", self.params.seed, step, count=count)
+        rng = BatchRng("gan-step", self.params.seed, step, count=count)
         images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
-        return Scene(step, images, label_maps, draws, self.params)
+        return StepInputs(step, images, label_maps, rng, self.params)
 
-    def _step_generator(self, fakes: Tensor, scene: Scene) -> Tensor:
+    def _step_generator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()
-        loss = self.design.generator_loss(self._judge_fixed, fakes, scene)
+        loss = self.objective.generator_loss(self._discriminate_fixed, fakes, inputs)
         return _descend(loss, self._adam_generator)
 
-    def _step_discriminator(self, fakes: Tensor, scene: Scene) -> Tensor:
+    def _step_discriminator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=True).train()
-        loss = self.design.discriminator_loss(self._judge, fakes, scene)
+        loss = self.objective.discriminator_loss(self._discriminate, fakes, inputs)
         return _descend(loss, self._adam_discriminator)
 
     def _in_precision(self, network: nn.Module) -> Callable[..., Tensor]:
@@ -118,7 +119,7 @@ class GanTrainer:
         return run
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on."""
+        """Return the state that the next step depends on."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -130,7 +131,7 @@ class GanTrainer:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
-            "ema": self.ema.generator,
+            "average": self.average.model,
             "adam_generator": self._adam_generator,
             "adam_discriminator": self._adam_discriminator,
         }
@@ -141,7 +142,7 @@ def _adam(network: nn.Module, lr: float) -> torch.optim.Optimizer:
 
 
 def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-    """Take an optimizer step down a loss and return its value."""
+    """Make an optimizer step on a loss and return its value."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

@@ -1,129 +1,133 @@
 """Training of the label-map-to-image GAN on the real images of the training split.
 
-All randomness is keyed by (seed, step), so a training that was killed continues to the same bits as one that was
-not, and several processes draw the same numbers as one. The generator that is kept is the moving average at the last
-step: an earlier one picked by the discriminator's scores would be picked by its own opponent.
+All randomness is keyed by (seed, step). So a training that was killed and continues gives the same bits as an
+uninterrupted one, and several processes draw the same numbers as one. The moving average at the last step is kept. An
+earlier generator is not chosen by the discriminator's scores, because the discriminator is its opponent.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import TrainGanParams
-from ocrnet.distributed.ranks import copy_from_first, is_distributed, rank
+from ocrnet.distributed.ranks import check_world_size, copy_from_first
 from ocrnet.gan.generator.painter import Painter, save_painter
-from ocrnet.gan.training import diagnostics as gauges
+from ocrnet.gan.training import diagnostics
 from ocrnet.gan.training.batches import Batch, Pairs
-from ocrnet.gan.training.ema import estimate_statistics
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.norm_statistics import estimate_statistics
+from ocrnet.gan.training.rng import BatchRng
 from ocrnet.gan.training.samples import write_samples
 from ocrnet.gan.training.step import GanTrainer, StepLosses
 from ocrnet.record import Recorder
-from ocrnet.runtime import Pace, pick_device
+from ocrnet.run_loop import RunLoop
+from ocrnet.runtime import pick_device
 
 logger = logging.getLogger(__name__)
-GAUGE_IMAGES = 16  # of each split, from which the gauges are measured
-STATISTICS_BATCHES = 16  # from which the batch-norm statistics of the kept generator are estimated
+MEASURED_IMAGES = 16  # images per split for the diagnostics
+STATISTICS_BATCHES = 16  # batches for the batch-norm statistics of the kept generator
 
 
-class _Run:
-    """One training from its first step, or its last checkpoint, to its end."""
+class GanRun(RunLoop):
+    """One training of the GAN, which ends after all steps or at the time limit."""
 
     def __init__(
         self, trainer: GanTrainer, train: Pairs, val: Pairs, *, crop_size: tuple[int, int],
         recorder: Recorder, store: CheckpointStore,
     ) -> None:  # fmt: skip
+        super().__init__(trainer.params, recorder=recorder, store=store)
         self._trainer = trainer
+        self._params = trainer.params
         self._train, self._val = train, val
         self._crop_size = crop_size
-        self._recorder = recorder
-        self._store = store
-        self._guards = gauges.Guards()
-        self._writes = rank() == 0
-        self._done = 0
+        self._health = diagnostics.HealthChecks()
         self._seconds = 0.0
-        self._pace = self._new_pace()
 
-    def train(self) -> None:
-        """Take all steps, or those that fit into the time box."""
-        params = self._trainer.params
-        self._resume()
-        self._pace = self._new_pace()
-        while self._done < params.steps and not self._out_of_time():
-            started = time.monotonic()
-            losses = self._trainer.step(self._done, self._batch(self._done))
-            self._done += 1
-            if self._writes:
-                self._log(losses)
-            self._seconds += time.monotonic() - started
-            if self._done % params.checkpoint_interval == 0:
-                self._save()
-        if self._done < params.steps and self._writes:
-            logger.warning(
-                "train_gan: max_seconds %g reached at step %d of %d",
-                params.max_seconds, self._done, params.steps,
-            )  # fmt: skip
+    def steps_left(self) -> Iterator[int]:
+        """Yield the steps that are left until the time limit."""
+        params = self._params
+        for step in range(self.done, params.steps):
+            if self._out_of_time():
+                if self.writes:
+                    logger.warning(
+                        "train_gan: max_seconds %g reached at step %d of %d",
+                        params.max_seconds, step, params.steps,
+                    )  # fmt: skip
+                return
+            yield step
 
-    def _new_pace(self) -> Pace:
-        params = self._trainer.params
-        return Pace(params.steps, first=self._done, images=params.batch_size)
-
-    def _out_of_time(self) -> bool:
-        limit = self._trainer.params.max_seconds
-        if limit is None:
-            return False
-        # All stop at the same step: the first process's clock decides.
-        seconds = torch.tensor([self._seconds], device=self._trainer.device)
-        copy_from_first([seconds])
-        return float(seconds) >= limit
+    def take_step(self, step: int) -> None:
+        """Train both networks on one batch, and measure and log at the intervals of the params."""
+        started = time.monotonic()
+        losses = self._trainer.step(step, self._batch(step))
+        self.done = step + 1
+        if self.writes:
+            self._log(losses)
+        self._seconds += time.monotonic() - started
 
     def finish(self) -> None:
-        """Give the kept generator its batch-norm statistics."""
-        self._save()
-        generator = self._trainer.ema.generator
+        """Compute the batch-norm statistics of the kept generator."""
+        self.save()
+        generator = self._trainer.average.model
         estimate_statistics(generator, map(self._labels_and_z, range(STATISTICS_BATCHES)))
 
     def score(self) -> Mapping[str, float]:
         """Return the scores of the finished training."""
-        scores = {**self._measure(), "gan/steps": float(self._done)}
-        self._recorder.log(self._done, scores)
+        scores = {**self._measure(), "gan/steps": float(self.done)}
+        self._recorder.log(self.done, scores)
         return scores
 
+    def state(self) -> dict[str, Any]:
+        """Return the state that the rest of the training depends on."""
+        return {"networks": self._trainer.state(), "seconds": self._seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        self._trainer.restore(state["networks"])
+        self._seconds = state["seconds"]
+
+    def _out_of_time(self) -> bool:
+        limit = self._params.max_seconds
+        if limit is None:
+            return False
+        # The clock of the first process decides, so that all processes stop at the same step.
+        seconds = torch.tensor([self._seconds], device=self._trainer.device)
+        copy_from_first([seconds])
+        return float(seconds) >= limit
+
     def _log(self, losses: StepLosses) -> None:
-        params = self._trainer.params
-        self._guards.check_loss(self._done, losses.discriminator)
+        params = self._params
+        self._health.check_loss(self.done, losses.discriminator)
         values: dict[str, float] = {}
-        if self._done % params.log_interval == 0 or self._done == params.steps:
+        if self.done % params.log_interval == 0 or self.done == params.steps:
             values |= {"gan/loss_g": losses.generator, "gan/loss_d": losses.discriminator}
-        if self._done % params.val_interval == 0 and self._done < params.steps:
-            with self._pace.pause():
+        if self.done % params.val_interval == 0 and self.done < params.steps:
+            with self.pace.pause():
                 values |= self._measure()
         if values:
-            self._recorder.log(self._done, values)
+            self._recorder.log(self.done, values)
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-            logger.info(
-                "step %*d/%d  %s  %s", len(str(params.steps)), self._done, params.steps, numbers,
-                self._pace.words(self._done),
-            )  # fmt: skip
+            self.log_line(f"{numbers}  {self.pace.words(self.done)}")
 
     def _measure(self) -> Mapping[str, float]:
         train, val = (
-            pairs.windows(GAUGE_IMAGES, size=self._crop_size) for pairs in (self._train, self._val)
+            pairs.windows(MEASURED_IMAGES, size=self._crop_size)
+            for pairs in (self._train, self._val)
         )
         trainer = self._trainer
-        scores = gauges.measure(
-            trainer.ema.generator, trainer.discriminator, trainer.design, train=train, val=val
+        scores = diagnostics.measure(
+            trainer.average.model, trainer.discriminator, trainer.objective, train=train, val=val
         )
-        self._guards.check_scores(self._done, scores)
+        self._health.check_scores(self.done, scores)
         return scores
 
     def _batch(self, step: int) -> Batch:
-        params = self._trainer.params
+        params = self._params
         return self._train.batch(
             step,
             seed=params.seed,
@@ -134,32 +138,11 @@ class _Run:
         )
 
     def _labels_and_z(self, index: int) -> tuple[Tensor, Tensor]:
-        step = self._trainer.params.steps + index  # a step that no training takes
+        step = self._params.steps + index  # a step that the training does not use
         label_maps = self._batch(step).label_maps.to(self._trainer.device)
-        params = self._trainer.params
-        draws = BatchDraws("gan-statistics", params.seed, index, count=params.batch_size)
-        return label_maps, self._trainer.draw_z(label_maps, draws)
-
-    def _save(self) -> None:
-        if not self._writes:
-            return
-        self._store.save(
-            {
-                "networks": self._trainer.state(),
-                "done": self._done,
-                "seconds": self._seconds,
-                "lines": self._recorder.state(),
-            }
-        )
-
-    def _resume(self) -> None:
-        state = self._store.load()
-        if state is None:
-            return
-        self._trainer.restore(state["networks"])
-        self._done, self._seconds = state["done"], state["seconds"]
-        self._recorder.restore(state["lines"])
-        logger.info("resuming at step %d", self._done)
+        params = self._params
+        rng = BatchRng("gan-statistics", params.seed, index, count=params.batch_size)
+        return label_maps, self._trainer.draw_z(label_maps, rng)
 
 
 def train_gan(
@@ -168,49 +151,32 @@ def train_gan(
 ) -> None:  # fmt: skip
     """Train the GAN on a prepared set and write the painter with a sheet of samples to `out`.
 
-    With `train_gan.processes` above 1 it starts that many processes and waits for them; called by one of several
-    processes, it takes its part.
+    With `train_gan.processes` above 1, each process of the group calls this function.
 
     Args:
-        prepared: Folder of the manifest. The networks learn from its train split; val is only measured.
-        params: Parameters of the training.
-        crop_size: Height and width of the windows it learns from if the params name none.
+        prepared: Folder of the manifest. The networks learn from its train split; val is only for the diagnostics.
+        params: Params of the training.
+        crop_size: Height and width of the windows in pixels, unless the params name a size.
         out: Folder for `generator.safetensors`, `gan.json` and `samples.jpg`.
         recorder: Recorder of the metrics.
         store: Store of the checkpoint from which a killed training continues.
 
     Raises:
-        ParamsError: There are fewer CUDA devices than processes.
+        ParamsError: The number of processes is not `train_gan.processes`.
         DataError: The train or the val split is empty.
         TrainError: A loss is not finite.
     """
-    if params.processes > 1 and not is_distributed():
-        from ocrnet.distributed.launch import launch  # seldom needed and slow to import
-        from ocrnet.gan.training.job import GanJob
-
-        launch(
-            GanJob(
-                params,
-                prepared=prepared,
-                crop_size=crop_size,
-                out=out,
-                record=recorder.folder,
-                times=recorder.times,
-                checkpoints=store.folder,
-                log_level=logger.getEffectiveLevel(),
-            )
-        )
-        return
+    check_world_size("train_gan", params.processes)
     train, val = Pairs(prepared, "train"), Pairs(prepared, "val")
     trainer = GanTrainer(train.class_table.num_classes, params, device=pick_device())
     size = params.crop_size or crop_size
-    run = _Run(trainer, train, val, crop_size=size, recorder=recorder, store=store)
-    run.train()
+    run = GanRun(trainer, train, val, crop_size=size, recorder=recorder, store=store)
+    run.run()
     run.finish()
-    if rank() != 0:
+    if not run.writes:
         return
     recorder.finish(run.score())
-    painter = Painter(trainer.ema.generator, train.class_table, style=params.style)
+    painter = Painter(trainer.average.model, train.class_table, style=params.style)
     write_samples(out / "samples.jpg", painter, train, val)
     save_painter(out, painter, arch=params.arch, preset_name=params.preset)
     store.clear()

@@ -1,19 +1,18 @@
-"""Sources of raw data: one file and one line in `SOURCES` each.
+"""Sources of raw data: each has one file and one line in `SOURCES`.
 
-A source finds (or renders) the raw files and pairs images with label maps; it decodes nothing. Its function takes the
-params, a work folder and the inventory of the raw folder, and returns one `RawItem` per image. It notes in the
-inventory what it leaves out; `find_items` checks that every file is accounted for.
+A source finds (or renders) the raw files and pairs images with label maps; it decodes nothing. Its function gets the
+params, a work folder and the inventory of the raw folder, and returns one `RawItem` per image. It reports the files
+that it leaves out to the inventory; `find_items` checks that every file is reported.
 """
 
-import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ocrnet.components import load_component
 from ocrnet.config import Params
-from ocrnet.errors import DataError, ParamsError
-from ocrnet.errors.near_names import hint
+from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
 
 
@@ -23,6 +22,7 @@ class RawItem:
 
     Args:
         id: Id that is unique in the set and usable as a file name.
+        image: Path of the image.
         label_map: Path of the label map; None if the source found none.
         split: One of train, val and test if the source publishes a split, else None.
         group: Group of the image; images of one group share a split.
@@ -36,7 +36,7 @@ class RawItem:
 
 
 Source = Callable[[Params, Path, Inventory], list[RawItem]]
-MAX_NAME = 255 - len(".png")  # bytes of an id: it becomes the name of a file
+MAX_NAME = 255 - len(".png")  # bytes of an id, which becomes a file name
 
 # Import paths, so that reading the table imports no source.
 SOURCES: dict[str, str] = {
@@ -52,25 +52,20 @@ def load_source(name: str) -> Source:
     Raises:
         ParamsError: The source does not exist.
     """
-    if name not in SOURCES:
-        raise ParamsError(
-            f"params.yaml: data.source: found {name!r}.{hint(name, SOURCES)} Known sources: {', '.join(SOURCES)}."
-        )
-    module, function = SOURCES[name].split(":")
-    source: Source = getattr(importlib.import_module(module), function)
+    source: Source = load_component(SOURCES, name, key="data.source")
     return source
 
 
 def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
-    """Return the items of the source that the params name, each with an id of its own.
+    """Return the items of the source that the params name; each id is unique.
 
     Args:
-        params: Parameters that describe the data.
+        params: Params that describe the data.
         work: Folder for files that the source renders.
-        inventory: Inventory of `data.path`, which takes what became of each file and what is wrong.
+        inventory: Inventory of `data.path`, which receives the use of each file and the findings.
 
     Raises:
-        DataError: There is no set to scan; earlier findings come first in the message. The inventory then lacks the
+        DataError: There is no set to scan; the message lists earlier findings first. The inventory then lacks the
             files that were not reached.
     """
     try:
@@ -90,7 +85,7 @@ def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawIte
     _leave_dropped(found, kept, inventory)
     inventory.check_balance()
     if not kept:
-        raise DataError(f"E114 {inventory.root}: no image is left that can be read.")
+        raise DataError(f"E114 {inventory.root}: no image can be read. Correct the findings above.")
     return kept
 
 
@@ -113,7 +108,7 @@ def _refuses(path: Path, inventory: Inventory) -> bool:
         return False
     inventory.find(
         "E114",
-        f"{inventory.name(path)} is listed, but it is no file below data.path that is read. Put the file itself there.",
+        f"{inventory.name(path)} is listed, but it is not a file that can be read. Put the file itself there.",
     )
     return True
 
@@ -150,7 +145,7 @@ def _leave_dropped(found: list[RawItem], kept: list[RawItem], inventory: Invento
     for item in found:
         for path in (item.image, item.label_map):
             if path is not None and path not in used and inventory.can_use(path):
-                inventory.leave(path, "of an image that is refused")
+                inventory.leave(path, "belongs to an image that is refused")
 
 
 def raw_root(params: Params, work: Path) -> Path:

@@ -1,7 +1,7 @@
 """Defects of the demo set: scratches, pits, stains and cracks.
 
 Each is drawn into the reflectance and the label map at once and changes exactly the pixels that its
-label covers; only the camera's blur lets it bleed further.
+label covers; only the camera's blur spreads it further.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from ocrnet.raw.sources._demo_plate import Field, Image, Region, pixel_grid, smo
 
 @dataclass
 class Canvas:
-    """The canvas for defects: reflectance (H, W, 3), label map (H, W) and the surface that may carry them."""
+    """The canvas for defects: reflectance (H, W, 3), label map (H, W) and the region (H, W) where they are allowed."""
 
     reflectance: Image
     label_map: npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ Polyline = list[tuple[float, float]]
 
 
 def draw_stains(rng: np.random.Generator, canvas: Canvas, *, class_id: int) -> None:
-    """Draw one or two large soft blobs: darker or paler than the plate, some with a dried rim."""
+    """Draw one or two large soft blobs, darker or paler than the plate, some with a dried rim."""
     for _ in range(1 + int(rng.uniform() < 0.35)):
         rows, columns = pixel_grid(canvas.shape)
         y, x = (rng.uniform(0.12, 0.88) * size for size in canvas.shape)
@@ -64,7 +64,7 @@ def draw_stains(rng: np.random.Generator, canvas: Canvas, *, class_id: int) -> N
 
 
 def draw_scratches(rng: np.random.Generator, canvas: Canvas, *, class_id: int) -> None:
-    """Draw one to three thin, nearly straight lines, most bright and some dark."""
+    """Draw one to four thin, nearly straight lines, most of them bright, some dark."""
     for _ in range(int(rng.integers(1, 5))):
         length = rng.uniform(25.0, 80.0) * canvas.scale
         heading, bend = rng.uniform(0.0, 2.0 * np.pi), rng.normal(0.0, 0.25)
@@ -117,7 +117,7 @@ def draw_cracks(rng: np.random.Generator, canvas: Canvas, *, class_id: int) -> N
         canvas.draw(region, change, class_id=class_id)
 
 
-# In the order of drawing: a later defect lies over an earlier one. Share: images of eight that carry the class.
+# In drawing order: a later defect covers an earlier one. The number: images of eight that have the class.
 DEFECTS: dict[str, tuple[Callable[..., None], int]] = {
     "stain": (draw_stains, 4),
     "scratch": (draw_scratches, 5),

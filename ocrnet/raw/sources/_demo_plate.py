@@ -1,6 +1,6 @@
 """Clean plates of the demo set: material, texture, marks that are no defects, and the camera.
 
-Lengths are in units of `scale`, which is 1 for an image of 96 rows, so that a larger image shows the same plate larger.
+Lengths are in units of `scale`, which is 1 for an image of 96 rows: a larger image shows the same plate larger.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ MATERIALS = (
 
 @dataclass(frozen=True)
 class Plate:
-    """A clean plate: reflectance (H, W, 3) in [0, 1], and where its surface is."""
+    """A clean plate: reflectance (H, W, 3) in [0, 1], and the region (H, W) of its surface."""
 
     reflectance: Image
     surface: Region
@@ -65,7 +65,7 @@ def pixel_grid(shape: tuple[int, int]) -> tuple[Field, Field]:
 
 
 def render_plate(rng: np.random.Generator, shape: tuple[int, int], *, scale: float) -> Plate:
-    """Render a clean plate with the marks that a real one carries and that are no defects."""
+    """Render a clean plate with the marks that real plates have and that are no defects."""
     material = MATERIALS[int(rng.integers(len(MATERIALS)))]
     angle = float(rng.choice([0.0, 90.0])) + float(rng.normal(0.0, 6.0))
     relief = material.brushing * _brushed(rng, shape, scale=scale, angle=angle)
@@ -82,7 +82,7 @@ def render_plate(rng: np.random.Generator, shape: tuple[int, int], *, scale: flo
 def photograph(
     rng: np.random.Generator, reflectance: Image, *, scale: float
 ) -> npt.NDArray[np.uint8]:
-    """Light the scene and take its picture: gradient, vignette, reflection, blur, colour cast and sensor noise."""
+    """Render the camera image: gradient, vignette, reflection, blur, colour cast and sensor noise."""
     shape = (reflectance.shape[0], reflectance.shape[1])
     rows, columns = pixel_grid(shape)
     y, x = rows / shape[0] - 0.5, columns / shape[1] - 0.5
@@ -90,7 +90,7 @@ def photograph(
     light = 1.0 + rng.uniform(0.05, 0.35) * (x * np.cos(direction) + y * np.sin(direction))
     light -= rng.uniform(0.0, 0.5) * (x**2 + y**2)
     light += _reflection(rng, y, x)
-    # A lamp is warmer or colder; it is hardly ever green or purple.
+    # A lamp is warmer or colder, but rarely green or purple.
     cast = 1.0 + rng.normal(0.0, 0.045) * np.asarray([1.0, 0.1, -1.0]) + rng.normal(0.0, 0.01, 3)
     scene = reflectance * light[..., None] * cast * rng.uniform(0.85, 1.12)
     blur = rng.uniform(0.3, 0.75) * scale
@@ -127,12 +127,12 @@ def _machining(
         along = np.hypot(rows - centre[0], columns - centre[1])
     else:
         return np.zeros(shape)
-    # A narrow groove once per period: it looks like a faint scratch, but never stands alone.
+    # A narrow groove once per period: it looks like a faint scratch, but is never alone.
     return np.asarray(-strength * np.exp(4.0 * (np.cos(2.0 * np.pi * along / period) - 1.0)))
 
 
 def _dust(rng: np.random.Generator, shape: tuple[int, int], *, scale: float) -> Field:
-    """Strew specks, most bright and some dark, that are smaller and softer than pits."""
+    """Draw dust, most of it bright, some dark; it is smaller and softer than pits."""
     rows, columns = pixel_grid(shape)
     total = np.zeros(shape)
     for _ in range(int(rng.poisson(2.5))):
@@ -144,7 +144,7 @@ def _dust(rng: np.random.Generator, shape: tuple[int, int], *, scale: float) -> 
 
 
 def _reflection(rng: np.random.Generator, y: Field, x: Field) -> Field:
-    """Add a soft bright band or spot of a lamp to some pictures."""
+    """Draw a soft bright band or spot of a lamp in some images."""
     kind, strength = rng.uniform(), rng.uniform(0.08, 0.22)
     turn, offset = rng.uniform(0.0, np.pi), rng.uniform(-0.35, 0.35, 2)
     width = rng.uniform(0.05, 0.16)
@@ -158,7 +158,7 @@ def _reflection(rng: np.random.Generator, y: Field, x: Field) -> Field:
 
 
 def _cut_edge(rng: np.random.Generator, reflectance: Image, *, scale: float) -> Region:
-    """End some plates inside the picture, with a bright bevel and the dark table behind; return the surface."""
+    """End some plates inside the image, with a bright bevel and the dark table behind; return the surface."""
     shape = (reflectance.shape[0], reflectance.shape[1])
     rows, columns = pixel_grid(shape)
     present, side = rng.uniform() < 0.22, int(rng.integers(4))

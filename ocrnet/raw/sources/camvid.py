@@ -1,7 +1,7 @@
 """CamVid in the layout of the SegNet tutorial: `train/`, `trainannot/`, `train.txt` and so on.
 
-The lists' paths start with the publisher's `/SegNet/CamVid`, which exists nowhere: only the last
-two parts count. The split is the published one. Frames of one drive are seconds apart, so the group is
+The paths in the lists start with the publisher's `/SegNet/CamVid`, which exists nowhere: only the last
+two parts are used. The split is the published one. Frames of one drive are seconds apart, so the group is
 the drive, which is the name up to the first "_"; the published split divides drives.
 """
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
-    """Return the items of the three lists under `data.path`; `work` stays empty.
+    """Return the items of CamVid's three lists; `work` stays empty.
 
     Raises:
         DataError: A list is missing, or a line of it does not name an image and a label map.
@@ -37,20 +37,20 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         listing = root / f"{split}.txt"
         if not inventory.can_use(listing):
             raise DataError(
-                f"E114 {listing}: no such list. data.source camvid expects train.txt, train/ and "
+                f"E114 {listing}: the list is missing. data.source camvid expects train.txt, train/ and "
                 "trainannot/, and the same for val and test; set data.path to their folder."
             )
         inventory.use(listing, "lists")
         for number, line in read_lines(listing, name=inventory.name(listing)):
             place = f"{inventory.name(listing)} line {number}"
-            # Lines are normalised; the entry has the name on the disk.
+            # Lines are normalised; the entry has the name as on the disk.
             image, label_map = (
                 there.get(parts, root.joinpath(*parts)) for parts in _parts(line, place=place)
             )
             stem = normalised(image.stem)
             if stem in items:
                 raise DataError(
-                    f"E113 {place}: {shown(stem)} is in {items[stem].split} already. List each image once."
+                    f"E113 {place}: {shown(stem)} is already in {items[stem].split}. List each image once."
                 )
             items[stem] = RawItem(
                 id=stem,
@@ -68,13 +68,13 @@ def _parts(line: str, *, place: str) -> list[tuple[str, ...]]:
     parts = [Path(part).parts[-2:] for part in line.split()]
     if len(parts) != 2 or any(len(part) != 2 or ".." in part for part in parts):
         raise DataError(
-            f"E114 {place}: found '{shown(line)}', expected the path of an image and that of its label map."
+            f"E114 {place}: found '{shown(line)}', expected the paths of an image and its label map."
         )
     return parts
 
 
 def _leave_unlisted(inventory: Inventory, items: Iterable[RawItem]) -> None:
-    """Leave out files that no list names; log those that are among the images of the set."""
+    """Leave out files that no list names; log the number of images among them."""
     listed = {path for item in items for path in (item.image, item.label_map)}
     for split in SPLITS:
         inventory.refuse_linked_folders(inventory.root / split)
@@ -83,4 +83,4 @@ def _leave_unlisted(inventory: Inventory, items: Iterable[RawItem]) -> None:
     inventory.leave_rest("in no list", keep=listed)
     unlisted = [entry for entry in rest if len(entry.parts) > 1 and entry.parts[0] in SPLITS]
     if unlisted:
-        logger.warning("%d images are in none of the lists and left out", len(unlisted))
+        logger.warning("%d images are in no list and are left out", len(unlisted))

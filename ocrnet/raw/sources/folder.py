@@ -1,9 +1,9 @@
 """A folder of images and a folder of label maps with the same stems.
 
-`images/` (or `img_dir/`) and `masks/` (or `annotations/`, `labels/`, `ann_dir/`), any image type,
-any case of the extension, subfolders allowed on both sides. The split is that of lists such as
-`splits/{train,val,test}.txt`, or of subfolders such as `images/{train,val,test}`; without either, `prepare` draws one
-by group. `lists` and `split_folders` define what counts as a split.
+`images/` (or `img_dir/`) and `masks/` (or `annotations/`, `labels/`, `ann_dir/`; without these, `instances/`), any
+image type, any case of the extension, subfolders allowed on both sides. The split comes from lists such as
+`splits/{train,val,test}.txt`, or from subfolders such as `images/{train,val,test}`; without either, `prepare` draws
+one by group. `lists` and `split_folders` define what counts as a split.
 """
 
 import logging
@@ -26,6 +26,7 @@ from ocrnet.raw.sources.split_names import split_named
 IMAGE_FOLDERS = ("images", "img_dir")
 LABEL_FOLDERS = ("masks", "annotations", "labels", "ann_dir")
 TEXT = frozenset({".txt", ".md", ".json", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".log", ".html"})
+INSTANCE_FOLDERS = ("instances",)  # maps that number each object
 NAMED = 5  # files in a finding; the summary names all
 NO_SUFFIX = "(no extension)"
 
@@ -43,12 +44,13 @@ class _Side:
 
 
 def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
-    """Return the items under `data.path`; `work` stays empty.
+    """Return the items of a folder of images and a folder of label maps; `work` stays empty.
 
     Raises:
         DataError: The folders, the stems or the lists do not fit together.
     """
-    images, label_maps = (_side(inventory, names) for names in (IMAGE_FOLDERS, LABEL_FOLDERS))
+    images = _side(inventory, IMAGE_FOLDERS)
+    label_maps = _side(inventory, LABEL_FOLDERS, instead=INSTANCE_FOLDERS)
     if not images.files:
         _tell_other_types(inventory, images, label_maps)
         raise DataError(f"E114 found no images in {images.folder}/ ({', '.join(EXTENSIONS)}).")
@@ -79,32 +81,43 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     return items
 
 
-def _side(inventory: Inventory, names: tuple[str, ...]) -> _Side:
+def _side(inventory: Inventory, names: tuple[str, ...], *, instead: tuple[str, ...] = ()) -> _Side:
     """Return the content of the folder with one of these names, in any case.
 
+    Args:
+        inventory: Inventory of the raw folder.
+        names: Names of the folder.
+        instead: Names of the folder where none of `names` is there.
+
     Raises:
-        DataError: (E114) there is none, or images lie in two of them.
+        DataError: (E114) There is no such folder, or two of them contain images.
     """
     root = inventory.root
     there = sorted(path for path in root.iterdir()) if root.is_dir() else []
-    found = [
-        path for name in names for path in there if path.name.casefold() == name and path.is_dir()
-    ]
+    found = _named(there, names) or _named(there, instead)
     if not found:
+        names += instead
         shown_names = [inventory.name(path) for path in there]
         raise DataError(
             f"E114 {root}: none of {', '.join(name + '/' for name in names)} is there (found: "
-            f"{', '.join(shown_names[:8]) or 'nothing'}). Set data.path to the folder that holds them."
+            f"{', '.join(shown_names[:8]) or 'nothing'}). Set data.path to the folder that contains them."
         )
     for path in found:
         inventory.refuse_linked_folders(path)
     full = [path for path in found if any(map(_is_read, inventory.open_entries(under=path)))]
     if len(full) > 1:
         raise DataError(
-            f"E114 {' and '.join(f'{path.name}/' for path in full)} both hold images, and one folder is read. Move "
-            "the files of the others into it, or the others out of data.path."
+            f"E114 {' and '.join(f'{path.name}/' for path in full)} contain images, but only one folder is read. Move "
+            "all files into one of them, or the other folders out of data.path."
         )
     return _fill(inventory, _Side(full[0] if full else found[0]))
+
+
+def _named(paths: list[Path], names: tuple[str, ...]) -> list[Path]:
+    """Return the folders with one of these names, in any case."""
+    return [
+        path for name in names for path in paths if path.name.casefold() == name and path.is_dir()
+    ]
 
 
 def _fill(inventory: Inventory, side: _Side) -> _Side:
@@ -128,12 +141,12 @@ def _is_read(entry: Entry) -> bool:
 def _refuse_twin(inventory: Inventory, first: Path, second: Path) -> None:
     one, other = inventory.name(first), inventory.name(second)
     if first.with_suffix("") == second.with_suffix(""):
-        inventory.find("E114", f"{one} and {other} have one stem. Keep one of them.")
+        inventory.find("E114", f"{one} and {other} have the same stem. Keep one of them.")
     else:
         inventory.find(
             "E114",
             f"{one} ({one!a}) and {other} ({other!a}) differ by Unicode normalisation alone, "
-            "so other systems take them for one. Keep or rename one of them.",
+            "so other systems treat them as one file. Keep or rename one of them.",
         )
     inventory.leave(second, "another file has its stem")
 
@@ -145,7 +158,7 @@ def _names(images: Mapping[Key, Path]) -> dict[Key, str]:
 
 
 def _partners(images: Mapping[Key, Path], label_maps: Mapping[Key, Path]) -> dict[Key, Path]:
-    """Return the label map of each image that has one: of its key, or of its key with the split spelt otherwise."""
+    """Return the label map of each image that has one, with the same key or with another spelling of its split."""
     partners = {key: label_maps[key] for key in images if key in label_maps}
     left: dict[Key, list[Path]] = {}
     for key, path in label_maps.items():
@@ -178,7 +191,7 @@ def _splits(
     if folder_names and any(path.parent.name != "splits" for path in lists.values()):
         raise DataError(
             f"E126 {inventory.name(lists['train'])} and {shown_folder}/{folder_names[0]}/ both publish a split. "
-            f"Remove one of both. Or: {CURE}."
+            f"Remove one of them. Or: {CURE}."
         )
     for path in lists.values():
         inventory.use(path, "lists")
@@ -199,12 +212,14 @@ def _leave_unlisted(
                 partners[key], "the label map of an image that is in no list of the split"
             )
     if unlisted:
-        logger.warning("%d images are in none of the lists and left out", len(unlisted))
+        logger.warning("%d images are in no list and are left out", len(unlisted))
 
 
 def _tell_other_types(inventory: Inventory, images: _Side, label_maps: _Side) -> None:
-    """Leave out files of other types; if that loses a pair, it is a finding."""
-    read = f"Read are {', '.join(EXTENSIONS)}; convert the files, or move them out of data.path."
+    """Leave out files of other types; if a pair is lost by that, it is a finding."""
+    read = (
+        f"Allowed types: {', '.join(EXTENSIONS)}. Convert the files, or move them out of data.path."
+    )
     for side, other, word in ((images, label_maps, "label map"), (label_maps, images, "image")):
         lost: dict[str, list[Path]] = {}
         for key, paths in side.others.items():
@@ -220,8 +235,8 @@ def _tell_other_types(inventory: Inventory, images: _Side, label_maps: _Side) ->
             more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
             inventory.find(
                 "E114",
-                f"{side.folder.name}/ has {len(paths)} files of type {suffix or NO_SUFFIX}, which is not read, each "
-                f"with a {word} of its stem: {named}{more}. {read}",
+                f"{side.folder.name}/ has {len(paths)} files of type {suffix or NO_SUFFIX}, which is not read, and a "
+                f"{word} has the stem of each: {named}{more}. {read}",
             )
 
 
@@ -246,12 +261,12 @@ def _no_match(inventory: Inventory, images: _Side, label_maps: _Side) -> str:
             image = images.files[stems[key[-1]]]
             folders = "/".join([place, *stems[key[-1]][:-1]])
             return (
-                f"{found}, none in the subfolder of its image (image {inventory.name(image)}, mask "
+                f"{found}, but no mask is in the subfolder of its image (image {inventory.name(image)}, mask "
                 f"{inventory.name(path)}). Move each mask into the subfolder of its image: this one into {folders}/."
             )
     if label_maps.files:
         mine, theirs = next(iter(images.files))[-1], next(iter(label_maps.files))[-1]
-        found += f", none with the stem of an image (image {mine!r}, mask {theirs!r})"
+        found += f", but no mask has the stem of an image (image {mine!r}, mask {theirs!r})"
     others = Counter(
         entry.path.parent
         for entry in inventory.open_entries()
@@ -265,4 +280,4 @@ def _no_match(inventory: Inventory, images: _Side, label_maps: _Side) -> str:
     if not near:
         return f"{found}. No other folder under {inventory.root} has matching stems; give both the same stem."
     folder, count = near[0]
-    return f"{found}. Nearest directory with matching stems: {inventory.name(folder)}/ ({count})."
+    return f"{found}. {inventory.name(folder)}/ has {count} files with matching stems; move them to {place}/."

@@ -1,4 +1,4 @@
-"""The images that the lists of a split name."""
+"""The images that the lists of a published split name."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -21,14 +21,14 @@ def listed_splits(
     """Return the split of each image that a list names; wrong lines become findings.
 
     Args:
-        inventory: Inventory of the raw folder, which takes the findings.
+        inventory: Inventory of the raw folder, which receives the findings.
         lists: File of each split.
         images: Path of each image, by its key.
         names: Id of each image.
         folder: Name of the folder of the images.
 
     Raises:
-        DataError: (E114) a list is not text in a known encoding.
+        DataError: (E114) A list is not text in a known encoding.
     """
     known = _spellings(images, names, folder=folder)
     splits: dict[Key, str] = {}
@@ -41,17 +41,17 @@ def listed_splits(
                 example = next(iter(names.values()))
                 inventory.find(
                     "E114",
-                    f"{place}: no image has the stem {_quoted(line)}; one that is there is {_quoted(example)}.",
+                    f"{place}: no image has the stem {_quoted(line)}. Name an image, such as {_quoted(example)}.",
                 )
             elif len(keys) > 1:
                 there = " and ".join(inventory.name(images[key]) for key in keys[:2])
                 inventory.find(
-                    "E114", f"{place}: {_quoted(line)} may be {there}. Write the whole path."
+                    "E114", f"{place}: {_quoted(line)} may mean {there}. Write the whole path."
                 )
             elif keys[0] in splits:
                 inventory.find(
                     "E113",
-                    f"{place}: {_quoted(line)} is in {splits[keys[0]]} already. List each stem once.",
+                    f"{place}: {_quoted(line)} is already in {splits[keys[0]]}. List each stem once.",
                 )
             else:
                 splits[keys[0]] = split
@@ -61,10 +61,10 @@ def listed_splits(
 def _spellings(
     images: Mapping[Key, Path], names: Mapping[Key, str], *, folder: str
 ) -> dict[str, list[Key]]:
-    """Return the images that a line may mean, by the line.
+    """Return for each possible line the images that it may mean.
 
-    A line is an id, a path below the folder of the images or below the raw folder, or the last part of one, each with
-    or without its extension.
+    A line is an id, a path below the folder of the images or below the raw folder, or a file name, each with or
+    without the extension.
     """
     known: dict[str, list[Key]] = {}
     for key, path in images.items():

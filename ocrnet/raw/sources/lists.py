@@ -1,7 +1,7 @@
-"""Text files that publish a split: a name per line.
+"""Text files that publish a split, with one name per line.
 
-`splits/{train,val,test}.txt` is read before all others. Lists with other usual names and places are used if there is
-one set of them; if their meaning is unclear, they are refused.
+`splits/{train,val,test}.txt` has priority. Lists with other usual names and places are used if there is one set of
+them; if their meaning is unclear, they are refused.
 """
 
 import codecs
@@ -16,9 +16,9 @@ from ocrnet.raw.inventory import Entry, Inventory, Kind, normalised
 from ocrnet.raw.sources.split_names import looks_like_split, looks_like_table, split_named
 
 SUFFIXES = (".txt", ".lst", ".list", ".csv", ".tsv", ".json", "")
-CURE = "Write splits/train.txt, splits/val.txt and splits/test.txt with a stem per line; they are read before all else"
+CURE = "Write splits/train.txt, splits/val.txt and splits/test.txt with one stem per line; they have priority"
 _FOLDERS = ("splits", "split", "imagesets")
-# The longer marks first: that of UTF-32 begins with that of UTF-16.
+# Longer marks come first: the mark of UTF-32 begins with the mark of UTF-16.
 _MARKS = [
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -32,12 +32,12 @@ def find_lists(inventory: Inventory, images: set[tuple[str, ...]]) -> dict[str, 
     """Return the list of each split, or None if no file describes a split.
 
     Args:
-        inventory: Inventory of the raw folder; lists that are not read are marked as left out.
-        images: Paths of the images below the raw folder, without extension: a text file that has such a path
-            describes the image.
+        inventory: Inventory of the raw folder; lists that are not read are reported as left out.
+        images: Paths of the images below the raw folder, without extension; a text file with such a path
+            describes the image, so it is no list.
 
     Raises:
-        DataError: (E126) there are such files, but it is unclear which list is which split, or one is missing.
+        DataError: (E126) There are lists, but the split of a list is unclear, or a list is missing.
     """
     found = [
         entry for entry in inventory.open_entries() if _speaks_of_split(inventory, entry, images)
@@ -52,7 +52,7 @@ def find_lists(inventory: Inventory, images: set[tuple[str, ...]]) -> dict[str, 
     if len(lists) < len(SPLITS) or any(path.name != f"{s}.txt" for s, path in lists.items()):
         if len(folders) > 1:
             raise DataError(
-                f"E126 {_names(inventory, found)} speak of splits in {len(folders)} folders. {CURE}."
+                f"E126 {_names(inventory, found)} look like lists of splits in {len(folders)} folders. {CURE}."
             )
         (chosen,) = folders.values()
         lists = _refuse_unclear(inventory, chosen)
@@ -63,14 +63,14 @@ def find_lists(inventory: Inventory, images: set[tuple[str, ...]]) -> dict[str, 
 
 
 def read_lines(path: Path, *, name: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a list that are not empty, with their numbers from 1, normalised (NFC) and without margins.
+    """Yield number and text of each line of a list that is not empty, normalised (NFC) and stripped.
 
     Args:
         path: Text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
         name: Name of the list in messages.
 
     Raises:
-        DataError: (E114) it is in another encoding, or (E121) cannot be read.
+        DataError: (E114) The list is in another encoding, or (E121) it cannot be read.
     """
     for number, line in enumerate(re.split(r"\r\n|\n|\r", _text(path, name)), start=1):
         if line.strip():
@@ -81,11 +81,13 @@ def _text(path: Path, name: str) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"E121 {name} cannot be read ({error.strerror}).") from None
+        raise DataError(
+            f"E121 {name} cannot be read ({error.strerror}). Make the file readable."
+        ) from None
     encoding = next((found for mark, found in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in content:
         raise DataError(
-            f"E114 {name}: holds zero bytes; it looks like UTF-16 without a byte order mark. Save the list as UTF-8."
+            f"E114 {name}: found zero bytes; it looks like UTF-16 without a byte order mark. Save the list as UTF-8."
         )
     try:
         return content.decode(encoding)
@@ -133,7 +135,7 @@ def _refuse_unclear(inventory: Inventory, entries: Sequence[Entry]) -> dict[str,
     if missing and len(missing) < len(SPLITS):
         folder = entries[0].path.parent
         wanted = ", ".join(inventory.name(folder / f"{split}.txt") for split in missing)
-        raise DataError(f"E126 {wanted}: no such list, though {names} is there. {CURE}.")
+        raise DataError(f"E126 {wanted}: the list is missing, but {names} is there. {CURE}.")
     raise DataError(f"E126 {names}: it is unclear which of train, val and test this is. {CURE}.")
 
 

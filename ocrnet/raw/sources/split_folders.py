@@ -23,7 +23,7 @@ def folder_splits(
         folder: Name of the folder of the images.
 
     Raises:
-        DataError: (E126) an image lies outside the splits, a split is missing, or a name is unclear.
+        DataError: (E126) An image is outside the splits, a split is missing, or a name is unclear.
     """
     spoken = {key: [part for part in key[:-1] if looks_like_split(part)] for key in images}
     names = dict.fromkeys(name for parts in spoken.values() for name in parts)
@@ -40,17 +40,17 @@ def folder_splits(
     if unclear or twice or nested:
         raise DataError(
             f"E126 {found}: it is unclear which of train, val and test each of these is. Name the folders {wanted}, "
-            f"in {folder}/ and beside the label maps alike. Or: {CURE}."
+            f"in {folder}/ and in the folder of the label maps. Or: {CURE}."
         )
     stray = next((path for key, path in images.items() if not spoken[key]), None)
     if stray is not None:
         raise DataError(
-            f"E126 {inventory.name(stray)} is in none of {wanted}, where others are ({found}). Move it there."
+            f"E126 {inventory.name(stray)} is not in {wanted}, unlike other images ({found}). Move it there."
         )
     missing = [split for split in SPLITS if split not in spellings]
     if missing:
         raise DataError(
-            f"E126 {found}: no images are published for {', '.join(missing)}. Move some into "
+            f"E126 {found}: there are no images of {', '.join(missing)}. Move some into "
             f"{', '.join(f'{folder}/{split}/' for split in missing)} with their label maps. Or: {CURE}."
         )
     return {key: split_named(parts[0]) for key, parts in spoken.items()}

@@ -1,7 +1,7 @@
 """The usual names of the splits of a published set.
 
-A name that clearly means one split is taken as that split. The caller refuses a name that only looks like a split: if
-it were overlooked, a new split would be drawn, and images that were published for testing would train.
+A name that clearly means one split counts as that split. The caller refuses a name that only looks like a split: if
+it were ignored, a new split would be drawn, and published test images could be used for training.
 """
 
 import re

@@ -9,7 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundles.bundle import Decoding, ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.bundles.bundle import (
+    Decoding,
+    ModelCard,
+    build_model,
+    load_bundle,
+    read_card,
+    save_bundle,
+)
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.errors import BundleError, DataError
 from ocrnet.inference.predict import load_segmenter
@@ -90,14 +97,14 @@ def test_a_card_from_before_alpha_was_looked_at_reads_as_then(bundle: Path) -> N
 def test_damaged_weights_are_refused(bundle: Path) -> None:
     path = bundle / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(BundleError, match=r"not the weights that model\.json names"):
+    with pytest.raises(BundleError, match=r"another hash than in model\.json"):
         load_bundle(bundle)
 
 
 def test_another_schema_is_refused(bundle: Path) -> None:
     card = json.loads((bundle / "model.json").read_text())
     (bundle / "model.json").write_text(json.dumps({**card, "schema_version": 99}))
-    with pytest.raises(BundleError, match="schema_version 99, this version reads 1"):
+    with pytest.raises(BundleError, match="schema_version is 99, but this version reads 1"):
         load_bundle(bundle)
 
 
@@ -105,10 +112,18 @@ def test_weights_of_another_model_are_refused(bundle: Path) -> None:
     card = json.loads((bundle / "model.json").read_text())
     card["options"]["mid_channels"] = 16
     (bundle / "model.json").write_text(json.dumps(card))
-    with pytest.raises(BundleError, match="does not fit ocrnet"):
+    with pytest.raises(BundleError, match="do not fit ocrnet"):
         load_bundle(bundle)
 
 
 def test_no_bundle_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such file"):
         load_segmenter(tmp_path)
+
+
+def test_a_card_of_an_earlier_version_names_the_head_variant_by_its_old_name(bundle: Path) -> None:
+    card = json.loads((bundle / "model.json").read_text())
+    card["options"]["form"] = card["options"].pop("head_variant", "official")
+    (bundle / "model.json").write_text(json.dumps(card))
+    assert read_card(bundle).options["head_variant"] == "official"
+    load_bundle(bundle)

@@ -164,7 +164,7 @@ def shape_bomb(header: Any) -> Any:
 def test_a_header_that_lies_is_refused(bundle: Path, change: Callable[[Any], Any]) -> None:
     before = (bundle / "weights.safetensors").read_bytes()
     put_weights(bundle, with_header(before, change))
-    with pytest.raises(BundleError, match=r"weights\.safetensors: does not fit"):
+    with pytest.raises(BundleError, match=r"weights\.safetensors: the weights do not fit"):
         load_bundle(bundle)
     put_weights(bundle, before)
 
@@ -194,7 +194,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(bundle: Path, value: fl
         (("options", "mid_channels"), "8", "mid_channels"),
         (("decoding", "resize"), [60_000, 60_000], "max_pixels"),
         (("decoding", "max_pixels"), 10**12, "max_pixels"),
-        (("classes", "class_names"), ["a", "a", "b"], "twice"),
+        (("classes", "class_names"), ["a", "a", "b"], "a duplicate"),
         (("classes", "palette"), [[0, 0, 0]], "1 colours for 3 classes"),
         (("classes", "ignore_index"), 1, "is the id of a class"),
         (("std",), [0.0, 0.2, 0.2], "std"),

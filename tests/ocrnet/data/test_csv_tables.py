@@ -53,4 +53,5 @@ def test_no_other_reader_of_tables_is_used() -> None:
     files = [path for folder in ("ocrnet", "pipelines") for path in Path(folder).rglob("*.py")]
     words = ("read_csv(", ".to_csv(", "csv.reader(", "DictReader(")
     using = {path.as_posix() for path in files for word in words if word in path.read_text()}
-    assert using == {"ocrnet/data/csv_tables.py"}
+    # The class table of another program is read as text alone, and its columns may be written in any case.
+    assert using == {"ocrnet/data/csv_tables.py", "ocrnet/configure/class_table.py"}

@@ -62,3 +62,15 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         fail()
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_secret_is_never_readable_for_others(tmp_path: Path) -> None:
+    """Not while it is written either, whatever the umask allows."""
+    before = os.umask(0)
+    try:
+        with whole_file(tmp_path / "password", mode=0o600) as partial:
+            partial.write_text("secret")
+            assert partial.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert (tmp_path / "password").stat().st_mode & 0o777 == 0o600

@@ -16,6 +16,7 @@ from ocrnet.data.headers import TooLargeError, first_size
 from ocrnet.errors import DataError
 from ocrnet.raw.scan import scan
 from ocrnet.raw.sources import RawItem
+from tests.base_params import section_with
 
 SIDE = 13_300
 LIMIT = 25_000_000
@@ -160,7 +161,7 @@ def test_the_scan_tells_size_and_goes_on(tmp_path: Path) -> None:
         )
         for name in ("a", "b")
     ]
-    data = DataParams(source="folder", path=str(tmp_path), classes=("floor", "dot"))
+    data = section_with(DataParams, source="folder", path=str(tmp_path), classes=("floor", "dot"))
     table = scan(items, data, root=tmp_path).set_index("id")
     assert table.loc["a", "pixels"] == SIDE * SIDE
     assert table["image_error"].tolist() == ["", ""] or table["image_error"].isna().all()
@@ -170,4 +171,4 @@ def test_the_scan_tells_size_and_goes_on(tmp_path: Path) -> None:
 def test_a_raised_limit_stays_below_that_of_pillow() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
     with pytest.raises(ValueError, match="max_pixels"):
-        DataParams(source="demo", path="x", classes=("a", "b"), max_pixels=10**9)
+        section_with(DataParams, source="demo", path="x", classes=("a", "b"), max_pixels=10**9)

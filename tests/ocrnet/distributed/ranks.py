@@ -11,10 +11,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from tests.limits import HANG_S
+
 WORLD = 2
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["torch.distributed", "torch._dynamo", "timm", "ocrnet.training.trainer"]
+    ["torch.distributed", "torch._dynamo", "timm", "ocrnet.training.train"]
 )
 
 
@@ -37,7 +39,7 @@ def over_ranks(
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(timeout=300)
+        process.join(timeout=HANG_S)
     assert [process.exitcode for process in ranks] == [0] * world
     return [torch.load(str(folder / f"{rank}.pt"), weights_only=False) for rank in range(world)]
 

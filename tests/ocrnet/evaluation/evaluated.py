@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import (
     ClassTable,
@@ -18,6 +17,7 @@ from ocrnet.data.manifest import (
     write_manifest,
 )
 from ocrnet.errors import BundleError
+from tests.base_params import params_with
 
 NAMES = ("ground", "dent", "rust")
 PALETTE = ((40, 40, 40), (200, 60, 60), (60, 60, 200))
@@ -41,6 +41,10 @@ class ColourSegmenter:
         mean: NDArray[np.float32] = np.mean(parts, axis=0, dtype=np.float32)
         return mean
 
+    def label_map(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        labels: NDArray[np.uint8] = self.probabilities(image).argmax(axis=0).astype(np.uint8)
+        return labels
+
     def _of_one(
         self, image: NDArray[np.uint8], colours: NDArray[np.float32]
     ) -> NDArray[np.float32]:
@@ -53,7 +57,7 @@ class ColourSegmenter:
 def params_of(**sections: object) -> Params:
     data = {"source": "demo", "path": "x", "classes": list(NAMES)}
     evaluate = {"bootstrap": 200, "worst": 2, "rare_share": 0.1}
-    return parse_params({"data": data, "evaluate": evaluate, **sections})
+    return params_with({"data": data, "evaluate": evaluate, **sections})
 
 
 def write_world(

@@ -91,7 +91,13 @@ class ColourPainter:
         for class_id, other in (wrong or {}).items():
             self._colours[class_id] = COLOURS[other]
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         """Return the image of a label map."""
         noise = np.random.default_rng(seed).integers(-8, 9, (*label_map.shape, 3))
         image = np.clip(self._colours[label_map] + noise, 0, 255)
@@ -100,6 +106,9 @@ class ColourPainter:
 
 class ColourReader:
     """Knows a class by its colour: the softmax of the negative distance to each."""
+
+    class_table = CLASSES
+    weights_sha256 = "c01de" * 12 + "c01d"
 
     def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
         """Return the probability of each class at each pixel."""

@@ -29,7 +29,13 @@ def tinted(image: npt.NDArray[np.uint8], *, seed: int, tint: int) -> npt.NDArray
 class TintedPainter(ColourPainter):
     """Paints under lights that the photographs never had: redder by 40 to 80."""
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         """Return the image of a label map."""
         red = np.array([60, 0, 0])
         image = np.clip(COLOURS[label_map].astype(np.int64) + red, 0, 255).astype(np.uint8)

@@ -15,10 +15,11 @@ from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import compare
 from ocrnet.gate.decision import Check, Decision
 from ocrnet.gate.gate import Candidate, decide
+from tests.base_params import section_with
 
 Counts = NDArray[np.int64]
 NAMES = ("floor", "crack", "rust")
-STATISTICS = EvaluateParams(bootstrap=300)
+STATISTICS = section_with(EvaluateParams, bootstrap=300)
 
 
 def image(*errors: int, pixels: int = 100) -> Counts:
@@ -50,7 +51,7 @@ def run(
 ) -> Decision:
     return decide(
         challenger, reference,
-        class_names=NAMES, latency=latency or {}, limits=PromoteParams(**limits),
+        class_names=NAMES, latency=latency or {}, limits=section_with(PromoteParams, **limits),
         statistics=STATISTICS, first=first,
     )  # fmt: skip
 
@@ -207,7 +208,7 @@ def test_a_better_challenger_never_turns_promote_into_refuse(
 
 def test_a_first_model_is_asked_for_and_has_least_scores() -> None:
     good = candidate(*BETTER)
-    assert failed(run(good, None)) == ["no champion: asked for as first (--first)"]
+    assert failed(run(good, None)) == ["no champion: first model requested (--first)"]
     decision = run(good, None, first=True)
     assert decision.promote
     assert decision.figures["miou"]["value"] == pytest.approx(90 / 110)
@@ -221,11 +222,11 @@ def test_a_first_model_is_asked_for_and_has_least_scores() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"ids": tuple("abcdefgh")}, r"other images: \['a', 'b', 'c'\] are of one alone"),
+        ({"ids": tuple("abcdefgh")}, r"different images: only one has \['a', 'b', 'c'\]"),
         ({"ids": tuple(f"i{i}" for i in (1, 0, *range(2, 8)))}, "the order differs"),
-        ({"groups": ("g",) * 8}, "in other groups"),
-        ({"confusions": np.stack(PLAIN)[:, :2, :2]}, r"confusions of \[8, 3, 3\] and \[8, 2, 2\]"),
-        ({"confusions": 2 * np.stack(PLAIN)}, "the same ids have other label maps"),
+        ({"groups": ("g",) * 8}, "in different groups"),
+        ({"confusions": np.stack(PLAIN)[:, :2, :2]}, r"shapes \[8, 3, 3\] and \[8, 2, 2\]"),
+        ({"confusions": 2 * np.stack(PLAIN)}, "the same ids have different label maps"),
     ],
 )
 def test_what_cannot_be_paired_is_an_error(change: dict[str, Any], words: str) -> None:

@@ -11,16 +11,16 @@ from PIL import Image
 
 from ocrnet.bundles.bundle import Decoding, ModelCard, build_model, save_bundle
 from ocrnet.data.manifest import ClassTable
-from ocrnet.errors import BundleError
+from ocrnet.errors import DataError
 from ocrnet.inference.ensemble import Ensemble, load_segmenters
-from ocrnet.inference.merging import MERGERS
 from ocrnet.inference.predict import Segmenter, load_segmenter
-from ocrnet.inference.views import Protocol
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.inference.view_merging import MERGERS
 from tests.ocrnet.conftest import CLASSES
 from tests.ocrnet.toy_models import ColourNet, segmenter_of
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (66, 77, 3), dtype=np.uint8)
-FAR = Protocol(window=(66, 64), scales=(1.0, 1.2), flip=True)
+FAR = ScoringProtocol(window=(66, 64), scales=(1.0, 1.2), flip=True)
 
 
 def write_bundle(folder: Path, *, seed: int, classes: ClassTable = CLASSES, mean: float = 0.5) -> Path:  # fmt: skip
@@ -52,16 +52,16 @@ def test_two_models_by_hand() -> None:
         "exp_logit_sum": (np.exp(x) + np.exp(7 * x)) / (np.exp(x) + np.exp(7 * x)).sum(axis=0),
     }
     for merge in MERGERS:
-        protocol = Protocol(merge=merge)
+        protocol = ScoringProtocol(merge=merge)
         ensemble = Ensemble([segmenter_of(model, protocol=protocol) for model in members])
         np.testing.assert_allclose(ensemble.probabilities(IMAGE), expected[merge], rtol=1e-5)
         assert np.array_equal(ensemble.label_map(IMAGE), expected[merge].argmax(axis=0))
 
 
 @pytest.mark.parametrize("merge", ["softmax_mean", "logit_mean"])
-@pytest.mark.parametrize("protocol", [Protocol(), FAR])
+@pytest.mark.parametrize("protocol", [ScoringProtocol(), FAR])
 def test_a_model_several_times_is_the_model_to_the_bit(
-    bundles: list[Path], merge: str, protocol: Protocol
+    bundles: list[Path], merge: str, protocol: ScoringProtocol
 ) -> None:
     protocol = replace(protocol, merge=merge)
     alone = load_segmenter(bundles[0], protocol=protocol)
@@ -101,7 +101,7 @@ def test_another_class_table_is_refused_and_both_are_named(
 ) -> None:
     other = ClassTable(("floor", "square", "scratch"), CLASSES.palette)
     folder = write_bundle(tmp_path / "other", seed=0, classes=other)
-    with pytest.raises(BundleError) as caught:
+    with pytest.raises(DataError) as caught:
         load_segmenters(bundles[0], folder)
     message = str(caught.value)
     assert "\n" not in message
@@ -110,5 +110,5 @@ def test_another_class_table_is_refused_and_both_are_named(
 
 
 def test_members_score_by_one_protocol() -> None:
-    with pytest.raises(ValueError, match="Give both one"):
+    with pytest.raises(ValueError, match="Use one protocol"):
         Ensemble([segmenter_of(ColourNet()), segmenter_of(ColourNet(), protocol=FAR)])

@@ -1,12 +1,23 @@
 """One contract for every loss and for a sum of them."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from ocrnet.errors import DataError
 from ocrnet.losses import build_loss
-from tests.ocrnet.losses.examples import EVERY, LABELS, LOGITS, WEIGHTS, make, with_gradient
+from tests.ocrnet.losses.examples import (
+    EVERY,
+    LABELS,
+    LOGITS,
+    WEIGHTS,
+    make,
+    row,
+    two_classes,
+    with_gradient,
+)
 
 HALF_IGNORED = LABELS.clone()
 HALF_IGNORED[:, :3] = 255
@@ -148,3 +159,42 @@ def test_class_weights_change_the_balance_between_classes(text: str) -> None:
         return per_pixel[LABELS == 4].sum() / per_pixel[LABELS == 2].sum()
 
     torch.testing.assert_close(share(weighted), 6 * share(plain))
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_equal_weights_of_pixels_are_weights_of_images(text: str) -> None:
+    weights = torch.tensor([0.25, 3.0])
+    of_pixels = weights[:, None, None].expand(LABELS.shape).contiguous()
+    for loss in (make(text), make(text).aux):
+        torch.testing.assert_close(
+            loss(LOGITS, HALF_IGNORED, of_pixels), loss(LOGITS, HALF_IGNORED, weights)
+        )
+
+
+@pytest.mark.parametrize("text", ["ce", "focal", "dice", "ce + 0.5*dice"])
+def test_a_pixel_of_weight_zero_is_an_ignored_one(text: str) -> None:
+    weights = torch.ones(LABELS.shape)
+    weights[:, :3] = 0
+    weighted, gradient = with_gradient(make(text), LOGITS, HALF_IGNORED)
+    leaf = LOGITS.clone().requires_grad_()
+    value = make(text)(leaf, LABELS, weights)
+    value.backward()
+    torch.testing.assert_close(value.detach(), weighted)
+    torch.testing.assert_close(leaf.grad, gradient)
+
+
+def test_pixels_of_two_weights_by_hand() -> None:
+    """Cross-entropy 1 and 3 with weights 1 and 0.5: (1 + 1.5) / 1.5."""
+    logits = two_classes(math.exp(-1), math.exp(-3))
+    weights = torch.tensor([[[1.0, 0.5]]])
+    loss = build_loss("ce", num_classes=2, ignore_index=255)
+    assert loss(logits, row(0, 0), weights).item() == pytest.approx(2.5 / 1.5)
+
+
+def test_an_image_of_two_weights_counts_with_their_mean_in_lovasz() -> None:
+    weights = torch.ones(LABELS.shape)
+    weights[1, :3] = 0.5  # three of six rows
+    torch.testing.assert_close(
+        make("lovasz")(LOGITS, LABELS, weights),
+        make("lovasz")(LOGITS, LABELS, torch.tensor([1.0, 0.75])),
+    )

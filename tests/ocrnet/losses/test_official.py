@@ -12,6 +12,7 @@ from ocrnet.config import TrainParams
 from ocrnet.losses import build_loss
 from ocrnet.models.output import SegmenterOutput, resize_logits
 from ocrnet.training.criterion import Criterion
+from tests.base_params import section_with
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ocr_parity"
 EXPECTED = json.loads((GOLDEN / "losses.json").read_text())
@@ -28,7 +29,7 @@ def golden() -> dict[str, torch.Tensor]:
 
 def criterion_of(case: dict[str, Any], golden: dict[str, torch.Tensor]) -> Criterion:
     """Return the criterion with the class weights of the figures, which no scheme gives."""
-    params = TrainParams(loss=case["loss"], aux_weight=EXPECTED["aux_weight"])
+    params = section_with(TrainParams, loss=case["loss"], aux_weight=EXPECTED["aux_weight"])
     criterion = Criterion(params, np.ones(19, np.int64), num_classes=19, ignore_index=255)
     criterion.loss = build_loss(
         case["loss"],

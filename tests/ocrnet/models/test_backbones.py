@@ -72,7 +72,7 @@ def test_a_network_that_cannot_be_dilated_gives_its_joined_levels() -> None:
 
 
 def test_an_unknown_backbone_is_named() -> None:
-    with pytest.raises(ParamsError, match="'resnet1': timm has no such model"):
+    with pytest.raises(ParamsError, match="'resnet1' is no model of timm"):
         build_backbone("resnet1", align_corners=False)
 
 

@@ -27,7 +27,7 @@ def test_atrous_rates_suit_the_stride(backbone: str, rates: tuple[int, int, int]
 def test_deeplabv3_says_why_it_cannot_learn_from_one_image() -> None:
     model = DeepLabV3(backbone="resnet18", num_classes=2)
     images = torch.zeros(1, 3, 64, 64)
-    with pytest.raises(ParamsError, match=r"train\.batch_size: deeplabv3 got a batch of 1 image"):
+    with pytest.raises(ParamsError, match=r"train\.batch_size: deeplabv3 has 1 image"):
         model(images)
     assert model(images.expand(2, -1, -1, -1)).logits.shape == (2, 2, 8, 8)
     assert model.eval()(images).logits.shape == (1, 2, 8, 8)
@@ -73,6 +73,6 @@ def test_unet_is_resize_then_convolve_then_join(align_corners: bool) -> None:
 
 def test_unet_refuses_a_width_it_cannot_divide() -> None:
     with pytest.raises(
-        ParamsError, match=r"model\.mid_channels 18 is no multiple of 4.* Write 16\."
+        ParamsError, match=r"model\.mid_channels: 18 is no multiple of 4.* Set 16\."
     ):
         UNet(num_classes=2, mid_channels=18)

@@ -1,4 +1,4 @@
-"""The rewrites of the OCR head change nothing but rounding: against the plain formulation, in every form."""
+"""The rewrites of the OCR head change nothing but rounding: against the plain formulation, in every variant."""
 
 from typing import Any
 
@@ -9,19 +9,23 @@ from torch import Tensor, nn
 from benchmarks.ocr import randomize_norms
 from benchmarks.plain_ocr import PlainOCRNet
 from ocrnet.models import build_segmenter, folded
-from ocrnet.models.forms import FORMS
+from ocrnet.models.folded import fold_heads
+from ocrnet.models.head_variants import HEAD_VARIANTS
 from ocrnet.models.ocr import OCRNet
 
 
 def build(
-    backbone: str = "hrnet_w18_small", *, form: str = "official", align_corners: bool = False
+    backbone: str = "hrnet_w18_small",
+    *,
+    head_variant: str = "official",
+    align_corners: bool = False,
 ) -> OCRNet:
     """Return a small network whose norms have statistics of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build_segmenter(
             "ocrnet", backbone=backbone, num_classes=5, mid_channels=24, key_channels=8, dropout=0.0,
-            align_corners=align_corners, form=form,
+            align_corners=align_corners, head_variant=head_variant,
         )  # fmt: skip
         assert isinstance(model, OCRNet)
         for head in (model.aux_head, model.head):
@@ -40,15 +44,13 @@ def assert_close(got: Tensor | None, want: Tensor | None) -> None:
     assert (got - want).abs().max() <= 1e-5 * want.abs().max()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("head_variant", HEAD_VARIANTS)
 @pytest.mark.parametrize("backbone", ["hrnet_w18_small", "resnet18"])
-def test_prediction_without_gradients_gives_what_it_gives_with_them(
-    backbone: str, form: str
-) -> None:
-    model = build(backbone, form=form).eval()
-    plain = model(pictures(64, 96))
+def test_folded_heads_give_what_the_trained_ones_give(backbone: str, head_variant: str) -> None:
+    model = build(backbone, head_variant=head_variant).eval()
     with torch.inference_mode():
-        fast = model(pictures(64, 96))
+        plain = model(pictures(64, 96))
+        fast = fold_heads(model)(pictures(64, 96))
     for got, want in zip(fast, plain, strict=True):
         assert_close(got, want)
 
@@ -68,7 +70,7 @@ def test_prediction_is_that_of_the_plain_formulation(
     with torch.inference_mode():
         want = PlainOCRNet(model).eval()(pictures(*size))
         model.to(memory_format=layout)
-        got = model(pictures(*size).contiguous(memory_format=layout))
+        got = fold_heads(model)(pictures(*size).contiguous(memory_format=layout))
     assert_close(got.logits, want.logits)
     assert_close(got.aux_logits, want.aux_logits)
 
@@ -94,16 +96,27 @@ def test_group_norms_are_not_folded() -> None:
     model = build_segmenter(
         "ocrnet", backbone="hrnet_w18_small", num_classes=5, mid_channels=24, key_channels=8, norm="group"
     ).eval()  # fmt: skip
-    plain = model(pictures(64, 64))
-    with torch.inference_mode():
-        assert_close(model(pictures(64, 64)).logits, plain.logits)
+    assert fold_heads(model) is model
+
+
+def test_folding_leaves_the_trained_model_as_it_is() -> None:
+    """Validation folds the averaged weights in the middle of a training, which goes on with the plain heads."""
+    model = build().eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    head = model.head
+    folded_model = fold_heads(model)
+    assert model.head is head
+    assert folded_model.head is not head
+    assert folded_model.backbone is model.backbone
+    assert list(model.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_prediction_holds_no_map_as_wide_as_a_concatenation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The widest convolution over the whole image sees the joined levels; all after it sees strips."""
-    model = build().eval()
+    model = fold_heads(build().eval())
     seen: list[tuple[int, ...]] = []
     convolve = nn.functional.conv2d
 
@@ -113,8 +126,8 @@ def test_prediction_holds_no_map_as_wide_as_a_concatenation(
 
     monkeypatch.setitem(folded.STRIP_PIXELS, "cpu", 64)
     with torch.inference_mode():
-        levels = model.backbone.levels(pictures(128, 128))  # type: ignore[operator]
+        levels = model.backbone.levels(pictures(128, 128))
         monkeypatch.setattr(nn.functional, "conv2d", spy)
-        model.forward_levels(levels)
+        model.head(levels.main, model.aux_head(levels.aux))
     heights = {shape[2] for shape in seen if shape[1] == 24 and shape[3] == 32}
     assert heights == {2}, "pixels, queries and contexts are 24 wide"

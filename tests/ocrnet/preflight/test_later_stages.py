@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.manifest import count_pixels, read_manifest, write_manifest
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.preflight.later_stages import check_outlook
 from ocrnet.preflight.sizes import check_crops, seen_sizes
+from tests.base_params import params_with
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 
 DATA = {"source": "folder", "path": "raw", "classes": list(CLASSES.class_names)}
 
 
 def params_of(**sections: object) -> Params:
-    return parse_params({"data": DATA, **sections})
+    return params_with({"data": DATA, **sections})
 
 
 def relabel(folder: Path, split: str, label: int | None, *, rows: int | None = None) -> None:
@@ -74,7 +74,7 @@ def test_operations_that_move_objects_are_refused_where_there_are_none(folder: P
     relabel(folder, "train", None)
     odds = {"train": 1.0, "flip": 1.0}
     moving = {**odds, "copy_paste": 2.0, "warp": 0.0}
-    with pytest.raises(ParamsError, match=r"synthesize\.operations: E133 copy_paste move objects"):
+    with pytest.raises(ParamsError, match=r"synthesize\.operations: E133 copy_paste move things"):
         check_outlook(folder, params_of(synthesize={"operations": moving}))
     check_outlook(folder, params_of(synthesize={"operations": odds}))
 
@@ -88,7 +88,7 @@ def test_a_crop_that_no_image_fills_is_refused(crop: tuple[int, int], refused: b
         ({"data": {**DATA, "crop_size": list(crop)}}, "data.crop_size"),
         ({"train_gan": {"crop_size": list(crop)}, "data": {**DATA, "crop_size": [32, 32]}}, "train_gan.crop_size"),
     ):  # fmt: skip
-        params = parse_params(sections)
+        params = params_with(sections)
         if refused:
             with pytest.raises(ParamsError, match=rf"{key}: .*\[32, 32\]"):
                 check_crops(params, sizes)

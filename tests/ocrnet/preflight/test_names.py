@@ -8,18 +8,18 @@ import timm
 
 from ocrnet.config import Params
 from ocrnet.config.arms import ARMS
-from ocrnet.config.params_file import parse_params
 from ocrnet.errors import ParamsError
 from ocrnet.losses import LOSSES
 from ocrnet.models import ARCHS
 from ocrnet.models.known import timm_models
 from ocrnet.preflight.names import check_component_names
 from ocrnet.raw.sources import SOURCES
+from tests.base_params import params_with
 
 
 def params(**sections: dict[str, Any]) -> Params:
     data = {"source": "folder", "path": "raw", "classes": ["a", "b"], **sections.pop("data", {})}
-    return parse_params({"data": data, **sections})
+    return params_with({"data": data, **sections})
 
 
 def test_the_defaults_are_known() -> None:
@@ -42,10 +42,15 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
     for line, key, meant, known in (
         (lines[0], "train.loss", "ce", "ce, ohem, "),
         (lines[1], "data.source", "folder", "demo, folder, camvid."),
-        (lines[2], "model.arch", "ocrnet", "ocrnet, object_bank, "),
+        (lines[2], "model.arch", "ocrnet", "ocrnet, ocr_cascade, object_bank, "),
         (lines[3], "train_gan.arch", "oasis", "oasis, pix2pix."),
         (lines[4], "synthesize.operations", "copy_paste", "train, flip, "),
-        (lines[5], "retrain.arms", "gan", "gan, gan_unselected, copy_paste, real_twice."),
+        (
+            lines[5],
+            "retrain.arms",
+            "gan",
+            "gan, gan_unselected, copy_paste, copy_paste_unselected, real_twice.",
+        ),
     ):
         assert f"params.yaml: {key}: " in line
         assert f"Did you mean '{meant}'?" in line
@@ -55,7 +60,9 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("pretrained", [True, "pyproject.toml"])
 def test_pretrained_weights_need_a_backbone(pretrained: bool | str) -> None:
-    with pytest.raises(ParamsError, match=f"pretrained: {pretrained}, but unet has no backbone"):
+    with pytest.raises(
+        ParamsError, match=f"pretrained: found {pretrained}, but unet has no backbone"
+    ):
         check_component_names(params(model={"arch": "unet", "pretrained": pretrained}))
     check_component_names(params(model={"arch": "unet"}))
     check_component_names(params(model={"arch": "fcn", "pretrained": pretrained}))
@@ -81,7 +88,7 @@ def test_a_sum_that_cannot_be_read_is_one_line_that_says_how_to_write_it() -> No
     (line,) = str(caught.value).splitlines()
     assert line.startswith("params.yaml: train.loss: 'dice*0.5' in 'ce + dice*0.5' is neither")
     assert "Known: ce, ohem" in line
-    assert line.endswith('as in "ce + 0.5*dice".')
+    assert line.endswith('such as "ce + 0.5*dice".')
 
 
 @pytest.mark.parametrize("path", [*SOURCES.values(), *ARCHS.values(), *LOSSES.values()])
@@ -95,7 +102,13 @@ def test_the_names_read_from_timm_are_those_that_it_registers() -> None:
 
 
 def test_every_arm_has_a_folder() -> None:
-    assert set(ARMS) == {"gan", "gan_unselected", "copy_paste", "real_twice"}
+    assert set(ARMS) == {
+        "gan",
+        "gan_unselected",
+        "copy_paste",
+        "copy_paste_unselected",
+        "real_twice",
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,7 +117,7 @@ def test_every_arm_has_a_folder() -> None:
         ("model", {"backbone": "resnet5O"}, "resnet50"),
         ("model", {"backbone": "hrnet_w18_smal"}, "hrnet_w18_small"),
         ("model", {"norm": "bach"}, "batch"),
-        ("model", {"form": "oficial"}, "official"),
+        ("model", {"head_variant": "oficial"}, "official"),
         ("model", {"pretrained": "ture"}, "true"),
         ("train_gan", {"arch": "oasys"}, "oasis"),
         ("select", {"extractor": "segmentor"}, "segmenter"),

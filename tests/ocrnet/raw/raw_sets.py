@@ -8,9 +8,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem, find_items
+from tests.base_params import params_with
 
 CLASSES = ("plate", "scratch", "pit")
 
@@ -19,7 +19,7 @@ def make_params(**data: Any) -> Params:
     """Return params of a folder set with three classes; keys of `data` replace the defaults."""
     sections = {name: data.pop(name) for name in ("prepare", "validate") if name in data}
     values = {"source": "folder", "path": "raw", "classes": list(CLASSES), **data}
-    return parse_params({"data": values, "validate": {"min_images": 2}, **sections})
+    return params_with({"data": values, "validate": {"min_images": 2}} | sections)
 
 
 def find_set(params: Params) -> list[RawItem]:

@@ -99,7 +99,7 @@ def test_only_copies_in_another_split_are_leaks() -> None:
     assert copies_across(table)["id"].tolist() == ["a", "b", "c"]
     assert leak_lines(table) == [
         "E113 2 images are in both train and test (e.g. a.png = c.png). "
-        "Take one of each out of train or test, or set data.allow_duplicates: true to keep both."
+        "Remove one of each from train or test, or set data.allow_duplicates: true to keep both."
     ]
 
 

@@ -46,6 +46,23 @@ def test_an_id_of_no_class_is_refused() -> None:
         ids([0, 3])
 
 
+def test_other_is_the_class_of_every_object_number_also_of_the_ignored_id() -> None:
+    instances = {0: "plate", 7: "ignore", "other": "pit"}
+    assert ids([0, 1, 2, 7, 255, 1000], label_map=instances) == [0, 2, 2, 255, 2, 2]
+
+
+def test_other_is_about_colours_where_colours_are_named() -> None:
+    rules = label_rules(make_params(label_map={"0,0,0": "plate", "other": "pit"}).data)
+    raw = np.array([[[0, 0, 0], [1, 0, 0], [9, 8, 7]]], dtype=np.uint8)
+    assert to_class_ids(raw, rules).tolist() == [[0, 2, 2]]
+
+
+def test_an_rgb_file_among_numbered_objects_is_not_taken_for_an_object() -> None:
+    rules = label_rules(make_params(label_map={0: "plate", "other": "pit"}).data)
+    with pytest.raises(DataError, match="E104"):
+        to_class_ids(np.array([[[1, 2, 3]]], dtype=np.uint8), rules)
+
+
 def test_colours_go_by_the_palette() -> None:
     rules = label_rules(make_params().data)
     raw = np.array(voc_palette(3), dtype=np.uint8)[stripes()]

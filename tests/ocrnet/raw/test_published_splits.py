@@ -195,4 +195,4 @@ def test_a_line_that_may_be_two_images_is_refused(tmp_path: Path) -> None:
     for folder in ("images", "masks"):
         save(tmp_path / folder / "a0.png.png", noise(9) if folder == "images" else stripes())
     write_lists(tmp_path, ["a0.png", "a1", "a2"])
-    assert "a0.png' may be" in refused(tmp_path)
+    assert "a0.png' may mean" in refused(tmp_path)

@@ -26,15 +26,19 @@ def find(root: Path, source: str = "folder", **data: object) -> list[RawItem]:
 def test_the_table_names_functions_that_exist() -> None:
     for name in SOURCES:
         assert callable(load_source(name))
-    with pytest.raises(
-        ParamsError, match=r"data.source: found 'coco'. Known sources: demo, folder"
-    ):
+    with pytest.raises(ParamsError, match=r"data.source: 'coco' is unknown.* Known: demo, folder"):
         load_source("coco")
 
 
 @pytest.mark.parametrize(
     ("images", "masks"),
-    [("images", "masks"), ("images", "annotations"), ("images", "labels"), ("img_dir", "ann_dir")],
+    [
+        ("images", "masks"),
+        ("images", "annotations"),
+        ("images", "labels"),
+        ("img_dir", "ann_dir"),
+        ("images", "instances"),
+    ],
 )
 def test_the_usual_folder_names_are_known(images: str, masks: str, tmp_path: Path) -> None:
     stems = write_pairs(tmp_path)
@@ -44,6 +48,12 @@ def test_the_usual_folder_names_are_known(images: str, masks: str, tmp_path: Pat
     assert [item.id for item in items] == stems
     assert all(item.label_map and item.label_map.parent.name == masks for item in items)
     assert {item.split for item in items} == {None}
+
+
+def test_class_maps_come_before_the_instance_maps_beside_them(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    shutil.copytree(tmp_path / "masks", tmp_path / "instances")
+    assert {item.label_map.parent.name for item in find(tmp_path) if item.label_map} == {"masks"}
 
 
 def test_stems_match_whatever_the_extension(tmp_path: Path) -> None:
@@ -67,13 +77,13 @@ def test_lists_publish_the_split(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert [(item.id, item.split) for item in items] == [
         ("a1", "train"), ("a2", "train"), ("a3", "train"), ("a4", "val"), ("a5", "test"),
     ]  # fmt: skip
-    assert "1 images are in none of the lists" in caplog.text
+    assert "1 images are in no list" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [("a9", r"E114 .*val.txt line 2: no image has the stem 'a9'"),
-     ("a0", r"E113 .*val.txt line 2: 'a0' is in train already")],
+     ("a0", r"E113 .*val.txt line 2: 'a0' is already in train")],
 )  # fmt: skip
 def test_a_wrong_line_of_a_list_is_named(line: str, message: str, tmp_path: Path) -> None:
     write_lists(tmp_path, write_pairs(tmp_path))
@@ -86,7 +96,7 @@ def test_a_wrong_line_of_a_list_is_named(line: str, message: str, tmp_path: Path
 def test_all_three_lists_are_wanted(tmp_path: Path) -> None:
     write_lists(tmp_path, write_pairs(tmp_path))
     (tmp_path / "splits" / "test.txt").unlink()
-    with pytest.raises(DataError, match=r"E126 .*test.txt: no such list"):
+    with pytest.raises(DataError, match=r"E126 .*test.txt: the list is missing"):
         find(tmp_path)
 
 
@@ -100,14 +110,14 @@ def test_subfolders_publish_the_split(tmp_path: Path) -> None:
         ("test-a", "test"), ("train-a", "train"), ("val-a", "val"),
     ]  # fmt: skip
     save(tmp_path / "images" / "b.png", noise(1))
-    with pytest.raises(DataError, match=r"E126 .*b.png is in none of images/"):
+    with pytest.raises(DataError, match=r"E126 .*b.png is not in images/"):
         find(tmp_path)
 
 
 def test_a_stem_that_stands_twice_is_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path, 2)
     save(tmp_path / "images" / "a0.jpg", noise(0))
-    with pytest.raises(DataError, match=r"a0.jpg and .*a0.png have one stem"):
+    with pytest.raises(DataError, match=r"a0.jpg and .*a0.png have the same stem"):
         find(tmp_path)
 
 
@@ -119,7 +129,7 @@ def test_masks_in_an_unknown_folder_are_pointed_at(tmp_path: Path) -> None:
         find(tmp_path)
     assert str(caught.value) == (
         "E114 found 3 images (.png) and 0 masks in masks/. "
-        "Nearest directory with matching stems: truth/ (3)."
+        "truth/ has 3 files with matching stems; move them to masks/."
     )
 
 
@@ -176,5 +186,5 @@ def test_camvid_without_a_list_or_with_a_wrong_line_is_refused(tmp_path: Path) -
     with pytest.raises(DataError, match=r"E114 .*val.txt line 1: found .*expected the path"):
         find(tmp_path, "camvid")
     (tmp_path / "val.txt").unlink()
-    with pytest.raises(DataError, match=r"E114 .*val.txt: no such list"):
+    with pytest.raises(DataError, match=r"E114 .*val.txt: the list is missing"):
         find(tmp_path, "camvid")

@@ -51,7 +51,10 @@ def test_a_curve_of_other_test_images_is_left_out_with_the_cure(
     write_curve(tmp_path, ["somewhere_else"])
     with caplog.at_level(logging.WARNING):
         assert "Learning curve" not in Page(render_report(tmp_path)).text
-    assert "curve.json: measured on other test images than those of data/prepare" in caplog.text
+    assert (
+        "curve.json: the curve was measured on other test images than data/prepare has"
+        in caplog.text
+    )
 
 
 def test_each_arm_is_a_line_with_a_mark_per_share() -> None:

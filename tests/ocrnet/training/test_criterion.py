@@ -13,6 +13,7 @@ from ocrnet.errors import DataError
 from ocrnet.models.output import SegmenterOutput
 from ocrnet.training.class_weights import class_weights
 from ocrnet.training.criterion import Criterion
+from tests.base_params import section_with
 
 COUNTS = np.array([[100, 10, 5], [80, 0, 1]])
 GENERATOR = torch.Generator().manual_seed(0)
@@ -23,7 +24,7 @@ LABELS[:, :3] = 255
 
 
 def criterion(**recipe: Any) -> Criterion:
-    return Criterion(TrainParams(**recipe), COUNTS, num_classes=3, ignore_index=255)
+    return Criterion(section_with(TrainParams, **recipe), COUNTS, num_classes=3, ignore_index=255)
 
 
 def total(align_corners: bool = False, **recipe: Any) -> float:

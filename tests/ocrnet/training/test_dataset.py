@@ -9,8 +9,11 @@ import torch
 
 from ocrnet.config import RetrainParams, TrainParams
 from ocrnet.errors import DataError
-from ocrnet.training.dataset import ImageFolder, StepSampler, TrainBatch, train_batches
+from ocrnet.training.batches import TrainBatch, train_batches
+from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.slots import StepSampler
 from ocrnet.training.transforms import TrainTransform
+from tests.base_params import section_with
 from tests.ocrnet.conftest import toy_params
 
 
@@ -20,19 +23,18 @@ def folder(toy_set: Path) -> ImageFolder:
 
 
 def batches(
-    folder: ImageFolder, *, workers: int = 0, first: int = 0, seed: int = 0
+    folder: ImageFolder, *, first: int = 0, seed: int = 0, **recipe: object
 ) -> list[TrainBatch]:
-    transform = TrainTransform(toy_params().train, crop_size=(64, 64), ignore_index=255)
+    params = toy_params(batch_size=4, steps=4, **recipe).train
+    transform = TrainTransform(params, crop_size=(64, 64), ignore_index=255)
     return list(
         train_batches(
             [folder],
             transform,
-            batch_size=4,
-            mix=RetrainParams(),
-            first=first,
-            steps=4,
+            recipe=params,
+            mix=section_with(RetrainParams),
             seed=seed,
-            workers=workers,
+            first=first,
         )
     )
 
@@ -70,7 +72,7 @@ def test_an_epoch_shows_every_image_once(folder: ImageFolder) -> None:
 
 def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> None:
     extra = ImageFolder(folder.folder, folder.table.assign(weight=[0.0, 1.0, 3.0, 0, 0, 0, 0, 0]))
-    mix = RetrainParams(real_fraction=0.75)
+    mix = section_with(RetrainParams, real_fraction=0.75)
     sampler = StepSampler([folder, extra], batch_size=8, mix=mix, first=0, steps=500, seed=0)
     slots = [slot for batch in sampler for slot in batch]
     drawn = Counter(slot.row for slot in slots if slot.stream == 1)
@@ -80,7 +82,7 @@ def test_extra_rows_fill_their_share_by_their_weights(folder: ImageFolder) -> No
 
 
 def test_the_last_steps_are_real_alone_at_equal_steps_and_batch_size(folder: ImageFolder) -> None:
-    mix = RetrainParams(real_fraction=0.5, real_tail=0.3)
+    mix = section_with(RetrainParams, real_fraction=0.5, real_tail=0.3)
     sampler = StepSampler([folder, folder], batch_size=8, mix=mix, first=0, steps=10, seed=0)
     drawn = list(sampler)
     assert [len(batch) for batch in drawn] == [8] * 10
@@ -95,10 +97,10 @@ def test_the_last_steps_are_real_alone_at_equal_steps_and_batch_size(folder: Ima
 
 def test_the_share_of_real_samples_is_what_is_drawn(folder: ImageFolder) -> None:
     """0.8 of 8 are 6 samples in 7 steps, and the last 3 steps are real alone: 66 of 80."""
-    mix = RetrainParams(real_fraction=0.8, real_tail=0.3)
+    mix = section_with(RetrainParams, real_fraction=0.8, real_tail=0.3)
     sampler = StepSampler([folder, folder], batch_size=8, mix=mix, first=0, steps=10, seed=0)
     assert sum(slot.stream == 0 for batch in sampler for slot in batch) == 66
-    recipe = TrainParams(steps=10, batch_size=8, warmup_steps=1)
+    recipe = section_with(TrainParams, steps=10, batch_size=8, warmup_steps=1)
     assert mix.real_share(recipe) == pytest.approx(66 / 80)
 
 
@@ -106,7 +108,7 @@ def test_the_share_of_real_samples_is_what_is_drawn(folder: ImageFolder) -> None
 def test_a_restart_before_and_in_the_tail_draws_the_same_slots(
     folder: ImageFolder, first: int
 ) -> None:
-    mix = RetrainParams(real_fraction=0.5, real_tail=0.3)
+    mix = section_with(RetrainParams, real_fraction=0.5, real_tail=0.3)
 
     def drawn(start: int) -> list[object]:
         streams = [folder, folder]
@@ -116,11 +118,10 @@ def test_a_restart_before_and_in_the_tail_draws_the_same_slots(
 
 
 def test_extra_samples_carry_their_weight(folder: ImageFolder) -> None:
-    transform = TrainTransform(toy_params().train, crop_size=(64, 64), ignore_index=255)
-    mix = RetrainParams(real_fraction=0.75, real_tail=0.5, synthetic_weight=0.25)
-    drawn = train_batches(
-        [folder, folder], transform, batch_size=4, mix=mix, first=0, steps=2, seed=0
-    )
+    params = toy_params(batch_size=4, steps=2, warmup_steps=1).train
+    transform = TrainTransform(params, crop_size=(64, 64), ignore_index=255)
+    mix = section_with(RetrainParams, real_fraction=0.75, real_tail=0.5, synthetic_weight=0.25)
+    drawn = train_batches([folder, folder], transform, recipe=params, mix=mix, seed=0)
     assert [batch.weights.tolist() for batch in drawn] == [[1, 1, 1, 0.25], [1, 1, 1, 1]]
 
 
@@ -128,8 +129,8 @@ def test_without_extra_rows_the_mix_changes_nothing(folder: ImageFolder) -> None
     def slots(mix: RetrainParams) -> list[object]:
         return list(StepSampler([folder], batch_size=4, mix=mix, first=0, steps=6, seed=0))
 
-    other = RetrainParams(real_fraction=0.25, real_tail=0.5, synthetic_weight=0.1)
-    assert slots(RetrainParams()) == slots(other)
+    other = section_with(RetrainParams, real_fraction=0.25, real_tail=0.5, synthetic_weight=0.1)
+    assert slots(section_with(RetrainParams)) == slots(other)
 
 
 def test_an_empty_split_is_named(toy_set: Path) -> None:

@@ -10,18 +10,21 @@ import pytest
 
 from ocrnet.errors import DataError, MachineError
 from ocrnet.training import dataset
-from ocrnet.training.dataset import ImageFolder, train_batches
+from ocrnet.training.batches import train_batches
+from ocrnet.training.dataset import ImageFolder
 from ocrnet.training.transforms import TrainTransform
 from tests.ocrnet.conftest import CLASSES, toy_params
 
 
 def draw_all(folder: Path, *, workers: int) -> int:
-    params = toy_params()
+    params = toy_params(batch_size=4, steps=3, workers=workers)
     batches = train_batches(
         [ImageFolder.read(folder, split="train")],
         TrainTransform(params.train, crop_size=(64, 64), ignore_index=CLASSES.ignore_index),
-        batch_size=4, mix=params.retrain, first=0, steps=3, seed=0, workers=workers,
-    )  # fmt: skip
+        recipe=params.train,
+        mix=params.retrain,
+        seed=0,
+    )
     return len(list(batches))
 
 

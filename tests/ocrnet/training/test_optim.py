@@ -1,10 +1,11 @@
-"""The schedule, the groups of the optimizer and the average of weights, by hand."""
+"""The schedule and the groups of the optimizer, by hand."""
 
 import pytest
-import torch
 from torch import nn
 
-from ocrnet.training.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
+from ocrnet.models import build_segmenter
+from ocrnet.models.layers import read_layers
+from ocrnet.training.optim import build_optimizer, learning_rate, set_learning_rate
 from tests.ocrnet.conftest import toy_params
 
 
@@ -36,21 +37,25 @@ def test_the_backbone_has_its_rate_and_biases_do_not_decay() -> None:
     assert by_weight[id(net.head.bias)]["weight_decay"] == 0.0
 
 
-def test_the_average_follows_its_closed_form() -> None:
-    """Decay of update t is min(d, (1 + t) / (10 + t)): 0.1 and 2/11, from 0 towards 1 and then 2."""
-    net = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(net.weight)
-    average = WeightAverage(net, decay=0.99)
-    nn.init.ones_(net.weight)
-    average.update(net)
-    nn.init.constant_(net.weight, 2.0)
-    average.update(net)
-    assert float(average.weights()["weight"]) == pytest.approx(0.9 * 2 / 11 + 2 * 9 / 11)
-
-
-def test_integer_entries_are_copied() -> None:
-    norm = nn.BatchNorm2d(2)
-    average = WeightAverage(norm, decay=0.9)
-    norm(torch.zeros(1, 2, 3, 3))
-    average.update(norm)
-    assert int(average.weights()["num_batches_tracked"]) == 1
+def test_a_pretrained_transformer_learns_less_in_its_first_layers_and_positions_do_not_decay() -> (
+    None
+):
+    """The rates of a plain transformer of 12 blocks: the last block has the full rate, each earlier one 0.9 of it."""
+    name = "vit_small_patch14_dinov2"
+    model = build_segmenter(
+        "ocrnet", backbone=name, num_classes=3, mid_channels=16, key_channels=8, stride="pyramid"
+    )
+    recipe = toy_params(layer_decay=0.9, backbone_lr_mult=0.5, weight_decay=0.1).train
+    optimizer = build_optimizer(model, recipe, read_layers(name))
+    group_of = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
+    groups = {name: group_of[id(weight)] for name, weight in model.named_parameters()}
+    inside = "backbone.net.model."
+    first, second, last = (
+        groups[f"{inside}blocks.{index}.attn.qkv.weight"]["rate"] for index in (0, 1, 11)
+    )
+    assert second / first == pytest.approx(1 / 0.9)
+    assert last / first == pytest.approx(0.9**-11)
+    assert groups[f"{inside}pos_embed"]["rate"] < first
+    assert groups[f"{inside}pos_embed"]["weight_decay"] == 0.0
+    assert groups[f"{inside}blocks.0.attn.qkv.weight"]["weight_decay"] == 0.1
+    assert groups["head.classify.weight"]["rate"] == 1.0

@@ -15,10 +15,11 @@ from ocrnet.errors import ParamsError, TrainError
 from ocrnet.inference.predict import load_segmenter
 from ocrnet.metrics import miou
 from ocrnet.record import Recorder
+from ocrnet.training.batches import TrainBatch
 from ocrnet.training.best import SCORES_FILE
-from ocrnet.training.dataset import TrainBatch
+from ocrnet.training.data import TrainingData
+from ocrnet.training.step import SegmenterTrainer, StepValues
 from ocrnet.training.train import train_segmenter
-from ocrnet.training.trainer import Trainer, TrainingData
 from ocrnet.training.validation import score_folder
 from tests.ocrnet.conftest import toy_params
 
@@ -73,21 +74,33 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize(
-    "val_interval", [4, 8]
-)  # 8: the weights kept are the average of the last step
+    "recipe",
+    [
+        {"val_interval": 4},
+        {"val_interval": 8},  # the weights kept are the average of the last step
+        {
+            "accumulate": 2,
+            "cutmix": 0.5,
+            "rotation": 20.0,
+            "elastic": 2.0,
+            "noise": 0.1,
+            "blur": 1.0,
+        },
+    ],
+)
 def test_a_killed_run_ends_with_the_same_bits(
-    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, val_interval: int
+    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, float]
 ) -> None:
-    params = toy_params(val_interval=val_interval)
+    params = toy_params(**recipe)
     whole = run(params, toy_set, tmp_path / "whole" / "out")
-    advance = Trainer.advance
+    take_step = SegmenterTrainer.step
 
-    def advance_or_die(self: Trainer, batch: TrainBatch) -> None:
-        if self.step == 5:  # after the checkpoint of step 4 and a step that it does not hold
+    def step_or_die(self: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
+        if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
             raise KilledError
-        advance(self, batch)
+        return take_step(self, step, batch)
 
-    monkeypatch.setattr(Trainer, "advance", advance_or_die)
+    monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
     with pytest.raises(KilledError):
         run(params, toy_set, tmp_path / "killed" / "out")
     monkeypatch.undo()
@@ -108,16 +121,16 @@ def test_a_killed_run_with_extra_data_ends_with_the_same_bits_in_the_tail(
     """Killed in step 5 of 8, of which the last 4 are real alone."""
     params = retraining(synthetic_weight=0.25, real_tail=0.5)
     whole = run(params, toy_set, tmp_path / "whole" / "out", extra=toy_set)
-    advance = Trainer.advance
+    take_step = SegmenterTrainer.step
     weights = []
 
-    def advance_or_die(self: Trainer, batch: TrainBatch) -> None:
+    def step_or_die(self: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
         weights.append(batch.weights.tolist())
-        if self.step == 5 and len(weights) == 6:
+        if step == 5 and len(weights) == 6:
             raise KilledError
-        advance(self, batch)
+        return take_step(self, step, batch)
 
-    monkeypatch.setattr(Trainer, "advance", advance_or_die)
+    monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
     with pytest.raises(KilledError):
         run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
     resumed = run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
@@ -152,14 +165,14 @@ def test_retrain_params_touch_only_what_has_extra_data(
     assert (files[0] == files[3]) is not extra
 
 
-def test_a_backbone_that_cannot_take_the_crop_is_told_in_one_line(
-    toy_set: Path, tmp_path: Path
-) -> None:
+def test_a_backbone_that_cannot_take_the_crop_is_told_in_one_line(toy_set: Path) -> None:
     params = toy_params()
-    model = params.model.model_copy(update={"backbone": "vit_tiny_patch16_224"})
+    model = params.model.model_copy(update={"backbone": "mixer_s16_224"})
     fixed = params.model_copy(update={"model": model})
-    with pytest.raises(ParamsError, match=r"vit_tiny_patch16_224 cannot take images of \[64, 64\]"):
-        Trainer(fixed, TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+    with pytest.raises(
+        ParamsError, match=r"mixer_s16_224.*accepts no image size other than its own"
+    ):
+        SegmenterTrainer(fixed, TrainingData.read(toy_set), seed=0)
 
 
 def test_another_seed_gives_other_weights(toy_set: Path, tmp_path: Path) -> None:
@@ -173,20 +186,23 @@ def test_another_seed_gives_other_weights(toy_set: Path, tmp_path: Path) -> None
     assert files[0] != files[1]
 
 
-def test_a_loss_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Path) -> None:
-    trainer = Trainer(toy_params(), TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+def first_step(params: Params, toy_set: Path) -> tuple[SegmenterTrainer, TrainBatch]:
+    data = TrainingData.read(toy_set)
+    return SegmenterTrainer(params, data, seed=0), next(data.batches(params, seed=0))
+
+
+def test_a_loss_that_is_not_finite_names_the_images(toy_set: Path) -> None:
+    trainer, batch = first_step(toy_params(), toy_set)
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(float("nan"))
-    batch = next(trainer.batches())
     with pytest.raises(TrainError, match=f"step 0: the loss is nan on the batch .*{batch.ids[-1]}"):
-        trainer.advance(batch)
+        trainer.step(0, batch)
 
 
-def gradient_norm(toy_set: Path, folder: Path, clip_norm: float | None) -> float:
+def gradient_norm(toy_set: Path, clip_norm: float | None) -> float:
     """Make one step and return the norm of the gradient that the optimizer was given."""
-    params = toy_params(clip_norm=clip_norm)
-    trainer = Trainer(params, TrainingData.read(toy_set), seed=0, recorder=Recorder(folder))
-    trainer.advance(next(trainer.batches()))
+    trainer, batch = first_step(toy_params(clip_norm=clip_norm), toy_set)
+    trainer.step(0, batch)
     squares = [
         float(weight.grad.square().sum())
         for weight in trainer.model.parameters()
@@ -195,26 +211,25 @@ def gradient_norm(toy_set: Path, folder: Path, clip_norm: float | None) -> float
     return math.sqrt(sum(squares))
 
 
-def test_the_gradient_is_clipped_to_the_norm_asked_for(toy_set: Path, tmp_path: Path) -> None:
-    assert gradient_norm(toy_set, tmp_path, None) > 0.1
-    assert gradient_norm(toy_set, tmp_path, 0.01) == pytest.approx(0.01, rel=1e-3)
+def test_the_gradient_is_clipped_to_the_norm_asked_for(toy_set: Path) -> None:
+    assert gradient_norm(toy_set, None) > 0.1
+    assert gradient_norm(toy_set, 0.01) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_a_gradient_that_is_not_finite_names_the_images(toy_set: Path, tmp_path: Path) -> None:
+def test_a_gradient_that_is_not_finite_names_the_images(toy_set: Path) -> None:
     """The loss is finite; a step with this gradient would spoil the weights, and the next batch be blamed."""
-    trainer = Trainer(toy_params(), TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
+    trainer, batch = first_step(toy_params(), toy_set)
     weight = next(trainer.model.parameters())
     weight.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[no-untyped-call]
-    batch = next(trainer.batches())
     with pytest.raises(TrainError, match=f"norm of the gradient is .* batch .*{batch.ids[-1]}"):
-        trainer.advance(batch)
+        trainer.step(0, batch)
 
 
 def test_norms_frozen_at_random_weights_are_told(
-    toy_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    toy_set: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     params = toy_params()
     model = params.model.model_copy(update={"backbone": "resnet18", "norm": "frozen"})
     frozen = params.model_copy(update={"model": model})
-    Trainer(frozen, TrainingData.read(toy_set), seed=0, recorder=Recorder(tmp_path))
-    assert "model.norm frozen keeps the statistics of random weights" in caplog.text
+    SegmenterTrainer(frozen, TrainingData.read(toy_set), seed=0)
+    assert "model.norm: frozen keeps the statistics of random weights" in caplog.text

@@ -19,7 +19,7 @@ def test_ocrnet_r50_d8_computes_the_same_here(tmp_path: Path) -> None:
     theirs = disturbed(MmsegResNetOcr(CLASSES, MID, KEY))
     content = {"meta": {"CLASSES": ["road"]}, "state_dict": theirs.state_dict()}
     torch.save(content, tmp_path / "mmseg.pth")
-    ours = small_ocrnet("resnet50c", form="mmseg")
+    ours = small_ocrnet("resnet50c", head_variant="mmseg")
     report = load_weights(ours, tmp_path / "mmseg.pth")
     assert report.format == "mmseg"
     assert not report.missing
@@ -35,11 +35,11 @@ def test_ocrnet_r50_d8_computes_the_same_here(tmp_path: Path) -> None:
 
 
 def test_a_width_that_differs_is_told(tmp_path: Path) -> None:
-    """Its auxiliary head on ResNets has 256 channels, the official form 512."""
+    """Its auxiliary head on ResNets has 256 channels, the official variant 512."""
     torch.save(MmsegResNetOcr(CLASSES, MID, KEY).state_dict(), tmp_path / "mmseg.pth")
     report = load_weights(small_ocrnet("resnet50c"), tmp_path / "mmseg.pth")
     assert (
-        "aux_head.0.weight: [256, 1024, 3, 3] in the file, [512, 1024, 3, 3] here"
+        "aux_head.0.weight: [256, 1024, 3, 3] in the file, [512, 1024, 3, 3] in the model"
         in report.warnings[0]
     )
     assert "aux_head.1.running_var" in report.missing

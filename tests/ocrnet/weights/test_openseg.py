@@ -27,14 +27,14 @@ def test_the_reference_has_the_size_that_openseg_has() -> None:
     assert sum(p.numel() for p in net.parameters()) == 38_996_710
 
 
-@pytest.mark.parametrize(("abn", "form"), [(False, "openseg"), (True, "openseg_leaky")])
+@pytest.mark.parametrize(("abn", "head_variant"), [(False, "openseg"), (True, "openseg_leaky")])
 def test_a_resnet_of_either_branch_computes_the_same_here(
-    tmp_path: Path, abn: bool, form: str
+    tmp_path: Path, abn: bool, head_variant: str
 ) -> None:
     theirs = disturbed(OpensegResNetOcr(CLASSES, MID, KEY, abn=abn))
     state = {f"module.{name}": value for name, value in theirs.state_dict().items()}
     torch.save({"config_dict": {"lr": 0.01}, "state_dict": state}, tmp_path / "openseg.pth")
-    ours = small_ocrnet("deepbase_resnet50", form=form, align_corners=True)
+    ours = small_ocrnet("deepbase_resnet50", head_variant=head_variant, align_corners=True)
     report = load_weights(ours, tmp_path / "openseg.pth")
     assert report.format == "openseg"
     assert not report.missing
@@ -53,7 +53,7 @@ def test_a_resnet_of_either_branch_computes_the_same_here(
 
 def test_the_head_on_hrnet_computes_the_same_here(tmp_path: Path) -> None:
     """Its auxiliary head is 3x3, and its classifier there is module 2 of the sequence."""
-    ours = disturbed(small_ocrnet("hrnet_w18_small", form="openseg", align_corners=True))
+    ours = disturbed(small_ocrnet("hrnet_w18_small", head_variant="openseg", align_corners=True))
     theirs = disturbed(OpensegHRNetHead(240, CLASSES, MID, KEY), seed=1)
     backbone = {
         name.replace("backbone.net.", "backbone."): value
@@ -68,19 +68,19 @@ def test_the_head_on_hrnet_computes_the_same_here(tmp_path: Path) -> None:
     images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     assert isinstance(ours.backbone, JoinedBackbone)
     with torch.inference_mode():
-        aux, main = theirs(join_levels(ours.backbone.levels(images), align_corners=True))
+        aux, main = theirs(join_levels(ours.backbone.levels(images).main, align_corners=True))
     assert_outputs(ours, images, aux, main)
 
 
 def test_a_model_that_does_not_fit_the_file_is_told(tmp_path: Path) -> None:
     """ReLU in place of a leaky ReLU, a pooling that rounds down and half a pixel of shift leave no trace in names."""
     torch.save(OpensegResNetOcr(CLASSES, MID, KEY, abn=True).state_dict(), tmp_path / "master.pth")
-    ours = small_ocrnet("deepbase_resnet50", form="openseg", align_corners=False)
+    ours = small_ocrnet("deepbase_resnet50", head_variant="openseg", align_corners=False)
     pool = ours.get_submodule("backbone.net.maxpool")
     assert isinstance(pool, torch.nn.MaxPool2d)
     pool.ceil_mode = False
     warnings = "\n".join(load_weights(ours, tmp_path / "master.pth").warnings)
-    assert "Set model.form to openseg_leaky" in warnings
+    assert "Set model.head_variant to openseg_leaky" in warnings
     assert "Set model.align_corners to true" in warnings
     assert "Set model.backbone to deepbase_resnet50" in warnings
 

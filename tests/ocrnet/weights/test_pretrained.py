@@ -43,7 +43,7 @@ def test_a_segmenters_file_fills_the_head_too_and_the_log_says_so(
 ) -> None:
     theirs = disturbed(MmsegResNetOcr(CLASSES, MID, KEY))
     torch.save(theirs.state_dict(), tmp_path / "mmseg.pth")
-    ours = small_ocrnet("resnet50c", form="mmseg", align_corners=True)
+    ours = small_ocrnet("resnet50c", head_variant="mmseg", align_corners=True)
     with caplog.at_level(logging.INFO, logger="ocrnet"):
         load_backbone_weights(ours, "resnet50c", str(tmp_path / "mmseg.pth"))
     got = ours.state_dict()["head.classify.weight"]
@@ -51,7 +51,7 @@ def test_a_segmenters_file_fills_the_head_too_and_the_log_says_so(
     assert "mmseg, 326 of 326 entries loaded" in caplog.text
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(told) == 1
-    assert "align_corners=False, this model with True" in told[0]
+    assert "align_corners=False, but this model with True" in told[0]
 
 
 def test_a_file_of_another_backbone_is_refused(model: SegmentationModel, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_network_without_a_backbone_takes_none(pretrained: bool | str) -> None
 
 def test_a_backbone_that_timm_has_no_weights_of(model: SegmentationModel) -> None:
     """Told from timm's table, before anything is downloaded."""
-    with pytest.raises(ParamsError, match="timm has no weights of deepbase_resnet50"):
+    with pytest.raises(ParamsError, match="timm has no weights for deepbase_resnet50"):
         load_backbone_weights(model, "deepbase_resnet50", True)
 
 

@@ -1,6 +1,6 @@
 """One Prefect server for all tests of a process."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from ..local_servers import HOST
 from ..team_stack import run_postgres
 from .server import Server
+from .stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ending.callback(found.stop)
         found.start()
         yield found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failure what the machines of the test and its server said."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections.append(("What the machines said", stack.story()))
+    return report

@@ -84,8 +84,8 @@ def killed(stack: Stack) -> Outcome:
     host = busy(stack, "killed")
     store = stack.toy.root / "store" / "killed" / "x" / "step"
     wait_for(lambda: store.exists() and int(store.read_text()) >= 2, "the store has a checkpoint")
-    host.started[0].terminate()  # it takes no more, so that the other one goes on
-    wait_for(lambda: "takes no more" in host.log, "it says so")
+    host.started[0].terminate()  # it takes no new runs, so that the other one continues
+    wait_for(lambda: "taking no new runs" in host.log, "it says so")
     stack.release("killed")
     for found in commands("killed"):
         os.kill(found, signal.SIGKILL)
@@ -105,13 +105,13 @@ def orphaned(stack: Stack) -> Outcome:
 
 
 def drained(stack: Stack) -> Outcome:
-    """The workers of a machine are told to stop while a stage runs."""
+    """The workers of a machine get a stop signal while a stage runs."""
     host = stack.host("drained")
     work = host.work("--pool", "drained")
     run = start_run(stack, "drained")
     busy(stack, "drained")
     work.terminate()
-    wait_for(lambda: "takes no more" in host.log, "it says that it waits")
+    wait_for(lambda: "taking no new runs" in host.log, "it says that it waits")
     stack.release("drained")
     code = work.wait(180)
     facts = {"code": code, "stopped": time.time(), "log": host.log, "left": host.processes()}
@@ -119,13 +119,13 @@ def drained(stack: Stack) -> Outcome:
 
 
 def stopped(stack: Stack) -> Outcome:
-    """The workers of a machine are told to stop twice, then another machine comes."""
+    """The workers of a machine get two stop signals, then another machine comes."""
     host, other = pair(stack, "stopped")
     work = host.work("--pool", "stopped")
     run = start_run(stack, "stopped")
     busy(stack, "stopped")
     work.terminate()
-    wait_for(lambda: "and waits for" in host.log, "it says that it waits")
+    wait_for(lambda: "waiting for" in host.log, "it says that it waits")
     work.terminate()
     facts = {"code": work.wait(120), "left": host.processes()}
     stack.release("stopped")

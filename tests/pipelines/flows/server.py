@@ -14,22 +14,23 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.limits import HANG_S
+
 from ..local_servers import QUIET, free_port
 
-READY_S = 120.0
-LIMIT_S = 300.0  # on two cores that others use, too
+LOOK_S = 1.5  # each look costs the server some of the cores that the test waits for
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 Found = TypeVar("Found")
 
 
-def wait_for(look: Callable[[], Found | None], what: str, limit_s: float = LIMIT_S) -> Found:
+def wait_for(look: Callable[[], Found | None], what: str, limit_s: float = HANG_S) -> Found:
     """Look again and again until something is found, and return it."""
     ends = time.monotonic() + limit_s
     while time.monotonic() < ends:
         found = look()
         if found is not None and found is not False and found != []:
             return found
-        time.sleep(0.2)
+        time.sleep(LOOK_S)
     raise AssertionError(f"not within {limit_s:g} s: {what}")
 
 
@@ -58,6 +59,11 @@ class Server:
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return (self._root / "server.log").read_text(errors="replace")
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         self._root.mkdir(parents=True, exist_ok=True)
@@ -69,7 +75,7 @@ class Server:
             self._process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )  # fmt: skip
-        wait_for(self._answers, f"the server answers; its log: {self._root}/server.log", READY_S)
+        wait_for(self._answers, f"the server answers; its log: {self._root}/server.log", HANG_S)
 
     def stop(self) -> None:
         """End it, at once."""
@@ -112,7 +118,7 @@ class Api:
         """Return the state of a run."""
         return dict(self._get(f"/flow_runs/{run}")["state"])
 
-    def ended(self, run: str, limit_s: float = LIMIT_S) -> dict[str, Any]:
+    def ended(self, run: str, limit_s: float = HANG_S) -> dict[str, Any]:
         """Wait until a run has ended and return its state."""
 
         def look() -> dict[str, Any] | None:
@@ -120,6 +126,11 @@ class Api:
             return state if state["type"] in FINAL else None
 
         return wait_for(look, f"run {run} ends", limit_s)
+
+    def recent(self, limit: int = 8) -> list[dict[str, Any]]:
+        """Return the runs that started last, the newest first."""
+        wanted = {"sort": "EXPECTED_START_TIME_DESC", "limit": limit}
+        return list(self._post("/flow_runs/filter", wanted))
 
     def children(self, run: str) -> list[dict[str, Any]]:
         """Return the runs that a run started, in that order."""
@@ -173,5 +184,5 @@ class Api:
                 return None if found.status_code == 503 else found
             return None
 
-        answer = wait_for(look, f"{path} is answered", READY_S)
+        answer = wait_for(look, f"{path} is answered", HANG_S)
         return answer.raise_for_status().json()

@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from .server import Api, Server, processes
 from .toy import DIARY, HOST, Toy
 
 # As a shell does that starts a command by `&`: a worker must not depend on an interrupt that it inherited as ignored.
 IGNORING = ("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+
+# Names a machine among those of all tests that run at the same time; `HOST` is its name within one test.
+MACHINE = "TEST_MACHINE"
 
 
 @dataclass
@@ -42,19 +47,20 @@ class Host:
     @property
     def log(self) -> str:
         """What its workers printed."""
-        return (self.folder / "log").read_text()
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
 
     def work(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start `pipelines.work` with some arguments."""
-        return self._start("pipelines.work", "--name", self.name, *arguments)
+        """Start `pipelines.workers` with some arguments."""
+        return self._start("pipelines.workers", "--name", self.name, *arguments)
 
     def slot(self, pool: str) -> "subprocess.Popen[bytes]":
-        """Start one worker, as `pipelines.work` does."""
+        """Start one worker, as `pipelines.workers` does."""
         return self._start("pipelines.flows.slot", pool, f"{self.name}-{pool}", "1")
 
     def processes(self) -> list[int]:
         """Return all that runs on this machine."""
-        return processes(f"{HOST}={self.name}\0", of="environ")
+        return processes(f"{MACHINE}={self.folder}\0", of="environ")
 
     def lose(self) -> None:
         """End all that runs on this machine, leaving it no time to tell anyone."""
@@ -69,9 +75,10 @@ class Host:
     def _start(self, module: str, *arguments: str) -> "subprocess.Popen[bytes]":
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {
-            **self.toy.environment, HOST: self.name, DIARY: str(self.toy.root / "diary"), "PREFECT_API_URL": self.url,
+            **self.toy.environment, HOST: self.name, MACHINE: str(self.folder),
+            DIARY: str(self.toy.root / "diary"), "PREFECT_API_URL": self.url,
             "PREFECT_HOME": str(self.folder / "prefect"), "OCRNET_CLONES": str(self.folder / "clones"),
-            "PREFECT_WORKER_QUERY_SECONDS": "1", "PYTHONUNBUFFERED": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "4", "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -130,6 +137,18 @@ class Stack:
         """Let a stage go on that was held."""
         (self.toy.root / "diary" / f"{stage}.hold").unlink()
 
+    def story(self, lines: int = 40) -> str:
+        """Return the last lines that the server, each machine and each run left, for a test that failed."""
+        told = {"the server": self.server.log} | {
+            name: one.log for name, one in self._hosts.items()
+        }
+        with suppress(httpx.HTTPError, AssertionError):
+            for run in self.api.recent():
+                name = f"run {run['name']} ({run['id']}, {run['state']['type']}: {run['state']['message']})"
+                told[name] = "\n".join(str(line["message"]) for line in self.api.log(run["id"]))
+        ends = {name: "\n".join(text.splitlines()[-lines:]) for name, text in told.items()}
+        return "\n".join(f"-- {name}\n{end}" for name, end in ends.items())
+
     def command(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command as a user of this server does, in the checkout."""
         home = str(self.toy.root / "user")
@@ -138,7 +157,7 @@ class Stack:
     def deploy(self, pools: Sequence[str], limits: tuple[int, int]) -> None:
         """Make pools and deployments with limits of the automations that a test has time for."""
         script = (
-            f"from pipelines.flows.bootstrap import make_all; make_all({list(pools)!r}, {str(self.toy.origin)!r}, "
+            f"from pipelines.flows.server_setup import make_all; make_all({list(pools)!r}, {str(self.toy.origin)!r}, "
             f"revision='main', needs={{}}, limits={limits!r})"
         )
         done = self.command(sys.executable, "-c", script)

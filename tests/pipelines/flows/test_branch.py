@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import DataError, ParamsError
-from pipelines._branch import LOCKS, check_branch, push_lock
 from pipelines._git import git
+from pipelines._result_branch import LOCKS, check_branch, push_lock
 from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 
 from .toy import Toy, make_toy
@@ -127,7 +127,7 @@ def test_a_push_in_the_middle_of_a_run_loses_neither(toy: Toy, clone: Clone, bef
     lease = check_branch(clone, branch, commit)
     theirs = push_work(toy, branch)
     end(clone)
-    with pytest.raises(DataError, match="somebody else pushed it while the run went on") as caught:
+    with pytest.raises(DataError, match="somebody pushed to it during the run") as caught:
         push_lock(clone, lease)
     assert tip(toy, branch) == theirs
     made = git(clone.folder, "rev-parse", "HEAD")
@@ -178,7 +178,7 @@ def test_a_bad_name_is_told_in_one_line_before_the_first_stage(toy: Toy, clone: 
 
 def test_a_branch_that_git_cannot_have_beside_another_is_refused(toy: Toy, clone: Clone) -> None:
     push_work(toy, "beside")
-    with pytest.raises(ParamsError, match="beside the branch 'beside'"):
+    with pytest.raises(ParamsError, match="conflicts with the branch 'beside'"):
         check_branch(clone, "beside/today", start(clone))
 
 

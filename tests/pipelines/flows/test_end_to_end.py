@@ -128,7 +128,7 @@ def test_a_fresh_clone_of_the_branch_pulls_every_output(stack: Stack, first: str
 
 def test_take_writes_the_lock_of_a_run(stack: Stack, first: str) -> None:
     clone = stack.toy.clone("taker")
-    take = (sys.executable, "-m", "pipelines.take")
+    take = (sys.executable, "-m", "pipelines.fetch_run")
     stack.toy.run(*take, first, cwd=clone, PREFECT_API_URL=stack.server.url)
     assert (clone / "dvc.lock").read_bytes() == file_at(stack, "locks/first", "dvc.lock")
     for wrong in ("0" * 8, "00000000-0000-0000-0000-000000000000"):
@@ -209,9 +209,9 @@ def test_what_cannot_run_is_told_in_a_line_before_anything_runs(
 
 
 def test_a_pool_that_the_server_does_not_have_is_refused(stack: Stack) -> None:
-    done = stack.command(sys.executable, "-m", "pipelines.work", "--pool", "tpu")
+    done = stack.command(sys.executable, "-m", "pipelines.workers", "--pool", "tpu")
     assert done.returncode == 2
-    assert done.stderr.startswith("work: --pool tpu: the server has ")
+    assert re.match("workers: --pool tpu: .* Run `python -m pipelines.deploy`", done.stderr)
 
 
 def test_an_idle_machine_stops_at_an_interrupt_that_its_shell_has_it_ignore(
@@ -225,12 +225,15 @@ def test_an_idle_machine_stops_at_an_interrupt_that_its_shell_has_it_ignore(
     assert host.processes() == []
 
 
-def test_a_machine_that_lacks_what_the_pool_promises_is_refused(
+def test_a_machine_that_does_not_meet_the_requirements_is_refused(
     stack: Stack, later: dict[str, str]
 ) -> None:
     deploy = (sys.executable, "-m", "pipelines.deploy", "--repository", str(stack.toy.origin))
     assert stack.command(*deploy, "--needs", "gpu:gpus=0,memory_gib=1000000").returncode == 0
-    done = stack.command(sys.executable, "-m", "pipelines.work", "--pool", "gpu")
-    words = r"work: pool gpu: this machine is not taken: found [\d.]+ GiB of memory, the pool promises 1e\+06\n"
+    done = stack.command(sys.executable, "-m", "pipelines.workers", "--pool", "gpu")
+    words = (
+        r"workers: pool gpu: this machine does not meet its requirements: "
+        r"found [\d.]+ GiB of memory, the pool requires 1e\+06\n"
+    )
     assert re.fullmatch(words, done.stderr), done.stderr
     assert done.returncode == 3

@@ -1,6 +1,7 @@
 """Outputs go from clone to clone by the run cache, one stage at a time, with the real DVC and no server."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_the_guard_runs_only_the_leased_stage(toy: Toy, tmp_path: Path) -> None:
     clone = toy.clone("sixth")
     toy.advance(clone)
     script = (
-        "import os, subprocess, sys; from pathlib import Path; from pipelines._dvc.guard import lease_to;"
+        "import os, subprocess, sys; from pathlib import Path; from pipelines._dvc.stage_shell import lease_to;"
         "lease_to('train@1', Path('.'));"
         "sys.exit(subprocess.call(['dvc', 'repro', '--force', '-s', sys.argv[1]]))"
     )
@@ -97,9 +98,7 @@ def test_a_worker_never_makes_what_its_stage_reads(toy: Toy, tmp_path: Path) -> 
     clone = toy.clone("seventh")
     done = toy.lease(clone, "evaluate", **{DIARY: str(tmp_path)})
     assert done.returncode == 70, "the machine's fault, so that another one may try"
-    assert done.stderr.splitlines()[-1].startswith(
-        "evaluate: train@0, train@1: outputs are neither in the cache nor in the remote: "
-    )
+    assert re.match("evaluate: train@0, train@1: .*cache .*remote", done.stderr.splitlines()[-1])
     assert not list(tmp_path.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""The Prefect server is away for half a minute while stages run, end and are due: the pipeline completes."""
+"""The Prefect server is unreachable for half a minute while stages run, end and are due: the pipeline completes."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from .toy import make_toy
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 AWAY_S = 30
-# As `pipelines.flows.bootstrap` has them, which is not imported: it would bring Prefect into this process.
+# As `pipelines.flows.server_setup` has them, which is not imported: it would bring Prefect into this process.
 HEARTBEAT_S, LOST_AFTER_S, PENDING_LIMIT_S = 30, 180, 300
 GRAPH = """
 stages:
@@ -57,7 +57,7 @@ class Outage:
     Args:
         run: of the pipeline.
         message: with which it ended.
-        away: from when to when the server was away, in seconds of the clock.
+        away: from when to when the server was unreachable, in seconds of the clock.
         cancelled: the run of a stage that was cancelled after the outage.
         took: seconds from then until no process of it was left.
     """
@@ -149,5 +149,5 @@ def test_the_terminal_of_a_worker_tells_the_outage_in_lines_and_no_traceback(
     stack: Stack, outage: Outage
 ) -> None:
     logs = [stack.host(name).log for name in ("parent", "outage-a", "outage-b", "outage-c")]
-    assert any("the Prefect server is away" in log for log in logs)
+    assert any("the Prefect server is unreachable" in log for log in logs)
     assert [log.count("Traceback") for log in logs] == [0, 0, 0, 0], logs

@@ -27,7 +27,8 @@ with open_repo() as repo:
 """
 # Prunes what was used a day ahead of now, or before: all that is not used by this very run.
 PRUNE_ALL = (
-    "from pipelines._dvc import lease, prune; prune.prune.__kwdefaults__['days'] = -1; lease.main()"
+    "from pipelines._dvc import prune, run_one_stage; "
+    "prune.prune.__kwdefaults__['days'] = -1; run_one_stage.main()"
 )
 
 

@@ -22,6 +22,8 @@ from pipelines._git import git
 from pipelines._rebuild.clone import check_out, clone, has_commit
 from pipelines._workspace import hold_clone
 from pipelines.flows import command, pipeline, stage, watch
+from tests.base_params import write_params
+from tests.limits import HANG_S
 
 from ..store import copy_empty_store
 from ..workspace import PARAMS, Workspace
@@ -206,7 +208,7 @@ def test_publish_sends_addresses_without_their_token(
     copy_empty_store(tmp_path_factory, tmp_path / "mlflow.db")
     workspace = Workspace(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
     store = f"s3://KEY:{TOKEN}@bucket/checkpoints"
-    (tmp_path / "params.yaml").write_text(f"{PARAMS}checkpoints: {{store: '{store}'}}\n")
+    write_params(tmp_path / "params.yaml", {**PARAMS, "checkpoints": {"store": store}})
     params = {"data.path": f"https://u:{TOKEN}@h/x", "model.pretrained": f"https://h/x?sig={TOKEN}"}
     workspace.finish_stage("train@0", [(1, {"train/loss": 1.0})], params=params)
     done = workspace.publish(AWS_SECRET_ACCESS_KEY=TOKEN)
@@ -232,7 +234,9 @@ def test_prefect_stores_the_address_of_a_deployment_without_its_token(
     assert done.returncode == 0, done.stderr
     assert TOKEN not in done.stdout + done.stderr
     assert "docs/flows.md, Credentials" in done.stderr
-    answer = httpx.post(f"{server.url}/deployments/filter", json={}, timeout=60).raise_for_status()
+    answer = httpx.post(
+        f"{server.url}/deployments/filter", json={}, timeout=HANG_S
+    ).raise_for_status()
     assert TOKEN not in answer.text
     kept = {one["parameters"]["repository"] for one in answer.json()}
     assert without_credentials(address) in kept

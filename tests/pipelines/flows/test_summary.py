@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from pipelines._mlflow.lock import key_of
-from pipelines.flows.schedule import Told
+from pipelines._mlflow.dvc_lock import key_of
+from pipelines.flows.stage_scheduler import StageHistory
 from pipelines.flows.summary import Facts, page
 
 LOCK = """\
@@ -51,8 +51,8 @@ def clone(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_page_has_verdict_stages_classes_and_the_way_to_everything(clone: Path) -> None:
     told = {
-        "prepare": Told("restored"),
-        "train@0": Told("ran", tries=2, workers=["a", "b"], seconds=12.4),
+        "prepare": StageHistory("restored"),
+        "train@0": StageHistory("ran", tries=2, workers=["a", "b"], seconds=12.4),
     }
     text = page(clone, told, Facts("c0ffee", "c0ffee", "runs/one", {"train@0": RUN}, ""))
     lines = text.splitlines()

@@ -36,9 +36,9 @@ def test_a_change_of_raw_data_starts_the_pipeline_at_its_commit_and_nothing_else
     stack: Stack,
 ) -> None:
     toy = stack.toy
-    assert "is noted" in look(stack)
+    assert "is recorded" in look(stack)
     toy.publish("main", (toy.checkout / "dvc.yaml").read_text())  # a commit of other things
-    assert look(stack) == "data/raw is as it was"
+    assert look(stack) == "data/raw is unchanged"
     raw = toy.checkout / "data" / "raw"
     raw.mkdir()
     (raw / "mine.dvc").write_text("outs:\n- {md5: 0123, path: mine}\n")
@@ -48,7 +48,7 @@ def test_a_change_of_raw_data_starts_the_pipeline_at_its_commit_and_nothing_else
     assert told.startswith("data/raw changed: run ")
     run = told.rpartition("(")[2].rstrip(")")
     assert stack.api.parameters(run)["revision"] == commit
-    assert look(stack) == "data/raw is as it was"
+    assert look(stack) == "data/raw is unchanged"
     assert stack.api.state(run)["type"] == "SCHEDULED"  # no worker is there
     stack.api.cancel(run)  # else the workers of another test take it
     assert stack.api.ended(run)["type"] == "CANCELLED"

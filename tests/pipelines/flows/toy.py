@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.limits import HANG_S
+
 ROOT = Path(__file__).parents[3]
 DIARY = "TOY_DIARY"  # the folder in which a stage notes when, where and from which step it ran
 HOST = "TOY_HOST"  # the name of the machine that a process pretends to be on
@@ -146,7 +148,7 @@ class Toy:
         """Run a command and return how it ended."""
         return subprocess.run(
             command, cwd=cwd or self.checkout, env={**self.environment, **variables}, input=given,
-            capture_output=True, text=True, timeout=180, check=False,
+            capture_output=True, text=True, timeout=HANG_S, check=False,
         )  # fmt: skip
 
     def publish(self, branch: str, graph: str, params: str = PARAMS) -> str:
@@ -170,13 +172,13 @@ class Toy:
     ) -> "subprocess.CompletedProcess[str]":
         """Run a stage in a clone as a worker does."""
         return self.attempt(
-            sys.executable, "-m", "pipelines._dvc.lease", stage, cwd=clone, **variables
+            sys.executable, "-m", "pipelines._dvc.run_one_stage", stage, cwd=clone, **variables
         )
 
     def advance(self, clone: Path, done: tuple[str, ...] = ()) -> dict[str, Mapping[str, Any]]:
         """Restore in a clone what can be and return the state of each stage."""
         asked = json.dumps({"targets": [], "done": done})
-        command = (sys.executable, "-m", "pipelines._dvc.advance")
+        command = (sys.executable, "-m", "pipelines._dvc.restore_stages")
         told = self.attempt(*command, cwd=clone, given=asked)
         lines = [json.loads(line) for line in told.stdout.splitlines()]
         return {line.get("name", "error"): line for line in lines}

@@ -1,4 +1,4 @@
-"""`train` and `flip`: a training label map as it is, or mirrored. Every layout starts from one."""
+"""`train` and `flip`: a training label map as it is, or mirrored. Every layout starts from such a base."""
 
 from typing import TypedDict
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ocrnet.data.decode import read_image
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operation import Canvas, Drawn, Plan, StepKind
+from ocrnet.gan.layouts.operation import Canvas, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.regions import LabelMap
 
 
@@ -18,30 +18,30 @@ class Base(TypedDict):
     flip: bool
 
 
-def draw_base(rng: np.random.Generator, plan: Plan, *, flip: bool | None = None) -> Base:
-    """Draw a base by the hardness of what it shows; where `flip` is None a coin mirrors it."""
-    image_id = plan.odds.draw_image(rng, plan.catalog)
+def draw_base(rng: np.random.Generator, inputs: LayoutInputs, *, flip: bool | None = None) -> Base:
+    """Draw a base by the hardness of its classes; if `flip` is None, it is mirrored with probability 0.5."""
+    image_id = inputs.weights.draw_image(rng, inputs.catalog)
     return Base(op="base", id=image_id, flip=bool(rng.integers(2)) if flip is None else flip)
 
 
-def draw_train(rng: np.random.Generator, plan: Plan) -> Drawn:
-    """Draw a training label map as it is: what is new is the painting."""
-    return _alone(plan, draw_base(rng, plan, flip=False))
+def draw_train(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
+    """Draw a training label map as it is: only the generated image is new."""
+    return _alone(inputs, draw_base(rng, inputs, flip=False))
 
 
-def draw_flip(rng: np.random.Generator, plan: Plan) -> Drawn:
+def draw_flip(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
     """Draw a mirrored training label map."""
-    return _alone(plan, draw_base(rng, plan, flip=True))
+    return _alone(inputs, draw_base(rng, inputs, flip=True))
 
 
 def open_base(catalog: Catalog, base: Base) -> LabelMap:
-    """Return the label map of a base, to be written to."""
+    """Return a writable copy of the label map of a base."""
     label_map = catalog.label_map(base["id"])
     return (label_map[:, ::-1] if base["flip"] else label_map).copy()
 
 
-def _alone(plan: Plan, base: Base) -> Drawn:
-    return Drawn(open_base(plan.catalog, base), (base,))
+def _alone(inputs: LayoutInputs, base: Base) -> OperationResult:
+    return OperationResult(open_base(inputs.catalog, base), (base,))
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, base: Base) -> LabelMap:

@@ -1,57 +1,54 @@
-"""`copy_paste`: objects of the training split pasted where their class is found, on what surrounds it there."""
+"""`copy_paste`: things of the training split pasted where their class occurs, onto classes that surround it there."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.gan.layouts.catalog import Catalog, Component
-from ocrnet.gan.layouts.operation import TRIES, Drawn, Plan
+from ocrnet.gan.layouts.operation import TRIES, LayoutInputs, OperationResult
 from ocrnet.gan.layouts.operations.base import draw_base, open_base
 from ocrnet.gan.layouts.operations.paste import Paste, covered_by, turn
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import EIGHT, LabelMap, Region
 
-ANGLE_DEG = 5.0  # standard deviation of a pasted object's turn
-LEAST_SPREAD = (
-    0.05  # of the position prior, as a share of the image side; a class seen once still moves
-)
-SIMILAR_AREA = (
-    2.0  # the position prior of an object is that of objects within this factor of its area
-)
-ZOOM = (0.7, 1.4)  # of an object that moves up or down where the data shows perspective
-CHOICES = 2  # fitting places, of which one is taken by what is confused there
+ANGLE_DEG = 5.0  # standard deviation of the rotation of a pasted object
+# Smallest deviation of the position prior, as a share of the image side; a class seen once still moves.
+LEAST_SPREAD = 0.05
+SIMILAR_AREA = 2.0  # the position prior uses objects within this factor of the object's area
+ZOOM = (0.7, 1.4)  # range of the zoom of an object that moves up or down in perspective
+CHOICES = 2  # fitting places, of which one is drawn by the confusions there
 
 
-def draw_copy_paste(rng: np.random.Generator, plan: Plan) -> Drawn:
+def draw_copy_paste(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
     """Draw a base with objects pasted onto it."""
-    base = draw_base(rng, plan)
-    label_map = open_base(plan.catalog, base)
-    wanted = int(rng.integers(plan.params.pastes[0], plan.params.pastes[1] + 1))
-    specks = specks_of(plan.catalog, label_map)
+    base = draw_base(rng, inputs)
+    label_map = open_base(inputs.catalog, base)
+    wanted = int(rng.integers(inputs.params.pastes[0], inputs.params.pastes[1] + 1))
+    specks = specks_of(inputs.catalog, label_map)
     pastes: list[Paste] = []
     for _ in range(wanted):
-        found = _paste_one(rng, plan, label_map, specks)
+        found = _paste_one(rng, inputs, label_map, specks)
         if found is not None:
             paste, label_map = found
             pastes.append(paste)
-    return Drawn(label_map, (base, *pastes), wanted - len(pastes))
+    return OperationResult(label_map, (base, *pastes), wanted - len(pastes))
 
 
 def _paste_one(
-    rng: np.random.Generator, plan: Plan, label_map: LabelMap, specks: Region
+    rng: np.random.Generator, inputs: LayoutInputs, label_map: LabelMap, specks: Region
 ) -> tuple[Paste, LabelMap] | None:
-    """Choose a class, try objects of it at places of it, and take one of the places that fit.
+    """Draw a class, try its objects at positions of the class, and choose one of the places that fit.
 
-    Larger objects are tried more often, by the square root of their area: most components of a real
-    label map are cut-off bits.
+    An object is tried with a weight of the square root of its area: most components of a real label map are small
+    fragments.
     """
-    catalog = plan.catalog
-    class_id = plan.odds.draw_class(rng)
+    catalog = inputs.catalog
+    class_id = inputs.weights.draw_class(rng)
     objects = catalog.objects(class_id)
     carriers = sorted(catalog.support(class_id) | {class_id})
     sizes = np.sqrt([chosen.area for chosen in objects])
     fitting: list[tuple[Paste, LabelMap]] = []
-    odds: list[float] = []
+    weights: list[float] = []
     for _ in range(TRIES):
         chosen = objects[int(rng.choice(len(objects), p=sizes / sizes.sum()))]
         paste = _draw_paste(rng, catalog, chosen, label_map.shape)
@@ -63,12 +60,12 @@ def _paste_one(
         if is_plausible(catalog, candidate, specks=specks):
             around = ndimage.binary_dilation(covered, EIGHT) & ~covered
             fitting.append((paste, candidate))
-            odds.append(plan.odds.of_contact(class_id, label_map[around]))
+            weights.append(inputs.weights.of_contact(class_id, label_map[around]))
         if len(fitting) == CHOICES:
             break
     if not fitting:
         return None
-    return fitting[int(rng.choice(len(fitting), p=np.array(odds) / sum(odds)))]
+    return fitting[int(rng.choice(len(fitting), p=np.array(weights) / sum(weights)))]
 
 
 def _draw_paste(
@@ -88,7 +85,7 @@ def _draw_paste(
 def corner(
     centre: npt.NDArray[np.float64], shape: tuple[int, ...], sides: tuple[int, ...]
 ) -> list[int]:
-    """Return the top left corner of a box with these sides around a centre given as shares of the image."""
+    """Return the top left corner in pixels of a box with these sides around a centre, given as shares of the image."""
     return [
         round(float(c) * size - side / 2)
         for c, size, side in zip(centre, shape, sides, strict=True)
@@ -98,7 +95,7 @@ def corner(
 def _draw_centre(
     rng: np.random.Generator, chosen: Component, objects: list[Component]
 ) -> npt.NDArray[np.float64]:
-    """Draw from a kernel estimate of where objects of about this size are (Scott's bandwidth)."""
+    """Draw from a kernel density of the positions of objects of similar size (Scott's bandwidth)."""
     similar = np.array([
         o.centre for o in objects
         if chosen.area / SIMILAR_AREA <= o.area <= chosen.area * SIMILAR_AREA

@@ -1,4 +1,4 @@
-"""A pasted object: a component of a training label map put somewhere else, and its pixels with it."""
+"""A pasted object: a component of a training label map, with its pixels, at another place."""
 
 from typing import TypedDict
 
@@ -10,12 +10,16 @@ from ocrnet.gan.layouts.catalog import Catalog, Component
 from ocrnet.gan.layouts.operation import Canvas, StepKind
 from ocrnet.gan.layouts.regions import LabelMap, Region, below, table_of
 
-STANDING = 0.5  # share of the pixels right under an object that have to be of a class it stands on
-FEATHER = 0.6  # pixels, deviation of the blurred edge; more of it brings along a rim of the parent
+STANDING = (
+    0.5  # share of the pixels right below an object that must be of a class that it stands on
+)
+FEATHER = (
+    0.6  # pixels, deviation of the blurred edge; a larger one copies a rim of the parent image
+)
 
 
 class Paste(TypedDict):
-    """The component `number` of `class_id` in image `id`, flipped, zoomed, turned, top left corner at `at`."""
+    """The component `number` of `class_id` in image `id`: flipped, zoomed, rotated, top left corner at `at`."""
 
     op: str
     id: str
@@ -32,8 +36,8 @@ def covered_by(
 ) -> Region | None:
     """Return the pixels that a pasted object covers.
 
-    None where it lies outside, covers an id that is not one of `carriers`, or does not stand on what its class
-    commonly stands on.
+    None if it is outside the image, covers an id that is not one of `carriers`, or does not stand on the classes
+    that its class usually stands on.
     """
     covered = place(object_region(catalog, paste), label_map.shape, paste["at"])
     if not covered.any() or not table_of(carriers)[label_map[covered]].all():
@@ -43,13 +47,13 @@ def covered_by(
 
 
 def object_region(catalog: Catalog, paste: Paste) -> Region:
-    """Return the region of a pasted object in its own box, flipped, zoomed and turned."""
+    """Return the mask of a pasted object within its box, flipped, zoomed and rotated."""
     region = catalog.region(component_of(paste))
     return turn(region, flip=paste["flip"], zoom=paste["zoom"], angle=paste["angle"])
 
 
 def turn(region: Region, *, flip: bool, angle: float, zoom: float = 1.0) -> Region:
-    """Flip a region left to right, zoom it, then turn it by `angle` degrees, to the nearest pixel."""
+    """Flip a region left to right, zoom it, then rotate it by `angle` degrees, by nearest neighbour."""
     region = region[:, ::-1] if flip else region
     if zoom != 1.0:
         height, width = _zoomed(region.shape, zoom)
@@ -58,13 +62,13 @@ def turn(region: Region, *, flip: bool, angle: float, zoom: float = 1.0) -> Regi
         region = region[np.ix_(rows, columns)]
     if angle == 0.0:
         return region
-    # A margin of one pixel: what lies outside the box counts as not covered.
+    # A margin of one pixel: pixels outside the box are not covered.
     padded = np.pad(region, 1).astype(np.uint8)
     return np.asarray(ndimage.rotate(padded, angle, order=0, reshape=True), dtype=np.bool_)
 
 
 def place(region: Region, shape: tuple[int, ...], at: list[int]) -> Region:
-    """Return a region of an image of `shape` with `region`'s top left corner at `at`; what sticks out is cut."""
+    """Return the mask of an image of `shape` with the top left corner of `region` at `at`; the rest is cut off."""
     covered = np.zeros(shape, dtype=np.bool_)
     top, left = at
     rows = slice(max(top, 0), max(min(top + region.shape[0], shape[0]), 0))
@@ -76,7 +80,7 @@ def place(region: Region, shape: tuple[int, ...], at: list[int]) -> Region:
 
 
 def component_of(paste: Paste) -> Component:
-    """Return the component that a pasted object was cut from, by its address."""
+    """Return the component that a pasted object was cut from, without its area and centre."""
     return Component(paste["id"], paste["class_id"], paste["number"], 0, (0.0, 0.0))
 
 
@@ -91,7 +95,7 @@ def _apply(catalog: Catalog, label_map: LabelMap, paste: Paste) -> LabelMap:
 
 
 def _render(catalog: Catalog, canvas: Canvas, paste: Paste) -> Canvas:
-    """Blend the object's pixels in; its own are taken whole and the blend is outside it, so thin ones do not fade."""
+    """Paste the object's pixels; only pixels outside it are blended, so that thin objects do not fade."""
     margin = int(np.ceil(3 * FEATHER))
     region = np.pad(object_region(catalog, paste), margin)
     patch = _patch(catalog, paste, region.shape)
@@ -111,20 +115,19 @@ def _render(catalog: Catalog, canvas: Canvas, paste: Paste) -> Canvas:
 
 
 def _patch(catalog: Catalog, paste: Paste, shape: tuple[int, ...]) -> Canvas:
-    """Return the parent's pixels around the object, flipped, zoomed and turned as it is, centred in `shape`."""
+    """Return the parent's pixels around the object, flipped, zoomed and rotated alike, centred in `shape`."""
     image = read_image(catalog.image_path(paste["id"])).astype(np.float64)
     rows, columns = catalog.box(component_of(paste))
     size = (rows.stop - rows.start, columns.stop - columns.start)
     scale = [new / old for new, old in zip(_zoomed(size, paste["zoom"]), size, strict=True)]
-    # Wide enough to fill the turned window from real pixels; beyond the image its edge is mirrored.
+    # Wide enough to fill the rotated window from real pixels; beyond its edge the image is mirrored.
     reach = int(np.ceil(np.hypot(shape[0], shape[1]) / min(scale)))
     padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
     middle = ((rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2)
     offsets = [np.arange(n) - (n - 1) / 2 for n in shape]
     y, x = np.meshgrid(*offsets, indexing="ij")
     radians = np.deg2rad(paste["angle"])
-    # The inverse of ndimage.rotate's turn, about the middle of the box; then of the zoom; then the flip, which came
-    # first.
+    # The inverse order: ndimage.rotate's rotation about the middle of the box, the zoom, the flip.
     source_y = (y * np.cos(radians) + x * np.sin(radians)) / scale[0]
     source_x = (-y * np.sin(radians) + x * np.cos(radians)) / scale[1]
     if paste["flip"]:

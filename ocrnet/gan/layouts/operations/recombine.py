@@ -1,8 +1,8 @@
-"""`recombine`: the surfaces of one training image with the objects of another one like it, where they were.
+"""`recombine`: the stuff of one training image with the things of a similar one, at their places.
 
-Most of the first image's own objects are erased, and the surface nearest to them takes their place. No
-real pixels show that. A few objects stay, and a result that equals one of the two images is drawn again: with one bare
-surface everywhere, the result would be the second image.
+Most things of the first image are erased and filled with the nearest stuff, which no real pixels show. A few things
+stay, and a result that is equal to one of the two images is drawn again: if all images show one stuff class, the
+result without them would be the second image.
 """
 
 from typing import TypedDict
@@ -10,31 +10,31 @@ from typing import TypedDict
 import numpy as np
 
 from ocrnet.gan.layouts.catalog import Catalog, Component
-from ocrnet.gan.layouts.operation import TRIES, Drawn, Plan, StepKind
+from ocrnet.gan.layouts.operation import TRIES, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.operations.base import Base, draw_base, open_base
 from ocrnet.gan.layouts.operations.copy_paste import corner
 from ocrnet.gan.layouts.operations.paste import Paste, covered_by
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import LabelMap, Region, parts_of, table_of
 
-STAY = 0.25  # share of the first image's objects that stay
-SIMILAR = 0.25  # share of the possible second images, the most similar ones, that are drawn from
-LEAST_SIMILAR = 3  # images, at least
-ALIKE = 0.7  # share of the surface that has to agree
+STAY = 0.25  # probability that a thing of the first image stays
+SIMILAR = 0.25  # the second image is drawn from this share of the candidates, the most similar ones
+LEAST_SIMILAR = 3  # candidates, at least
+ALIKE = 0.7  # share of the stuff cells that must agree
 
 
 class Erase(TypedDict):
-    """The components [class_id, number] of the label map so far that are erased."""
+    """The components [class_id, number] that are erased from the label map of the previous steps."""
 
     op: str
     parts: list[list[int]]
 
 
-def draw_recombine(rng: np.random.Generator, plan: Plan) -> Drawn:
-    """Draw two images and put the objects of the second onto the first."""
-    catalog = plan.catalog
-    class_id = plan.odds.draw_class(rng)
-    base = draw_base(rng, plan)
+def draw_recombine(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
+    """Draw two images and paste the things of the second onto the first."""
+    catalog = inputs.catalog
+    class_id = inputs.weights.draw_class(rng)
+    base = draw_base(rng, inputs)
     label_map = open_base(catalog, base)
     for _ in range(TRIES):
         other = _draw_other(rng, catalog, base, class_id)
@@ -42,22 +42,22 @@ def draw_recombine(rng: np.random.Generator, plan: Plan) -> Drawn:
         erased, specks = _apply(catalog, label_map, erase), specks_of(catalog, label_map)
         if other is not None and is_plausible(catalog, erased, specks=specks):
             objects = _objects_of(catalog, other, first=class_id)
-            drawn = _put(plan, base, erase, erased, objects, specks)
+            drawn = _put(inputs, base, erase, erased, objects, specks)
             second = open_base(catalog, Base(op="base", id=other, flip=base["flip"]))
             if not any(np.array_equal(drawn.label_map, known) for known in (label_map, second)):
                 return drawn
-        base = draw_base(rng, plan)
+        base = draw_base(rng, inputs)
         label_map = open_base(catalog, base)
-    return Drawn(label_map, (base,), 1)
+    return OperationResult(label_map, (base,), 1)
 
 
 def _put(
-    plan: Plan, base: Base, erase: Erase, label_map: LabelMap, objects: list[Component], specks: Region
-) -> Drawn:  # fmt: skip
-    """Put objects onto what was left of a base, as far as they stand on what carries them."""
-    catalog = plan.catalog
-    # Where the images are alike an object may cover any surface, as it did in its own.
-    object_ids = catalog.object_classes()
+    inputs: LayoutInputs, base: Base, erase: Erase, label_map: LabelMap, objects: list[Component], specks: Region
+) -> OperationResult:  # fmt: skip
+    """Paste objects onto a base with erased things, where they fit."""
+    catalog = inputs.catalog
+    # The images are similar, so an object may cover any stuff, as in its own image.
+    object_ids = catalog.thing_classes()
     surfaces = [i for i in range(catalog.classes.num_classes) if i not in object_ids]
     surfaces.append(catalog.classes.ignore_index)
     pastes: list[Paste] = []
@@ -72,12 +72,12 @@ def _put(
             label_map = candidate
             pastes.append(paste)
     erased = (erase,) if erase["parts"] else ()
-    return Drawn(label_map, (base, *erased, *pastes), len(objects) - len(pastes))
+    return OperationResult(label_map, (base, *erased, *pastes), len(objects) - len(pastes))
 
 
 def similarity(catalog: Catalog, one: str, other: str) -> float:
-    """Return the share of cells of two layouts that agree, of those where both show a surface."""
-    surface = ~table_of([*catalog.object_classes(), catalog.classes.ignore_index])
+    """Return the share of equal cells of two label maps, among the cells where both show stuff."""
+    surface = ~table_of([*catalog.thing_classes(), catalog.classes.ignore_index])
     a, b = catalog.sketches[one], catalog.sketches[other]
     both = surface[a] & surface[b]
     return float((a == b)[both].mean()) if both.any() else 0.0
@@ -86,7 +86,7 @@ def similarity(catalog: Catalog, one: str, other: str) -> float:
 def _draw_other(
     rng: np.random.Generator, catalog: Catalog, base: Base, class_id: int
 ) -> str | None:
-    """Draw the second image of those most like the base that have objects of a class; None where none is like it."""
+    """Draw one of the images most similar to the base that have things of a class; None if none is similar."""
     ids = sorted({o.id for o in catalog.objects(class_id)} - {base["id"]})
     scores = {other: similarity(catalog, base["id"], other) for other in ids}
     alike = sorted((i for i in ids if scores[i] >= ALIKE), key=lambda i: -scores[i])
@@ -95,9 +95,9 @@ def _draw_other(
 
 
 def _objects_of(catalog: Catalog, image_id: str, *, first: int) -> list[Component]:
-    """Return the objects of an image: those of the class it was drawn for, then from the far to the near ones."""
+    """Return the things of an image: of the class it was drawn for first, then by their lower edge from the top."""
     found = [
-        o for class_id in catalog.object_classes() for o in catalog.objects(class_id) if o.id == image_id
+        o for class_id in catalog.thing_classes() for o in catalog.objects(class_id) if o.id == image_id
     ]  # fmt: skip
     return sorted(found, key=lambda o: (o.class_id != first, catalog.box(o)[0].stop, o.number))
 
@@ -117,7 +117,7 @@ def _where_it_was(
 def _draw_erase(rng: np.random.Generator, catalog: Catalog, label_map: LabelMap) -> Erase:
     parts = [
         [class_id, number]
-        for class_id in catalog.object_classes()
+        for class_id in catalog.thing_classes()
         for number in range(1, len(parts_of(label_map == class_id)[1]) + 1)
         if rng.random() >= STAY
     ]

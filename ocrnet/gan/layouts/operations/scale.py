@@ -1,7 +1,7 @@
-"""`scale`: a window of a training label map zoomed to the size of the whole.
+"""`scale`: a window of a training label map, enlarged to the size of the whole.
 
-Only inwards. Zooming out would leave a rim that no training image shows, and what fills it, mirrored or
-stretched, has contacts and shapes that the data never has.
+Only inwards. Zooming out would leave a rim to be filled, and a mirrored or stretched filling has contacts and shapes
+that never occur in the data.
 """
 
 from typing import Any, TypedDict
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operation import TRIES, Canvas, Drawn, Plan, StepKind
+from ocrnet.gan.layouts.operation import TRIES, Canvas, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.operations.base import draw_base, open_base
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import LabelMap
@@ -20,17 +20,17 @@ ZOOM = (1.05, 1.3)
 
 
 class Scale(TypedDict):
-    """The window that is zoomed: [top, left, height, width]."""
+    """The window that is enlarged: [top, left, height, width] in pixels."""
 
     op: str
     box: list[int]
 
 
-def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
-    """Draw a base and a window of it whose components are of sizes that the data shows."""
-    base = draw_base(rng, plan)
-    label_map = open_base(plan.catalog, base)
-    specks = specks_of(plan.catalog, label_map)
+def draw_scale(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
+    """Draw a base and a window of it whose components have sizes that occur in the data."""
+    base = draw_base(rng, inputs)
+    label_map = open_base(inputs.catalog, base)
+    specks = specks_of(inputs.catalog, label_map)
     height, width = label_map.shape
     for _ in range(TRIES):
         zoom = float(rng.uniform(*ZOOM))
@@ -40,9 +40,9 @@ def draw_scale(rng: np.random.Generator, plan: Plan) -> Drawn:
         ]
         step = Scale(op="scale", box=[*corner, *sides])
         scaled, own = _zoom(label_map, step), _zoom(specks, step)
-        if is_plausible(plan.catalog, scaled, specks=own):
-            return Drawn(scaled, (base, step))
-    return Drawn(label_map, (base,), 1)
+        if is_plausible(inputs.catalog, scaled, specks=own):
+            return OperationResult(scaled, (base, step))
+    return OperationResult(label_map, (base,), 1)
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, step: Scale) -> LabelMap:
@@ -65,7 +65,7 @@ def _render(catalog: Catalog, canvas: Canvas, step: Scale) -> Canvas:
 
 
 def _sources(shape: tuple[int, ...], step: Scale) -> list[Canvas]:
-    """Return where the middle of each row and column comes from; a pixel is one wide and starts at its index."""
+    """Return the source position of the middle of each row and column; pixel i covers the interval [i, i + 1)."""
     top, left, height, width = step["box"]
     return [
         start + (np.arange(size) + 0.5) * side / size

@@ -1,6 +1,6 @@
-"""`warp`: objects of a training label map bent smoothly, each on its own; what they uncover is filled from around.
+"""`warp`: smooth deformation of single things of a training label map; uncovered pixels are filled from around.
 
-It cannot be composed from real pixels: no image shows what is behind the object.
+It cannot be composed from real pixels: no image shows what is behind the thing.
 """
 
 from typing import TypedDict
@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ocrnet.gan.layouts.catalog import AREA_CAP, LEAST_AREA, Catalog
-from ocrnet.gan.layouts.operation import TRIES, Canvas, Drawn, Plan, StepKind
+from ocrnet.gan.layouts.operation import TRIES, Canvas, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.operations.base import draw_base, open_base
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import (
@@ -22,13 +22,13 @@ from ocrnet.gan.layouts.regions import (
     table_of,
 )
 
-KNOTS = 4  # by 4, over the box of the object, at which it is shifted
-SHIFT = 0.15  # standard deviation of a knot's shift, as a share of the root of the object's area
+KNOTS = 4  # rows and columns of knots over the box of the object
+SHIFT = 0.15  # standard deviation of a knot's shift, in square roots of the object's area
 LEAST_SHIFT = 1.0  # pixels
 
 
 class Warp(TypedDict):
-    """The component `number` of `class_id` in the label map so far, and the shift [y, x] at each knot, in pixels."""
+    """The component `number` of `class_id` after the previous steps, and the shift [y, x] in pixels at each knot."""
 
     op: str
     class_id: int
@@ -36,45 +36,49 @@ class Warp(TypedDict):
     shifts: list[list[list[float]]]
 
 
-def draw_warp(rng: np.random.Generator, plan: Plan) -> Drawn:
+def draw_warp(rng: np.random.Generator, inputs: LayoutInputs) -> OperationResult:
     """Draw a base and warps of its objects."""
-    base = draw_base(rng, plan)
-    label_map = open_base(plan.catalog, base)
-    wanted = int(rng.integers(plan.params.pastes[0], plan.params.pastes[1] + 1))
-    specks = specks_of(plan.catalog, label_map)
+    base = draw_base(rng, inputs)
+    label_map = open_base(inputs.catalog, base)
+    wanted = int(rng.integers(inputs.params.pastes[0], inputs.params.pastes[1] + 1))
+    specks = specks_of(inputs.catalog, label_map)
     warps: list[Warp] = []
     for _ in range(wanted):
         for _ in range(TRIES):
-            step = _draw_step(rng, plan, label_map)
-            warped = label_map if step is None else _apply(plan.catalog, label_map, step)
+            step = _draw_step(rng, inputs, label_map)
+            warped = label_map if step is None else _apply(inputs.catalog, label_map, step)
             if step is None or np.array_equal(warped, label_map):
                 continue
-            if is_plausible(plan.catalog, warped, specks=specks):
+            if is_plausible(inputs.catalog, warped, specks=specks):
                 label_map = warped
                 warps.append(step)
                 break
-    return Drawn(label_map, (base, *warps), wanted - len(warps))
+    return OperationResult(label_map, (base, *warps), wanted - len(warps))
 
 
-def _draw_step(rng: np.random.Generator, plan: Plan, label_map: LabelMap) -> Warp | None:
-    """Draw an object by the odds of its class and the square root of its area, and how it is bent."""
+def _draw_step(rng: np.random.Generator, inputs: LayoutInputs, label_map: LabelMap) -> Warp | None:
+    """Draw an object by the weight of its class and the square root of its area, and its deformation."""
     least, most = LEAST_AREA * label_map.size, AREA_CAP * label_map.size
     found = [
         (class_id, number, int(region.sum()))
-        for class_id, region, number, _ in components(label_map, plan.catalog.classes.ignore_index)
-        if class_id in plan.odds.of_object and least <= region.sum() <= most
+        for class_id, region, number, _ in components(
+            label_map, inputs.catalog.classes.ignore_index
+        )
+        if class_id in inputs.weights.of_object and least <= region.sum() <= most
     ]
     if not found:
         return None
-    odds = np.array([plan.odds.of_object[class_id] * area**0.5 for class_id, _, area in found])
-    class_id, number, area = found[int(rng.choice(len(found), p=odds / odds.sum()))]
+    weights = np.array(
+        [inputs.weights.of_object[class_id] * area**0.5 for class_id, _, area in found]
+    )
+    class_id, number, area = found[int(rng.choice(len(found), p=weights / weights.sum()))]
     deviation = max(SHIFT * area**0.5, LEAST_SHIFT)
     shifts = rng.normal(0.0, deviation, (KNOTS, KNOTS, 2)).round(2)
     return Warp(op="warp", class_id=class_id, number=number, shifts=shifts.tolist())
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, step: Warp) -> LabelMap:
-    """Bend the object; it covers only what commonly surrounds its class, and that alone fills what it leaves."""
+    """Deform the object; only classes that often surround its class are covered, and fill the uncovered pixels."""
     class_id = step["class_id"]
     parts, boxes = parts_of(label_map == class_id)
     own = parts == step["number"]
@@ -92,7 +96,7 @@ def _apply(catalog: Catalog, label_map: LabelMap, step: Warp) -> LabelMap:
 
 
 def _bend(own: Region, box: tuple[slice, slice], shifts: Canvas) -> Region:
-    """Return the region with each pixel taken from where the shifts, smooth between knots, point."""
+    """Return the region deformed by the shifts, which are interpolated smoothly between knots."""
     reach = int(np.ceil(np.abs(shifts).max())) + 1
     rows, columns = (
         slice(max(s.start - reach, 0), min(s.stop + reach, size))
@@ -105,7 +109,7 @@ def _bend(own: Region, box: tuple[slice, slice], shifts: Canvas) -> Region:
         ndimage.map_coordinates(shifts[..., axis], knots, order=3, mode="nearest")
         for axis in range(2)
     )
-    # Beyond the window its edge is repeated: an object cut off by the image's edge stays at it.
+    # Beyond the window its edge is repeated: an object that the image's edge cuts stays at the edge.
     taken = ndimage.map_coordinates(
         window.astype(np.uint8), np.stack([y + dy, x + dx]), order=0, mode="nearest"
     )

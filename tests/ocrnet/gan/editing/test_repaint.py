@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.gan.editing.repaint import FEATHER, GROW, match_colours, paint_weight, repaint
 
@@ -12,6 +13,9 @@ SIZE = (40, 50)
 
 class Flat:
     """Paints each class in one colour with grain, far from the photograph's."""
+
+    class_table = ClassTable(("floor", "square"), ((0, 0, 0), (255, 0, 0)))
+    sha256 = "f1a7" * 16
 
     def __init__(self, colours: dict[int, int], grain: float = 12.0) -> None:
         self._colours, self._grain = colours, grain

@@ -59,7 +59,7 @@ def test_ignored_pixels_are_painted_and_unknown_ids_refused(folder: Path) -> Non
     assert painter.paint(label_map, seed=0).shape == (13, 10, 3)
 
     label_map[5, 5] = 9
-    with pytest.raises(DataError, match=r"ids \[9\] are no class. Allowed: 0 to 1 and 255"):
+    with pytest.raises(DataError, match=r"ids \[9\] are not classes. Allowed: 0 to 1 and 255"):
         painter.paint(label_map, seed=0)
 
 
@@ -71,7 +71,7 @@ def _set(folder: Path, key: str, value: object) -> None:
 def test_damaged_bundles_are_refused(folder: Path) -> None:
     weights = (folder / "generator.safetensors").read_bytes()
     (folder / "generator.safetensors").write_bytes(weights[:200])
-    with pytest.raises(BundleError, match=r"generator.safetensors: not the weights"):
+    with pytest.raises(BundleError, match=r"generator.safetensors: the weights do not match"):
         load_painter(folder)
     (folder / "generator.safetensors").write_bytes(weights)
 
@@ -79,7 +79,7 @@ def test_damaged_bundles_are_refused(folder: Path) -> None:
     with pytest.raises(BundleError, match=r"gan.json: 2 colours for 3 classes"):
         load_painter(folder)
     _set(folder, "palette", [[0, 0, 0]] * 3)
-    with pytest.raises(BundleError, match=r"generator.safetensors: not the weights"):
+    with pytest.raises(BundleError, match=r"generator.safetensors: the weights do not match"):
         load_painter(folder)
     _set(folder, "sizes", {"generator": [8]})
     with pytest.raises(BundleError, match=r"gan.json: .*Run the stage train_gan again"):
@@ -92,7 +92,7 @@ def test_damaged_bundles_are_refused(folder: Path) -> None:
             load_painter(folder)
         (folder / "gan.json").write_text(card)
     _set(folder, "schema_version", 2)
-    with pytest.raises(BundleError, match=r"schema_version is 2, this code reads 1"):
+    with pytest.raises(BundleError, match=r"schema_version is 2, .*reads 1"):
         load_painter(folder)
     (folder / "gan.json").write_text("[")
     with pytest.raises(BundleError, match=r"gan.json: cannot be read"):

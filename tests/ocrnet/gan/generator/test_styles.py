@@ -162,7 +162,9 @@ def test_what_was_not_there_before_is_itself_and_halves_are_what_they_were() -> 
 def test_what_cannot_be_styled_is_refused(painter: Painter) -> None:
     with pytest.raises(DataError, match=r"class_id=1, row=0, column=3\) is not in the label map"):
         painter.paint(_scene(), seed=0, seeds={Component(1, 0, 3): 1})
-    with pytest.raises(DataError, match=r"size is \(60, 100\), before it was edited \(9, 9\)"):
+    with pytest.raises(
+        DataError, match=r"size is \(60, 100\), but before the edit it was \(9, 9\)"
+    ):
         painter.paint(_scene(), seed=0, before=np.zeros((9, 9), np.uint8))
     image_painter = Painter(painter.generator, TABLE)
     with pytest.raises(DataError, match=r"one style per image. Train it with train_gan.style comp"):

@@ -12,16 +12,17 @@ from ocrnet.errors import ParamsError
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps, compose
 from ocrnet.gan.layouts.draw import check_operations, draw_layout
-from ocrnet.gan.layouts.operation import Plan
+from ocrnet.gan.layouts.operation import LayoutInputs
 from ocrnet.gan.layouts.operations.base import Base
 from ocrnet.gan.layouts.operations.paste import Paste, place, turn
 from ocrnet.gan.layouts.plausible import is_plausible
 from ocrnet.gan.layouts.regions import adjacent_classes, components
-from ocrnet.gan.layouts.sampling import Odds
+from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 from ocrnet.runtime import layout_seed
+from tests.base_params import section_with
 from tests.ocrnet.gan.street import BIRD, CAR, COLOURS, GROUND, SHAPE, SKY, write_street
 
-PASTING = SynthesizeParams(operations={"copy_paste": 1.0}, pastes=(1, 3))
+PASTING = section_with(SynthesizeParams, operations={"copy_paste": 1.0}, pastes=(1, 3))
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +31,18 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def layouts(catalog: Catalog, params: SynthesizeParams, count: int) -> list[Layout]:
-    plan = plan_of(catalog, params)
-    return [draw_layout(plan, seed=layout_seed(0, index)) for index in range(count)]
+    inputs = inputs_of(catalog, params)
+    return [draw_layout(inputs, seed=layout_seed(0, index)) for index in range(count)]
 
 
-def plan_of(catalog: Catalog, params: SynthesizeParams) -> Plan:
-    return Plan(catalog, params, Odds(catalog, params, None))
+def inputs_of(catalog: Catalog, params: SynthesizeParams) -> LayoutInputs:
+    return LayoutInputs(catalog, params, SamplingWeights(catalog, params, None))
 
 
 def test_the_catalog_knows_objects_support_and_contacts_of_the_training_split(
     catalog: Catalog,
 ) -> None:
-    assert catalog.object_classes() == [CAR, BIRD]
+    assert catalog.thing_classes() == [CAR, BIRD]
     assert catalog.support(CAR) == {GROUND}
     assert catalog.support(BIRD) == {SKY}
     assert catalog.adjacent == {(SKY, GROUND), (GROUND, CAR), (SKY, BIRD)}
@@ -82,7 +83,7 @@ def test_a_layout_that_breaks_a_rule_is_not_plausible(catalog: Catalog) -> None:
 
 
 def test_the_steps_as_json_rebuild_the_label_map(catalog: Catalog) -> None:
-    for layout in layouts(catalog, SynthesizeParams(), 40):
+    for layout in layouts(catalog, section_with(SynthesizeParams), 40):
         steps = json.loads(json.dumps(layout.steps))
         assert np.array_equal(apply_steps(catalog, steps), layout.label_map)
         assert layout.parents[0] == steps[0]["id"]
@@ -91,28 +92,28 @@ def test_the_steps_as_json_rebuild_the_label_map(catalog: Catalog) -> None:
 
 def test_train_and_flip_are_what_they_say(catalog: Catalog) -> None:
     for name, flipped in (("train", False), ("flip", True)):
-        (layout,) = layouts(catalog, SynthesizeParams(operations={name: 1.0}), 1)
+        (layout,) = layouts(catalog, section_with(SynthesizeParams, operations={name: 1.0}), 1)
         original = catalog.label_map(layout.parents[0])
         assert np.array_equal(layout.label_map, original[:, ::-1] if flipped else original)
         assert len(layout.steps) == 1
 
 
 def test_a_layout_is_a_function_of_its_seed(catalog: Catalog) -> None:
-    one, same, other = (draw_layout(plan_of(catalog, PASTING), seed=seed) for seed in (5, 5, 6))
+    one, same, other = (draw_layout(inputs_of(catalog, PASTING), seed=seed) for seed in (5, 5, 6))
     assert one.steps == same.steps
     assert one.steps != other.steps
 
 
 def test_rare_classes_are_pasted_by_the_power_of_their_share(catalog: Catalog) -> None:
-    """With power 1 the odds of bird to car are (car pixels) / (bird pixels), with power 0 they are even."""
+    """With power 1 the weights of bird to car are (car pixels) / (bird pixels), with power 0 they are even."""
     for power in (0.0, 1.0):
         drawn = layouts(
             catalog, PASTING.model_copy(update={"rare_power": power, "pastes": (1, 1)}), 150
         )
         pasted = [paste["class_id"] for layout in drawn for paste in layout.pastes]
         pixels = catalog.pixel_shares
-        odds = (pixels[CAR] / pixels[BIRD]) ** power
-        expected = odds / (1 + odds)
+        weights = (pixels[CAR] / pixels[BIRD]) ** power
+        expected = weights / (1 + weights)
         deviation = np.sqrt(expected * (1 - expected) / len(pasted))
         assert pasted.count(BIRD) / len(pasted) == pytest.approx(expected, abs=4 * deviation)
 
@@ -208,12 +209,12 @@ def test_wrong_operations_are_named(catalog: Catalog) -> None:
     with pytest.raises(
         ParamsError, match=r"\['mirror'\] are unknown. Known: train, flip, scale, copy_paste"
     ):
-        check_operations(SynthesizeParams(operations={"mirror": 1.0}), catalog)
+        check_operations(section_with(SynthesizeParams, operations={"mirror": 1.0}), catalog)
 
 
 def test_copy_paste_without_objects_is_refused(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "object_classes", list)
-    with pytest.raises(ParamsError, match="no class of the training split comes as objects"):
+    monkeypatch.setattr(catalog, "thing_classes", list)
+    with pytest.raises(ParamsError, match="no class of the training split occurs as things"):
         check_operations(PASTING, catalog)

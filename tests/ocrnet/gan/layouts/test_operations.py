@@ -10,18 +10,19 @@ from scipy.spatial import cKDTree
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.data.decode import read_image
+from ocrnet.gan import OPERATIONS
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps, can_compose, compose
 from ocrnet.gan.layouts.draw import draw_layout, draw_real_layout
-from ocrnet.gan.layouts.operation import Plan
-from ocrnet.gan.layouts.operations import OPERATIONS
+from ocrnet.gan.layouts.operation import LayoutInputs
 from ocrnet.gan.layouts.operations.base import Base
 from ocrnet.gan.layouts.operations.recombine import Erase, similarity
 from ocrnet.gan.layouts.operations.scale import Scale
 from ocrnet.gan.layouts.operations.warp import KNOTS, Warp
 from ocrnet.gan.layouts.regions import fill_nearest
-from ocrnet.gan.layouts.sampling import Odds
+from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 from ocrnet.runtime import layout_seed
+from tests.base_params import section_with
 from tests.ocrnet.gan.plates import write_plates
 from tests.ocrnet.gan.street import BIRD, CAR, COLOURS, GROUND, HORIZON, SHAPE, SKY, write_street
 
@@ -41,14 +42,14 @@ def street(catalogs: dict[str, Catalog]) -> Catalog:
     return catalogs["street"]
 
 
-def plan_of(catalog: Catalog, **operations: float) -> Plan:
-    params = SynthesizeParams(operations=operations)
-    return Plan(catalog, params, Odds(catalog, params, None))
+def inputs_of(catalog: Catalog, **operations: float) -> LayoutInputs:
+    params = section_with(SynthesizeParams, operations=operations)
+    return LayoutInputs(catalog, params, SamplingWeights(catalog, params, None))
 
 
 def layouts(catalog: Catalog, operation: str, count: int = 25) -> list[Layout]:
-    plan = plan_of(catalog, **{operation: 1.0})
-    return [draw_layout(plan, seed=layout_seed(7, index)) for index in range(count)]
+    inputs = inputs_of(catalog, **{operation: 1.0})
+    return [draw_layout(inputs, seed=layout_seed(7, index)) for index in range(count)]
 
 
 def contacts(label_map: np.ndarray) -> set[tuple[int, int]]:
@@ -99,13 +100,13 @@ def test_no_layout_has_a_contact_or_a_size_that_the_data_never_shows(
     for label_map in real:
         for class_id, areas in sizes(label_map).items():
             seen.setdefault(class_id, []).extend(areas)
-    bare = [sizes(without_objects(label_map, catalog.object_classes())) for label_map in real]
+    bare = [sizes(without_objects(label_map, catalog.thing_classes())) for label_map in real]
     for layout in layouts(catalog, operation):
         assert contacts(layout.label_map) <= allowed
         for class_id, areas in sizes(layout.label_map).items():
             for area in areas:
                 is_surface = (
-                    class_id not in catalog.object_classes() and area > 0.2 * layout.label_map.size
+                    class_id not in catalog.thing_classes() and area > 0.2 * layout.label_map.size
                 )
                 if is_surface:
                     assert area <= max(max(areas.get(class_id, [0])) for areas in bare)
@@ -184,9 +185,9 @@ def test_a_warp_touches_no_other_object(street: Catalog) -> None:
     for layout in layouts(street, "warp"):
         base = apply_steps(street, layout.steps[:1])
         warped = {step["class_id"] for step in layout.steps[1:]}
-        for class_id in set(street.object_classes()) - warped:
+        for class_id in set(street.thing_classes()) - warped:
             assert np.array_equal(layout.label_map == class_id, base == class_id)
-        for class_id in street.object_classes():
+        for class_id in street.thing_classes():
             assert len(sizes(layout.label_map).get(class_id, [])) == len(
                 sizes(base).get(class_id, [])
             )
@@ -226,15 +227,15 @@ def test_the_nearest_source_fills_a_hole() -> None:
 
 
 def test_the_rival_draws_only_what_real_pixels_show_by_the_same_odds(street: Catalog) -> None:
-    plan = plan_of(street, flip=1.0, copy_paste=3.0, warp=4.0)
+    inputs = inputs_of(street, flip=1.0, copy_paste=3.0, warp=4.0)
     seeds = [layout_seed(2, index) for index in range(200)]
-    replaced = [seed for seed in seeds if not can_compose(draw_layout(plan, seed=seed).steps)]
-    drawn = [draw_real_layout(plan, seed=seed) for seed in replaced]
+    replaced = [seed for seed in seeds if not can_compose(draw_layout(inputs, seed=seed).steps)]
+    drawn = [draw_real_layout(inputs, seed=seed) for seed in replaced]
     assert len(drawn) > 60
     assert all(can_compose(layout.steps) for layout in drawn)
     pasted = sum(layout.operation == "copy_paste" for layout in drawn) / len(drawn)
     assert pasted == pytest.approx(0.75, abs=4 * np.sqrt(0.75 * 0.25 / len(drawn)))
-    alone = draw_real_layout(plan_of(street, warp=1.0), seed=1)
+    alone = draw_real_layout(inputs_of(street, warp=1.0), seed=1)
     assert alone.operation == "copy_paste"
 
 

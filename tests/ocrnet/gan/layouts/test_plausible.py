@@ -11,10 +11,11 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps
 from ocrnet.gan.layouts.draw import draw_layout
-from ocrnet.gan.layouts.operation import Plan
+from ocrnet.gan.layouts.operation import LayoutInputs
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
-from ocrnet.gan.layouts.sampling import Odds
+from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 from ocrnet.runtime import layout_seed
+from tests.base_params import section_with
 from tests.ocrnet.gan.street import BIRD, CAR, GROUND, HORIZON, SHAPE, SKY, write_street
 
 LEAST, MOST = 12, 30  # of a car: 3 x 4 and 5 x 6 pixels
@@ -90,9 +91,9 @@ def test_no_surface_is_larger_than_the_data_shows_it_without_objects(
 
 
 def drawn(catalog: Catalog, operation: str) -> list[Layout]:
-    params = SynthesizeParams(operations={operation: 1.0})
-    plan = Plan(catalog, params, Odds(catalog, params, None))
-    return [draw_layout(plan, seed=layout_seed(3, index)) for index in range(40)]
+    params = section_with(SynthesizeParams, operations={operation: 1.0})
+    inputs = LayoutInputs(catalog, params, SamplingWeights(catalog, params, None))
+    return [draw_layout(inputs, seed=layout_seed(3, index)) for index in range(40)]
 
 
 @pytest.mark.parametrize("operation", ["scale", "copy_paste", "warp", "recombine"])

@@ -16,10 +16,13 @@ from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import apply_steps
 from ocrnet.gan.layouts.synthesize import synthesize_pairs
 from ocrnet.record import Recorder
+from tests.base_params import section_with
 from tests.ocrnet.gan import plates
 from tests.ocrnet.gan.street import CLASSES, ColourPainter, write_street
 
-PARAMS = SynthesizeParams(count=20, operations={"train": 1.0, "flip": 1.0, "copy_paste": 2.0})
+PARAMS = section_with(
+    SynthesizeParams, count=20, operations={"train": 1.0, "flip": 1.0, "copy_paste": 2.0}
+)
 
 
 def synthesize(prepared: Path, out: Path, *, with_copy_paste: bool = False) -> dict[str, float]:
@@ -174,8 +177,8 @@ def test_the_baseline_s_scores_say_what_is_drawn_and_stand_beside_the_pairs(
         )
     assert classes["bird"]["val_iou"] is None
     assert classes["car"]["val_iou"] == 0.95
-    assert classes["sky"]["odds"] == 0.0
-    assert classes["bird"]["odds"] + classes["car"]["odds"] == pytest.approx(1.0, abs=1e-5)
+    assert classes["sky"]["weight"] == 0.0
+    assert classes["bird"]["weight"] + classes["car"]["weight"] == pytest.approx(1.0, abs=1e-5)
     table = read_manifest(tmp_path / "hard/gan")
     assert classes["bird"]["layouts"] == (table["px_bird"] > 0).sum()
     assert pasted["hard"] > pasted["even"] + 0.1
@@ -184,7 +187,7 @@ def test_the_baseline_s_scores_say_what_is_drawn_and_stand_beside_the_pairs(
 def test_the_generator_and_the_scores_behind_the_odds_are_named_in_full(
     prepared: Path, tmp_path: Path
 ) -> None:
-    """The manifest cuts the generator's hash; a reader finds the same start, and the file that set the odds."""
+    """The manifest cuts the generator's hash; a reader finds the same start, and the file that set the weights."""
     scores = {
         "class_names": CLASSES.class_names,
         "per_class_iou": [0.5] * 4,
@@ -224,7 +227,7 @@ def test_metrics_are_the_shares_of_the_files(prepared: Path, tmp_path: Path) -> 
 def test_a_painter_of_other_classes_is_refused(prepared: Path, tmp_path: Path) -> None:
     painter = ColourPainter()
     painter.class_table = ClassTable(("sky", "ground"), CLASSES.palette[:2])
-    with pytest.raises(DataError, match=r"trained on \['sky', 'ground'\].*train_gan"):
+    with pytest.raises(DataError, match=r"painter has the classes \['sky', 'ground'\].*train_gan"):
         synthesize_pairs(
             prepared, PARAMS, painter=painter, out=tmp_path, recorder=Recorder(tmp_path)
         )

@@ -56,7 +56,7 @@ def test_kid_takes_half_of_the_smaller_set_and_depends_on_the_seed_alone() -> No
     assert kid(real, fake, seed=3) == kid(real, fake, seed=3)
     assert kid(real, fake, seed=3) != kid(real, fake, seed=4)
     assert kid(real, fake, seed=3).sd > 0
-    with pytest.raises(ValueError, match="four vectors in each set, found 30 and 3"):
+    with pytest.raises(ValueError, match="30 and 3 vectors, each set needs four"):
         kid(real, fake[:3], seed=0)
 
 

@@ -92,7 +92,7 @@ def test_a_joined_backbone_gives_the_mean_of_each_level(tmp_path: Path) -> None:
     pixels = normalise(image(0), mean=_row(card.mean), std=_row(card.std))
     assert isinstance(model.backbone, JoinedBackbone)
     with torch.no_grad():
-        levels = model.backbone.levels(pixels)
+        levels = model.backbone.levels(pixels).main
     expected = torch.cat([level.flatten(2).mean(dim=2) for level in levels], dim=1)
     assert len(levels) == 4
     torch.testing.assert_close(extractor.features(image(0)), expected)

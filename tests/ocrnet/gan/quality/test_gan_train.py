@@ -15,7 +15,7 @@ from ocrnet.data.manifest import ClassTable, read_manifest, write_manifest
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.gan.quality.gan_train import train_on_pairs, with_steps
 from ocrnet.record import Recorder, flatten, write_record
-from pipelines.gan_train import main
+from pipelines.score_pairs import main
 from tests.ocrnet.conftest import CLASSES, toy_params, write_toy_set
 
 
@@ -68,7 +68,7 @@ def test_pairs_of_other_classes_are_refused(toy_set: Path, tmp_path: Path) -> No
 
 
 def test_the_warm_up_must_fit_into_the_steps() -> None:
-    with pytest.raises(ParamsError, match=r"--steps: found 2, and train\.warmup_steps are 2"):
+    with pytest.raises(ParamsError, match=r"--steps: found 2, .*train\.warmup_steps 2"):
         with_steps(toy_params(), 2)
     assert with_steps(toy_params(), 3).train.steps == 3
     assert with_steps(toy_params(), None) == toy_params()
@@ -117,4 +117,4 @@ def test_a_wrong_argument_is_told_in_one_line(
     assert main(["--pairs", "nowhere"]) == 3
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert all(line.startswith("gan_train: ") for line in lines)
+    assert all(line.startswith("score_pairs: ") for line in lines)

@@ -23,11 +23,12 @@ from ocrnet.gan.quality.measure import GanTest, measure_quality
 from ocrnet.gan.quality.record import compare_quality, read_quality
 from ocrnet.gan.selection.sheet import write_neighbours
 from ocrnet.record import Recorder
+from tests.base_params import section_with
 from tests.ocrnet.gan.street import COLOURS, SHAPE, ColourPainter, write_street
 from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
 
 EXTRACTOR = "[random-conv]"
-JUDGED = GanTest(painted=0.4, real=0.5, judge_sha256="9" * 64)
+JUDGED = GanTest(painted=0.4, real=0.5, segmenter_sha256="9" * 64)
 
 
 class Copier(ColourPainter):
@@ -38,14 +39,26 @@ class Copier(ColourPainter):
         rows = read_manifest(prepared, split="train")["image"]
         self._images = [read_image(prepared / name) for name in rows]
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         return self._images[seed % len(self._images)]
 
 
 class MirroredCopier(Copier):
     """Paints the mirror image of a training image."""
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         return super().paint(label_map, seed=seed)[:, ::-1]
 
 
@@ -63,7 +76,13 @@ class Sides:
 class OneStyle(ColourPainter):
     """Paints a label map in one way."""
 
-    def paint(self, label_map: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    def paint(
+        self,
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        before: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         return np.asarray(COLOURS[label_map], dtype=np.uint8)
 
 
@@ -77,7 +96,7 @@ def bank(prepared: Path) -> FeatureBank:
 
 
 def measure(prepared: Path, out: Path, painter: ColourPainter) -> dict[str, float]:
-    params = SynthesizeParams(count=10, operations={"train": 1.0})
+    params = section_with(SynthesizeParams, count=10, operations={"train": 1.0})
     synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
     return measure_quality(
         prepared,
@@ -169,7 +188,7 @@ def test_a_copier_is_told_and_a_painter_is_not(
     key = f"quality/held_out/memorisation_auc{EXTRACTOR}"
     with caplog.at_level(logging.WARNING):
         assert measure(prepared, tmp_path / "a", Copier(prepared))[key] == 1.0
-    assert "repeats what it learned from" in caplog.text
+    assert "the generator repeats its training images" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert measure(prepared, tmp_path / "b", TintedPainter())[key] <= 0.6
@@ -223,7 +242,7 @@ def test_too_few_images_leave_out_what_needs_more_and_say_so(
     prepared = write_street(tmp_path / "prepare", val=3)
     with caplog.at_level(logging.WARNING):
         metrics = measure(prepared, tmp_path / "out", ColourPainter())
-    assert "3 images in the smallest of the sets are too few" in caplog.text
+    assert "3 images in the smallest set are too few" in caplog.text
     assert f"quality/KID{EXTRACTOR}" not in metrics
     assert "quality/held_out/SSIM" in metrics
 

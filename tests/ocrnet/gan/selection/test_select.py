@@ -20,10 +20,11 @@ from ocrnet.gan.quality import parse_extractor
 from ocrnet.gan.quality.extractors import FeatureExtractor, build_extractor
 from ocrnet.gan.quality.features import FeatureBank
 from ocrnet.gan.quality.gan_test import gan_test
-from ocrnet.gan.selection.kept import sampling_weights
+from ocrnet.gan.selection.kept_pairs import sampling_weights
 from ocrnet.gan.selection.select import select_pairs
 from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
 from ocrnet.record import Recorder
+from tests.base_params import section_with
 from tests.ocrnet.gan.street import (
     CAR,
     CLASSES,
@@ -50,7 +51,9 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int = 8) -> Path:
-    params = SynthesizeParams(count=count, operations={"train": 1.0, "copy_paste": 1.0})
+    params = section_with(
+        SynthesizeParams, count=count, operations={"train": 1.0, "copy_paste": 1.0}
+    )
     synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
     return out / "gan"
 
@@ -58,7 +61,7 @@ def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int 
 def select(prepared: Path, pairs: Path, out: Path, **params: float | str) -> dict[str, float]:
     """Select, without looking for copies where that is not asked for: toy paintings look like the photographs."""
     recorder = Recorder(out)
-    chosen = SelectParams.model_validate({"near_copy": 0.0, **params})
+    chosen = section_with(SelectParams, **{"near_duplicate": 0.0, **params})
     return select_pairs(
         prepared, pairs, chosen, segmenter=ColourReader(), features=FeatureBank(random_conv()), out=out,
         recorder=recorder,
@@ -75,6 +78,27 @@ def test_a_good_generator_loses_little(prepared: Path, tmp_path: Path) -> None:
     assert (metrics["select/kept"], metrics["select/dropped"]) == (8, 0)
     # Painted with less noise than a photograph has, so it loses less than real pixels do.
     assert metrics["select/rejected_share"] < 0.05
+
+
+def test_copy_paste_pairs_get_the_selection_of_gan_pairs_but_none_is_refused_as_a_copy(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A control arm without the selection would give the GAN what the selection is worth."""
+    params = section_with(SynthesizeParams, count=8, operations={"train": 1.0, "copy_paste": 1.0})
+    synthesize_pairs(
+        prepared, params, painter=ColourPainter(), out=tmp_path / "s", recorder=Recorder(tmp_path / "s"),
+        with_copy_paste=True,
+    )  # fmt: skip
+    out = tmp_path / "select" / "copy_paste"
+    out.mkdir(parents=True)
+    chosen = section_with(SelectParams, near_duplicate=0.25, real_rejection=0.5, max_rejected=1.0)
+    metrics = select_pairs(
+        prepared, tmp_path / "s" / "copy_paste", chosen, segmenter=ColourReader(), features=None, out=out
+    )  # fmt: skip
+    assert (metrics["select/kept"], metrics["select/near_copies"]) == (8, 0)
+    assert metrics["select/rejected_share"] > 0.1, "half of the real pixels lose more"
+    assert len(read_manifest(out)) == 8
+    assert not any("train_gan.steps" in record.message for record in caplog.records)
 
 
 def test_a_class_painted_wrong_is_ignored_and_its_rate_told(
@@ -105,8 +129,8 @@ def test_a_class_painted_wrong_keeps_its_least_wrong_pixels_up_to_the_cap(
         metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=0.4)
     assert metrics["select/rejected_uncapped/car"] == 1.0
     assert 0.35 < metrics["select/rejected/car"] <= 0.4
-    assert "class car: 100 % of its synthesized pixels are worse than real ones" in caplog.text
-    assert "caps that at 40 %" in caplog.text
+    assert "class car: 100 % of its synthesized pixels have larger losses" in caplog.text
+    assert "limits that to 40 %" in caplog.text
     assert "class ground" not in caplog.text
     assert metrics["select/rejected/ground"] == metrics["select/rejected_uncapped/ground"]
     thresholds = json.loads((tmp_path / "select" / "thresholds.json").read_text())
@@ -146,29 +170,31 @@ def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path,
     pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
     original = read_image(prepared / "images" / "train_04.png")
     write_image(pairs / "images" / "gan_00002.png", COPIES[kind](original))
-    near_copy = SelectParams().near_copy
-    metrics = select(prepared, pairs, tmp_path / "select", real_rejection=0.0, near_copy=near_copy)
+    near_duplicate = section_with(SelectParams).near_duplicate
+    metrics = select(
+        prepared, pairs, tmp_path / "select", real_rejection=0.0, near_duplicate=near_duplicate
+    )
     assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
     (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
     assert (row["id"], row["original"]) == ("gan_00002", "train_04")
-    assert "of its detail is its own, select.near_copy is" in row["why"]
+    assert "of its detail is its own, select.near_duplicate is" in row["why"]
 
 
-def test_near_copy_0_looks_for_no_copy(tmp_path: Path) -> None:
+def test_near_duplicate_0_looks_for_no_copy(tmp_path: Path) -> None:
     prepared = write_tinted_street(tmp_path / "prepare")
     pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
     write_image(
         pairs / "images" / "gan_00002.png", read_image(prepared / "images" / "train_04.png")
     )
     features = FeatureBank(random_conv())
-    for near_copy, asked in ((0.0, 0), (0.25, 1)):
-        params = SelectParams(near_copy=near_copy, real_rejection=0.0)
-        out = tmp_path / str(near_copy)
+    for near_duplicate, asked in ((0.0, 0), (0.25, 1)):
+        params = section_with(SelectParams, near_duplicate=near_duplicate, real_rejection=0.0)
+        out = tmp_path / str(near_duplicate)
         metrics = select_pairs(
             prepared, pairs, params, segmenter=ColourReader(), features=features, out=out,
             recorder=Recorder(out),
         )  # fmt: skip
-        assert metrics["select/near_copies"] == (1.0 if near_copy else 0.0)
+        assert metrics["select/near_copies"] == (1.0 if near_duplicate else 0.0)
         assert features.passes == asked
 
 
@@ -232,8 +258,8 @@ def test_a_class_that_stands_in_spoilt_pairs_is_not_lost_with_them(
         left, made = kept[f"px_{name}"].sum(), table[f"px_{name}"].sum()
         assert metrics[f"select/lost/{name}"] == pytest.approx(1 - left / made)
         assert metrics[f"select/lost/{name}"] <= 0.4
-    assert "least wrong ones that hold" in caplog.text
-    assert "class bird: 100 % of its synthesized pixels are worse than real ones" in caplog.text
+    assert "are kept because they show" in caplog.text
+    assert "class bird: 100 % of its synthesized pixels have larger losses" in caplog.text
 
 
 def test_a_stricter_filter_keeps_a_subset_of_pixels_and_pairs(
@@ -283,7 +309,7 @@ def test_select_twice_gives_the_same_bytes(prepared: Path, tmp_path: Path) -> No
 def test_when_no_pair_is_left_the_cure_is_named(prepared: Path, tmp_path: Path) -> None:
     wrong = ColourPainter(wrong={0: 3, 1: 3, 2: 3})
     pairs = synthesize(prepared, tmp_path / "synthesize", wrong)
-    with pytest.raises(DataError, match=r"none is left\. Train the GAN longer"):
+    with pytest.raises(DataError, match=r"no pair is kept.* Train the GAN longer"):
         select(prepared, pairs, tmp_path / "select")
     assert len(pd.read_csv(tmp_path / "select" / "rejected.csv")) == 8
 

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.gan.training.augment import IGNORED, crop_pair, draw_framing, flip_pair, jitter_colors
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.augment import (
+    IGNORED,
+    crop_pair,
+    draw_augmentation,
+    flip_pair,
+    jitter_colors,
+)
+from ocrnet.gan.training.rng import BatchRng
 
 IGNORE = 255
 
@@ -54,8 +60,8 @@ def test_flip_moves_both() -> None:
 def test_color_jitter_by_strength() -> None:
     images = torch.rand(3, 3, 6, 6) * 2 - 1
 
-    same = jitter_colors(images, strength=0.0, draws=BatchDraws("test", count=len(images)))
-    other = jitter_colors(images, strength=0.5, draws=BatchDraws("test", count=len(images)))
+    same = jitter_colors(images, strength=0.0, rng=BatchRng("test", count=len(images)))
+    other = jitter_colors(images, strength=0.5, rng=BatchRng("test", count=len(images)))
 
     assert torch.equal(same, images)
     assert (other - images).flatten(1).abs().mean(dim=1).min() > 0.01
@@ -65,7 +71,7 @@ def test_color_jitter_draws_for_each_image_and_lets_gradients_through() -> None:
     image = torch.rand(1, 3, 4, 4) * 2 - 1
     images = image.repeat(2, 1, 1, 1).requires_grad_()
 
-    jittered = jitter_colors(images, strength=0.5, draws=BatchDraws("test", count=len(images)))
+    jittered = jitter_colors(images, strength=0.5, rng=BatchRng("test", count=len(images)))
     jittered.sum().backward()  # type: ignore[no-untyped-call]
 
     assert not torch.allclose(jittered[0], jittered[1])
@@ -79,18 +85,18 @@ def _marked() -> tuple[torch.Tensor, torch.Tensor]:
     return label_maps[:, None].float().repeat(1, 3, 1, 1), label_maps
 
 
-def _frame(translate: float, cutout: float) -> tuple[torch.Tensor, torch.Tensor]:
+def _augment(translate: float, cutout: float) -> tuple[torch.Tensor, torch.Tensor]:
     images, label_maps = _marked()
-    draws = BatchDraws("test", count=64)
-    framing = draw_framing(label_maps, translate=translate, cutout=cutout, draws=draws)
-    return framing.show(images), framing.label(label_maps)
+    rng = BatchRng("test", count=64)
+    augmentation = draw_augmentation(label_maps, translate=translate, cutout=cutout, rng=rng)
+    return augmentation.apply_to_images(images), augmentation.apply_to_labels(label_maps)
 
 
 @pytest.mark.parametrize(("translate", "cutout"), [(0.2, 0.0), (0.0, 0.5), (0.3, 0.4)])
 def test_what_is_seen_keeps_its_label_and_the_rest_is_ignored(
     translate: float, cutout: float
 ) -> None:
-    images, label_maps = _frame(translate, cutout)
+    images, label_maps = _augment(translate, cutout)
 
     seen = label_maps != IGNORED
     assert (images.movedim(1, -1)[seen] == label_maps[seen].unsqueeze(1)).all()
@@ -101,22 +107,22 @@ def test_what_is_seen_keeps_its_label_and_the_rest_is_ignored(
 def test_a_painted_marker_follows_its_label() -> None:
     images, label_maps = torch.zeros(32, 3, 16, 24), torch.zeros(32, 16, 24, dtype=torch.int64)
     images[:, :, 8, 12], label_maps[:, 8, 12] = 1.0, 5
-    framing = draw_framing(
-        label_maps, translate=0.25, cutout=0.0, draws=BatchDraws("test", count=32)
+    augmentation = draw_augmentation(
+        label_maps, translate=0.25, cutout=0.0, rng=BatchRng("test", count=32)
     )
 
-    shown, labels = framing.show(images), framing.label(label_maps)
+    shown, labels = augmentation.apply_to_images(images), augmentation.apply_to_labels(label_maps)
 
     places = (shown[:, 0] == 1).nonzero()
     assert torch.equal(places, (labels == 5).nonzero())
     rows, columns = places[:, 1] - 8, places[:, 2] - 12
-    assert torch.equal(torch.stack([rows, columns], dim=1), framing.shifts)
+    assert torch.equal(torch.stack([rows, columns], dim=1), augmentation.shifts)
     assert (rows.min().item(), rows.max().item()) == (-4, 4)  # a quarter of 16
     assert (columns.min().item(), columns.max().item()) == (-6, 6)
 
 
 def test_a_hole_has_its_side_and_is_cut_off_at_the_border() -> None:
-    holes = _frame(0.0, 0.5)[1] == IGNORED
+    holes = _augment(0.0, 0.5)[1] == IGNORED
 
     heights = holes.any(dim=2).sum(dim=1)
     widths = holes.any(dim=1).sum(dim=1)
@@ -128,19 +134,21 @@ def test_a_hole_has_its_side_and_is_cut_off_at_the_border() -> None:
 
 def test_no_shift_and_no_hole_change_nothing() -> None:
     images, label_maps = _marked()
-    shown, labels = _frame(0.0, 0.0)
+    shown, labels = _augment(0.0, 0.0)
 
     assert torch.equal(shown, images)
     assert torch.equal(labels, label_maps)
 
 
-def test_a_framing_lets_gradients_through_where_it_shows() -> None:
+def test_an_augmentation_lets_gradients_through_where_it_shows() -> None:
     images = torch.rand(2, 3, 12, 12, requires_grad=True)
     label_maps = torch.zeros(2, 12, 12, dtype=torch.int64)
-    framing = draw_framing(label_maps, translate=0.2, cutout=0.3, draws=BatchDraws("test", count=2))
+    augmentation = draw_augmentation(
+        label_maps, translate=0.2, cutout=0.3, rng=BatchRng("test", count=2)
+    )
 
-    framing.show(images).sum().backward()  # type: ignore[no-untyped-call]
+    augmentation.apply_to_images(images).sum().backward()  # type: ignore[no-untyped-call]
 
-    seen = framing.label(label_maps) != IGNORED
+    seen = augmentation.apply_to_labels(label_maps) != IGNORED
     assert images.grad is not None
     assert torch.equal(images.grad[:, 0].sum(dim=(1, 2)), seen.sum(dim=(1, 2)).float())

@@ -66,7 +66,7 @@ def test_smaller_images_are_padded_with_ignored_pixels(prepared: Path) -> None:
 
 
 def test_an_empty_split_is_refused(prepared: Path) -> None:
-    with pytest.raises(DataError, match="no image in split test"):
+    with pytest.raises(DataError, match="split test has no image"):
         Pairs(prepared, "test")
 
 

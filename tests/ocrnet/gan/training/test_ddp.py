@@ -1,4 +1,4 @@
-"""A GAN trained by two processes is the GAN trained by one: same draws, same curve, same resume."""
+"""A GAN trained by two processes is the GAN trained by one: same random numbers, same curve, same resume."""
 
 import hashlib
 import json
@@ -10,16 +10,15 @@ import torch
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import TrainGanParams
 from ocrnet.config.params_file import parse_params
-from ocrnet.distributed.rank import NoRecorder
-from ocrnet.errors import OcrnetError, ParamsError
+from ocrnet.errors import ParamsError
 from ocrnet.gan.generator.presets import PRESETS
-from ocrnet.gan.training import objectives
+from ocrnet.gan.training import oasis
 from ocrnet.gan.training.batches import Batch, Pairs
-from ocrnet.gan.training.job import GanJob
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.rng import BatchRng
 from ocrnet.gan.training.step import GanTrainer, StepLosses
 from ocrnet.gan.training.train import train_gan
-from ocrnet.record import Recorder
+from ocrnet.record import Recorder, SilentRecorder
+from tests.base_params import section_with
 from tests.ocrnet.conftest import toy_params
 from tests.ocrnet.distributed.ranks import WORLD, over_ranks
 from tests.ocrnet.gan.generator.test_networks import TINY
@@ -35,19 +34,19 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_prepared(tmp_path_factory.mktemp("prepared"))
 
 
-DESIGN_CHANGES = ({"arch": "oasis", "style": "component"}, {"arch": "pix2pix", "l1_weight": 1.0})
+GAN_CHANGES = ({"arch": "oasis", "style": "component"}, {"arch": "pix2pix", "l1_weight": 1.0})
 
 
 def curves(prepared: Path, steps: int) -> list[tuple[list[float], list[dict[str, torch.Tensor]]]]:
-    """Return of each design the losses of some steps, and the state of both networks before and after them.
+    """Return for each GAN the losses of some steps, and the state of both networks before and after them.
 
     SGD, because Adam divides by the gradient: where that is zero but for rounding, rounding is what it follows.
     """
     PRESETS["cpu-demo"] = TINY  # of the process: a rank is a new one
     pairs = Pairs(prepared, "train")
     return [
-        curve(GanTrainer(2, TrainGanParams.model_validate({**VALUES, **changes}), device=CPU), pairs, steps)
-        for changes in DESIGN_CHANGES
+        curve(GanTrainer(2, section_with(TrainGanParams, **{**VALUES, **changes}), device=CPU), pairs, steps)
+        for changes in GAN_CHANGES
     ]  # fmt: skip
 
 
@@ -117,8 +116,8 @@ def train_whole_and_killed(prepared: Path, folder: Path) -> None:
 def train_in(prepared: Path, folder: Path) -> None:
     first = torch.distributed.get_rank() == 0
     train_gan(
-        prepared, TrainGanParams.model_validate({**VALUES, "steps": 5, "processes": WORLD}), crop_size=(9, 9),
-        out=folder / "out", recorder=Recorder(folder / "out") if first else NoRecorder(),
+        prepared, section_with(TrainGanParams, **{**VALUES, "steps": 5, "processes": WORLD}), crop_size=(9, 9),
+        out=folder / "out", recorder=Recorder(folder / "out") if first else SilentRecorder(),
         store=CheckpointStore(folder / "state"),
     )  # fmt: skip
 
@@ -140,36 +139,17 @@ def test_killed_processes_end_with_the_same_bytes(prepared: Path, tmp_path: Path
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 5]
 
 
-@pytest.mark.slow
-def test_the_stage_starts_its_processes_and_raises_their_errors(
-    prepared: Path, tmp_path: Path
-) -> None:
-    """Through torchrun's agent; a batch of the whole preset, for a new process knows no other."""
-    params = TrainGanParams.model_validate({**VALUES, "steps": 1, "processes": 2})
-
-    def run(folder: Path, store: Path) -> None:
-        train_gan(
-            folder, params, crop_size=(9, 9), out=tmp_path / "out", recorder=Recorder(tmp_path / "out"),
-            store=CheckpointStore(store),
-        )  # fmt: skip
-
-    run(prepared, tmp_path / "state")
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["gan/steps"] == 1
-    with pytest.raises(OcrnetError, match="nothing"):
-        run(tmp_path / "nothing", tmp_path / "state")
-
-
 ROWS = ([0, 0, 0], [0, 1, 1])
 
 
 def drawn() -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    draws = BatchDraws("test", count=4)
-    return draws.uniform(3), draws.bits(5), [g.initial_seed() for g in draws.generators()]
+    rng = BatchRng("test", count=4)
+    return rng.uniform(3), rng.bits(5), [g.initial_seed() for g in rng.generators()]
 
 
 def drawn_and_weighed() -> tuple[tuple[torch.Tensor, torch.Tensor, list[int]], list[float]]:
     label_maps = torch.tensor(ROWS[torch.distributed.get_rank()]).view(1, 1, -1)
-    weights = objectives.class_weights(label_maps, num_classes=3, weight_max=9.0)
+    weights = oasis.class_weights(label_maps, num_classes=3, weight_max=9.0)
     return drawn(), weights.tolist()
 
 
@@ -187,21 +167,20 @@ def test_processes_share_out_the_draws_of_one_and_weigh_classes_by_the_pixels_of
         assert weights == pytest.approx([0.75, 1.5, 0.0])
 
 
-def test_a_job_is_read_as_it_was_written(tmp_path: Path) -> None:
-    job = GanJob(
-        TrainGanParams.model_validate({**VALUES, "processes": 2}), prepared=Path("prepared"), crop_size=(9, 8),
-        out=Path("out"), record=Path("record"), times=None, checkpoints=Path("ck"), log_level=30,
-    )  # fmt: skip
-    job.write(tmp_path)
-
-    assert GanJob.read(tmp_path) == job
-    with pytest.raises(ParamsError, match=r"train_gan.processes: found 2, but there are 1 CUDA"):
-        job.check(devices=1)
+def test_one_process_alone_refuses_a_training_of_several(prepared: Path, tmp_path: Path) -> None:
+    params = section_with(TrainGanParams, **{**VALUES, "processes": 2})
+    with pytest.raises(
+        ParamsError, match=r"train_gan.processes: found 2, but 1 processes run this"
+    ):
+        train_gan(
+            prepared, params, crop_size=(9, 9), out=tmp_path, recorder=SilentRecorder(),
+            store=CheckpointStore(tmp_path),
+        )  # fmt: skip
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
     values = toy_params().model_dump(mode="json", by_alias=True)
     values["train_gan"] |= {"batch_size": 8, "processes": 3}
 
-    with pytest.raises(ParamsError, match="batch_size 8 cannot be shared out evenly over proc"):
+    with pytest.raises(ParamsError, match="batch_size 8 cannot be divided evenly among proc"):
         parse_params(values)

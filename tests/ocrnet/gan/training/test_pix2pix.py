@@ -1,4 +1,4 @@
-"""The second design: its losses by hand, what its discriminator sees, and the contract of all designs."""
+"""The losses of pix2pix by hand, what its discriminator sees, and the contract of all GANs."""
 
 import math
 
@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from ocrnet.config import TrainGanParams
-from ocrnet.gan.designs import DESIGNS, design_class
+from ocrnet.gan import GANS, objective_class
 from ocrnet.gan.generator.presets import PRESETS, Preset
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import Scene
+from ocrnet.gan.training.objective import StepInputs
 from ocrnet.gan.training.pix2pix import (
     PatchDiscriminator,
     cell_side,
@@ -18,7 +18,8 @@ from ocrnet.gan.training.pix2pix import (
     patch_loss,
     valid_cells,
 )
-from ocrnet.gan.training.rng import BatchDraws
+from ocrnet.gan.training.rng import BatchRng
+from tests.base_params import section_with
 
 IGNORE = 255
 PATCHY = Preset((8, 8, 4), (4, 8, 8, 8), 4, 1, 4, 1)  # three levels: two of them halve
@@ -30,9 +31,9 @@ def _small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "cpu-demo", PATCHY)
 
 
-def _scene(label_maps: torch.Tensor, images: torch.Tensor, **changes: object) -> Scene:
-    params = TrainGanParams.model_validate(changes)
-    return Scene(0, images, label_maps, BatchDraws("test", count=len(images)), params)
+def _inputs(label_maps: torch.Tensor, images: torch.Tensor, **changes: object) -> StepInputs:
+    params = section_with(TrainGanParams, **changes)
+    return StepInputs(0, images, label_maps, BatchRng("test", count=len(images)), params)
 
 
 def test_patch_loss_is_the_non_saturating_loss_of_valid_cells() -> None:
@@ -88,7 +89,7 @@ def test_a_patch_is_as_wide_as_stated() -> None:
     assert rows.max() - rows.min() + 1 == columns.max() - columns.min() + 1 == 26
 
 
-def test_the_judge_sees_the_label_map() -> None:
+def test_the_discriminator_sees_the_label_map() -> None:
     torch.manual_seed(0)
     discriminator = PatchDiscriminator(2, PATCHY).eval()
     images = torch.rand(1, 3, 16, 16)
@@ -97,34 +98,34 @@ def test_the_judge_sees_the_label_map() -> None:
     assert not torch.allclose(discriminator(images, zeros), discriminator(images, ones))
 
 
-@pytest.mark.parametrize("arch", DESIGNS)
-def test_ignored_pixels_get_no_gradient_where_the_design_is_blind_to_them(arch: str) -> None:
+@pytest.mark.parametrize("arch", GANS)
+def test_ignored_pixels_get_no_gradient_where_the_discriminator_is_blind_to_them(arch: str) -> None:
     """Oasis sees an ignored pixel as the surroundings of others and asks nothing of it; pix2pix does not see it."""
     torch.manual_seed(0)
     label_maps = torch.randint(0, 2, (2, 16, 16))
     label_maps[:, 5:9] = IGNORE
     fakes = (torch.rand(2, 3, 16, 16) * 2 - 1).requires_grad_()
-    scene = _scene(label_maps, torch.rand(2, 3, 16, 16), arch=arch, **PLAIN)
-    design = design_class(arch)(2, scene.params)
-    judge = design.build_discriminator(PATCHY).eval()
+    inputs = _inputs(label_maps, torch.rand(2, 3, 16, 16), arch=arch, **PLAIN)
+    objective = objective_class(arch)(2, inputs.params)
+    discriminate = objective.build_discriminator(PATCHY).eval()
 
     for loss in (
-        design.generator_loss(judge, fakes, scene), design.discriminator_loss(judge, fakes, scene)
+        objective.generator_loss(discriminate, fakes, inputs), objective.discriminator_loss(discriminate, fakes, inputs)
     ):  # fmt: skip
         (gradient,) = torch.autograd.grad(loss, fakes)
         assert gradient[:, :, :5].ne(0).any()
         assert gradient[:, :, 5:9].eq(0).all() == (arch == "pix2pix")
 
 
-@pytest.mark.parametrize("arch", DESIGNS)
+@pytest.mark.parametrize("arch", GANS)
 def test_a_batch_without_valid_pixels_has_losses_of_zero(arch: str) -> None:
-    scene = _scene(torch.full((2, 8, 8), IGNORE), torch.rand(2, 3, 8, 8), arch=arch)
-    design = design_class(arch)(2, scene.params)
-    judge = design.build_discriminator(PATCHY)
+    inputs = _inputs(torch.full((2, 8, 8), IGNORE), torch.rand(2, 3, 8, 8), arch=arch)
+    objective = objective_class(arch)(2, inputs.params)
+    discriminate = objective.build_discriminator(PATCHY)
     fakes = torch.rand(2, 3, 8, 8)
 
-    assert design.generator_loss(judge, fakes, scene).item() == 0
-    loss = design.discriminator_loss(judge, fakes, scene)
+    assert objective.generator_loss(discriminate, fakes, inputs).item() == 0
+    loss = objective.discriminator_loss(discriminate, fakes, inputs)
     assert loss.item() == pytest.approx(0, abs=1e-9) or arch == "oasis"  # LabelMix of nothing
     assert torch.isfinite(loss)
 
@@ -135,31 +136,35 @@ def test_generator_loss_adds_l1_by_its_weight() -> None:
     fakes = torch.full((1, 3, 16, 16), 0.25)
     losses = []
     for weight in (0.0, 100.0):
-        scene = _scene(label_maps, images, arch="pix2pix", l1_weight=weight, **PLAIN)
-        design = design_class("pix2pix")(1, scene.params)
+        inputs = _inputs(label_maps, images, arch="pix2pix", l1_weight=weight, **PLAIN)
+        objective = objective_class("pix2pix")(1, inputs.params)
         torch.manual_seed(1)
-        judge = design.build_discriminator(PATCHY).eval()
-        losses.append(design.generator_loss(judge, fakes, scene).item())
+        discriminate = objective.build_discriminator(PATCHY).eval()
+        losses.append(objective.generator_loss(discriminate, fakes, inputs).item())
 
     assert losses[1] - losses[0] == pytest.approx(25, rel=1e-5)
-    assert losses[0] == pytest.approx(F.softplus(-judge(fakes, label_maps)).mean().item(), rel=1e-5)
+    assert losses[0] == pytest.approx(
+        F.softplus(-discriminate(fakes, label_maps)).mean().item(), rel=1e-5
+    )
 
 
-@pytest.mark.parametrize("arch", DESIGNS)
+@pytest.mark.parametrize("arch", GANS)
 def test_a_discriminator_that_errs_on_nothing_has_a_p_fake_of_zero(arch: str) -> None:
-    design = design_class(arch)(2, TrainGanParams(arch=arch))
+    objective = objective_class(arch)(2, section_with(TrainGanParams, arch=arch))
     batch = Batch(("a",), torch.zeros(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.int64))
     sure = {
         "oasis": torch.tensor([-90.0, 0.0, 90.0]).view(1, 3, 1, 1).expand(1, 3, 8, 8),
         "pix2pix": torch.full((1, 2, 2), 90.0),
     }[arch]
 
-    assert design.p_fake(lambda *inputs: sure, batch) == pytest.approx(0, abs=1e-6)
-    assert design.p_fake(lambda *inputs: -sure, batch) == pytest.approx(1, abs=1e-6)
-    gauges = design.class_gauges(lambda *inputs: sure, batch)
-    assert gauges == ({"gan/d_mIoU": 1.0} if arch == "oasis" else {})
+    assert objective.p_fake(lambda *inputs: sure, batch) == pytest.approx(0, abs=1e-6)
+    assert objective.p_fake(lambda *inputs: -sure, batch) == pytest.approx(1, abs=1e-6)
+    scores = objective.class_scores(lambda *inputs: sure, batch)
+    assert scores == ({"gan/d_mIoU": 1.0} if arch == "oasis" else {})
 
 
-def test_an_unknown_design_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"train_gan.arch 'cycle' is unknown. Known: oasis, pix2p"):
-        design_class("cycle")
+def test_an_unknown_gan_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"train_gan.arch: 'cycle' is unknown. Known: oasis, pix2p"
+    ):
+        objective_class("cycle")

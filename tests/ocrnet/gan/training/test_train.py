@@ -1,4 +1,4 @@
-"""Training on a tiny set: who learns when, guards, and a kill that changes nothing."""
+"""Training on a tiny set: who learns when, health, and a kill that changes nothing."""
 
 import hashlib
 import json
@@ -14,11 +14,12 @@ from ocrnet.config import TrainGanParams
 from ocrnet.errors import TrainError
 from ocrnet.gan.generator.painter import load_painter
 from ocrnet.gan.generator.presets import PRESETS
-from ocrnet.gan.training import diagnostics as gauges
+from ocrnet.gan.training import diagnostics
 from ocrnet.gan.training.batches import Batch, Pairs
 from ocrnet.gan.training.step import GanTrainer
 from ocrnet.gan.training.train import train_gan
 from ocrnet.record import Recorder
+from tests.base_params import section_with
 from tests.ocrnet.gan.generator.test_networks import TINY
 from tests.ocrnet.gan.prepared import write_prepared
 
@@ -38,7 +39,7 @@ def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 def _params(**changes: Any) -> TrainGanParams:
     values = {"steps": 6, "batch_size": 2, "crop_size": [12, 16], "val_interval": 3,
               "checkpoint_interval": 2, "log_interval": 1, "labelmix_interval": 2}  # fmt: skip
-    return TrainGanParams.model_validate({**values, **changes})
+    return section_with(TrainGanParams, **{**values, **changes})
 
 
 def _train(prepared: Path, folder: Path, params: TrainGanParams) -> Path:
@@ -121,11 +122,11 @@ def test_a_rate_of_nothing_freezes_one_network_alone(prepared: Path) -> None:
 def test_generator_step_leaves_no_gradient_in_the_discriminator(prepared: Path) -> None:
     trainer = GanTrainer(2, _params(), device=CPU)
     batch = _batch(prepared)
-    scene = trainer._scene(0, batch)
+    inputs = trainer._inputs(0, batch)
     vectors = [buffer.clone() for buffer in trainer.discriminator.buffers()]
-    fakes = trainer.generator(batch.label_maps, trainer.draw_z(batch.label_maps, scene.draws))
+    fakes = trainer.generator(batch.label_maps, trainer.draw_z(batch.label_maps, inputs.rng))
 
-    trainer._step_generator(fakes, scene)
+    trainer._step_generator(fakes, inputs)
 
     assert all(weight.grad is None for weight in trainer.discriminator.parameters())
     assert all(map(torch.equal, vectors, trainer.discriminator.buffers()))
@@ -142,15 +143,15 @@ def test_a_loss_that_is_not_finite_names_the_images(prepared: Path) -> None:
 
 def test_diversity_is_zero_for_a_generator_that_ignores_z(prepared: Path) -> None:
     trainer = GanTrainer(2, _params(), device=CPU)
-    generator = trainer.ema.generator
+    generator = trainer.average.model
     windows = Pairs(prepared, "val").windows(2, size=(12, 16))
-    assert gauges.diversity(generator, windows, style="image") > 0
+    assert diagnostics.diversity(generator, windows, style="image") > 0
 
     with torch.no_grad():
         for conv in (generator.head, *generator.embeds):
             conv.get_parameter("weight")[:, -TINY.z_dim :] = 0
 
-    assert gauges.diversity(generator, windows, style="image") == 0
+    assert diagnostics.diversity(generator, windows, style="image") == 0
 
 
 def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> None:
@@ -160,8 +161,8 @@ def test_discriminator_learns_the_classes_of_held_out_images(prepared: Path) -> 
         batch = train.batch(step, seed=0, count=4, size=(12, 16), flip=True, rare_crops=0.0)
         trainer.step(step, batch)
 
-    scores = gauges.measure(
-        trainer.ema.generator, trainer.discriminator, trainer.design,
+    scores = diagnostics.measure(
+        trainer.average.model, trainer.discriminator, trainer.objective,
         train=train.windows(2, size=(12, 16)), val=val.windows(2, size=(12, 16)),
     )  # fmt: skip
     assert scores["gan/d_mIoU"] > 0.8
@@ -185,7 +186,7 @@ def test_generator_paints_a_layout_that_it_never_saw(prepared: Path, tmp_path: P
     [{"arch": "pix2pix"}, {"style": "component"}, {"arch": "pix2pix", "style": "component"}],
     ids=str,
 )
-def test_every_design_and_style_is_resumed_to_the_same_bytes_and_painted_from_files(
+def test_every_gan_and_style_is_resumed_to_the_same_bytes_and_painted_from_files(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     params = _params(cutout=0.2, **changes)
@@ -228,7 +229,7 @@ def test_bf16_runs_the_convolutions_alone_and_stays_close_to_fp32(
         )
         losses[precision] = [trainer.step(step, _batch(prepared)) for step in range(2)]
         assert seen == {torch.bfloat16 if precision == "bf16" else torch.float32}
-        for network in (trainer.generator, trainer.discriminator, trainer.ema.generator):
+        for network in (trainer.generator, trainer.discriminator, trainer.average.model):
             assert {value.dtype for value in network.parameters()} == {torch.float32}
         vectors = [b for n, b in trainer.generator.named_buffers() if n.endswith(("._u", "._v"))]
         for vector in vectors:  # of unit length to seven digits: bfloat16 has three
@@ -239,24 +240,29 @@ def test_bf16_runs_the_convolutions_alone_and_stays_close_to_fp32(
     assert losses["fp32"] != losses["bf16"]
 
 
-def test_guards_warn_once_and_only_beyond_their_limits(caplog: pytest.LogCaptureFixture) -> None:
-    guards = gauges.Guards()
-    good = {"gan/p_fake_gap": gauges.MAX_P_FAKE_GAP, "gan/diversity": gauges.MIN_DIVERSITY}
+def test_health_checks_warn_once_and_only_beyond_their_limits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = diagnostics.HealthChecks()
+    good = {
+        "gan/p_fake_gap": diagnostics.MAX_P_FAKE_GAP,
+        "gan/diversity": diagnostics.MIN_DIVERSITY,
+    }
     bad = {"gan/p_fake_gap": 0.21, "gan/diversity": 0.004}
 
-    guards.check_scores(1, good)
+    health.check_scores(1, good)
     for step in (1, 2):
-        guards.check_scores(step, good)
+        health.check_scores(step, good)
         for part in range(
-            gauges.LOW_STEPS
+            diagnostics.LOW_STEPS
         ):  # one easy batch after the other, but never so many in a row
-            guards.check_loss(step, gauges.MIN_DISCRIMINATOR_LOSS if part == 5 else 0.01)
-    guards.check_loss(2, gauges.MIN_DISCRIMINATOR_LOSS)
+            health.check_loss(step, diagnostics.MIN_DISCRIMINATOR_LOSS if part == 5 else 0.01)
+    health.check_loss(2, diagnostics.MIN_DISCRIMINATOR_LOSS)
     assert not caplog.messages
     for step in (3, 4):
-        guards.check_scores(step, bad)
-        for _ in range(gauges.LOW_STEPS):
-            guards.check_loss(step, 0.01)
+        health.check_scores(step, bad)
+        for _ in range(diagnostics.LOW_STEPS):
+            health.check_loss(step, 0.01)
 
     assert len(caplog.messages) == 3
     assert all("step 3" in message for message in caplog.messages)

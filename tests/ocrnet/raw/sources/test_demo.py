@@ -8,11 +8,11 @@ from PIL import Image
 from scipy import ndimage
 
 from ocrnet.config import Params
-from ocrnet.config.params_file import parse_params
 from ocrnet.errors import ParamsError
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem, find_items
 from ocrnet.raw.sources.demo import CLASS_NAMES, planned_defects, render
+from tests.base_params import params_with
 
 SIZE = (96, 128)
 BLUR_REACH = 3  # pixels: the camera's kernel is cut at four deviations, of 0.75 at most
@@ -24,7 +24,7 @@ def draw(params: Params, work: Path) -> list[RawItem]:
 
 def params(**demo: int) -> Params:
     data = {"source": "demo", "path": "data/raw/demo", "classes": list(CLASS_NAMES)}
-    return parse_params({"data": data, "demo": {"train": 3, "val": 1, "test": 1, **demo}})
+    return params_with({"data": data, "demo": {"train": 3, "val": 1, "test": 1, **demo}})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -112,4 +112,4 @@ def test_a_larger_image_shows_defects_of_the_same_relative_size() -> None:
 def test_other_classes_are_refused_with_the_cure(tmp_path: Path) -> None:
     data = {"source": "demo", "path": "x", "classes": ["plate", "dent"]}
     with pytest.raises(ParamsError, match=r"data.classes: found \['plate', 'dent'\].*'crack'"):
-        draw(parse_params({"data": data}), tmp_path)
+        draw(params_with({"data": data}), tmp_path)

@@ -1,0 +1,62 @@
+"""The class table that a folder may hold: names of the classes, perhaps with their colours.
+
+`classes.txt` or `labels.txt` names one class per line, in the order of their ids. `class_dict.csv` has the columns
+name, r, g, b.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrnet.config.class_names import check_class_names
+from ocrnet.data.stored_labels import Colour
+from ocrnet.errors import DataError
+
+LISTS = ("classes.txt", "labels.txt")
+TABLES = ("class_dict.csv",)
+
+
+@dataclass(frozen=True)
+class NamedClass:
+    """A class of a table; its colour is None where the table has no colours."""
+
+    name: str
+    colour: Colour | None = None
+
+
+def read_class_table(root: Path) -> list[NamedClass]:
+    """Return the classes of the table in a folder, by id; empty if there is no table.
+
+    Raises:
+        DataError: The table cannot be read, or its names are not allowed.
+    """
+    there = {path.name.casefold(): path for path in root.iterdir()} if root.is_dir() else {}
+    path = next((there[name] for name in (*LISTS, *TABLES) if name in there), None)
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        found = _rows(lines) if path.name.casefold() in TABLES else _names(lines)
+        check_class_names([item.name for item in found])
+    except (OSError, ValueError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(
+            f"{path}: the class table cannot be used: {reason}. Correct it, or move it out of the folder."
+        ) from error
+    return found
+
+
+def _names(lines: Sequence[str]) -> list[NamedClass]:
+    return [NamedClass(line.strip()) for line in lines if line.strip()]
+
+
+def _rows(lines: Sequence[str]) -> list[NamedClass]:
+    found = []
+    for row in csv.DictReader(lines):
+        fields = {
+            (key or "").strip().casefold(): (value or "").strip() for key, value in row.items()
+        }
+        red, green, blue = (int(fields[channel]) for channel in "rgb")
+        found.append(NamedClass(fields["name"], (red, green, blue)))
+    return found

@@ -1,0 +1,108 @@
+"""A set as it is found: its source, files, classes and facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ocrnet.config import Params
+from ocrnet.config.base import PILLOW_PIXELS
+from ocrnet.config.params_file import parse_params
+from ocrnet.configure.class_table import read_class_table
+from ocrnet.configure.classes import ClassChoice, choose_classes
+from ocrnet.configure.facts import DataFacts, read_facts
+from ocrnet.configure.label_values import FileValues, read_label_values, totals
+from ocrnet.errors import DataError
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.scan import scan
+from ocrnet.raw.sources import find_items, raw_root
+
+DEMO = "demo"  # the source that renders its images
+UNKNOWN = ["background", "object"]  # classes until the label maps were read
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A set whose files were read once.
+
+    Args:
+        table: Table of the scan.
+        inventory: Inventory of the raw folder, with its findings.
+        root: Folder that the table's paths are relative to.
+        classes: Classes of the label maps.
+        facts: Facts for the rules.
+    """
+
+    table: pd.DataFrame
+    inventory: Inventory
+    root: Path
+    classes: ClassChoice
+    facts: DataFacts
+
+
+def detect_source(path: Path) -> str:
+    """Return the source that reads a folder, by its layout.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    if path == Path(DEMO) and not path.exists():
+        return DEMO
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "does not exist"
+        raise DataError(f"E114 {path} {what}. Name the folder that contains images/ and masks/.")
+    lists = all((path / f"{split}.txt").is_file() for split in ("train", "val", "test"))
+    return "camvid" if lists and (path / "trainannot").is_dir() else "folder"
+
+
+def find_set(
+    base: Mapping[str, Any],
+    source: str,
+    path: str,
+    *,
+    work: Path,
+    known: Sequence[ClassChoice] = (),
+) -> FoundSet:
+    """Read all files of a set once and find its classes and facts.
+
+    Args:
+        base: Content of a valid `params.yaml`, for all sections but `data`.
+        source: Name of the source.
+        path: Value of `data.path`.
+        work: Folder for files that the source renders, which does not exist yet.
+        known: Classes of known sets of this source; the first that has all raw values is used.
+
+    Raises:
+        DataError: The files form no set, or their label maps show no classes.
+    """
+    first = known[0] if known else None
+    params = _params(base, source, path, first or ClassChoice(tuple(UNKNOWN), {}, "auto", ""))
+    inventory = Inventory(Path(path))
+    items = find_items(params, work, inventory)
+    values = read_label_values([item.label_map for item in items if item.label_map is not None])
+    fitting = [
+        choice for choice in known if _knows_all(_params(base, source, path, choice), values)
+    ]
+    table_of_classes = read_class_table(Path(path)) if source != DEMO else []
+    classes = fitting[0] if fitting else choose_classes(values, table_of_classes)
+    params = _params(base, source, path, classes)
+    root = raw_root(params, work)
+    table = scan(items, params.data, root=root)
+    return FoundSet(table, inventory, root, classes, read_facts(table, params, classes, root=root))
+
+
+def _params(base: Mapping[str, Any], source: str, path: str, choice: ClassChoice) -> Params:
+    """Return params that read every file that can be read."""
+    data = {
+        **base["data"], "source": source, "path": path, "classes": list(choice.classes), "label_map": choice.label_map,
+        "palette": choice.palette, "exif": "apply", "value_range": None, "group_by": None, "max_pixels": PILLOW_PIXELS,
+    }  # fmt: skip
+    return parse_params({**base, "data": data})
+
+
+def _knows_all(params: Params, values: Sequence[FileValues]) -> bool:
+    rules = label_rules(params.data)
+    return all(rules.class_of(value) is not None for value in totals(values))

@@ -1,0 +1,145 @@
+"""The comparison of the arms: does the GAN help, and which model is the challenger?
+
+The GAN helps if the difference between its arm and the best arm without a GAN has its whole interval above zero. The
+best arm without a GAN has the highest mean on the test images: if it were chosen by validation, another arm without a
+GAN could score higher on the test images than a GAN arm that helps. The challenger, however, is chosen by the
+validation split. The interval is from a bootstrap over test images (or groups of them), with the same resamples for
+both arms. With several seeds it also covers their spread. With too few images or groups there is no interval, and no
+arm is shown to help.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from ocrnet.config import EvaluateParams
+from ocrnet.config.arms import BASELINE, uses_gan, without_gan
+from ocrnet.evaluation.bootstrap import (
+    Comparison,
+    arm_scores,
+    best_arm,
+    best_seed,
+    choose_arm,
+    compare,
+)
+from ocrnet.evaluation.scoring import Cell, ModelScores, TestSplit
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The comparison of the arms.
+
+    Args:
+        arm_scores: Per arm, the mean over its seeds of the IoU of each class and, last, of the mIoU.
+        val_mious: Validation mIoU per arm and seed.
+        against_baseline: Comparison of every other arm with the baseline.
+        against_best_non_gan: Comparison of every other arm with the best arm without a GAN.
+        best_non_gan: Best arm without a GAN on the test images.
+        shown: Arm that the report shows beside the baseline.
+        challenger: Model to register.
+        helps: Whether the challenger is from an arm with a GAN.
+    """
+
+    arm_scores: dict[str, tuple[float, ...]]
+    val_mious: dict[str, dict[int, float]]
+    against_baseline: dict[str, Comparison]
+    against_best_non_gan: dict[str, Comparison]
+    best_non_gan: str
+    shown: str
+    challenger: Cell
+    helps: bool
+
+    @property
+    def gan_arms(self) -> list[str]:
+        """The arms with a GAN, in order."""
+        return [arm for arm in self.val_mious if uses_gan(arm)]
+
+    @property
+    def shown_pair(self) -> tuple[Cell, Cell]:
+        """The baseline and the retrained model in the gallery, of one seed."""
+        seed = best_seed(self.val_mious[self.shown])
+        return Cell(BASELINE, seed), Cell(self.shown, seed)
+
+
+def conclude(
+    scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams
+) -> StudyResult:
+    """Compare the arms and choose the challenger; among the candidates the validation split decides.
+
+    Seeds whose models are bit-identical in every arm count as one training.
+    """
+    scores = _distinct(scores)
+    val_mious: dict[str, dict[int, float]] = {}
+    for score in scores:
+        val_mious.setdefault(score.cell.arm, {})[score.cell.seed] = score.val_miou
+    stacks = {
+        arm: np.stack([score.confusions for score in scores if score.cell.arm == arm])
+        for arm in val_mious
+    }
+    return compare_arms(stacks, val_mious, groups=split.groups, params=params)
+
+
+def _distinct(scores: Sequence[ModelScores]) -> list[ModelScores]:
+    """Return the scores without trainings that are bit-identical to an earlier one."""
+    weights: dict[int, list[tuple[str, str]]] = {}
+    for score in scores:
+        trained = weights.setdefault(score.cell.seed, [])
+        trained.append((score.cell.arm, score.summary["weights_sha256"]))
+    first: dict[frozenset[tuple[str, str]], int] = {}
+    for seed, trained in weights.items():
+        first.setdefault(frozenset(trained), seed)
+    repeated = sorted(set(weights) - set(first.values()))
+    if repeated:
+        logger.warning(
+            "evaluate: the models of seeds %s are bit-identical to models of other seeds: they count as one training",
+            ", ".join(map(str, repeated)),
+        )
+    return [score for score in scores if score.cell.seed in first.values()]
+
+
+def compare_arms(
+    stacks: Mapping[str, Int64[np.ndarray, "S N K K"]],
+    val_mious: Mapping[str, dict[int, float]],
+    *,
+    groups: Sequence[str],
+    params: EvaluateParams,
+) -> StudyResult:
+    """Compare the baseline and at least one other arm.
+
+    Args:
+        stacks: Confusion matrices of each arm, one per seed and test image.
+        val_mious: Validation mIoU per arm and seed, with the seeds in the order of the stacks.
+        groups: Group of each test image.
+        params: Params of the bootstrap.
+    """
+
+    def against(arm: str, reference: str) -> Comparison:
+        return compare(
+            stacks[arm], stacks[reference],
+            groups=groups, resamples=params.bootstrap,
+            confidence=params.confidence, seed=params.seed, over_seeds=len(stacks[arm]) > 1,
+        )  # fmt: skip
+
+    scores = {arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()}
+    best_non_gan = max(without_gan(val_mious), key=lambda arm: scores[arm][-1])
+    extra = [arm for arm in val_mious if arm != BASELINE]
+    gan = [arm for arm in extra if uses_gan(arm)]
+    against_best_non_gan = {
+        arm: against(arm, best_non_gan) for arm in val_mious if arm != best_non_gan
+    }
+    chosen = choose_arm(val_mious, [arm for arm in gan if against_best_non_gan[arm].helps])
+    return StudyResult(
+        arm_scores=scores,
+        val_mious=dict(val_mious),
+        against_baseline={arm: against(arm, BASELINE) for arm in extra},
+        against_best_non_gan=against_best_non_gan,
+        best_non_gan=best_non_gan,
+        shown=chosen if chosen in gan else best_arm(val_mious, gan or extra),
+        challenger=Cell(chosen, best_seed(val_mious[chosen])),
+        helps=chosen in gan,
+    )

@@ -1,0 +1,93 @@
+"""Writing of the kept pairs, with rejected pixels ignored and a sampling weight for each."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+from ocrnet.data.decode import read_label_map, write_label_map
+from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
+from ocrnet.errors import DataError
+from ocrnet.gan.selection.pair_choice import Choice
+from ocrnet.gan.selection.pair_scores import PixelLosses, ScoredPair, class_pixels
+from ocrnet.gan.selection.pixel_filter import LossCounts, Threshold, cap, reject
+from ocrnet.gan.selection.rejections import Rejections
+
+MOST_DRAWN = 20  # largest sampling weight; the smallest is about 1
+
+
+def cap_thresholds(
+    thresholds: list[Threshold], choice: Choice, synthesized: Path, losses: PixelLosses
+) -> list[Threshold]:
+    """Return thresholds with which no class loses a larger share of its pixels than the choice allows."""
+    generated = LossCounts(len(thresholds))
+    for pair in choice.kept:
+        generated.add(losses.load(pair), read_label_map(synthesized / pair.row["label_map"]))
+    return cap(thresholds, generated, most=choice.most.tolist())
+
+
+def write_kept_pairs(
+    kept: Sequence[ScoredPair],
+    out: Path,
+    synthesized: Path,
+    thresholds: list[Threshold],
+    *,
+    losses: PixelLosses,
+    classes: ClassTable,
+) -> Rejections:
+    """Write label maps and manifest of the kept pairs into `out`, and return the counts of rejected pixels.
+
+    Raises:
+        DataError: No pair is kept.
+    """
+    if not kept:
+        raise DataError(
+            f"{synthesized}: no pair is kept: each is a copy or loses more pixels than select.max_rejected allows "
+            "(see rejected.csv). Train the GAN longer (train_gan.steps), or raise select.max_rejected."
+        )
+    shutil.rmtree(out / "label_maps", ignore_errors=True)
+    (out / "label_maps").mkdir(parents=True)
+    counts, rows = Rejections(classes), []
+    for pair in kept:
+        label_map = read_label_map(synthesized / pair.row["label_map"])
+        ignore_index = classes.ignore_index
+        wrong = reject(losses.load(pair), label_map, thresholds, ignore_index=ignore_index)
+        rejected = class_pixels(label_map[wrong], classes.num_classes)
+        counts.add(pair.pixels, rejected)
+        left = np.where(wrong, np.uint8(ignore_index), label_map)
+        share = float(rejected.sum() / max(int(pair.pixels.sum()), 1))
+        row = _write_pair(out, synthesized, pair, left, classes)
+        rows.append({**row, "rejected_share": round(share, 6), "hardness": round(pair.hardness, 6)})
+    table = pd.DataFrame(rows)
+    table["weight"] = sampling_weights(table["hardness"].to_numpy(dtype=np.float64))
+    classes.write(out)
+    write_manifest(out, table)
+    return counts
+
+
+def _write_pair(
+    out: Path, synthesized: Path, pair: ScoredPair, left: npt.NDArray[np.uint8], classes: ClassTable
+) -> dict[str, Any]:
+    """Write the label map of a pair, and return its row of the manifest."""
+    name, ignore_index = f"label_maps/{pair.id}.png", classes.ignore_index
+    write_label_map(out / name, left, palette=classes.palette, ignore_index=ignore_index)
+    image = os.path.relpath(synthesized / pair.row["image"], out)
+    return {
+        **pair.row,
+        **count_pixels(left, classes.class_names, ignore_index=ignore_index),
+        "image": Path(image).as_posix(),
+        "label_map": name,
+        "label_map_sha256": file_sha256(out / name),
+    }
+
+
+def sampling_weights(hardnesses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return min(1 + 20 r / T, 20) for the hardness rank r among T pairs; ties get their mean rank."""
+    ranks = rankdata(hardnesses, method="average")
+    return np.asarray(np.minimum(1.0 + MOST_DRAWN * ranks / len(ranks), MOST_DRAWN).round(6))

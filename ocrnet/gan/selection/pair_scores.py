@@ -1,0 +1,145 @@
+"""Scores of each synthesized pair by the baseline and the training images."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Int64
+
+from ocrnet.config import SelectParams
+from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.manifest import ClassTable, read_manifest
+from ocrnet.gan.quality.near_duplicates import Original
+from ocrnet.gan.selection.pixel_filter import (
+    LossCounts,
+    Losses,
+    Threshold,
+    hardness,
+    pixel_losses,
+    reject,
+)
+from ocrnet.protocols import SegmenterLike
+
+
+@dataclass(frozen=True)
+class ScoredPair:
+    """A pair with its scores.
+
+    Args:
+        row: Row of the pair in its manifest.
+        pixels: Number of pixels per class.
+        rejected: Number of these pixels above the calibrated thresholds, per class.
+        hardness: Hardness of the label map.
+        original: Training image that the pair's image is a copy of, or None.
+    """
+
+    row: dict[str, Any]
+    pixels: Int64[np.ndarray, " K"]
+    rejected: Int64[np.ndarray, " K"]
+    hardness: float
+    original: Original | None
+
+    @property
+    def id(self) -> str:
+        """The id of the pair."""
+        return str(self.row["id"])
+
+    @property
+    def rejected_share(self) -> float:
+        """The share of the valid pixels that are above the calibrated thresholds."""
+        return float(self.rejected.sum() / max(int(self.pixels.sum()), 1))
+
+    def is_good(self, params: SelectParams) -> bool:
+        """Return whether there is no reason to drop the pair."""
+        return self.original is None and self.rejected_share <= params.max_rejected
+
+    def reasons(self, params: SelectParams) -> list[str]:
+        """Return the reasons to drop the pair; empty if it is good."""
+        reasons = []
+        if self.rejected_share > params.max_rejected:
+            reasons.append(
+                f"{self.rejected_share:.3f} of the pixels are rejected, select.max_rejected is {params.max_rejected}"
+            )
+        if self.original is not None:
+            reasons.append(
+                f"copy of {self.original.id}: {self.original.own:.3g} of its detail is its own, "
+                f"select.near_duplicate is {params.near_duplicate}"
+            )
+        return reasons
+
+
+class PixelLosses:
+    """The pixel losses of pairs, as files: in memory they would need ten times the space of the images.
+
+    Args:
+        folder: Folder of the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, pair_id: str, losses: Losses) -> None:
+        """Store the losses of a pair."""
+        np.save(self._folder / f"{pair_id}.npy", losses)
+
+    def load(self, pair: ScoredPair) -> Losses:
+        """Return the losses of a pair."""
+        losses: Losses = np.load(self._folder / f"{pair.id}.npy")
+        return losses
+
+
+def real_thresholds(
+    prepared: Path, segmenter: SegmenterLike, classes: ClassTable, params: SelectParams
+) -> list[Threshold]:
+    """Measure the thresholds on the real images of the split that the params name."""
+    counts = LossCounts(classes.num_classes)
+    for _, row in read_manifest(prepared, split=params.calibrate_on).iterrows():
+        label_map = read_label_map(prepared / row["label_map"])
+        probabilities = segmenter.probabilities(read_image(prepared / row["image"]))
+        losses = pixel_losses(probabilities, label_map, ignore_index=classes.ignore_index)
+        counts.add(losses, label_map)
+    return counts.thresholds(params.real_rejection, split=params.calibrate_on)
+
+
+def score_pairs(
+    synthesized: Path,
+    segmenter: SegmenterLike,
+    thresholds: list[Threshold],
+    classes: ClassTable,
+    *,
+    copies: Mapping[str, Original],
+    losses: PixelLosses,
+) -> Iterator[ScoredPair]:
+    """Yield each pair with its scores, sorted by id, and save the pixel losses of all pairs but copies.
+
+    Args:
+        synthesized: Manifest folder of the pairs.
+        segmenter: Segmenter that was trained on real images alone.
+        thresholds: Threshold of each class.
+        classes: Classes of the label maps.
+        copies: Original of each pair that is a copy, by the id of the pair.
+        losses: Store of the losses.
+    """
+    for _, row in read_manifest(synthesized).iterrows():
+        label_map = read_label_map(synthesized / row["label_map"])
+        probabilities = segmenter.probabilities(read_image(synthesized / row["image"]))
+        found = pixel_losses(probabilities, label_map, ignore_index=classes.ignore_index)
+        wrong = reject(found, label_map, thresholds, ignore_index=classes.ignore_index)
+        original = copies.get(row["id"])
+        if original is None:  # a copy is never kept, so its losses are not needed
+            losses.save(row["id"], found)
+        yield ScoredPair(
+            row={str(name): value for name, value in row.items()},
+            pixels=class_pixels(label_map, classes.num_classes),
+            rejected=class_pixels(label_map[wrong], classes.num_classes),
+            hardness=hardness(label_map, thresholds),
+            original=original,
+        )
+
+
+def class_pixels(labels: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
+    """Return the number of labels of each class."""
+    return np.bincount(labels.ravel(), minlength=256)[:num_classes].astype(np.int64)

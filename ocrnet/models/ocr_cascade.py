@@ -1,0 +1,200 @@
+"""OCRNet as an encoder-decoder: context on the deep levels, then a cascade of upsampling to stride 2.
+
+The deep levels of the backbone, those of stride 16 and more, go through the OCR head without its classifier. The
+augmented representation z is then raised to the size of each finer level in turn, the deepest first, and meets that
+level's features there; so classes that are thinner than the deep strides survive.
+
+    d_0 = z,    d_i = conv3x3([up(d_(i-1)), conv1x1(level_i)]),    logits = conv1x1(d_n)
+
+Differs from OCRNet (`ocr.py`): the context may join the pixels by addition, and regions may be gathered over a grid of
+pooled pixels, which makes their cost independent of the size of the image.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, cat, nn
+from torch.nn import functional as F
+
+from ocrnet.errors import ParamsError
+from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
+from ocrnet.models.ocr import AuxHead, RegionContext, gather_regions
+from ocrnet.models.output import SegmentationModel, SegmenterOutput
+
+CONTEXTS = ("concat", "add")
+DEEP_STRIDE = 16
+FINEST_STRIDE = 2
+# Width of the fine levels of the decoder. On the demo set, at a rate of 0.003, 150 steps reach a validation mIoU of
+# 0.65 with 32 and of 0.68 with 64, which takes 1.5 times as long per step; 16 is far behind (docs/experiments.md).
+LEAST_WIDTH = 32
+
+
+class OCRCascade(SegmentationModel):
+    """A backbone with object-contextual representations on its deep levels and a cascaded decoder.
+
+    Args:
+        backbone: Name of a timm model that returns feature maps.
+        num_classes: Number of classes in the logits.
+        mid_channels: Width of pixel and region representations; in the decoder it halves with each
+            level, down to `LEAST_WIDTH`.
+        key_channels: Width of queries, keys and values.
+        dropout: Rate before the decoder.
+        align_corners: Whether every bilinear resize aligns corners.
+        context: How the context joins the pixels, a name in `CONTEXTS`.
+        region_grid: Side of the grid of pooled pixels that regions are gathered over; 0 gathers over all pixels.
+
+    Raises:
+        ParamsError: The backbone has no levels of different strides, or `context` is unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        num_classes: int,
+        mid_channels: int = 256,
+        key_channels: int = 128,
+        dropout: float = 0.05,
+        align_corners: bool = False,
+        context: str = "concat",
+        region_grid: int = 0,
+    ) -> None:
+        super().__init__()
+        if context not in CONTEXTS:
+            raise ParamsError(
+                f"model.context: {context!r} is unknown. Known: {', '.join(CONTEXTS)}."
+            )
+        self.align_corners = align_corners
+        net = build_backbone(
+            backbone, align_corners=align_corners, stride="pyramid", finest=FINEST_STRIDE
+        )
+        assert isinstance(net, HRNetBackbone | PyramidBackbone)
+        self.backbone = net
+        self.fine = sum(stride < DEEP_STRIDE for stride in net.strides)
+        if self.fine == len(net.strides):  # strides of a patch of 7 pixels, say
+            self.fine -= 1
+        deep = sum(net.channels[self.fine :])
+        self.aux_head = AuxHead(
+            deep, num_classes, width=mid_channels, kernel=1, align_corners=align_corners
+        )
+        self.head = JoinedContext(
+            deep, mid_channels=mid_channels, key_channels=key_channels, dropout=dropout,
+            align_corners=align_corners, joined_by=context, region_grid=region_grid,
+        )  # fmt: skip
+        self.decoder = Cascade(
+            mid_channels, net.channels[: self.fine], num_classes, align_corners=align_corners
+        )
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
+        """Return logits at the stride of the finest level, and auxiliary ones at that of the deep levels."""
+        levels = self.backbone.levels(images).main
+        deep = levels[self.fine :]
+        aux_logits = self.aux_head(deep)
+        augmented = self.head(deep, aux_logits)
+        return SegmenterOutput(self.decoder(augmented, levels[: self.fine]), aux_logits)
+
+
+class JoinedContext(RegionContext):
+    """The OCR head without its classifier, with a choice of how the context joins and what regions are gathered over.
+
+    Args:
+        in_channels: Sum of the channels of the deep levels.
+        mid_channels: Width of pixel and region representations.
+        joined_by: Name in `CONTEXTS`.
+        region_grid: Side of the grid that regions are gathered over; 0 gathers over all pixels.
+        options: Further options of `RegionContext`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        mid_channels: int,
+        joined_by: str,
+        region_grid: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(in_channels, mid_channels=mid_channels, **options)
+        self.is_added = joined_by == "add"
+        self.region_grid = region_grid
+        if self.is_added:
+            dropout = self.fuse[-1]
+            self.fuse = self._projections(mid_channels, mid_channels)
+            self.fuse.append(dropout)
+
+    def forward(
+        self, levels: list[Tensor], aux_logits: Float[Tensor, "B K h w"]
+    ) -> Float[Tensor, "B M h w"]:
+        """Return the augmented representation of the deep levels."""
+        return self.augment(levels, aux_logits)
+
+    def _gather(
+        self, pixels: Float[Tensor, "B M h w"], aux_logits: Float[Tensor, "B K h w"]
+    ) -> Float[Tensor, "B M K"]:
+        if not self.region_grid:
+            return gather_regions(pixels, aux_logits)
+        side = self.region_grid
+        pooled = F.adaptive_avg_pool2d(pixels, side)
+        return gather_regions(pooled, F.adaptive_avg_pool2d(aux_logits, side))
+
+    def _augment(
+        self, context: Float[Tensor, "B M h w"], pixels: Float[Tensor, "B M h w"]
+    ) -> Float[Tensor, "B M h w"]:
+        if not self.is_added:
+            return super()._augment(context, pixels)
+        augmented: Tensor = self.fuse(context + pixels)
+        return augmented
+
+
+class Cascade(nn.Module):
+    """Raise a deep map level by level, each time joined by the features of that level.
+
+    Args:
+        deep_channels: Channels of the deep map.
+        channels: Channels of the finer levels, the finest first.
+        num_classes: Number of classes in the logits.
+        align_corners: Whether every bilinear resize aligns corners.
+    """
+
+    def __init__(
+        self,
+        deep_channels: int,
+        channels: tuple[int, ...],
+        num_classes: int,
+        *,
+        align_corners: bool,
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        least = min(LEAST_WIDTH, deep_channels)
+        widths = [max(least, deep_channels >> i) for i in range(len(channels) + 1)]
+        self.skips = nn.ModuleList(
+            _block(count, width, kernel=1)
+            for count, width in zip(reversed(channels), widths[1:], strict=True)
+        )
+        self.blocks = nn.ModuleList(
+            _block(before + after, after, kernel=3) for before, after in pairwise(widths)
+        )
+        self.classify = nn.Conv2d(widths[-1], num_classes, 1)
+
+    def forward(
+        self, deep: Float[Tensor, "B M h w"], levels: list[Tensor]
+    ) -> Float[Tensor, "B K h2 w2"]:
+        """Return logits at the size of the first, the finest, level."""
+        feats = deep
+        for skip, block, level in zip(self.skips, self.blocks, reversed(levels), strict=True):
+            raised = F.interpolate(
+                feats, size=level.shape[-2:], mode="bilinear", align_corners=self.align_corners
+            )
+            feats = block(cat([raised, skip(level)], dim=1))
+        logits: Tensor = self.classify(feats)
+        return logits
+
+
+def _block(before: int, after: int, *, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    )

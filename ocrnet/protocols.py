@@ -1,0 +1,42 @@
+"""The interfaces of the two kinds of trained models: segmenter and painter."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ocrnet.data.manifest import ClassTable
+
+
+@runtime_checkable
+class SegmenterLike(Protocol):
+    """A trained model, or an ensemble of several, for prepared images of any size."""
+
+    class_table: ClassTable
+    weights_sha256: str
+
+    def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
+        """Return the probability of each class at each pixel."""
+        ...
+
+    def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
+        """Return the most probable class of each pixel, on the CPU."""
+        ...
+
+
+@runtime_checkable
+class PainterLike(Protocol):
+    """A trained generator that synthesizes images of label maps."""
+
+    class_table: ClassTable
+    sha256: str
+
+    def paint(
+        self,
+        label_map: UInt8[np.ndarray, "H W"],
+        *,
+        seed: int,
+        before: UInt8[np.ndarray, "H W"] | None = None,
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """Return an image of a label map; with the label map `before` an edit, components keep their styles."""
+        ...

@@ -1,0 +1,63 @@
+"""The training and validation data of a segmenter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrnet.config import Params
+from ocrnet.data.manifest import ClassTable
+from ocrnet.training.batches import TrainBatch, train_batches
+from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.transforms import TrainTransform
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images of one training, with their label maps.
+
+    Args:
+        classes: Names, palette and ignored id.
+        real: Real training split.
+        val: Real validation split.
+        extra: Training split of the extra data, or None.
+    """
+
+    classes: ClassTable
+    real: ImageFolder
+    val: ImageFolder
+    extra: ImageFolder | None = None
+
+    @classmethod
+    def read(cls, prepared: Path, *, extra: Path | None = None) -> "TrainingData":
+        """Read the real data, and the training split of an extra manifest folder.
+
+        Raises:
+            DataError: A manifest is missing or wrong, or a split is empty.
+        """
+        return cls(
+            classes=ClassTable.read(prepared),
+            real=ImageFolder.read(prepared, split="train"),
+            val=ImageFolder.read(prepared, split="val"),
+            extra=None if extra is None else ImageFolder.read(extra, split="train"),
+        )
+
+    def batches(self, params: Params, *, seed: int, first: int = 0) -> Iterator[TrainBatch]:
+        """Return the batches of a training or, with several processes, this process's share of them.
+
+        Args:
+            params: Params of all stages.
+            seed: Random seed of the training run.
+            first: Step of the first batch, counted from 0.
+        """
+        recipe = params.train
+        transform = TrainTransform(
+            recipe, crop_size=params.data.crop_size, ignore_index=self.classes.ignore_index
+        )
+        return train_batches(
+            [self.real, *([self.extra] if self.extra else [])],
+            transform,
+            recipe=recipe,
+            mix=params.retrain,  # has no effect without extra data
+            seed=seed,
+            first=first,
+        )

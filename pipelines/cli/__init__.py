@@ -1,0 +1,1 @@
+"""The command line `ocrnet`: one file per verb."""

@@ -1,0 +1,118 @@
+"""The work of `ocrnet predict`: find, load, predict, tell."""
+
+import io
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ocrnet.errors import DataError
+from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.prediction.journal import names_in
+from ocrnet.prediction.outputs import Outputs
+from ocrnet.prediction.predictor import load
+from ocrnet.prediction.run import Kinds, Outcome, predict_sources, settings_of
+from ocrnet.prediction.sources import find_sources
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What the user wants; the fields have the names of the options.
+
+    Args:
+        sources: Files, folders, patterns, and `-` for the standard input.
+        out: Folder of the outputs.
+        model: Folder of a bundle, or a name of the registry.
+        overlays, probabilities, coco: Whether these are written beside the label maps.
+        window: Height and width of a sliding window, in pixels; None: the whole image.
+        overlap: Share of a window that the next window covers again, in [0, 1).
+        scales: Sizes relative to the image's own size.
+        flip: Whether the mirrored image is also predicted.
+        merge: Name in `MERGERS`.
+        every: Distance of the frames of a video.
+        device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
+        force: Whether the outputs of earlier runs are deleted.
+    """
+
+    sources: tuple[str, ...]
+    out: Path
+    model: str
+    overlays: bool
+    probabilities: bool
+    coco: bool
+    window: tuple[int, int] | None
+    overlap: float
+    scales: tuple[float, ...]
+    flip: bool
+    merge: str
+    every: int
+    device: str | None
+    force: bool
+
+
+def predict_files(request: PredictRequest) -> None:
+    """Predict what a request names, and tell the user what was done.
+
+    Raises:
+        ParamsError: An option is wrong, or the folder has outputs of another model or other options.
+        DataError: A source has no images, or the registry lacks the version; or files cannot be read: a line for each,
+            after all others were predicted.
+        BundleError: The model is damaged.
+        StoreError: MLflow does not answer.
+    """
+    protocol = ScoringProtocol(
+        request.window, request.overlap, request.scales, request.flip, request.merge
+    )
+    known = {} if request.force else names_in(request.out)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a path may be no UTF-8
+    sources = find_sources(request.sources, out=request.out, listed=sys.stdin, known=known)
+    predictor = load(request.model, device=request.device, protocol=protocol)
+    outputs = Outputs(request.out, predictor.classes, settings_of(predictor), force=request.force)
+    kinds = Kinds(request.overlays, request.probabilities)
+    start = time.perf_counter()
+    outcomes = predict_sources(predictor, sources, outputs, kinds=kinds, every=request.every)
+    counts, faults = _follow(outcomes, len(sources))
+    spent = time.perf_counter() - start
+    outputs.write_areas()
+    if request.coco:
+        faults += [
+            f"{item.image}: {item.width} x {item.height} pixels are too many for coco.json; its label map is written."
+            for item in outputs.write_coco()
+        ]
+    click.echo(f"{request.out}: {summary(counts, spent)} by {predictor.name}")
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+def summary(counts: Counter[str], spent_s: float) -> str:
+    """Return the number of images by their state, and how many were predicted in a second.
+
+    >>> summary(Counter(predicted=8, done=2), 4.0)
+    '8 predicted, 2 done before, 2.0 images/s'
+    """
+    words = {"predicted": "predicted", "done": "done before", "unreadable": "unreadable"}
+    parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
+    if counts["predicted"]:
+        parts.append(f"{counts['predicted'] / max(spent_s, 1e-9):.3g} images/s")
+    return ", ".join(parts)
+
+
+def _follow(outcomes: Iterable[Outcome], sources: int) -> tuple[Counter[str], list[str]]:
+    """Run the prediction with a progress bar, and return the number of images by state, and the messages."""
+    counts: Counter[str] = Counter()
+    faults, seen = [], set()
+    with click.progressbar(
+        length=sources, label="predict", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
+    ) as bar:  # fmt: skip
+        for outcome in outcomes:
+            counts[outcome.state] += 1
+            faults += [outcome.words] if outcome.words else []
+            if outcome.source.name not in seen:  # a video has many images
+                seen.add(outcome.source.name)
+                bar.update(1)
+    return counts, faults

@@ -1,0 +1,93 @@
+"""`ocrnet predict SOURCE... -o OUT`: label maps of images, folders and videos by a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.cli.arguments import SafePath
+
+MERGES = ("softmax_mean", "logit_mean", "exp_logit_sum")
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the numbers; refuse other text."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(
+                f"found {value!a}. Give numbers with commas between them, such as 0.75,1,1.25",
+                param,
+                ctx,
+            )
+
+
+@click.command(short_help="Write label maps of images, folders and videos by a trained model.")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-o", "--out", type=SafePath(), required=True, metavar="OUT", help="Folder for the outputs."
+)
+@click.option(
+    "--model", default="champion", show_default=True, metavar="MODEL",
+    help="Folder of a bundle, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS.",
+)  # fmt: skip
+@click.option(
+    "--overlays",
+    is_flag=True,
+    help="Also write the images with the colours of the classes over them.",
+)
+@click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Also write the probability of each class at each pixel (npz).",
+)
+@click.option("--coco", is_flag=True, help="Also write all label maps as one COCO file.")
+@click.option(
+    "--window", nargs=2, type=int, metavar="H W",
+    help="Height and width of a sliding window in pixels (default: the whole image).",
+)  # fmt: skip
+@click.option(
+    "--overlap", type=float, default=0.33, show_default=True, metavar="SHARE",
+    help="Share of a window that the next window covers again, in [0, 1).",
+)  # fmt: skip
+@click.option(
+    "--scales", type=Numbers(), default=(1.0,), metavar="S,S,...",
+    help="Sizes at which each image is predicted, relative to its own size (default: 1).",
+)  # fmt: skip
+@click.option("--flip", is_flag=True, help="Also predict the mirrored image.")
+@click.option(
+    "--merge", type=click.Choice(MERGES), default=MERGES[0], show_default=True,
+    help="Way of merging windows, scales and mirrored images.",
+)  # fmt: skip
+@click.option(
+    "--every", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="Distance of the frames of a video that are predicted.",
+)  # fmt: skip
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Delete the outputs in OUT that this command wrote, and begin again.",
+)
+def predict(sources: tuple[str, ...], out: Path, **options: Any) -> int:
+    """Write the label maps of images into the folder OUT.
+
+    A SOURCE is an image, a folder, a pattern in quotes such as 'photos/**/*.png', a video, or - for a list of these
+    with one on each line of the standard input. What is done already is not done again. Files that cannot be read are
+    reported at the end, with exit code 3; all others are done.
+    """
+    from pipelines.cli._predict_files import PredictRequest, predict_files  # torch
+
+    predict_files(PredictRequest(sources, out, **options))
+    return 0

@@ -1,0 +1,264 @@
+"""Run workers on this machine until a stop signal: `python -m pipelines.workers [--pool gpu ...]`.
+
+A pool that requires GPUs gets a worker per GPU, or per group of GPUs; each worker sees only its own. The command
+refuses a machine that does not meet the requirements of a pool. Ctrl-C or SIGTERM drains the workers: no new runs
+start, and the running ones finish. A second signal ends them.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrnet.errors import DataError, ParamsError
+from pipelines._command.arguments import Parser
+from pipelines._command.run import command
+from pipelines._local_servers import check_prefect, set_local_servers, share_cache_of
+from pipelines._terminal import Terminal, handle_stop
+from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
+from pipelines.flows.requirements import gpu_memory_gib, lacks
+
+WAITING_POOL = "pipelines"  # the runs of this pool wait for others: one machine can hold many
+WAITING_LIMIT = 8
+RESTART_S = 5.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A worker process.
+
+    Args:
+        pool: Name of the pool whose runs the worker starts.
+        name: Name of the worker on the server.
+        gpus: Indices of the GPUs that the worker sees.
+        limit: Largest number of runs at a time.
+    """
+
+    pool: str
+    name: str
+    gpus: tuple[int, ...]
+    limit: int = 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    words = (__doc__ or "").partition("\n")[0]
+    parser = Parser(prog="python -m pipelines.workers", description=words)
+    add = parser.add_argument
+    add(
+        "--pool",
+        action="append",
+        default=[],
+        help="Pool to serve (default: every pool whose requirements this machine meets)",
+    )
+    add("--gpus", default="all", help="Indices of the GPUs to use, such as 0,2 (default: all)")
+    add(
+        "--group",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Number of GPUs per worker, for stages with train.processes > 1",
+    )
+    add(
+        "--slots", type=int, default=1, metavar="N", help="Number of workers of a pool without GPUs"
+    )
+    add(
+        "--name",
+        default=socket.gethostname(),
+        help="Name of this machine, in the names of its workers",
+    )
+    return parser
+
+
+def plan(
+    needs: Mapping[str, Mapping[str, Any]], memory: Mapping[int, float], given: argparse.Namespace
+) -> list[Slot]:
+    """Return the workers to start.
+
+    Args:
+        needs: Resources that each pool requires, by the name of the pool.
+        memory: Memory of each usable GPU, in GiB, by its index.
+        given: Parsed command line.
+
+    Raises:
+        ParamsError: The server does not have a named pool.
+        DataError: This machine does not meet the requirements of a named pool, or of any pool.
+    """
+    unknown = [pool for pool in given.pool if pool not in needs]
+    if unknown:
+        known = ", ".join(needs) or "none"
+        raise ParamsError(
+            f"--pool {unknown[0]}: the server has no such pool. It has {known}. Run `python -m pipelines.deploy`."
+        )
+    disk = Path(os.environ.get(CLONES_VARIABLE) or DEFAULT_CLONES).expanduser()
+    disk.mkdir(parents=True, exist_ok=True)
+    slots: list[Slot] = []
+    refused = []
+    for pool in given.pool or needs:
+        groups = _groups(needs[pool], memory, given)
+        found = [memory[index] for group in groups for index in group]
+        lines = lacks(_of_machine(needs[pool], groups), found, str(disk))
+        if lines:
+            refused.append(
+                f"pool {pool}: this machine does not meet its requirements: {'; '.join(lines)}"
+            )
+            continue
+        limit = WAITING_LIMIT if pool == WAITING_POOL else 1
+        slots += [
+            Slot(pool, _name(given.name, pool, group, i), group, limit)
+            for i, group in enumerate(groups)
+        ]
+    if refused and (given.pool or not slots):
+        raise DataError("\n".join(refused))
+    for line in refused:
+        print(f"workers: {line}", file=sys.stderr)
+    return slots
+
+
+def _of_machine(needs: Mapping[str, Any], groups: "Sequence[tuple[int, ...]]") -> dict[str, Any]:
+    """Return the resources that all workers of this machine need together; each uses a group of GPUs."""
+    return {**needs, "gpus": float(needs.get("gpus", 0)) * max(1, len(groups))}
+
+
+def _groups(
+    needs: Mapping[str, Any], memory: Mapping[int, float], given: argparse.Namespace
+) -> list[tuple[int, ...]]:
+    wanted = int(needs.get("gpus", 0))
+    if not wanted:
+        return [()] * given.slots
+    size = max(wanted, given.group)
+    indices = sorted(memory)
+    return [tuple(indices[i : i + size]) for i in range(0, len(indices) - size + 1, size)]
+
+
+def _name(machine: str, pool: str, group: tuple[int, ...], index: int) -> str:
+    return "-".join([machine, pool, *map(str, group or (index,))])
+
+
+def usable_gpus(text: str) -> dict[int, float]:
+    """Return the memory of the GPUs that the command line names.
+
+    Raises:
+        ParamsError: This machine does not have a GPU that is named.
+    """
+    found = dict(enumerate(gpu_memory_gib()))
+    if text == "all":
+        return found
+    try:
+        wanted = [int(item) for item in text.split(",")]
+    except ValueError:
+        raise ParamsError(f"--gpus: found {text!r}. Write all, or indices such as 0,2.") from None
+    missing = [index for index in wanted if index not in found]
+    if missing:
+        raise ParamsError(
+            f"--gpus {text}: this machine has {len(found)} GPUs. Write indices from 0."
+        )
+    return {index: found[index] for index in wanted}
+
+
+class Workers:
+    """The processes of the slots; one that ends by itself is started again.
+
+    Args:
+        slots: Workers to start.
+    """
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = slots
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._signals = 0
+        self._terminal = Terminal()
+
+    def run(self) -> int:
+        """Run until a stop signal arrives and all workers have ended; return the exit code."""
+        handle_stop(self._stop)
+        started: dict[str, float] = {}
+        while True:
+            for slot in self._slots:
+                process = self._running.get(slot.name)
+                if process is not None and process.poll() is None:
+                    continue
+                if (
+                    self._signals
+                    or time.monotonic() - started.get(slot.name, -RESTART_S) < RESTART_S
+                ):
+                    continue
+                if process is not None:
+                    print(
+                        f"workers: {slot.name} ended with exit code {process.returncode}; starting it again",
+                        flush=True,
+                    )
+                started[slot.name] = time.monotonic()
+                self._running[slot.name] = start(slot)
+            if self._signals and all(
+                process.poll() is not None for process in self._running.values()
+            ):
+                print("workers: stopped", flush=True)
+                return 0
+            time.sleep(0.2)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._terminal.leave_if_closed()
+        self._signals += 1
+        if self._signals == 1:
+            print(
+                "workers: taking no new runs; waiting for the running ones (repeat the signal to end them)",
+                flush=True,
+            )
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+
+
+def start(slot: Slot) -> "subprocess.Popen[bytes]":
+    """Start a worker in its own session, so that a Ctrl-C for this command does not reach the run."""
+    code = str(Path(__file__).parents[1])
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = {
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, slot.gpus)),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "pipelines.flows.slot", slot.pool, slot.name, str(slot.limit)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+
+
+@command("workers")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    set_local_servers()
+    share_cache_of(Path.cwd())
+    given = _parser().parse_args(argv)
+    for option, count in (("--group", given.group), ("--slots", given.slots)):
+        if count < 1:
+            raise ParamsError(f"{option}: found {count}. Give 1 or more.")
+    memory = usable_gpus(given.gpus)
+    check_prefect()
+    from pipelines.flows.pools import asking, check_password, read_needs
+
+    check_password()
+    with asking():
+        needs = read_needs()
+    slots = plan(needs, memory, given)
+    if not slots:
+        raise ParamsError(
+            "the server has no pool of this repository. Run `python -m pipelines.deploy`."
+        )
+    for slot in slots:
+        gpus = f", GPU {', '.join(map(str, slot.gpus))}" if slot.gpus else ""
+        print(f"workers: {slot.name}: pool {slot.pool}{gpus}", flush=True)
+    return Workers(slots).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
