@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.flows_phases import PHASES, phases_of
 from benchmarks.flows_toy import make_toy
-from pipelines._server_access import read_access
+from pipelines._servers.access import read_access
 
 PREFECT_PORT, MLFLOW_PORT = 4391, 5391
 READY = "Ctrl-C stops both"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.measure import compare
 from benchmarks.plain_ocr import PlainHeads, PlainOCRNet
 from ocrnet.models import build_segmenter
-from ocrnet.models.folded import fold_heads
+from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.ocr import OCRNet
 from ocrnet.models.output import SegmenterOutput
 

@@ -16,8 +16,8 @@ from pipelines import _untrusted
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
 from pipelines._command.secrets import hide_secrets, without_credentials
-from pipelines._git import git
-from pipelines._local_servers import check_prefect, repository_of, set_local_servers
+from pipelines._repository.git import git
+from pipelines._servers.local import check_prefect, repository_of, set_local_servers
 
 GIVE_CREDENTIALS = "Workers need credentials of their own to clone it: docs/flows.md, Credentials."
 

@@ -12,8 +12,8 @@ from ocrnet.data.files import write_whole
 from ocrnet.errors import DataError
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
-from pipelines._dvc_lock_check import check_lock
-from pipelines._local_servers import check_prefect, set_local_servers
+from pipelines._dvc_files.lock_check import check_lock
+from pipelines._servers.local import check_prefect, set_local_servers
 from pipelines._untrusted import flow_run_id
 
 LOCK_FILE = Path("dvc.lock")

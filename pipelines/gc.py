@@ -16,7 +16,7 @@ from ocrnet.config.params_file import load_params
 from ocrnet.errors import RebuildError
 from pipelines._command.run import command
 from pipelines._mlflow.address import StoreAddress, find_address
-from pipelines._registered_tags import (
+from pipelines._repository.registered_tags import (
     PREFIX,
     drop_others,
     has_commit,

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from ocrnet.errors import DataError, ParamsError, RebuildError
 from pipelines._command.arguments import Parser, path_argument
 from pipelines._command.run import command
+from pipelines._dvc_files.lock import load_plain_yaml
 from pipelines._mlflow.address import find_address
-from pipelines._mlflow.dvc_lock import load_plain_yaml
 from pipelines._mlflow.provenance import EVALUATE, Origin, read_origin
 from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
 from pipelines._rebuild.comparison import compare, to_text

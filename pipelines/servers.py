@@ -19,8 +19,7 @@ from pipelines._command.arguments import Parser
 from pipelines._command.run import command
 from pipelines._mlflow.address import StoreAddress
 from pipelines._mlflow.local_artifacts import check_store
-from pipelines._ports import holder_of
-from pipelines._server_access import (
+from pipelines._servers.access import (
     FILE,
     FOLDER,
     HOST,
@@ -33,8 +32,9 @@ from pipelines._server_access import (
     read_access,
     write_access,
 )
-from pipelines._supervisor import Server, Supervisor, print_line
-from pipelines._terminal import handle_stop
+from pipelines._servers.ports import holder_of
+from pipelines._servers.supervisor import Server, Supervisor, print_line
+from pipelines._servers.terminal import handle_stop
 
 LOCK = FOLDER / "servers.lock"
 LOG = FOLDER / "servers.log"

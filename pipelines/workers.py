@@ -20,14 +20,15 @@ from typing import Any
 from ocrnet.errors import DataError, ParamsError
 from pipelines._command.arguments import Parser
 from pipelines._command.run import command
-from pipelines._local_servers import check_prefect, set_local_servers, share_cache_of
-from pipelines._terminal import Terminal, handle_stop
-from pipelines._workspace import CLONES_VARIABLE, DEFAULT_CLONES
+from pipelines._repository.clones import CLONES_VARIABLE, DEFAULT_CLONES
+from pipelines._servers.local import check_prefect, set_local_servers, share_cache_of
+from pipelines._servers.terminal import Terminal, handle_stop
 from pipelines.flows.requirements import gpu_memory_gib, lacks
 
 WAITING_POOL = "pipelines"  # the runs of this pool wait for others: one machine can hold many
 WAITING_LIMIT = 8
 RESTART_S = 5.0
+END_SIGNAL = signal.SIGUSR1  # it makes a slot end its runs at once
 
 
 @dataclass(frozen=True)
@@ -206,14 +207,17 @@ class Workers:
     def _stop(self, number: int, frame: object) -> None:
         self._terminal.leave_if_closed()
         self._signals += 1
-        if self._signals == 1:
-            print(
-                "workers: taking no new runs; waiting for the running ones (repeat the signal to end them)",
-                flush=True,
-            )
+        # Two SIGTERM that arrive together count as one, so the second stop is another signal.
+        told = signal.SIGTERM if self._signals == 1 else END_SIGNAL
         for process in self._running.values():
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(told)
+        line = (
+            "taking no new runs; waiting for the running ones (repeat the signal to end them)"
+            if self._signals == 1
+            else "ending the running runs"
+        )
+        print(f"workers: {line}", flush=True)
 
 
 def start(slot: Slot) -> "subprocess.Popen[bytes]":

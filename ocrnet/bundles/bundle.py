@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
 from ocrnet.config.base import MAX_PIXELS, PixelLimit
-from ocrnet.config.cards import STRICT, check_card, read_json, words_of
+from ocrnet.config.untrusted_json import STRICT, check_card, read_json, words_of
 from ocrnet.data.decode import Alpha, Exif, ExtraBands
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import CheckedClasses, file_sha256
@@ -26,7 +26,7 @@ from ocrnet.errors import BundleError, OcrnetError
 from ocrnet.models import ARCHS, OPTIONS, build_segmenter
 from ocrnet.models.head_variants import HEAD_VARIANTS
 from ocrnet.models.known import is_known_backbone
-from ocrnet.models.norms import NORMS
+from ocrnet.models.norm_policies import NORMS
 from ocrnet.models.output import SegmentationModel
 from ocrnet.models.strides import STRIDES
 

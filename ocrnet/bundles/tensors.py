@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ocrnet.config.cards import parse_json
+from ocrnet.config.untrusted_json import parse_json
 
 MAX_HEADER = 16 << 20  # bytes; a tensor needs about a hundred
 DTYPES = {

@@ -41,7 +41,7 @@ class ModelParams(Section):
     dropout: PartialShare
     align_corners: bool
     head_variant: str  # variant of the OCR head: a name in ocrnet/models/head_variants.py
-    norm: str  # a name in ocrnet/models/norms.py
+    norm: str  # a name in ocrnet/models/norm_policies.py
 
     @field_validator("pretrained", mode="before")
     @classmethod

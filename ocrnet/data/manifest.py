@@ -29,7 +29,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from ocrnet.config.cards import STRICT, check_card, read_json
+from ocrnet.config.untrusted_json import STRICT, check_card, read_json
 from ocrnet.data.csv_tables import read_csv_table, write_csv_table
 from ocrnet.errors import BundleError, DataError
 

@@ -26,7 +26,7 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import StudyResult, conclude
-from ocrnet.evaluation.score_files import flat_differences, flat_scores, image_mious, write_files
+from ocrnet.evaluation.output_files import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.evaluation.scoring import (
     Cell,
     EnsembleScores,

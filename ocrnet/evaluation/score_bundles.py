@@ -13,8 +13,8 @@ import torch
 
 from ocrnet.bundles.bundle import read_card
 from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate
-from ocrnet.evaluation.counting import Counts, ImageCounts, add_up, summarize
 from ocrnet.evaluation.intervals import shortage_words
+from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, summarize
 from ocrnet.evaluation.scoring import TestSplit, count_split, read_test_split
 from ocrnet.evaluation.wording import percent
 from ocrnet.inference.ensemble import load_segmenters

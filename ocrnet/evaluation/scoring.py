@@ -16,7 +16,7 @@ from ocrnet.config.arms import BASELINE
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
-from ocrnet.evaluation.counting import Counts, ImageCounts, add_up, count_image, summarize
+from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.protocols import SegmenterLike
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ocrnet.components import load_component
 
 if TYPE_CHECKING:
-    from ocrnet.gan.training.objective import GanObjective
+    from ocrnet.gan.training.gan_objective import GanObjective
 
 GANS = {
     "oasis": "ocrnet.gan.training.oasis:Oasis",
@@ -52,8 +52,8 @@ class Operation:
 
 # The keys are the names in `synthesize.operations`.
 OPERATIONS: dict[str, Operation] = {
-    "train": Operation("ocrnet.gan.layouts.operations.base:draw_train", real=True, needs_objects=False),
-    "flip": Operation("ocrnet.gan.layouts.operations.base:draw_flip", real=True, needs_objects=False),
+    "train": Operation("ocrnet.gan.layouts.operations.base_map:draw_train", real=True, needs_objects=False),
+    "flip": Operation("ocrnet.gan.layouts.operations.base_map:draw_flip", real=True, needs_objects=False),
     "scale": Operation("ocrnet.gan.layouts.operations.scale:draw_scale", real=True, needs_objects=False),
     "copy_paste": Operation(
         "ocrnet.gan.layouts.operations.copy_paste:draw_copy_paste", real=True, needs_objects=True

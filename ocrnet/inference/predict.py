@@ -13,7 +13,7 @@ from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
-from ocrnet.models.folded import fold_heads
+from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.output import SegmentationModel, normalise
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ocrnet.components import load_component
-from ocrnet.models.norms import apply_norm
+from ocrnet.models.norm_policies import apply_norm
 from ocrnet.models.strides import AUTO, choose_stride
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def build_segmenter(
         arch: Name in `ARCHS`.
         backbone: Name of a timm model that returns feature maps.
         num_classes: Number of classes in the logits.
-        norm: Name in `ocrnet.models.norms.NORMS`.
+        norm: Name in `ocrnet.models.norm_policies.NORMS`.
         options: Options in `OPTIONS`; an architecture ignores those it does not have.
 
     Raises:

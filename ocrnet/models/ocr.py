@@ -21,7 +21,7 @@ and the widths are arguments; `head_variants.py` lists the other differences bet
 
 Two rewrites change only the rounding: a 1x1 convolution commutes with bilinear resizing, so the auxiliary head
 runs on HRNet's levels before they are resized (`LevelConv2d`); and the convolution of a concatenation is the sum of
-two convolutions. For prediction `folded.py` has further rewrites.
+two convolutions. For prediction `folded_heads.py` has further rewrites.
 """
 
 from itertools import pairwise

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrnet.config.cards import read_json
+from ocrnet.config.untrusted_json import read_json
 from ocrnet.data.files import write_whole
 from ocrnet.errors import BundleError, DataError, ParamsError
 

@@ -18,7 +18,7 @@ from ocrnet.losses.expression import parse_loss
 from ocrnet.models import ARCHS, NO_BACKBONE
 from ocrnet.models.head_variants import DEEP_BASE, HEAD_VARIANTS
 from ocrnet.models.known import is_known_backbone, timm_models
-from ocrnet.models.norms import NORMS
+from ocrnet.models.norm_policies import NORMS
 from ocrnet.raw.sources import SOURCES
 
 # The components that each key of the params may name.

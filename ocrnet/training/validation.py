@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
 from ocrnet.metrics import confusion_matrix
-from ocrnet.models.folded import fold_heads
+from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
 from ocrnet.training.dataset import ImageFolder
 

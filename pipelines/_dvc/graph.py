@@ -15,7 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from ocrnet.errors import OcrnetError, ParamsError
-from pipelines._dvc_lock_check import GRAPH_FILE, Templates
+from pipelines._dvc_files.lock_check import GRAPH_FILE, Templates
 from pipelines._untrusted import pool_name, shown, stage_name
 
 DEFAULT_POOL = "cpu"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ocrnet.errors import ParamsError
 from pipelines._command.secrets import HIDDEN, hide_secrets, secrets_of
-from pipelines._server_access import credentials_for, read_access
+from pipelines._servers.access import credentials_for, read_access
 
 STATE = Path(".state")
 DEFAULT_URI = "sqlite:///mlflow.db"

@@ -9,7 +9,7 @@ from ocrnet.errors import DataError, GateError
 
 from .client import Session
 from .ledger import OPEN, REFUSED, LedgerEntry, close_entry, read_entry, utc_now
-from .sent import ALIAS as CHALLENGER
+from .sent_record import ALIAS as CHALLENGER
 
 CHAMPION = "champion"
 PREVIOUS = "previous"

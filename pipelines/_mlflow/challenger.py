@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.errors import DataError
+from pipelines._dvc_files.damaged_outputs import damage_of
+from pipelines._dvc_files.lock import Entry, Lock, file_hash
 
-from .damage import damage_of
-from .dvc_lock import Entry, Lock, file_hash
-from .sent import Registered
+from .sent_record import Registered
 
 WEIGHTS_FILE = "weights.safetensors"
 CHALLENGER_FILE = Path("data/evaluate/challenger.json")

@@ -18,7 +18,7 @@ from ocrnet.errors import StoreError
 from ocrnet.record import RECORD_FILE
 
 from .address import STATE, StoreAddress
-from .records import Point, StageRecord, is_complete, live_points, read_record, read_times
+from .stage_points import Point, StageRecord, is_complete, live_points, read_record, read_times
 
 if TYPE_CHECKING:
     from .client import Session

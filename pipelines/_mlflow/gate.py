@@ -127,7 +127,7 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
     stored = stored_scores(bench.session, version, bench.split, bench.protocol)
     if stored is not None:
         return stored, "by evaluate, on this test split"
-    from ocrnet.evaluation.counting import add_up
+    from ocrnet.evaluation.prediction_counts import add_up
     from ocrnet.evaluation.scoring import count_split
     from ocrnet.gate.gate import Candidate
     from ocrnet.inference.ensemble import load_segmenters

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocrnet.errors import GateError
 
-from .sent import ALIAS as CHALLENGER
+from .sent_record import ALIAS as CHALLENGER
 
 if TYPE_CHECKING:
     from ocrnet.gate.decision import Decision

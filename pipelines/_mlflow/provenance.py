@@ -14,10 +14,10 @@ from ruamel.yaml.error import YAMLError
 
 from ocrnet.errors import RebuildError
 from pipelines import _untrusted
-from pipelines._dvc_lock_check import check_lock
+from pipelines._dvc_files.lock import key_of
+from pipelines._dvc_files.lock_check import check_lock
 
 from .address import StoreAddress
-from .dvc_lock import key_of
 from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
 from .tags import check_tags, commit_or_none

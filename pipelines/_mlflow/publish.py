@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ocrnet.errors import DataError, MachineError, StoreError
 from ocrnet.errors.machine import machine_error
 from ocrnet.errors.mlflow_names import experiment_fault, model_fault
+from pipelines._dvc_files.damaged_outputs import damage_of
+from pipelines._dvc_files.lock import Entry, Lock, load_plain_yaml, read_lock
 from pipelines._untrusted import registry_name
 
 from .address import STATE, StoreAddress, find_address
 from .challenger import Challenger, read_challenger
-from .damage import damage_of
-from .dvc_lock import Entry, Lock, load_plain_yaml, read_lock
-from .sent import Registered, Sent, load_sent, save_sent, still_there
+from .sent_record import Registered, Sent, load_sent, save_sent, still_there
 
 if TYPE_CHECKING:
     from .client import Session

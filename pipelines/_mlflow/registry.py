@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pipelines._dvc_files.lock import Lock
+
 from .challenger import WEIGHTS_FILE, Challenger
 from .client import Session
-from .dvc_lock import Lock
-from .records import read_record
 from .runs import KEY_TAG, lineage
-from .sent import ALIAS, Registered
+from .sent_record import ALIAS, Registered
+from .stage_points import read_record
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

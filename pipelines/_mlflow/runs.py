@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipelines._command.secrets import hide_secrets
+from pipelines._dvc_files.lock import LOCK_FILE, Entry, Lock
 from pipelines._stage.commit import commit_tags
 
 from .address import STATE
 from .client import Session
-from .dvc_lock import LOCK_FILE, Entry, Lock
-from .records import Point, StageRecord, all_points, params_of, read_record, read_times
+from .stage_points import Point, StageRecord, all_points, params_of, read_record, read_times
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ocrnet.errors import DataError, RebuildError
 from pipelines._command.secrets import hide_secrets, without_credentials
-from pipelines._git import run_git
+from pipelines._repository.git import run_git
 from pipelines._untrusted import commit_id, repository
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ocrnet.errors import RebuildError
 from ocrnet.record import RECORD_FILE
+from pipelines._dvc_files.lock import DATA_STAGE, file_hash
 from pipelines._mlflow.challenger import WEIGHTS_FILE
-from pipelines._mlflow.dvc_lock import DATA_STAGE, file_hash
 from pipelines._mlflow.provenance import Origin
 
 from .stages import ScratchClone

@@ -6,7 +6,7 @@ machine (`.dvc/config.local`).
 
 from pathlib import Path
 
-from pipelines._dvc_config import put, read_settings, write_local
+from pipelines._dvc_files.config import put, read_settings, write_local
 
 FILES = ("config", "config.local")
 OWN_CACHE = "checkout"  # name of the clone's remote that is the checkout's cache

@@ -12,11 +12,11 @@ from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError, RebuildError
 from pipelines._command.secrets import hide_secrets
-from pipelines._dvc_lock_check import GRAPH_FILE, Templates
-from pipelines._mlflow.dvc_lock import file_hash, folder_md5
+from pipelines._dvc_files.lock import file_hash, folder_md5
+from pipelines._dvc_files.lock_check import GRAPH_FILE, Templates
 from pipelines._mlflow.provenance import EVALUATE, UNTRUSTED, Origin, Provenance
+from pipelines._repository.clones import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 from pipelines._untrusted import own_file, relative_path
-from pipelines._workspace import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 
 FOREIGN = ("DVC_STAGE", "DVC_ROOT", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "PYTHONSAFEPATH")
 CODE = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from pipelines._search.trial_run import WorkFolder, last_words, mean_score, run_
 from pipelines._search.trials import IMAGES, SETTINGS, Trials
 from pipelines._search.watch import Watch
 from pipelines._search.words import tell, tell_result, values_in_words
-from pipelines._stage.graph import read_node
+from pipelines._stage.dependencies import read_node
 from pipelines._study.lock import locked
 from pipelines._study.values import with_values
 from pipelines._study.work_folder import committed_head, place_data, tree_of

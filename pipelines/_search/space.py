@@ -14,7 +14,7 @@ from ocrnet.config.params_file import known_keys
 from ocrnet.errors import ParamsError
 from ocrnet.preflight.names import check_component_names
 from ocrnet.record import flatten
-from pipelines._stage.graph import read_node
+from pipelines._stage.dependencies import read_node
 from pipelines._study.values import with_values
 from pipelines._study.work_folder import tree_of
 

@@ -29,7 +29,7 @@ from ocrnet.record import Recorder, SilentRecorder, flatten, write_record
 from pipelines._command.arguments import Parser
 from pipelines._command.run import report_error
 from pipelines._stage.commit import note_commit
-from pipelines._stage.graph import Node, read_node, read_order
+from pipelines._stage.dependencies import Node, read_node, read_order
 from pipelines._stage.orphan import end_with_dvc
 from pipelines._stage.rank import is_rank, rank
 

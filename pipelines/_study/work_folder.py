@@ -15,11 +15,11 @@ from ruamel.yaml import YAML
 
 from ocrnet.config import Params
 from ocrnet.errors import DataError, ParamsError
-from pipelines._dvc_config import LOCAL_FILE
-from pipelines._dvc_lock_check import GRAPH_FILE
-from pipelines._git import git, try_git
-from pipelines._stage.graph import CODE, CODE_ROOT
-from pipelines._workspace import LOCK_FILE, PARAMS_FILE, Clone, check_out
+from pipelines._dvc_files.config import LOCAL_FILE
+from pipelines._dvc_files.lock_check import GRAPH_FILE
+from pipelines._repository.clones import LOCK_FILE, PARAMS_FILE, Clone, check_out
+from pipelines._repository.git import git, try_git
+from pipelines._stage.dependencies import CODE, CODE_ROOT
 
 
 def committed_head(*further: str) -> str:

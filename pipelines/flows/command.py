@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from pipelines._command.secrets import hide_secrets
-from pipelines._workspace import Clone
+from pipelines._repository.clones import Clone
 
 GRACE_S = (
     12.0  # from SIGTERM to SIGKILL: a cancelled run releases the GPU well within half a minute

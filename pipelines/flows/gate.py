@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 
 from ocrnet.errors import DataError, GateError, OcrnetError
 from pipelines import _untrusted
-from pipelines._workspace import Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.clones import Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows.command import advance, run_module
 from pipelines.flows.stage import EXIT, refuse
 

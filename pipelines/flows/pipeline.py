@@ -19,9 +19,9 @@ from ruamel.yaml import YAML
 from ocrnet.errors import OcrnetError, ParamsError
 from pipelines import _untrusted
 from pipelines._command.secrets import has_secret, hide_secrets
-from pipelines._result_branch import Lease, check_branch, push_lock
+from pipelines._repository.clones import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.result_branch import Lease, check_branch, push_lock
 from pipelines._stage.commit import BASE_VARIABLE
-from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
 from pipelines.flows import command, summary
 from pipelines.flows.connection_log import log_in_one_line
 from pipelines.flows.deleted_runs import ended_if_deleted

@@ -18,7 +18,7 @@ from prefect.variables import Variable
 
 from ocrnet.errors import DataError, ParamsError, ServerError
 from pipelines._command.secrets import hide_secrets
-from pipelines._server_access import FILE, PREFECT_API, PREFECT_PASSWORD
+from pipelines._servers.access import FILE, PREFECT_API, PREFECT_PASSWORD
 from pipelines._untrusted import pool_name, shown
 from pipelines.flows.requirements import KEYS
 from pipelines.flows.server_setup import needs_variable

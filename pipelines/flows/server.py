@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipelines._server_access import HOST, NAMES, allowed_origins
+from pipelines._servers.access import HOST, NAMES, allowed_origins
 
 
 class RefuseForeignOrigins:

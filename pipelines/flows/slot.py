@@ -1,7 +1,7 @@
 """Run one slot of a worker: after a stop signal it starts no new runs and waits for the running ones.
 
-`python -m pipelines.flows.slot POOL NAME`, started by `pipelines.workers`. The first SIGTERM drains, the second ends
-the runs too. Prefect's own worker would kill the run on the first one and leave its state as running.
+`python -m pipelines.flows.slot POOL NAME`, started by `pipelines.workers`. The first SIGTERM drains; a second one, or
+SIGUSR1, ends the runs too. Prefect's own worker would kill the run on the first one and leave its state as running.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
-from pipelines._terminal import Terminal
+from pipelines._servers.terminal import Terminal
 from pipelines.flows.connection_log import log_in_one_line
 from pipelines.flows.jobs import FixedJob
 from pipelines.flows.reconnect import be_patient
@@ -44,6 +44,7 @@ async def serve(pool: str, name: str, limit: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # A shell that starts a process by `&` makes it ignore SIGINT; a handler of our own undoes that.
         loop.add_signal_handler(number, _stop, stopping, ended, terminal)
+    loop.add_signal_handler(signal.SIGUSR1, _end_at_once, stopping, ended)
     draining = asyncio.create_task(_drain(worker, stopping, serving))
     ending = asyncio.create_task(_end(worker, ended, serving))
     try:
@@ -61,6 +62,11 @@ def _stop(stopping: asyncio.Event, ended: asyncio.Event, terminal: Terminal) -> 
     terminal.leave_if_closed()  # otherwise a line printed while it drains would end it
     if stopping.is_set():
         ended.set()
+    stopping.set()
+
+
+def _end_at_once(stopping: asyncio.Event, ended: asyncio.Event) -> None:
+    ended.set()
     stopping.set()
 
 

@@ -13,9 +13,9 @@ from prefect.states import Completed, Failed
 from ocrnet.errors import OcrnetError
 from pipelines import _untrusted
 from pipelines._command.secrets import hide_secrets
-from pipelines._dvc_lock_check import GRAPH_FILE, Templates, check_lock
+from pipelines._dvc_files.lock_check import GRAPH_FILE, Templates, check_lock
+from pipelines._repository.clones import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines._stage.commit import BASE_VARIABLE
-from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone
 from pipelines.flows.command import run_stage
 from pipelines.flows.connection_log import log_in_one_line
 from pipelines.flows.deleted_runs import ended_if_deleted

@@ -13,8 +13,8 @@ from prefect.runtime import flow_run as current
 from prefect.utilities.urls import url_for
 
 from pipelines._command.secrets import hide_secrets
-from pipelines._mlflow.dvc_lock import key_of, load_plain_yaml
-from pipelines._workspace import LOCK_FILE
+from pipelines._dvc_files.lock import key_of, load_plain_yaml
+from pipelines._repository.clones import LOCK_FILE
 from pipelines.flows.stage_scheduler import StageHistory
 
 SUMMARY_KEY = "pipeline-summary"

@@ -9,8 +9,8 @@ from prefect.states import Completed
 from prefect.variables import Variable
 
 from ocrnet.errors import OcrnetError
-from pipelines._git import git
-from pipelines._workspace import Clone, hold_clone, resolve_revision
+from pipelines._repository.clones import Clone, hold_clone, resolve_revision
+from pipelines._repository.git import git
 from pipelines.flows.stage import refuse
 from pipelines.flows.start import start_run
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ocrnet.errors import ParamsError
-from pipelines._server_access import MLFLOW, PREFECT_API
+from pipelines._servers.access import MLFLOW, PREFECT_API
 from pipelines.deploy import main, read_requirements
 from pipelines.flows.cron import next_run, nightly_schedule, watch_schedule
 

@@ -25,7 +25,7 @@ TOY = """
 import json, sys, time
 from pathlib import Path
 from ocrnet.config.params_file import load_params
-from pipelines._stage.graph import Node
+from pipelines._stage.dependencies import Node
 from pipelines._stage.run import Stage
 
 first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "live"

@@ -6,7 +6,7 @@ import pytest
 
 from ocrnet.errors import RebuildError
 from pipelines._mlflow.address import StoreAddress
-from pipelines._registered_tags import PREFIX, drop_others, keep_version, tag_name
+from pipelines._repository.registered_tags import PREFIX, drop_others, keep_version, tag_name
 from pipelines.gc import check_registry
 
 from .flows.toy import CELLS, PARAMS, Toy, make_toy

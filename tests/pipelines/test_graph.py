@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from pipelines._stage.graph import read_order
+from pipelines._stage.dependencies import read_order
 
 # They steer how a stage runs and not what comes out of it, so no stage depends on them.
 QUIET = {

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import ServerError
-from pipelines._local_servers import (
-    check_prefect,
-    repository_of,
-    set_local_servers,
-    share_cache_of,
-)
-from pipelines._server_access import (
+from pipelines._repository.clones import CACHE_VARIABLE
+from pipelines._servers.access import (
     MLFLOW,
     MLFLOW_PASSWORD,
     PREFECT_API,
     PREFECT_PASSWORD,
     write_access,
 )
-from pipelines._workspace import CACHE_VARIABLE
+from pipelines._servers.local import (
+    check_prefect,
+    repository_of,
+    set_local_servers,
+    share_cache_of,
+)
 
 from .local_servers import HOST, free_port
 

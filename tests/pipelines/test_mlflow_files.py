@@ -9,11 +9,11 @@ import pytest
 
 from ocrnet.errors import DataError
 from ocrnet.record import Recorder, write_record
+from pipelines._dvc_files.lock import read_lock
 from pipelines._mlflow import address as target_module
 from pipelines._mlflow.address import StoreAddress, find_address
-from pipelines._mlflow.dvc_lock import read_lock
-from pipelines._mlflow.records import Point, all_points, is_complete, live_points
-from pipelines._mlflow.sent import Registered, Sent, load_sent, save_sent, still_there
+from pipelines._mlflow.sent_record import Registered, Sent, load_sent, save_sent, still_there
+from pipelines._mlflow.stage_points import Point, all_points, is_complete, live_points
 from pipelines._stage.run import STATE
 
 LOCK = """

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import ParamsError
+from pipelines._dvc_files.lock import folder_md5, read_lock
 from pipelines._mlflow import publish
 from pipelines._mlflow.address import find_address
 from pipelines._mlflow.client import connect
-from pipelines._mlflow.dvc_lock import folder_md5, read_lock
 from pipelines._mlflow.local_artifacts import relocate
-from pipelines._mlflow.records import Point
 from pipelines._mlflow.runs import create_run, log_points
-from pipelines._mlflow.sent import LEDGER_FILE
+from pipelines._mlflow.sent_record import LEDGER_FILE
+from pipelines._mlflow.stage_points import Point
 from tests.limits import HANG_S
 
 from .store import Store, copy_empty_store

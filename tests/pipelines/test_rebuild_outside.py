@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from ruamel.yaml import YAML
 
 from pipelines import rebuild
-from pipelines._mlflow.dvc_lock import key_of, load_plain_yaml
+from pipelines._dvc_files.lock import key_of, load_plain_yaml
 
 from .flows.toy import ROOT, Toy, make_toy
 from .hostile import MARK, marks, words

@@ -27,7 +27,7 @@ from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.models import build_segmenter
 from pipelines._mlflow import publish
-from pipelines._mlflow.sent import LEDGER_FILE
+from pipelines._mlflow.sent_record import LEDGER_FILE
 from tests.limits import HANG_S
 
 from .store import Store, copy_empty_store

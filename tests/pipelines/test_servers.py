@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
-from pipelines._server_access import read_access
+from pipelines._servers.access import read_access
 from tests.limits import HANG_S
 
 from .local_servers import HOST, QUIET, answer, free_port
@@ -69,7 +69,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     found = Servers(tmp_path_factory.mktemp("servers"))
     yield found
     found.process.terminate()
-    assert found.process.wait(60) == 0
+    assert found.process.wait(HANG_S) == 0
 
 
 @pytest.fixture
@@ -179,14 +179,14 @@ def test_a_port_that_is_taken_is_told_with_its_holder_and_the_option(servers: Se
 SUPERVISED = """
 import sys
 from pathlib import Path
-from pipelines import _supervisor
+from pipelines._servers import supervisor
 
-_supervisor.RESTARTS = 2
+supervisor.RESTARTS = 2
 names = dict(zip("AB", sys.argv[1:]))
 command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
-servers = [_supervisor.Server(name, [*command, port], int(port), "/", f"--{name}") for name, port in names.items()]
+servers = [supervisor.Server(name, [*command, port], int(port), "/", f"--{name}") for name, port in names.items()]
 import os
-with _supervisor.Supervisor(dict(os.environ), Path("log")) as supervisor:
+with supervisor.Supervisor(dict(os.environ), Path("log")) as supervisor:
     supervisor.start(servers)
     print("ready", flush=True)
     supervisor.watch()

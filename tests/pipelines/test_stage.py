@@ -18,7 +18,7 @@ from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, TrainError
 from ocrnet.record import Recorder
 from pipelines import _torchrun
-from pipelines._stage.graph import read_node
+from pipelines._stage.dependencies import read_node
 from pipelines._stage.run import MACHINE_FAILED, STATE, Stage, run_stage
 from pipelines.flows.stage_scheduler import FINAL_CODES
 from tests.limits import HANG_S

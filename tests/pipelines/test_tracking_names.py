@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ocrnet.errors.mlflow_names import LONGEST_MODEL, experiment_fault, metric_name, model_fault
 from pipelines._mlflow.ledger import ledger_name
-from pipelines._mlflow.records import clean_name
+from pipelines._mlflow.stage_points import clean_name
 
 pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore")]
 NAMES = st.text(st.sampled_from("aZ09-_ .:/%\"'#é\\"), max_size=6)

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
-from ocrnet.config.cards import STRICT, check_card, read_json
+from ocrnet.config.untrusted_json import STRICT, check_card, read_json
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import Channel, ClassTable, check_classes, file_sha256
 from ocrnet.errors import BundleError, DataError

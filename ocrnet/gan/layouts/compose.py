@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operation import StepKind
-from ocrnet.gan.layouts.operations import base, paste, recombine, scale, warp
+from ocrnet.gan.layouts.operations import base_map, pasted_object, recombine, scale, warp
+from ocrnet.gan.layouts.operations.interface import StepKind
 from ocrnet.gan.layouts.regions import LabelMap
 
 Image = npt.NDArray[np.uint8]
 
 # One line per kind of step; the key is the step's `op`.
 STEPS: dict[str, StepKind] = {
-    "base": base.KIND,
-    "paste": paste.KIND,
+    "base": base_map.KIND,
+    "paste": pasted_object.KIND,
     "scale": scale.KIND,
     "warp": warp.KIND,
     "erase": recombine.KIND,

@@ -17,7 +17,7 @@ from ocrnet.errors import ParamsError
 from ocrnet.gan import OPERATIONS, idle_operations
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout
-from ocrnet.gan.layouts.operation import LayoutInputs, OperationResult
+from ocrnet.gan.layouts.operations.interface import LayoutInputs, OperationResult
 
 
 def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:

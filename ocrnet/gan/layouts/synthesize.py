@@ -16,7 +16,7 @@ from ocrnet.data.manifest import file_sha256
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import can_compose, compose
 from ocrnet.gan.layouts.draw import check_operations, draw_layout, draw_real_layout
-from ocrnet.gan.layouts.operation import LayoutInputs
+from ocrnet.gan.layouts.operations.interface import LayoutInputs
 from ocrnet.gan.layouts.pair_folder import PairFolder
 from ocrnet.gan.layouts.sampling_weights import SCORES_FILE, SamplingWeights, ValScores
 from ocrnet.gan.layouts.tally import Tally

@@ -9,7 +9,7 @@ from torch import nn
 from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import GanObjective
+from ocrnet.gan.training.gan_objective import GanObjective
 from ocrnet.runtime import keyed_generator
 
 logger = logging.getLogger(__name__)

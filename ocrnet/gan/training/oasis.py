@@ -28,7 +28,7 @@ from ocrnet.gan.generator.presets import Preset
 from ocrnet.gan.training.augment import IGNORED
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.discriminator import FAKE, Discriminator
-from ocrnet.gan.training.objective import (
+from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,

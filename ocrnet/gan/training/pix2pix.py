@@ -21,7 +21,7 @@ from ocrnet.gan.generator.layers import SLOPE, normed_conv
 from ocrnet.gan.generator.network import one_hot
 from ocrnet.gan.generator.presets import PRESETS, Preset
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import (
+from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,

@@ -18,7 +18,7 @@ from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.presets import PRESETS
 from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import StepInputs
+from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.rng import BatchRng
 from ocrnet.models.norm_layers import synchronise_norms
 from ocrnet.runtime import autocast, seeded

@@ -16,7 +16,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory, normalised, shown
 from ocrnet.raw.sources import RawItem
-from ocrnet.raw.sources.lists import read_lines
+from ocrnet.raw.sources.split_lists import read_lines
 
 DRIVE = "^([^_]+)_"
 

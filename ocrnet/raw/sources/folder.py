@@ -3,7 +3,7 @@
 `images/` (or `img_dir/`) and `masks/` (or `annotations/`, `labels/`, `ann_dir/`; without these, `instances/`), any
 image type, any case of the extension, subfolders allowed on both sides. The split comes from lists such as
 `splits/{train,val,test}.txt`, or from subfolders such as `images/{train,val,test}`; without either, `prepare` draws
-one by group. `lists` and `split_folders` define what counts as a split.
+one by group. `split_lists` and `split_folders` define what counts as a split.
 """
 
 import logging
@@ -18,9 +18,9 @@ from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Entry, Inventory
 from ocrnet.raw.sources import RawItem
-from ocrnet.raw.sources.listed import listed_splits
-from ocrnet.raw.sources.lists import CURE, find_lists
+from ocrnet.raw.sources.listed_images import listed_splits
 from ocrnet.raw.sources.split_folders import folder_splits
+from ocrnet.raw.sources.split_lists import CURE, find_lists
 from ocrnet.raw.sources.split_names import split_named
 
 IMAGE_FOLDERS = ("images", "img_dir")

@@ -6,7 +6,7 @@ from pathlib import Path
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
-from ocrnet.raw.sources.lists import CURE
+from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import looks_like_split, split_named
 
 Key = tuple[str, ...]  # path below the folder of the images, without the extension

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from ocrnet.bundles.bundle import ModelCard, build_model, load_bundle, read_card, save_bundle
-from ocrnet.config.cards import parse_json
+from ocrnet.config.untrusted_json import parse_json
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError
 from ocrnet.gan.generator.network import Generator

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ocrnet.models import build_segmenter
-from ocrnet.models.folded import FoldedAuxHead, FoldedOCRHead
+from ocrnet.models.folded_heads import FoldedAuxHead, FoldedOCRHead
 from ocrnet.models.ocr import AuxHead, OCRHead, gather_regions
 from tests.ocrnet.models.official import load_official
 

@@ -14,7 +14,7 @@ from ocrnet.bundles.bundle import WEIGHTS_FILE, ModelCard, save_bundle
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError
 from ocrnet.models import ARCHS, build_segmenter
-from ocrnet.models.norms import NORMS, apply_norm
+from ocrnet.models.norm_policies import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel
 from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, copied, small_ocrnet

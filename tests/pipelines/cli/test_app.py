@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.app import VERBS, main
+from tests.limits import HANG_S
 
 ROOT = Path(__file__).parents[3]
 WATCHED = """
@@ -21,7 +22,7 @@ sys.exit(code)
 
 def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=HANG_S, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -7,7 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+from tests.limits import HANG_S
 
 from .server import processes, wait_for
 from .stack import Host, Stack
@@ -113,21 +116,27 @@ def drained(stack: Stack) -> Outcome:
     work.terminate()
     wait_for(lambda: "taking no new runs" in host.log, "it says that it waits")
     stack.release("drained")
-    code = work.wait(180)
+    code = work.wait(HANG_S)
     facts = {"code": code, "stopped": time.time(), "log": host.log, "left": host.processes()}
     return Outcome(run, stack.api.ended(run), facts)
 
 
 def stopped(stack: Stack) -> Outcome:
-    """The workers of a machine get two stop signals, then another machine comes."""
+    """The workers of a machine get two stop signals, then another machine comes.
+
+    Both signals reach the worker of the pool while it is frozen, as if they came at the same moment.
+    """
     host, other = pair(stack, "stopped")
     work = host.work("--pool", "stopped")
     run = start_run(stack, "stopped")
     busy(stack, "stopped")
-    work.terminate()
-    wait_for(lambda: "waiting for" in host.log, "it says that it waits")
-    work.terminate()
-    facts = {"code": work.wait(120), "left": host.processes()}
+    (worker,) = set(processes("pipelines.flows.slot")) & set(host.processes())
+    os.kill(worker, signal.SIGSTOP)
+    for told in ("taking no new runs", "ending the running runs"):
+        work.terminate()
+        wait_for(partial(lambda line: line in host.log, told), f"it says that it is {told}")
+    os.kill(worker, signal.SIGCONT)
+    facts = {"code": work.wait(HANG_S), "left": host.processes()}
     stack.release("stopped")
     other.slot("stopped")
     return Outcome(run, stack.api.ended(run), facts)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import DataError, ParamsError
-from pipelines._git import git
-from pipelines._result_branch import LOCKS, check_branch, push_lock
-from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.clones import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.git import git
+from pipelines._repository.result_branch import LOCKS, check_branch, push_lock
 
 from .toy import Toy, make_toy
 

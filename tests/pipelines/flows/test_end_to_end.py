@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines._git import git
-from pipelines._workspace import check_out, hold_clone, resolve_revision
+from pipelines._repository.clones import check_out, hold_clone, resolve_revision
+from pipelines._repository.git import git
+from tests.limits import HANG_S
 
 from .server import Server, wait_for
 from .stack import Stack, stack_of
@@ -221,7 +222,7 @@ def test_an_idle_machine_stops_at_an_interrupt_that_its_shell_has_it_ignore(
     work = host.work("--pool", "gpu")
     wait_for(lambda: "started" in host.log, "the worker has started")
     work.send_signal(signal.SIGINT)
-    assert work.wait(60) == 0
+    assert work.wait(HANG_S) == 0
     assert host.processes() == []
 
 

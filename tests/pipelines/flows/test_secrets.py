@@ -18,9 +18,9 @@ from prefect.logging.loggers import disable_run_logger
 from ocrnet.errors import DataError, ParamsError, RebuildError
 from pipelines import deploy
 from pipelines._command.secrets import has_secret, hide_secrets, secrets_of, without_credentials
-from pipelines._git import git
 from pipelines._rebuild.clone import check_out, clone, has_commit
-from pipelines._workspace import hold_clone
+from pipelines._repository.clones import hold_clone
+from pipelines._repository.git import git
 from pipelines.flows import command, pipeline, stage, watch
 from tests.base_params import write_params
 from tests.limits import HANG_S

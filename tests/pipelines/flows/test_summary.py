@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from pipelines._mlflow.dvc_lock import key_of
+from pipelines._dvc_files.lock import key_of
 from pipelines.flows.stage_scheduler import StageHistory
 from pipelines.flows.summary import Facts, page
 

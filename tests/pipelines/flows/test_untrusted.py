@@ -16,8 +16,14 @@ from ruamel.yaml import YAML
 
 from ocrnet.errors import ParamsError
 from pipelines import deploy, fetch_run, paint, promote, publish, rebuild, rollback, score
-from pipelines._dvc_lock_check import Templates
-from pipelines._workspace import LOCK_FILE, check_out, check_params, hold_clone, resolve_revision
+from pipelines._dvc_files.lock_check import Templates
+from pipelines._repository.clones import (
+    LOCK_FILE,
+    check_out,
+    check_params,
+    hold_clone,
+    resolve_revision,
+)
 from pipelines.flows import command, gate, pipeline, stage, watch
 from tests.base_params import full_values
 

@@ -9,6 +9,7 @@ import pytest
 
 from ocrnet.record import Recorder
 from pipelines._search.trial_run import WorkFolder, end_all, last_words, mean_score
+from tests.limits import HANG_S
 
 # Starts a process that ignores SIGTERM, as a training in a library's handler may.
 PARENT = """
@@ -35,7 +36,7 @@ def test_a_trial_that_is_ended_leaves_no_process(monkeypatch: pytest.MonkeyPatch
     (child,) = psutil.Process(process.pid).children()
     end_all(process)
     assert process.poll() is not None
-    child.wait(10)
+    child.wait(HANG_S)
     end_all(process)
     process.stdout.close()
 

@@ -5,9 +5,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.gan.layouts.catalog import Catalog, Component
-from ocrnet.gan.layouts.operation import TRIES, LayoutInputs, OperationResult
-from ocrnet.gan.layouts.operations.base import draw_base, open_base
-from ocrnet.gan.layouts.operations.paste import Paste, covered_by, turn
+from ocrnet.gan.layouts.operations.base_map import draw_base, open_base
+from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult
+from ocrnet.gan.layouts.operations.pasted_object import Paste, covered_by, turn
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import EIGHT, LabelMap, Region
 

@@ -10,10 +10,10 @@ from typing import TypedDict
 import numpy as np
 
 from ocrnet.gan.layouts.catalog import Catalog, Component
-from ocrnet.gan.layouts.operation import TRIES, LayoutInputs, OperationResult, StepKind
-from ocrnet.gan.layouts.operations.base import Base, draw_base, open_base
+from ocrnet.gan.layouts.operations.base_map import Base, draw_base, open_base
 from ocrnet.gan.layouts.operations.copy_paste import corner
-from ocrnet.gan.layouts.operations.paste import Paste, covered_by
+from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult, StepKind
+from ocrnet.gan.layouts.operations.pasted_object import Paste, covered_by
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import LabelMap, Region, parts_of, table_of
 

@@ -11,8 +11,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operation import TRIES, Canvas, LayoutInputs, OperationResult, StepKind
-from ocrnet.gan.layouts.operations.base import draw_base, open_base
+from ocrnet.gan.layouts.operations.base_map import draw_base, open_base
+from ocrnet.gan.layouts.operations.interface import (
+    TRIES,
+    Canvas,
+    LayoutInputs,
+    OperationResult,
+    StepKind,
+)
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import LabelMap
 

@@ -12,9 +12,9 @@ from ocrnet.errors import ParamsError
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps, compose
 from ocrnet.gan.layouts.draw import check_operations, draw_layout
-from ocrnet.gan.layouts.operation import LayoutInputs
-from ocrnet.gan.layouts.operations.base import Base
-from ocrnet.gan.layouts.operations.paste import Paste, place, turn
+from ocrnet.gan.layouts.operations.base_map import Base
+from ocrnet.gan.layouts.operations.interface import LayoutInputs
+from ocrnet.gan.layouts.operations.pasted_object import Paste, place, turn
 from ocrnet.gan.layouts.plausible import is_plausible
 from ocrnet.gan.layouts.regions import adjacent_classes, components
 from ocrnet.gan.layouts.sampling_weights import SamplingWeights

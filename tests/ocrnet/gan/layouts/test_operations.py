@@ -14,8 +14,8 @@ from ocrnet.gan import OPERATIONS
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps, can_compose, compose
 from ocrnet.gan.layouts.draw import draw_layout, draw_real_layout
-from ocrnet.gan.layouts.operation import LayoutInputs
-from ocrnet.gan.layouts.operations.base import Base
+from ocrnet.gan.layouts.operations.base_map import Base
+from ocrnet.gan.layouts.operations.interface import LayoutInputs
 from ocrnet.gan.layouts.operations.recombine import Erase, similarity
 from ocrnet.gan.layouts.operations.scale import Scale
 from ocrnet.gan.layouts.operations.warp import KNOTS, Warp

@@ -11,7 +11,7 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, apply_steps
 from ocrnet.gan.layouts.draw import draw_layout
-from ocrnet.gan.layouts.operation import LayoutInputs
+from ocrnet.gan.layouts.operations.interface import LayoutInputs
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 from ocrnet.runtime import layout_seed

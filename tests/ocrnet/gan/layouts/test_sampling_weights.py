@@ -10,7 +10,7 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.errors import DataError
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.draw import draw_layout
-from ocrnet.gan.layouts.operation import LayoutInputs
+from ocrnet.gan.layouts.operations.interface import LayoutInputs
 from ocrnet.gan.layouts.sampling_weights import LEAST_HARDNESS, SamplingWeights, ValScores
 from ocrnet.runtime import layout_seed
 from tests.base_params import section_with

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ocrnet.gan.training import oasis
-from ocrnet.gan.training.objective import valid_pixels
+from ocrnet.gan.training.gan_objective import valid_pixels
 from ocrnet.gan.training.rng import BatchRng
 
 IGNORE = 255

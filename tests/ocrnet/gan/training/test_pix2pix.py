@@ -10,7 +10,7 @@ from ocrnet.config import TrainGanParams
 from ocrnet.gan import GANS, objective_class
 from ocrnet.gan.generator.presets import PRESETS, Preset
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.objective import StepInputs
+from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.pix2pix import (
     PatchDiscriminator,
     cell_side,

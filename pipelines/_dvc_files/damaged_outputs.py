@@ -7,9 +7,9 @@ finds what a disk damaged.
 import json
 from pathlib import Path
 
-from pipelines._dvc_config import LOCAL_FILE, read_settings
+from pipelines._dvc_files.config import LOCAL_FILE, read_settings
 
-from .dvc_lock import Entry, file_hash, folder_md5
+from .lock import Entry, file_hash, folder_md5
 
 CACHE = Path(".dvc/cache")
 

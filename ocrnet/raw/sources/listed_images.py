@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from ocrnet.data.manifest import SPLITS
 from ocrnet.raw.inventory import Inventory, shown
-from ocrnet.raw.sources.lists import read_lines
+from ocrnet.raw.sources.split_lists import read_lines
 
 Key = tuple[str, ...]  # path below the folder of the images, without the extension
 

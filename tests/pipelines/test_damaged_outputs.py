@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines._mlflow.damage import damage_of
-from pipelines._mlflow.dvc_lock import Entry, file_hash
+from pipelines._dvc_files.damaged_outputs import damage_of
+from pipelines._dvc_files.lock import Entry, file_hash
 
 from .flows.toy import Toy, make_toy
 

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ocrnet.data.decode import read_image
 from ocrnet.gan.layouts.catalog import Catalog, Component
-from ocrnet.gan.layouts.operation import Canvas, StepKind
+from ocrnet.gan.layouts.operations.interface import Canvas, StepKind
 from ocrnet.gan.layouts.regions import LabelMap, Region, below, table_of
 
 STANDING = (

@@ -19,9 +19,9 @@ from typing import IO, Any
 from ocrnet.errors import DataError, ParamsError
 from pipelines import _untrusted
 from pipelines._command.secrets import hide_secrets
-from pipelines._dvc_config import put, read_settings, write_local
+from pipelines._dvc_files.config import put, read_settings, write_local
 from pipelines._edit_params import write_values
-from pipelines._git import git, try_git
+from pipelines._repository.git import git, try_git
 
 CLONES_VARIABLE = "OCRNET_CLONES"
 CACHE_VARIABLE = "OCRNET_DVC_CACHE"

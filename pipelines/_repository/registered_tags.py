@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from ocrnet.errors import RebuildError
-from pipelines._git import git, run_git
+from pipelines._repository.git import git, run_git
 
 PREFIX = "registered/"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from benchmarks.ocr import randomize_norms
 from benchmarks.plain_ocr import PlainOCRNet
-from ocrnet.models import build_segmenter, folded
-from ocrnet.models.folded import fold_heads
+from ocrnet.models import build_segmenter, folded_heads
+from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.head_variants import HEAD_VARIANTS
 from ocrnet.models.ocr import OCRNet
 
@@ -65,7 +65,7 @@ def test_prediction_is_that_of_the_plain_formulation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In strips of two rows, the last one shorter where the map's height is odd."""
-    monkeypatch.setitem(folded.STRIP_PIXELS, "cpu", 2 * -(-size[1] // 4))
+    monkeypatch.setitem(folded_heads.STRIP_PIXELS, "cpu", 2 * -(-size[1] // 4))
     model = build(align_corners=align_corners).eval()
     with torch.inference_mode():
         want = PlainOCRNet(model).eval()(pictures(*size))
@@ -124,7 +124,7 @@ def test_prediction_holds_no_map_as_wide_as_a_concatenation(
         seen.append(tuple(values.shape))
         return convolve(values, *rest, **options)
 
-    monkeypatch.setitem(folded.STRIP_PIXELS, "cpu", 64)
+    monkeypatch.setitem(folded_heads.STRIP_PIXELS, "cpu", 64)
     with torch.inference_mode():
         levels = model.backbone.levels(pictures(128, 128))
         monkeypatch.setattr(nn.functional, "conv2d", spy)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ocrnet.errors import DataError, ParamsError
 from pipelines import _untrusted
-from pipelines._git import git, run_git, try_git
-from pipelines._workspace import AUTHOR, LOCK_FILE, Clone, commit_files
+from pipelines._repository.clones import AUTHOR, LOCK_FILE, Clone, commit_files
+from pipelines._repository.git import git, run_git, try_git
 
 LOCKS = "ocrnet-locks"  # branches `ocrnet-locks/COMMIT`, of runs whose own branch was pushed by others meanwhile
 TRAILER = "Pipeline-Branch"

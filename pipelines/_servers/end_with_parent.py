@@ -1,4 +1,4 @@
-"""End a server when the process that started it ends: `python -m pipelines._end_with_parent COMMAND`.
+"""End a server when the process that started it ends: `python -m pipelines._servers.end_with_parent COMMAND`.
 
 The process that starts it holds a pipe open as its standard input. When that process ends, the system closes the pipe,
 and this module ends its own process group: the server and all processes that the server started.

@@ -7,8 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ocrnet.errors import DataError, ParamsError
-from pipelines._git import git
-from pipelines._workspace import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.clones import LOCK_FILE, Clone, check_out, hold_clone, resolve_revision
+from pipelines._repository.git import git
 
 from .toy import Toy, make_toy
 

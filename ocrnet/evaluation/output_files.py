@@ -14,7 +14,7 @@ from ocrnet.config import EvaluateParams
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison
-from ocrnet.evaluation.counting import Counts
+from ocrnet.evaluation.prediction_counts import Counts
 from ocrnet.evaluation.scoring import EnsembleScores, ModelScores, TestSplit
 from ocrnet.evaluation.wording import rare_classes, write_verdict
 from ocrnet.inference.scoring_protocol import ScoringProtocol

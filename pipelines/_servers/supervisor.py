@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from ocrnet.errors import ServerError
-from pipelines._end_with_parent import GRACE_S
-from pipelines._ports import HOST, holder_of, is_served_by
+from pipelines._servers.end_with_parent import GRACE_S
+from pipelines._servers.ports import HOST, holder_of, is_served_by
 
 READY_S = 300.0  # the first start makes the databases; a busy machine takes minutes
 POLL_S = 0.5
@@ -129,7 +129,7 @@ class Supervisor:
 
     def _start(self, server: Server) -> None:
         server.process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines._end_with_parent", *server.command], env=dict(self._environment),
+            [sys.executable, "-m", "pipelines._servers.end_with_parent", *server.command], env=dict(self._environment),
             stdin=subprocess.PIPE, stdout=self._file, stderr=self._file, start_new_session=True,
         )  # fmt: skip
 

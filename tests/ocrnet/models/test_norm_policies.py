@@ -16,7 +16,7 @@ from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
 from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter
 from ocrnet.models.norm_layers import GroupNorm2d, SyncBatchNorm2d, number_of_groups
-from ocrnet.models.norms import NORMS, apply_norm
+from ocrnet.models.norm_policies import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 from ocrnet.training.optim import build_optimizer
 from tests.ocrnet.conftest import CLASSES, toy_params

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ocrnet.errors import DataError, ParamsError, ServerError
 from pipelines._command.secrets import hide_secrets
-from pipelines._git import git
-from pipelines._server_access import (
+from pipelines._repository.clones import CACHE_VARIABLE
+from pipelines._repository.git import git
+from pipelines._servers.access import (
     HOST,
     MLFLOW,
     MLFLOW_PORT,
@@ -20,7 +21,6 @@ from pipelines._server_access import (
     is_local,
     read_access,
 )
-from pipelines._workspace import CACHE_VARIABLE
 
 DEFAULTS = {
     PREFECT_API: f"http://{HOST}:{PREFECT_PORT}/api",

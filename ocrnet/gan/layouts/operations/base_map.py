@@ -6,7 +6,7 @@ import numpy as np
 
 from ocrnet.data.decode import read_image
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operation import Canvas, LayoutInputs, OperationResult, StepKind
+from ocrnet.gan.layouts.operations.interface import Canvas, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.regions import LabelMap
 
 
