@@ -23,14 +23,15 @@ def prepare(stage: Stage) -> None:
     from ocrnet.raw.prepare import prepare as prepare_files
     from ocrnet.raw.preview import write_preview
     from ocrnet.raw.scan import read_table
-    from ocrnet.raw.sources import raw_root
+    from ocrnet.raw.sources import raw_roots
 
     params = stage.params
     table = read_table(VALIDATED / "table.csv", params.data)
     for name in ("images", "label_maps"):
         shutil.rmtree(stage.out / name, ignore_errors=True)
-    root = raw_root(params, VALIDATED / "raw")
-    manifest = prepare_files(table, params, root=root, out=stage.out)
+    data = params.data
+    roots = raw_roots(data.source, Path(data.path), VALIDATED / "raw")
+    manifest = prepare_files(table, params, roots=roots, out=stage.out)
     write_preview(stage.out, manifest, ClassTable.read(stage.out))
     for split, rows in manifest.groupby("split", sort=False):
         logger.info("prepare: %5d images in %s", len(rows), split)

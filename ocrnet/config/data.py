@@ -21,8 +21,12 @@ class DataParams(Section):
     path: Annotated[str, Field(min_length=1)]
     classes: tuple[str, ...]
     num_classes: int | None = None  # a cross-check, and the only key that may be missing
-    # raw id, or "r,g,b" of an RGB label map -> class or "ignore"
+    # raw id, "r,g,b" of an RGB label map, or category of an annotation -> class or "ignore"
     label_map: dict[int | str, str]
+    background: str | None  # class, or "ignore", of pixels that no annotation covers
+    overlap: Literal[
+        "area", "order"
+    ]  # which of two overlapping objects is on top: the smaller, or the later one
     ignore_index: Annotated[int, Field(ge=0, le=255)]
     palette: Literal["auto"] | tuple[tuple[Level, Level, Level], ...]
     value_range: tuple[float, float] | None  # [low, high] of images deeper than 8 bits
@@ -103,6 +107,11 @@ class DataParams(Section):
             raise ValueError(
                 f"label_map names {unknown}, which are not in classes."
                 f"{hint(unknown[0], ('ignore', *self.classes))} Known: ignore, {', '.join(self.classes)}."
+            )
+        if self.background is not None and self.background not in ("ignore", *self.classes):
+            raise ValueError(
+                f"background is {self.background!r}, which is not in classes."
+                f"{hint(self.background, ('ignore', *self.classes))} Known: ignore, {', '.join(self.classes)}."
             )
         if self.palette != "auto" and len(self.palette) != len(self.classes):
             raise ValueError(

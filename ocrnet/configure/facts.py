@@ -91,7 +91,7 @@ def read_facts(
         table: Table of the scan.
         params: Params of the scan.
         choice: Classes of the set.
-        root: Raw folder that the table's paths are relative to.
+        root: Folder that the table's paths of label maps are relative to.
 
     Raises:
         DataError: No image can be read.

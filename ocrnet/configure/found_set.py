@@ -18,7 +18,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import label_rules
 from ocrnet.raw.scan import scan
-from ocrnet.raw.sources import find_items, raw_root
+from ocrnet.raw.sources import Roots, find_items, raw_roots
 
 DEMO = "demo"  # the source that renders its images
 UNKNOWN = ["background", "object"]  # classes until the label maps were read
@@ -31,14 +31,14 @@ class FoundSet:
     Args:
         table: Table of the scan.
         inventory: Inventory of the raw folder, with its findings.
-        root: Folder that the table's paths are relative to.
+        roots: Folders that the table's paths are relative to.
         classes: Classes of the label maps.
         facts: Facts for the rules.
     """
 
     table: pd.DataFrame
     inventory: Inventory
-    root: Path
+    roots: Roots
     classes: ClassChoice
     facts: DataFacts
 
@@ -89,9 +89,10 @@ def find_set(
     table_of_classes = read_class_table(Path(path)) if source != DEMO else []
     classes = fitting[0] if fitting else choose_classes(values, table_of_classes)
     params = _params(base, source, path, classes)
-    root = raw_root(params, work)
-    table = scan(items, params.data, root=root)
-    return FoundSet(table, inventory, root, classes, read_facts(table, params, classes, root=root))
+    roots = raw_roots(source, Path(path), work)
+    table = scan(items, params.data, roots=roots)
+    facts = read_facts(table, params, classes, root=roots.label_maps)
+    return FoundSet(table, inventory, roots, classes, facts)
 
 
 def _params(base: Mapping[str, Any], source: str, path: str, choice: ClassChoice) -> Params:

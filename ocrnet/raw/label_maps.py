@@ -29,6 +29,8 @@ from ocrnet.data.stored_labels import Colour
 from ocrnet.errors import DataError, ParamsError
 
 Reading = Literal["ids", "colours", "mixed"]
+# Sources that draw label maps of class ids from annotations; `data.label_map` names categories there.
+DRAWN_SOURCES = frozenset({"coco", "labelme", "yolo"})
 OTHER = "other"  # key of `data.label_map` for all values that it does not name
 
 
@@ -68,10 +70,15 @@ class LabelRules:
 def label_rules(data: DataParams) -> LabelRules:
     """Return the rules by `data.label_map`, `data.classes`, `data.ignore_index` and `data.palette`.
 
+    Label maps that a source draws hold class ids already.
+
     Raises:
         ParamsError: A key of the label map is neither an id nor "r,g,b", or two keys are the same value
             with different classes.
     """
+    if data.source in DRAWN_SOURCES:
+        own = {i: i for i in (*range(len(data.classes)), data.ignore_index)}
+        return LabelRules(own, {}, {}, data.ignore_index, check_palettes=False)
     mentioned, colours = _keys(data)
     merged = {
         i: name

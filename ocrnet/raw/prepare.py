@@ -20,6 +20,7 @@ from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, 
 from ocrnet.errors import DataError
 from ocrnet.raw.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
 from ocrnet.raw.raw_values import read_values
+from ocrnet.raw.sources import Roots
 from ocrnet.raw.splits import keep_fraction, plan_splits
 
 logger = logging.getLogger(__name__)
@@ -50,13 +51,13 @@ class ChannelStatistics:
         return mean.round(6).tolist(), std.round(6).tolist()
 
 
-def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd.DataFrame:
+def prepare(table: pd.DataFrame, params: Params, *, roots: Roots, out: Path) -> pd.DataFrame:
     """Write the canonical files, manifest, classes and statistics; return the manifest.
 
     Args:
         table: Scan of validated raw files.
         params: Params that define how files are read and resized.
-        root: Folder that the table's paths are relative to.
+        roots: Folders that the table's paths are relative to.
         out: Output folder.
 
     Raises:
@@ -76,7 +77,7 @@ def prepare(table: pd.DataFrame, params: Params, *, root: Path, out: Path) -> pd
     statistics = ChannelStatistics()
     rows = []
     for raw in table.to_dict("records"):
-        image, label_map = _decode(raw, params, root)
+        image, label_map = _decode(raw, params, roots)
         if raw["split"] == "train":
             statistics.add(image)
         rows.append(_write_item(raw, image, label_map, classes=classes, out=out))
@@ -102,17 +103,18 @@ def _reduce(table: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, int]:
 
 
 def _decode(
-    raw: dict[Any, Any], params: Params, root: Path
+    raw: dict[Any, Any], params: Params, roots: Roots
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     data, size = params.data, params.prepare.resize
+    image_path, label_path = roots.images / raw["image"], roots.label_maps / raw["label_map"]
     for path, sha256 in (
-        (raw["image"], raw["image_sha256"]),
-        (raw["label_map"], raw["label_sha256"]),
+        (image_path, raw["image_sha256"]),
+        (label_path, raw["label_sha256"]),
     ):
-        if file_sha256(root / path) != sha256:
+        if file_sha256(path) != sha256:
             raise DataError(f"{path}: the file changed since the scan. Run `dvc repro` again.")
     image = read_image(
-        root / raw["image"],
+        image_path,
         value_range=data.value_range,
         exif=data.exif,
         alpha=data.alpha,
@@ -120,7 +122,7 @@ def _decode(
         max_pixels=data.max_pixels,
     )
     rules = label_rules(data)
-    values = read_values(root / raw["label_map"], rules, exif=data.exif, max_pixels=data.max_pixels)
+    values = read_values(label_path, rules, exif=data.exif, max_pixels=data.max_pixels)
     label_map = to_class_ids(values, rules)
     if size is None or image.shape[:2] == size:
         return image, label_map

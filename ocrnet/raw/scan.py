@@ -59,7 +59,7 @@ from ocrnet.raw.label_maps import (
     label_rules,
 )
 from ocrnet.raw.raw_values import palette_of_ids, palettes_apart, values_by
-from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources import RawItem, Roots
 
 MAX_VALUES = 256  # raw values listed per file
 TEXT = (
@@ -77,13 +77,13 @@ NUMBERS = (
 Row = dict[str, Any]
 
 
-def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFrame:
+def scan(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> pd.DataFrame:
     """Decode every file of the items and return the table, sorted by id.
 
     Args:
         items: Items of a source.
         data: Section `data` of the params.
-        root: Raw folder; paths in the table are relative to it.
+        roots: Folders that the paths in the table are relative to.
     """
     rules = label_rules(data)
     thumbnails: dict[str, npt.NDArray[np.float32]] = {}
@@ -91,7 +91,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
     rows: list[Row] = []
     for item in sorted(items, key=lambda item: item.id):
         row: Row = {"id": item.id, "split": item.split, "group": item.group}
-        row["image"] = item.image.relative_to(root).as_posix()
+        row["image"] = item.image.relative_to(roots.images).as_posix()
         try:
             image_row, thumbnails[item.id] = _scan_image(item.image, data)
             row.update(image_row)
@@ -99,9 +99,9 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
             row.update(height=error.height, width=error.width, pixels=error.height * error.width)
         except DataError as error:
             _raise_if_of_machine(error)
-            row["image_error"] = _without_root(error, root)
+            row["image_error"] = _without_root(error, roots.images)
         if item.label_map is not None:
-            row["label_map"] = item.label_map.relative_to(root).as_posix()
+            row["label_map"] = item.label_map.relative_to(roots.label_maps).as_posix()
             if row.get("pixels", 0) > data.max_pixels:
                 rows.append(row)
                 continue
@@ -112,7 +112,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, root: Path) -> pd.DataFr
                 row.update(label_height=error.height, label_width=error.width)
             except DataError as error:
                 _raise_if_of_machine(error)
-                row["label_error"] = _without_root(error, root)
+                row["label_error"] = _without_root(error, roots.label_maps)
         rows.append(row)
     table = _typed(rows, data)
     table["copy_of"] = find_copies(table, thumbnails)

@@ -19,7 +19,7 @@ from ocrnet.raw.groups import suggest_group_by
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import label_rules
 from ocrnet.raw.scan import scan, write_table
-from ocrnet.raw.sources import RawItem, find_items, raw_root
+from ocrnet.raw.sources import RawItem, find_items, raw_roots
 from ocrnet.raw.splits import UNLEARNED, SplitPlan, plan_splits
 from ocrnet.raw.summary import first_class_note, summarize
 from pipelines._stage.run import STATE, Stage
@@ -54,7 +54,7 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     shutil.rmtree(work, ignore_errors=True)
     inventory = Inventory(Path(params.data.path))
     items = _find_items(stage, work, inventory)
-    table = scan(items, params.data, root=raw_root(params, work))
+    table = scan(items, params.data, roots=raw_roots(params.data.source, inventory.root, work))
     checked = check_scan(table, params, inventory, docs=STATE / "validate" / "docs")
     findings, notes = checked.findings, checked.notes
     write_table(stage.out / "table.csv", table)

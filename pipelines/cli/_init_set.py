@@ -104,7 +104,7 @@ def _checked_choices(plan: Plan, found: FoundSet, work: Path) -> tuple[list[Choi
         _refuse(checked.findings)
     try_params(table, params)
     prepared = work / "prepared"
-    prepare(table, params, root=found.root, out=prepared)
+    prepare(table, params, roots=found.roots, out=prepared)
     choices += layout_choices(has_things=bool(Catalog(prepared).thing_classes()))
     params = _params(to_values(choices))
     check_outlook(prepared, params)

@@ -1,5 +1,6 @@
 """The first stages depend on exactly the params that they read: DVC skips a check whose keys did not change."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,19 @@ def set_params(**data: Any) -> None:
     write_params(Path("params.yaml"), values)
 
 
+def write_coco(path: Path, images: list[str]) -> None:
+    """Write a file of COCO with one object per image."""
+    content = {
+        "images": [{"id": i, "file_name": name} for i, name in enumerate(images)],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [
+            {"image_id": i, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}
+            for i in range(len(images))
+        ],
+    }
+    path.write_text(json.dumps(content))
+
+
 def test_validate_and_prepare_depend_on_what_they_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_keys: set[str]
 ) -> None:
@@ -71,9 +85,11 @@ def test_validate_and_prepare_depend_on_what_they_read(
     for i in range(12):
         save(tmp_path / "raw" / "images" / f"a{i}.png", noise(i, (32, 48, 3)))
         save(tmp_path / "raw" / "masks" / f"a{i}.png", stripes((32, 48)))
+    write_coco(tmp_path / "raw" / "annotations.json", [f"images/a{i}.png" for i in range(12)])
     found: dict[str, set[str]] = {"validate": set(), "prepare": set()}
     demo = {"source": "demo", "classes": ["plate", "scratch", "pit", "stain", "crack"]}
-    for data in ({"source": "folder"}, demo):
+    coco = {"source": "coco", "classes": ["background", "cell"]}
+    for data in ({"source": "folder"}, demo, coco):
         set_params(**data)
         for name, body in (("validate", validate), ("prepare", prepare)):
             assert run_stage(watched(body, read_keys), name, argv=[]) == 0

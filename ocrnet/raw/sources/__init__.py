@@ -14,6 +14,7 @@ from ocrnet.components import load_component
 from ocrnet.config import Params
 from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.label_maps import DRAWN_SOURCES
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ SOURCES: dict[str, str] = {
     "demo": "ocrnet.raw.sources.demo:find",
     "folder": "ocrnet.raw.sources.folder:find",
     "camvid": "ocrnet.raw.sources.camvid:find",
+    "coco": "ocrnet.raw.sources.coco:find",
+    "labelme": "ocrnet.raw.sources.labelme:find",
+    "yolo": "ocrnet.raw.sources.yolo:find",
 }
 
 
@@ -148,6 +152,27 @@ def _leave_dropped(found: list[RawItem], kept: list[RawItem], inventory: Invento
                 inventory.leave(path, "belongs to an image that is refused")
 
 
-def raw_root(params: Params, work: Path) -> Path:
-    """Return the folder of the raw files: `work` if the source rendered them, else `data.path`."""
-    return work if work.is_dir() else Path(params.data.path)
+@dataclass(frozen=True)
+class Roots:
+    """The folders that paths of raw files are relative to.
+
+    Args:
+        images: Folder of the images.
+        label_maps: Folder of the label maps.
+    """
+
+    images: Path
+    label_maps: Path
+
+
+def raw_roots(source: str, path: Path, work: Path) -> Roots:
+    """Return the folders of the raw files: `work` for what the source rendered or drew, else `data.path`.
+
+    Args:
+        source: Name of the source.
+        path: Value of `data.path`.
+        work: Folder for files that the source renders.
+    """
+    if source in DRAWN_SOURCES:
+        return Roots(path, work)
+    return Roots(work, work) if work.is_dir() else Roots(path, path)

@@ -8,6 +8,7 @@ import torch
 from ocrnet.configure.timing import measure_steps
 from ocrnet.raw.prepare import prepare
 from ocrnet.raw.scan import scan
+from ocrnet.raw.sources import Roots
 from tests.base_params import params_with
 from tests.ocrnet.raw.raw_sets import find_set, noise, save, stripes
 
@@ -26,7 +27,12 @@ def test_both_trainings_and_the_scoring_take_time_and_the_threads_stay(tmp_path:
         "train": {"batch_size": 2}, "train_gan": {"batch_size": 2, "crop_size": [32, 32]},
     })  # fmt: skip
     root = tmp_path / "raw"
-    prepare(scan(find_set(params), params.data, root=root), params, root=root, out=tmp_path / "out")
+    prepare(
+        scan(find_set(params), params.data, roots=Roots(root, root)),
+        params,
+        roots=Roots(root, root),
+        out=tmp_path / "out",
+    )
     threads = torch.get_num_threads()
     times = measure_steps(tmp_path / "out", params)
     assert min(times.train_s, times.gan_s, times.score_s) > 0

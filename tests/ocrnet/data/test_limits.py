@@ -15,7 +15,7 @@ from ocrnet.data.decode import read_image, read_pixels, read_raw_label_map, scal
 from ocrnet.data.headers import TooLargeError, first_size
 from ocrnet.errors import DataError
 from ocrnet.raw.scan import scan
-from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources import RawItem, Roots
 from tests.base_params import section_with
 
 SIDE = 13_300
@@ -162,7 +162,7 @@ def test_the_scan_tells_size_and_goes_on(tmp_path: Path) -> None:
         for name in ("a", "b")
     ]
     data = section_with(DataParams, source="folder", path=str(tmp_path), classes=("floor", "dot"))
-    table = scan(items, data, root=tmp_path).set_index("id")
+    table = scan(items, data, roots=Roots(tmp_path, tmp_path)).set_index("id")
     assert table.loc["a", "pixels"] == SIDE * SIDE
     assert table["image_error"].tolist() == ["", ""] or table["image_error"].isna().all()
     assert table.loc["b", "pixels"] == 64

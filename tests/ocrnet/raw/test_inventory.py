@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory, shown
 from ocrnet.raw.scan import read_table, scan, write_table
-from ocrnet.raw.sources import find_items
+from ocrnet.raw.sources import Roots, find_items
 from tests.ocrnet.raw.odd_trees import Odd, odd_things, write_tree
 from tests.ocrnet.raw.raw_sets import (
     find_set,
@@ -106,7 +106,7 @@ def test_what_is_read_and_what_is_named_are_all_files(things: list[Odd], base: s
         assert read <= set(inventory.used)
         assert len({item.id for item in items}) == len(items)
         if items:
-            table = scan(items, params.data, root=root)
+            table = scan(items, params.data, roots=Roots(root, root))
             write_table(Path(folder, "table.csv"), table)
             again = read_table(Path(folder, "table.csv"), params.data)
             assert again["image"].tolist() == table["image"].tolist()

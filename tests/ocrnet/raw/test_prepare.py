@@ -16,6 +16,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.prepare import ChannelStatistics, prepare
 from ocrnet.raw.preview import overlay, write_preview
 from ocrnet.raw.scan import scan
+from ocrnet.raw.sources import Roots
 from tests.ocrnet.raw.raw_sets import (
     find_set,
     make_params,
@@ -29,8 +30,8 @@ from tests.ocrnet.raw.raw_sets import (
 
 def prepare_folder(root: Path, out: Path, **data: Any) -> tuple[pd.DataFrame, Params]:
     params = make_params(path=str(root), **data)
-    table = scan(find_set(params), params.data, root=root)
-    return prepare(table, params, root=root, out=out), params
+    table = scan(find_set(params), params.data, roots=Roots(root, root))
+    return prepare(table, params, roots=Roots(root, root), out=out), params
 
 
 @pytest.fixture
@@ -97,10 +98,10 @@ def test_image_and_label_map_shrink_onto_each_other(tmp_path: Path) -> None:
 
 def test_a_file_that_changed_since_the_scan_is_refused(raw: Path, tmp_path: Path) -> None:
     params = make_params(path=str(raw), label_map={7: "ignore"}, value_range=[0, 4080])
-    table = scan(find_set(params), params.data, root=raw)
+    table = scan(find_set(params), params.data, roots=Roots(raw, raw))
     save(raw / "images" / "a0.png", noise(9))
     with pytest.raises(DataError, match=r"images/a0\.png: .*changed since the scan"):
-        prepare(table, params, root=raw, out=tmp_path / "out")
+        prepare(table, params, roots=Roots(raw, raw), out=tmp_path / "out")
 
 
 def test_statistics_count_the_training_split_alone(raw: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from ocrnet.raw.scan import read_table, scan, write_table
+from ocrnet.raw.sources import Roots
 from ocrnet.raw.summary import summarize
 from tests.ocrnet.raw.raw_sets import (
     find_set,
@@ -23,7 +24,7 @@ from tests.ocrnet.raw.raw_sets import (
 
 def scan_folder(root: Path, **data: Any) -> pd.DataFrame:
     params = make_params(path=str(root), **data)
-    return scan(find_set(params), params.data, root=root)
+    return scan(find_set(params), params.data, roots=Roots(root, root))
 
 
 def test_a_good_row_holds_hand_counted_values(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def find(root: Path, source: str = "folder", **data: object) -> list[RawItem]:
 def test_the_table_names_functions_that_exist() -> None:
     for name in SOURCES:
         assert callable(load_source(name))
-    with pytest.raises(ParamsError, match=r"data.source: 'coco' is unknown.* Known: demo, folder"):
-        load_source("coco")
+    with pytest.raises(ParamsError, match=r"data.source: 'voc2' is unknown.* Known: demo, folder"):
+        load_source("voc2")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,192 @@
+"""A set whose label maps are drawn from annotations: its items, ids, splits and label maps."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrnet.config import Params
+from ocrnet.data.decode import write_label_map
+from ocrnet.data.headers import EXTENSIONS, header_of, opened
+from ocrnet.data.manifest import SPLITS
+from ocrnet.errors import DataError
+from ocrnet.raw.annotations.categories import Categories
+from ocrnet.raw.annotations.regions import Region, Size, draw_label_map
+from ocrnet.raw.groups import group_of
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.label_maps import palette_of
+from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources.listed_images import listed_splits
+from ocrnet.raw.sources.split_lists import CURE, find_lists
+from ocrnet.raw.sources.split_names import split_named
+
+LABEL_MAPS = "label_maps"  # folder of the drawn label maps in the work folder
+NAMED = 3  # images in a finding
+LabelMap = npt.NDArray[np.uint8]
+Draw = Callable[[Categories], LabelMap]
+
+logger = logging.getLogger(__name__)
+Key = tuple[str, ...]  # path below the raw folder, without the extension
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An image with its annotations.
+
+    Args:
+        image: Path of the image.
+        place: Name of the annotation file in messages.
+        split: Split that the annotation file describes; None if it names none.
+        draw: Function that returns the label map and raises `ValueError` if the annotations do not fit the image.
+    """
+
+    image: Path
+    place: str
+    split: str | None
+    draw: Draw
+
+
+def drawn_items(
+    found: Sequence[Annotated], params: Params, work: Path, inventory: Inventory
+) -> list[RawItem]:
+    """Draw the label map of each image into `work`, and return the items.
+
+    Raises:
+        DataError: No annotation file names an image that is there, or splits are unclear.
+        ParamsError: No param says which class the pixels outside all annotations have.
+    """
+    categories = Categories(params.data)
+    images = _once(found, inventory)
+    if not images:
+        raise DataError(
+            "\n".join([*inventory.findings, f"E114 {inventory.root}: no annotated image is there. Put the images "
+                       "into data.path, beside their annotation files."])
+        )  # fmt: skip
+    names, palette = _names(images), palette_of(params.data)
+    splits = _splits(images, names, inventory)
+    items = []
+    for key, one in images.items():
+        if key not in splits:
+            inventory.leave(one.image, "in no list of the split")
+            continue
+        drawn = work / LABEL_MAPS / f"{names[key]}.png"
+        try:
+            label_map = one.draw(categories)
+        except ValueError as error:
+            inventory.find("E116", f"{one.place}: {inventory.name(one.image)}: {error}. Export it again.")  # fmt: skip
+            continue
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        write_label_map(drawn, label_map, palette=palette, ignore_index=params.data.ignore_index)
+        group = group_of(names[key], params.data.group_by)
+        items.append(RawItem(names[key], one.image, drawn, splits[key], group))
+    categories.report(inventory)
+    _leave_rest(items, inventory)
+    return items
+
+
+def draw_regions(
+    regions: Sequence[Region], size: Size, params: Params, categories: Categories
+) -> LabelMap:
+    """Return the label map of an image from its regions; a region whose category is no class is left out.
+
+    Raises:
+        ValueError: The image is too large, or the run lengths of a region are not those of an image of this size.
+    """
+    if size[0] * size[1] > params.data.max_pixels:
+        raise ValueError(
+            f"{size[0]}x{size[1]} pixels are more than data.max_pixels ({params.data.max_pixels})"
+        )
+    ids = [
+        (region, params.data.ignore_index if region.is_crowd else categories.id_of(region.category))
+        for region in regions
+    ]
+    return draw_label_map(
+        [(region, class_id) for region, class_id in ids if class_id is not None],
+        size,
+        background=categories.background,
+        ignore_index=params.data.ignore_index,
+        overlap=params.data.overlap,
+    )
+
+
+def size_of(image: Path, params: Params) -> Size:
+    """Return the size (height, width) of an image as it is stored.
+
+    Raises:
+        DataError: The image cannot be read or is too large.
+    """
+    with opened(image, max_pixels=params.data.max_pixels) as picture:
+        header = header_of(image, picture)
+    return header.height, header.width
+
+
+def split_of(parts: Sequence[str]) -> str | None:
+    """Return the split that folders and the name of an annotation file name, such as `instances_val2017.json`."""
+    words = [word for part in parts for word in re.findall(r"[^\W\d_]+", part)]
+    named = {split_named(word) for word in words} - {None}
+    return named.pop() if len(named) == 1 else None
+
+
+def _once(found: Sequence[Annotated], inventory: Inventory) -> dict[Key, Annotated]:
+    """Return the images by key; an image that two annotation files describe is a finding."""
+    images: dict[Key, Annotated] = {}
+    for one in sorted(found, key=lambda item: item.image):
+        key = one.image.relative_to(inventory.root).with_suffix("").parts
+        first = images.setdefault(key, one)
+        if first is not one:
+            twice = "twice" if first.place == one.place else f"in {first.place} too"
+            inventory.find(
+                "E113",
+                f"{one.place}: {inventory.name(one.image)} is annotated {twice}. Keep one, and move the other out of "
+                "data.path.",
+            )
+            if one.image != first.image:
+                inventory.leave(one.image, "another image has its stem")
+    return images
+
+
+def _names(images: dict[Key, Annotated]) -> dict[Key, str]:
+    """Name items by their stem; by their whole path where stems repeat."""
+    repeated = len({key[-1] for key in images}) < len(images)
+    return {key: "-".join(key) if repeated else key[-1] for key in images}
+
+
+def _splits(
+    images: dict[Key, Annotated], names: dict[Key, str], inventory: Inventory
+) -> dict[Key, str | None]:
+    paths = {key: one.image for key, one in images.items()}
+    lists = find_lists(inventory, set(images)) if _has_lists(inventory) else None
+    if lists is not None:
+        for path in lists.values():
+            inventory.use(path, "lists")
+        return dict(listed_splits(inventory, lists, paths, names, folder=inventory.root.name))
+    places = {one.place: one.split for one in images.values()}
+    if len(places) == 1 or not any(places.values()):
+        return dict.fromkeys(images)
+    unclear = [place for place, split in places.items() if split is None]
+    missing = [split for split in SPLITS if split not in places.values()]
+    if unclear or missing:
+        lacking = f"{unclear[0]} names none of them" if unclear else f"{', '.join(missing)} is missing"  # fmt: skip
+        raise DataError(
+            f"E126 {', '.join(list(places)[:6])} publish a split into train, val and test, but {lacking}. {CURE}."
+        )
+    return {key: one.split for key, one in images.items()}
+
+
+def _has_lists(inventory: Inventory) -> bool:
+    return any(entry.parts[0] == "splits" for entry in inventory.open_entries())
+
+
+def _leave_rest(items: Sequence[RawItem], inventory: Inventory) -> None:
+    keep = [item.image for item in items]
+    rest = [entry for entry in inventory.open_entries() if entry.path not in set(keep)]
+    lone = [entry for entry in rest if entry.path.suffix.lower() in EXTENSIONS]
+    if lone:
+        logger.warning("%d images have no annotations and are left out", len(lone))
+    for entry in lone:
+        inventory.leave(entry.path, "an image without annotations")
+    inventory.leave_rest("no image and no annotation file of this source", keep=keep)

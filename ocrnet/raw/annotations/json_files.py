@@ -1,0 +1,59 @@
+"""Annotation files in JSON: read as data from outside, and refused in one line."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ocrnet.config.untrusted_json import words_of
+from ocrnet.errors import DataError
+from ocrnet.raw.inventory import Entry, Inventory, Kind
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Part(BaseModel):
+    """A part of an annotation file; keys that are not needed are left alone."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+def json_entries(inventory: Inventory) -> list[Entry]:
+    """Return the JSON files under the raw folder that are not reported yet."""
+    return [
+        entry
+        for entry in inventory.open_entries()
+        if entry.kind is Kind.FILE and entry.path.suffix.lower() == ".json"
+    ]
+
+
+def read_json_file(path: Path, inventory: Inventory) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        DataError: (E116) It is no JSON.
+    """
+    name = inventory.name(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(
+            f"E121 {name} cannot be read ({error.strerror}). Make the file readable."
+        ) from None
+    except RecursionError:
+        raise DataError(f"E116 {name}: nested too deeply. Export it again.") from None
+    except ValueError as error:
+        raise DataError(f"E116 {name}: no JSON ({error}). Export it again.") from None
+
+
+def parse_part(kind: type[T], content: Any, place: str) -> T:
+    """Return a part of an annotation file.
+
+    Raises:
+        DataError: (E116) A value is missing or of another type.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise DataError(f"E116 {place}: {words_of(error)}. Export it again.") from None
