@@ -248,5 +248,7 @@ def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
             AttributeError, LookupError, ArithmeticError) as error:  # fmt: skip
         # A timm backbone without feature maps may raise any of these errors.
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise BundleError(f"{path}: the weights do not fit {card.arch}: {reason}. {CURE}") from None
+        raise BundleError(
+            f"{path}: the weights do not fit {card.arch}: {reason}. {CURE}"
+        ) from error
     return model.eval(), card

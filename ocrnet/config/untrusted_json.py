@@ -38,7 +38,7 @@ def read_json(path: Path, *, cure: str) -> tuple[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else None
         raise BundleError(
             f"{path}: cannot be read ({_short(reason or str(error))}). {cure}"
-        ) from None
+        ) from error
 
 
 def parse_json(text: str) -> Any:

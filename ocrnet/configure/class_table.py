@@ -15,6 +15,7 @@ from ocrnet.errors import DataError
 
 LISTS = ("classes.txt", "labels.txt")
 TABLES = ("class_dict.csv",)
+COLUMNS = ("name", "r", "g", "b")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def read_class_table(root: Path) -> list[NamedClass]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         found = _rows(lines) if path.name.casefold() in TABLES else _names(lines)
         check_class_names([item.name for item in found])
-    except (OSError, ValueError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = str(error.strerror if isinstance(error, OSError) else error).removesuffix(".")
         raise DataError(
             f"{path}: the class table cannot be used: {reason}. Correct it, or move it out of the folder."
         ) from error
@@ -52,11 +53,31 @@ def _names(lines: Sequence[str]) -> list[NamedClass]:
 
 
 def _rows(lines: Sequence[str]) -> list[NamedClass]:
-    found = []
-    for row in csv.DictReader(lines):
-        fields = {
-            (key or "").strip().casefold(): (value or "").strip() for key, value in row.items()
-        }
-        red, green, blue = (int(fields[channel]) for channel in "rgb")
-        found.append(NamedClass(fields["name"], (red, green, blue)))
-    return found
+    """Return the classes of a table with colours.
+
+    Raises:
+        ValueError: A column is missing, a colour is none, or two classes have one colour.
+    """
+    names: dict[Colour, str] = {}
+    for fields in csv.DictReader(lines, skipinitialspace=True):
+        row = {str(key).strip().casefold(): value for key, value in fields.items()}
+        missing = [column for column in COLUMNS if column not in row]
+        if missing:
+            raise ValueError(
+                f"found the columns {', '.join(row)}, missing are {', '.join(missing)}"
+            )
+        name = str(row["name"] or "").strip()
+        red, green, blue = (_channel(row[column], name) for column in COLUMNS[1:])
+        if (red, green, blue) in names:
+            raise ValueError(
+                f"{names[red, green, blue]} and {name} have the same colour, {red},{green},{blue}"
+            )
+        names[red, green, blue] = name
+    return [NamedClass(name, colour) for colour, name in names.items()]
+
+
+def _channel(text: str | None, name: str) -> int:
+    value = (text or "").strip()
+    if not value.isdecimal() or int(value) > 255:
+        raise ValueError(f"{name}: found {value!r} in its colour, allowed are 0 to 255")
+    return int(value)

@@ -121,20 +121,21 @@ def read_image(
     check_rotation(path, header, exif)
     if header.storage.extra and extra_bands == "error":
         raise DataError(
-            f"E110 {path} has {header.storage.bands} bands. Set data.extra_bands to drop (only the "
-            "first bands are used), or export the bands to use as RGB or gray."
+            f"E110 {path} has {header.storage.bands} bands. Export the bands to use as RGB or gray, or set "
+            "data.extra_bands to drop (only the first bands are used); a bundle keeps the setting of its training."
         )
     if picture.transparent_pixels and alpha == "error":
         raise DataError(
-            f"E111 {path} has {picture.transparent_pixels} transparent pixels. Set data.alpha to "
-            "black or white (their background), or to ignore (to use their hidden colours)."
+            f"E111 {path} has {picture.transparent_pixels} transparent pixels. Export it without transparency, or set "
+            "data.alpha to black or white (their background), or to ignore (to use their hidden colours); a bundle "
+            "keeps the setting of its training."
         )
     if pixels.dtype != np.uint8:
         if value_range is None:
             low, high = pixels.min(), pixels.max()
             raise DataError(
-                f"E109 {path} is {pixels.dtype}, range {low}-{high}; "
-                f"set data.value_range: [{low}, {high}]."
+                f"E109 {path} is {pixels.dtype}, range {low}-{high}. Export it with 8 bits, or set data.value_range: "
+                f"[{low}, {high}]; a bundle keeps the setting of its training."
             )
         pixels = scale_to_uint8(pixels, value_range)
     if picture.opacity is not None and alpha in {"black", "white"}:

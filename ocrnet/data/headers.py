@@ -101,7 +101,7 @@ def opened(path: Path, *, max_pixels: int = PILLOW_PIXELS) -> Iterator[Image.Ima
         ) from None
     except _UNREADABLE as error:
         reason = " ".join(str(error).replace(str(path), "the file").split())
-        raise DataError(f"E121 {path} cannot be read ({reason}). Export it again.") from None
+        raise DataError(f"E121 {path} cannot be read ({reason}). Export it again.") from error
 
 
 def first_size(path: Path) -> tuple[int, int] | None:

@@ -111,7 +111,7 @@ class ClassTable:
                 CLASS_TABLE, read_json(path, cure=cure)[0], path, cure=cure
             )
         except BundleError as error:
-            raise DataError(str(error)) from None
+            raise DataError(str(error)) from error
         return table
 
 

@@ -30,7 +30,8 @@ def check_rotation(path: Path, header: Header, exif: Exif) -> None:
     if header.orientation != 1 and exif == "error":
         raise DataError(
             f"E108 {path} has EXIF orientation {header.orientation}. "
-            "Set data.exif to apply (rotate by the flag) or ignore."
+            "Export it upright, or set data.exif to apply (rotate by the flag) or ignore; a bundle keeps "
+            "the setting of its training."
         )
 
 

@@ -50,8 +50,9 @@ _SPEAKS_FOR_ITSELF = (RuntimeError, OSError, SystemError)
 def is_of_machine(error: BaseException) -> bool:
     """Return whether another machine, or this one later, may succeed.
 
-    For an error about the user's data the cause decides: a file without read permission is the user's problem, a disk
-    that cannot be read is the machine's.
+    An error of ours tells by `raise ... from error` what it was raised for, and that cause decides: a file without read
+    permission is the user's problem, a disk that cannot be read is the machine's. Raised `from None`, or only while
+    another error was handled, it stands for itself.
     """
     first, *behind = _chain(error)
     if _BUG.search(str(first)):
@@ -80,7 +81,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while item is not None and id(item) not in seen:
         seen.add(id(item))
         yield item
-        item = item.__cause__ or item.__context__
+        item = item.__cause__ or (None if _is_told(item) else item.__context__)
 
 
 def _is_told(error: BaseException) -> bool:

@@ -207,7 +207,7 @@ def build_backbone(
         if stride == "8":
             raise ParamsError(
                 f"model.stride 8: {name} cannot be dilated ({' '.join(str(error).split())[:120]}). Write pyramid."
-            ) from None
+            ) from error
         return PyramidBackbone(name, align_corners=align_corners)
 
 

@@ -107,7 +107,7 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> bool:
     try:
         _, found = read_json(path, cure=CURE)
     except BundleError as error:
-        raise DataError(str(error)) from None
+        raise DataError(str(error)) from error
     wanted = json.loads(json.dumps(settings))
     found = found if isinstance(found, dict) else {}
     other = [name for name in wanted if found.get(name) != wanted[name]]

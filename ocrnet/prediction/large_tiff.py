@@ -67,7 +67,7 @@ class LargeTiff:
                 raise ValueError("not a TIFF file")
             self._read_layout(directory)
         except (ValueError, OSError, struct.error) as error:
-            raise DataError(f"E121 {path} cannot be read ({error}). Export it again.") from None
+            raise DataError(f"E121 {path} cannot be read ({error}). Export it again.") from error
         if fault := self._fault():
             raise DataError(f"E121 {path} {fault}")
 

@@ -1,7 +1,6 @@
 """A model that is ready to predict: `ocrnet.load("champion").predict(image)`."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ocrnet.components import load_path
 from ocrnet.data.decode import read_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
@@ -20,9 +18,6 @@ from ocrnet.prediction.bands import ArrayRows, Band, Rows, band_fault, slide_ban
 from ocrnet.prediction.large_tiff import LargeTiff, tiff_size
 from ocrnet.prediction.references import is_registered
 from ocrnet.runtime import pick_device
-
-# By its name, since the library knows no MLOps tool: a name of the registry is looked up by `pipelines`.
-REGISTRY = "pipelines._mlflow.registered_model:registered_bundle"
 
 
 class Predictor:
@@ -130,8 +125,10 @@ def load(
     if isinstance(model, Path) or not is_registered(model):
         folder = Path(model)
         return _loaded(folder, folder.as_posix(), place, protocol)
-    found: AbstractContextManager[tuple[Path, str]] = load_path(REGISTRY)(model)
-    with found as (folder, name):
+    # The one thing that the library needs from `pipelines`, which knows the registry; pyproject.toml allows it.
+    from pipelines._mlflow.registered_model import registered_bundle
+
+    with registered_bundle(model) as (folder, name):
         return _loaded(folder, name, place, protocol)
 
 

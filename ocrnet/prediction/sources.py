@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from ocrnet.data.headers import EXTENSIONS
 from ocrnet.errors import DataError
+from ocrnet.prediction.outputs import LABEL_MAPS, OVERLAYS, PROBABILITIES
 
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 STANDARD_INPUT = "-"
@@ -51,19 +52,19 @@ def find_sources(
 
     Args:
         given: Files, folders, patterns such as `photos/**/*.png`, and `-` for the paths in `listed`.
-        out: Folder of the outputs, in which nothing is looked for.
+        out: Folder of the outputs, whose label maps, overlays and probabilities are no sources.
         listed: Lines with further files, folders and patterns.
         known: Names of earlier runs by absolute path, which stay.
 
     Raises:
         DataError: A folder or a pattern has no images, or a folder cannot be read; a name is taken in every form.
     """
-    inside = os.path.abspath(out)
+    made = [os.path.abspath(out / kind) for kind in (LABEL_MAPS, OVERLAYS, PROBABILITIES)]
     found: dict[
         str, tuple[Path, str]
     ] = {}  # by absolute path: the path, and the folder to be named from
     for one in _all(given, listed):
-        for path, root in _files(one, inside):
+        for path, root in _files(one, made):
             found.setdefault(os.path.abspath(path), (path, root))
     if not found:
         raise DataError("SOURCE: standard input names no file. Give one path on each line.")
@@ -85,11 +86,16 @@ def _all(given: Sequence[str], listed: Iterable[str]) -> Iterator[str]:
             yield one
 
 
-def _files(one: str, out: str) -> Iterator[tuple[Path, str]]:
-    """Yield the files that a SOURCE stands for, each with the folder that its name begins in."""
+def _files(one: str, made: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the files that a SOURCE stands for, each with the folder that its name begins in.
+
+    Args:
+        one: File, folder or pattern.
+        made: Folders of outputs, whose files are left out.
+    """
     path = Path(one)
     if os.path.isdir(one):  # unlike Path.is_dir, it takes every text
-        files = [file for file in _below(path) if not _is_inside(file, out)]
+        files = [file for file in _below(path) if not _is_inside(file, made)]
         if not files:
             raise DataError(
                 f"{one}: the folder has no images. Known endings: {', '.join(_endings())}."
@@ -103,7 +109,10 @@ def _files(one: str, out: str) -> Iterator[tuple[Path, str]]:
     else:
         matches = sorted(glob.glob(one, recursive=True))
         files = [
-            file for match in matches for file in _matched(Path(match)) if not _is_inside(file, out)
+            file
+            for match in matches
+            for file in _matched(Path(match))
+            if not _is_inside(file, made)
         ]
         if not files:
             raise DataError(
@@ -139,8 +148,9 @@ def _endings() -> tuple[str, ...]:
     return (*EXTENSIONS, *VIDEOS)
 
 
-def _is_inside(path: Path, folder: str) -> bool:
-    return Path(os.path.abspath(path)).is_relative_to(folder)
+def _is_inside(path: Path, folders: Sequence[str]) -> bool:
+    full = Path(os.path.abspath(path))
+    return any(full.is_relative_to(folder) for folder in folders)
 
 
 def _free_name(key: str, root: str, taken: Collection[str]) -> str:

@@ -100,12 +100,12 @@ def _build(params: Params, device: str) -> SegmentationModel:
                 params.model.arch, num_classes=len(params.data.classes), **options
             )
     except ParamsError as error:
-        raise ParamsError(f"params.yaml: {str(error).removeprefix('params.yaml: ')}") from None
+        raise ParamsError(f"params.yaml: {str(error).removeprefix('params.yaml: ')}") from error
     except REFUSALS as error:
         raise ParamsError(
             f"params.yaml: model.backbone: {params.model.backbone} cannot be built: {_one_line(error)}. Set a timm "
             "model that returns feature maps, such as hrnet_w18 or resnet50."
-        ) from None
+        ) from error
 
 
 def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
@@ -119,7 +119,7 @@ def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
             f"params.yaml: model.{key}: {name} does not accept images of {list(size)}: "
             f"{_one_line(error)}. Set one that does, such as the backbones hrnet_w18 or resnet50, or change "
             "data.crop_size and prepare.resize."
-        ) from None
+        ) from error
 
 
 def _refuse_without_weights(key: str, name: str) -> None:

@@ -6,17 +6,17 @@ It depends only on the files that the stages wrote, and has no times, host names
 import logging
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ocrnet.data.manifest import ClassTable
 from ocrnet.report import arms, gallery, generated, provenance, scores
 from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
+from ocrnet.report.pages import fill_page
 from ocrnet.report.pictures import ERROR_COLOURS
 from ocrnet.report.values import css_colour
 
 logger = logging.getLogger(__name__)
 REPORT_FILE = "report.html"
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 HEAVY_MIB = 10
 
 
@@ -48,14 +48,8 @@ def render_report(data: Path) -> str:
     answer, _, reasons = (
         required(data / "evaluate" / "verdict.txt").read_text().strip().partition("\n")
     )
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return fill_page(
+        TEMPLATE,
         title=f"Segmentation of {', '.join(classes.class_names)}",
         verdict=reasons,
         headline=arms.headline(found, answer),

@@ -188,7 +188,7 @@ def _try_forward(model: SegmentationModel, params: Params) -> None:
         raise ParamsError(
             f"params.yaml: model.backbone: {params.model.backbone} does not accept images of "
             f"{list(params.data.crop_size)}: {reason}. Set a backbone for any size, or change data.crop_size."
-        ) from None
+        ) from error
 
 
 def _check_finite(value: float, what: str, step: int, batch: TrainBatch) -> None:

@@ -52,7 +52,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (ValueError, OSError) as error:
         raise BundleError(
             f"{path}: the file is damaged or not a safetensors file ({_first_line(error)}). Download it again."
-        ) from None
+        ) from error
 
 
 def _read_pickle(path: Path) -> Any:
@@ -60,13 +60,13 @@ def _read_pickle(path: Path) -> Any:
         return torch.load(str(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" not in str(error):
-            raise _damaged(path, error) from None
+            raise _damaged(path, error) from error
         raise BundleError(
             f"{path}: the file contains code or objects besides weights, which are never loaded. If you trust it, save "
             "only its state dict: torch.save(torch.load(old, weights_only=False)['state_dict'], new)."
-        ) from None
+        ) from error
     except Exception as error:  # an unpickler may raise any error on arbitrary bytes
-        raise _damaged(path, error) from None
+        raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> BundleError:

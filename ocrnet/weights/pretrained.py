@@ -146,7 +146,7 @@ def _from_timm(model: SegmentationModel, backbone: str) -> LoadReport:
         raise BundleError(
             f"params.yaml: model.pretrained: found true, but timm's weights of {backbone} cannot be downloaded: "
             f"{reason}. Name a weights file, or set it to false."
-        ) from None
+        ) from error
     path = cached_file(backbone)
     sha256 = f"sha256 {file_sha256(path)[:12]}, " if path else ""
     config = timm.get_pretrained_cfg(backbone)
@@ -170,4 +170,4 @@ def _from_file(model: SegmentationModel, path: str | bool) -> LoadReport:
     try:
         return load_weights(model, str(path))
     except BundleError as error:
-        raise BundleError(f"params.yaml: model.pretrained: {error}") from None
+        raise BundleError(f"params.yaml: model.pretrained: {error}") from error

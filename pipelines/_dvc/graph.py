@@ -57,7 +57,7 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> list[Node]:
             check_stage(repo, stage)
         wanted = [stage for target in targets for stage in repo.stage.collect(target)]
     except DvcException as error:
-        raise ParamsError(f"dvc.yaml: {' '.join(str(error).split())}") from None
+        raise ParamsError(f"dvc.yaml: {' '.join(str(error).split())}") from error
     kept = set(graph.nodes)
     if targets:
         kept = set(wanted).union(*(nx.descendants(graph, stage) for stage in wanted))

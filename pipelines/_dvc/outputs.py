@@ -29,7 +29,7 @@ def check_out_outputs(repo: Repo, names: Iterable[str]) -> None:
     except DvcException as error:
         raise DataError(
             f"{', '.join(wanted)}: neither the cache nor the remote has these outputs: {' '.join(str(error).split())}"
-        ) from None
+        ) from error
 
 
 def remove_stale_outputs(repo: Repo, stage: Any) -> None:

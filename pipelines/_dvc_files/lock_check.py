@@ -106,7 +106,7 @@ class Templates:
         try:
             loaded = yaml.load(path.read_bytes(), getattr(yaml, "CBaseLoader", yaml.BaseLoader))
         except (OSError, yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-            raise kind(f"{path.name}: cannot be read: {' '.join(str(error).split())[:200]}") from None  # fmt: skip
+            raise kind(f"{path.name}: cannot be read: {' '.join(str(error).split())[:200]}") from error  # fmt: skip
         stages = loaded.get("stages") if isinstance(loaded, dict) else None
         if not isinstance(stages, dict):
             raise kind(f"{path.name}: found no stages. Write them under the key stages.")

@@ -90,7 +90,7 @@ def fetch_bundle(version: Version, folder: Path) -> Path:
     try:
         found = Path(download_artifacts(artifact_uri=place, dst_path=str(folder)))
     except (MlflowException, OSError) as error:
-        raise BundleError(f"{place}: {' '.join(str(error).split())[:300]}") from None
+        raise BundleError(f"{place}: {' '.join(str(error).split())[:300]}") from error
     sha256 = read_card(found).weights_sha256
     if version.weights_sha256 and sha256 != version.weights_sha256:
         raise BundleError(

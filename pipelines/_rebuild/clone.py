@@ -85,7 +85,7 @@ def _git(folder: Path, *arguments: str, address: str = "") -> "subprocess.Comple
     try:
         return run_git(folder, *arguments, address=address)
     except DataError as error:
-        raise RebuildError(str(error)) from None
+        raise RebuildError(str(error)) from error
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:

@@ -49,7 +49,7 @@ class ScratchClone:
         try:
             check_params(root)
         except ParamsError as error:
-            raise RebuildError(f"params.yaml of run {provenance.run_id}: {error}") from None
+            raise RebuildError(f"params.yaml of run {provenance.run_id}: {error}") from error
 
     @property
     def out(self) -> Path:
@@ -158,7 +158,7 @@ def check_stages(root: Path, origin: Origin, stages: Sequence[str]) -> list[str]
         except RebuildError as error:
             raise RebuildError(
                 f"dvc.lock of run {origin.provenance.run_id}: {error} {UNTRUSTED}"
-            ) from None
+            ) from error
         place = f"dvc.lock of run {origin.provenance.run_id}: {name}: deps"
         deps = [relative_path(dep["path"], place, RebuildError) for dep in entry.get("deps", [])]
         missing += templates.foreign_deps(name, deps, RebuildError)

@@ -76,7 +76,7 @@ def push_lock(clone: Clone, lease: Lease) -> str:
     try:
         _push(clone.folder, lease, commit)
     except DataError as error:
-        raise DataError(_kept(clone.folder, lease, commit, str(error))) from None
+        raise DataError(_kept(clone.folder, lease, commit, str(error))) from error
     return commit
 
 

@@ -204,4 +204,4 @@ def _check_values(axis: Axis, params: Params) -> None:
         try:
             check_component_names(checked)
         except ParamsError as error:
-            raise ParamsError(str(error).replace("params.yaml", place)) from None
+            raise ParamsError(str(error).replace("params.yaml", place)) from error

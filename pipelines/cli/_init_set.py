@@ -1,5 +1,6 @@
 """The work of `ocrnet init`: find, choose, check, time, write."""
 
+import os
 import re
 import tempfile
 import time
@@ -181,7 +182,7 @@ def _name_of(path: Path) -> str:
 
 def _data_path(path: Path) -> str:
     """Return the path of the folder, relative if it is below the working folder."""
-    full, here = path.absolute(), Path.cwd()
+    full, here = Path(os.path.abspath(path)), Path.cwd()  # unlike absolute(), it resolves ..
     return full.relative_to(here).as_posix() if full.is_relative_to(here) else full.as_posix()
 
 

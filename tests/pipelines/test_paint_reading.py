@@ -114,7 +114,7 @@ def test_a_rotated_image_is_edited_upright(
     flag[0x0112] = 6
     Image.fromarray(np.rot90(upright)).save("turned.png", exif=flag)
     assert run("turned.png") == 3
-    assert "Set data.exif" in capsys.readouterr().err
+    assert "set data.exif to apply" in capsys.readouterr().err
     if not by_option:
         set_params(exif="apply")
     assert run("turned.png", *(("--exif", "apply") if by_option else ())) == 0

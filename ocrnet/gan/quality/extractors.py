@@ -168,7 +168,7 @@ def _timm_net(choice: ExtractorChoice) -> nn.Module:
         raise BundleError(
             f"params.yaml: select.extractor: timm's {choice.model} cannot be built or downloaded: {reason}. "
             "Name a weights file, or set segmenter."
-        ) from None
+        ) from error
     return net
 
 
@@ -192,9 +192,9 @@ def _load(net: nn.Module, path: Path, *, left_out: tuple[str, ...]) -> None:
         weights = {k: v for k, v in read_tensors(path).items() if k.split(".")[0] not in left_out}
         net.load_state_dict(weights)
     except BundleError as error:
-        raise BundleError(f"params.yaml: select.extractor: {error}") from None
+        raise BundleError(f"params.yaml: select.extractor: {error}") from error
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleError(
             f"params.yaml: select.extractor: {path} does not fit the network: {reason}. Name a file of this network."
-        ) from None
+        ) from error

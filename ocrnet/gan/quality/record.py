@@ -108,4 +108,4 @@ def read_quality(folder: Path) -> list[Measure]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: the file is missing or this version cannot read it ({error}). Run the stage select again."
-        ) from None
+        ) from error

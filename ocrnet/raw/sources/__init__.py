@@ -75,7 +75,7 @@ def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem
     try:
         return _find_items(params, work, inventory)
     except DataError as error:
-        raise DataError("\n".join([*inventory.findings, str(error)])) from None
+        raise DataError("\n".join([*inventory.findings, str(error)])) from error
 
 
 def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:

@@ -100,7 +100,7 @@ def _side(inventory: Inventory, names: tuple[str, ...], *, instead: tuple[str, .
         shown_names = [inventory.name(path) for path in there]
         raise DataError(
             f"E114 {root}: none of {', '.join(name + '/' for name in names)} is there (found: "
-            f"{', '.join(shown_names[:8]) or 'nothing'}). Set data.path to the folder that contains them."
+            f"{', '.join(shown_names[:8]) or 'nothing'}). Name the folder that contains them (data.path)."
         )
     for path in found:
         inventory.refuse_linked_folders(path)

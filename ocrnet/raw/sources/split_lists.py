@@ -83,7 +83,7 @@ def _text(path: Path, name: str) -> str:
     except OSError as error:
         raise DataError(
             f"E121 {name} cannot be read ({error.strerror}). Make the file readable."
-        ) from None
+        ) from error
     encoding = next((found for mark, found in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in content:
         raise DataError(

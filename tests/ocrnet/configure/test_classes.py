@@ -154,6 +154,30 @@ def test_class_tables_are_read_in_both_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name,red,g,b\nsky,1,2,3\n", "found the columns name, red, g, b, missing are r"),
+        (
+            "name,r,g,b\nsky,1,2,x\nroad,4,5,6\n",
+            "sky: found 'x' in its colour, allowed are 0 to 255",
+        ),
+        ("name,r,g,b\nsky,1,2,256\nroad,4,5,6\n", "sky: found '256' in its colour"),
+        ("name,r,g,b\nsky,1,2,3\nroad,1,2\n", "road: found '' in its colour"),
+        ("name,r,g,b\nsky,1,2,3\nroad,1,2,3\n", "sky and road have the same colour, 1,2,3"),
+        ("name,r,g,b\nsky,1,2,3\n", r"found one class, 'sky'.*\[background, sky\]\. Correct it"),
+    ],
+)
+def test_a_class_table_with_a_slip_is_refused_with_the_slip(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "class_dict.csv").write_text(text)
+    with pytest.raises(
+        DataError, match=rf"class_dict\.csv: the class table cannot be used: {words}"
+    ):
+        read_class_table(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("pixels", "words"),
     [
         (np.zeros(SIZE, np.uint8), r"E102 all label maps show one class \(0\)"),

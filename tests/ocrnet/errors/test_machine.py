@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ import torch
 from PIL import Image
 
 from ocrnet.checkpoint import CheckpointStore
-from ocrnet.errors import DataError, MachineError
+from ocrnet.errors import DataError, MachineError, ParamsError, ServerError
 from ocrnet.errors.machine import is_of_machine, machine_error, words_of
 
 BIG = {"a": torch.zeros(1_000_000)}
@@ -152,7 +153,36 @@ def read(number: int) -> None:
     try:
         raise OSError(number, os.strerror(number))
     except OSError as error:
-        raise DataError(f"E121 images/a.png cannot be read ({error})") from None
+        raise DataError(f"E121 images/a.png cannot be read ({error})") from error
+
+
+def test_an_error_that_names_no_cause_stands_for_itself() -> None:
+    """A lock that another process holds is no failed machine, nor is what a cleanup finds wrong."""
+    with pytest.raises(ServerError) as busy:
+        require_lock()
+    with pytest.raises(ParamsError) as found:
+        clean_up()
+    for error in (busy.value, found.value):
+        assert isinstance(error.__context__, BlockingIOError)
+        assert machine_error(error) is None
+
+
+def require_lock() -> None:
+    try:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    except BlockingIOError:
+        raise ServerError("process 7 already runs the servers. Stop it first.") from None
+
+
+def clean_up() -> None:
+    try:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    finally:
+        refuse()
+
+
+def refuse() -> NoReturn:
+    raise ParamsError("params.yaml: train.lr: found 7.")
 
 
 def test_a_failure_that_is_told_stays_as_it_is() -> None:

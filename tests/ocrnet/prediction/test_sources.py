@@ -44,6 +44,16 @@ def test_the_folder_of_the_outputs_is_not_looked_at(tree: Path) -> None:
         assert {"photos/a/x", "other/x"} <= {source.name for source in found}
 
 
+@pytest.mark.parametrize("out", [".", "photos", "photos/a"])
+def test_images_beside_the_outputs_are_found(tree: Path, out: str) -> None:
+    """Someone may want the label maps next to the images."""
+    Path(out, "label_maps").mkdir(exist_ok=True)
+    Path(out, "label_maps", "x.png").write_bytes(b"")
+    assert set(names(find_sources(["photos"], out=Path(out)))) == {
+        "photos/a/x.png", "photos/b/clip.mp4", "photos/b/x.PNG", "photos/b/x.jpg",
+    }  # fmt: skip
+
+
 def test_files_of_one_name_in_two_folders_keep_their_folders(tree: Path) -> None:
     found = names(find_sources(["photos/a/x.png", "other/x.png"], out=OUT))
     assert found == {"photos/a/x.png": "photos/a/x", "other/x.png": "other/x"}
