@@ -20,8 +20,8 @@ from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import palette_of
 from ocrnet.raw.sources import RawItem
-from ocrnet.raw.sources.listed_images import listed_splits
-from ocrnet.raw.sources.split_lists import CURE, find_lists
+from ocrnet.raw.sources.listed_images import own_splits
+from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import split_named
 
 LABEL_MAPS = "label_maps"  # folder of the drawn label maps in the work folder
@@ -158,12 +158,9 @@ def _names(images: dict[Key, Annotated]) -> dict[Key, str]:
 def _splits(
     images: dict[Key, Annotated], names: dict[Key, str], inventory: Inventory
 ) -> dict[Key, str | None]:
-    paths = {key: one.image for key, one in images.items()}
-    lists = find_lists(inventory, set(images)) if _has_lists(inventory) else None
-    if lists is not None:
-        for path in lists.values():
-            inventory.use(path, "lists")
-        return dict(listed_splits(inventory, lists, paths, names, folder=inventory.root.name))
+    own = own_splits(inventory, {key: one.image for key, one in images.items()}, names)
+    if own is not None:
+        return dict(own)
     places = {one.place: one.split for one in images.values()}
     if len(places) == 1 or not any(places.values()):
         return dict.fromkeys(images)
@@ -175,10 +172,6 @@ def _splits(
             f"E126 {', '.join(list(places)[:6])} publish a split into train, val and test, but {lacking}. {CURE}."
         )
     return {key: one.split for key, one in images.items()}
-
-
-def _has_lists(inventory: Inventory) -> bool:
-    return any(entry.parts[0] == "splits" for entry in inventory.open_entries())
 
 
 def _leave_rest(items: Sequence[RawItem], inventory: Inventory) -> None:

@@ -47,6 +47,8 @@ SOURCES: dict[str, str] = {
     "coco": "ocrnet.raw.sources.coco:find",
     "labelme": "ocrnet.raw.sources.labelme:find",
     "yolo": "ocrnet.raw.sources.yolo:find",
+    "voc": "ocrnet.raw.sources.voc:find",
+    "cityscapes": "ocrnet.raw.sources.cityscapes:find",
 }
 
 

@@ -5,9 +5,32 @@ from pathlib import Path, PurePosixPath
 
 from ocrnet.data.manifest import SPLITS
 from ocrnet.raw.inventory import Inventory, shown
-from ocrnet.raw.sources.split_lists import read_lines
+from ocrnet.raw.sources.split_lists import find_lists, read_lines
 
 Key = tuple[str, ...]  # path below the folder of the images, without the extension
+
+
+def own_splits(
+    inventory: Inventory, images: Mapping[Key, Path], names: Mapping[Key, str]
+) -> dict[Key, str] | None:
+    """Return the split of each image by the lists in `splits/`, which the user wrote; None without such lists.
+
+    Args:
+        inventory: Inventory of the raw folder, which receives the findings and the use of the lists.
+        images: Path of each image, by its path below the raw folder without the extension.
+        names: Id of each image.
+
+    Raises:
+        DataError: A list is missing or unclear, or is not text in a known encoding.
+    """
+    if not any(entry.parts[0] == "splits" for entry in inventory.open_entries()):
+        return None
+    lists = find_lists(inventory, set(images))
+    if lists is None:
+        return None
+    for path in lists.values():
+        inventory.use(path, "lists")
+    return listed_splits(inventory, lists, images, names, folder=inventory.root.name)
 
 
 def listed_splits(

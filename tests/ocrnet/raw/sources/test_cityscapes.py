@@ -1,0 +1,80 @@
+"""The source `cityscapes`: its layout, its ids and its training ids."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocrnet.errors import DataError
+from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.sources.cityscapes import LABELS
+from tests.ocrnet.raw.raw_sets import save
+
+from .annotated import SIZE, find, params_of, write_images
+
+FRAMES = {
+    "train": "aachen_000000_000019",
+    "val": "frankfurt_000000_000294",
+    "test": "berlin_000000_000019",
+}
+
+
+def write_cityscapes(
+    root: Path, splits: tuple[str, ...] = ("train", "val", "test"), kind: str = "labelIds"
+) -> None:
+    for split in splits:
+        name = FRAMES[split]
+        city = name.split("_")[0]
+        write_images(root, f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png")
+        label_map = np.full(SIZE, 7 if kind == "labelIds" else 0, dtype=np.uint8)
+        save(root / f"gtFine/{split}/{city}/{name}_gtFine_{kind}.png", label_map)
+        save(root / f"gtFine/{split}/{city}/{name}_gtFine_color.png", label_map)
+
+
+def test_an_empty_table_is_refused_with_entries_that_are_right(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    write_cityscapes(root)
+    with pytest.raises(DataError, match=r"E117 .*No label is called kiosk") as refused:
+        find(root, "cityscapes", classes=["road", "kiosk", "car"])
+    assert '{"7": road, "26": car, other: ignore}' in str(refused.value)
+    label_map = {"7": "road", "26": "car", "other": "ignore"}
+    items, inventory = find(root, "cityscapes", classes=["road", "car"], label_map=label_map)
+    rules = label_rules(
+        params_of(root, "cityscapes", classes=["road", "car"], label_map=label_map).data
+    )
+    assert [rules.class_of(value) for value in (7, 26, 0)] == [0, 1, 255]
+    assert {item.group: item.split for item in items} == {
+        "aachen": "train", "frankfurt": "val", "berlin": "test",
+    }  # fmt: skip
+    assert not inventory.findings
+
+
+def test_the_table_has_the_nineteen_labels_in_the_order_of_their_training_ids() -> None:
+    """Ids and order of helpers/labels.py of cityscapesScripts; Cityscapes' own table of results has this order too."""
+    ids = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]
+    assert list(LABELS.values()) == ids
+    names = list(LABELS)
+    assert names[:3] + names[-2:] == ["road", "sidewalk", "building", "motorcycle", "bicycle"]
+
+
+def test_training_ids_are_read_as_they_are(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    write_cityscapes(root)
+    write_cityscapes(root, kind="labelTrainIds")
+    items, _ = find(root, "cityscapes", classes=list(LABELS))
+    assert all(item.label_map and item.label_map.stem.endswith("labelTrainIds") for item in items)
+
+
+def test_unlabelled_test_images_need_lists(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    write_cityscapes(root, ("train", "val"), kind="labelTrainIds")
+    write_images(root, "leftImg8bit/test/berlin/berlin_000000_000019_leftImg8bit.png")
+    with pytest.raises(DataError, match=r"E126 .*no labelled images of test"):
+        find(root, "cityscapes")
+
+
+def test_a_folder_that_is_no_cityscapes_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    write_images(root, "leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png")
+    with pytest.raises(DataError, match=r"E114 .*1 images end with _leftImg8bit, 0 label maps"):
+        find(root, "cityscapes")
