@@ -1,7 +1,7 @@
 """The class table that a folder may hold: names of the classes, perhaps with their colours.
 
 `classes.txt` or `labels.txt` names one class per line, in the order of their ids. `class_dict.csv` has the columns
-name, r, g, b.
+name, r, g, b. `labelmap.txt` is CVAT's.
 """
 
 import csv
@@ -15,6 +15,7 @@ from ocrnet.errors import DataError
 
 LISTS = ("classes.txt", "labels.txt")
 TABLES = ("class_dict.csv",)
+LABEL_MAP = "labelmap.txt"
 COLUMNS = ("name", "r", "g", "b")
 
 
@@ -33,12 +34,15 @@ def read_class_table(root: Path) -> list[NamedClass]:
         DataError: The table cannot be read, or its names are not allowed.
     """
     there = {path.name.casefold(): path for path in root.iterdir()} if root.is_dir() else {}
-    path = next((there[name] for name in (*LISTS, *TABLES) if name in there), None)
+    path = next((there[name] for name in (*LISTS, *TABLES, LABEL_MAP) if name in there), None)
     if path is None:
         return []
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-        found = _rows(lines) if path.name.casefold() in TABLES else _names(lines)
+        name = path.name.casefold()
+        if name == LABEL_MAP:
+            lines = _as_table(lines)
+        found = _names(lines) if name in LISTS else _rows(lines)
         check_class_names([item.name for item in found])
     except (OSError, ValueError, csv.Error) as error:
         reason = str(error.strerror if isinstance(error, OSError) else error).removesuffix(".")
@@ -46,6 +50,12 @@ def read_class_table(root: Path) -> list[NamedClass]:
             f"{path}: the class table cannot be used: {reason}. Correct it, or move it out of the folder."
         ) from error
     return found
+
+
+def _as_table(lines: Sequence[str]) -> list[str]:
+    """Return CVAT's lines `name:r,g,b:parts:actions` as a table."""
+    fields = [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
+    return [",".join(COLUMNS), *(f'"{name}",{colour}' for name, colour, *_ in fields)]
 
 
 def _names(lines: Sequence[str]) -> list[NamedClass]:

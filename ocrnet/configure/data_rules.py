@@ -6,6 +6,7 @@ from ocrnet.config.base import MAX_PIXELS
 from ocrnet.configure.choice import Choice
 from ocrnet.configure.classes import ClassChoice
 from ocrnet.configure.facts import DataFacts
+from ocrnet.raw.label_maps import DRAWN_SOURCES
 
 TEST_SHARE, VAL_SHARE = 0.25, 0.15
 TEST_IMAGES, VAL_IMAGES = 8, 4  # wanted images; an interval of the scores needs six in test
@@ -26,7 +27,12 @@ def data_choices(
         Choice("data.source", facts.source, "The layout of the folder."),
         Choice("data.path", path, "The folder. For workers, copy it to data/raw and run dvc add."),
         Choice("data.classes", list(classes.classes), classes.reason),
-        Choice("data.label_map", classes.label_map, "What the raw values mean; empty: they are the class ids."),
+        Choice(
+            "data.label_map",
+            classes.label_map,
+            "What raw values or categories mean; empty: they are the class ids or names.",
+        ),
+        *_background(facts, classes),
         Choice(
             "data.palette",
             "auto" if classes.palette == "auto" else [list(colour) for colour in classes.palette],
@@ -37,6 +43,13 @@ def data_choices(
         *_reading(facts),
     ]  # fmt: skip
     return data, _shares(facts)
+
+
+def _background(facts: DataFacts, classes: ClassChoice) -> list[Choice]:
+    """Return the class of what no annotation covers, for a source that draws label maps."""
+    if facts.source not in DRAWN_SOURCES:
+        return []
+    return [Choice("data.background", classes.classes[0], "What no annotation covers; or ignore.")]
 
 
 def _groups(facts: DataFacts) -> Choice:

@@ -10,17 +10,17 @@ import pandas as pd
 from ocrnet.config import Params
 from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.config.params_file import parse_params
+from ocrnet.configure.categories import choose_categories, cityscapes_classes
 from ocrnet.configure.class_table import read_class_table
 from ocrnet.configure.classes import ClassChoice, choose_classes
 from ocrnet.configure.facts import DataFacts, read_facts
 from ocrnet.configure.label_values import FileValues, read_label_values, totals
-from ocrnet.errors import DataError
+from ocrnet.configure.layout import DEMO
 from ocrnet.raw.inventory import Inventory
-from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.label_maps import DRAWN_SOURCES, label_rules
 from ocrnet.raw.scan import scan
-from ocrnet.raw.sources import Roots, find_items, raw_roots
+from ocrnet.raw.sources import Roots, category_names, find_items, raw_roots
 
-DEMO = "demo"  # the source that renders its images
 UNKNOWN = ["background", "object"]  # classes until the label maps were read
 
 
@@ -43,21 +43,6 @@ class FoundSet:
     facts: DataFacts
 
 
-def detect_source(path: Path) -> str:
-    """Return the source that reads a folder, by its layout.
-
-    Raises:
-        DataError: There is no such folder.
-    """
-    if path == Path(DEMO) and not path.exists():
-        return DEMO
-    if not path.is_dir():
-        what = "is a file, not a folder" if path.exists() else "does not exist"
-        raise DataError(f"E114 {path} {what}. Name the folder that contains images/ and masks/.")
-    lists = all((path / f"{split}.txt").is_file() for split in ("train", "val", "test"))
-    return "camvid" if lists and (path / "trainannot").is_dir() else "folder"
-
-
 def find_set(
     base: Mapping[str, Any],
     source: str,
@@ -78,21 +63,34 @@ def find_set(
     Raises:
         DataError: The files form no set, or their label maps show no classes.
     """
-    first = known[0] if known else None
-    params = _params(base, source, path, first or ClassChoice(tuple(UNKNOWN), {}, "auto", ""))
+    named = _named_classes(source, Path(path))
+    first = named or (known[0] if known else ClassChoice(tuple(UNKNOWN), {}, "auto", ""))
     inventory = Inventory(Path(path))
-    items = find_items(params, work, inventory)
+    items = find_items(_params(base, source, path, first), work, inventory)
     values = read_label_values([item.label_map for item in items if item.label_map is not None])
     fitting = [
         choice for choice in known if _knows_all(_params(base, source, path, choice), values)
     ]
     table_of_classes = read_class_table(Path(path)) if source != DEMO else []
-    classes = fitting[0] if fitting else choose_classes(values, table_of_classes)
+    classes = named or (fitting[0] if fitting else choose_classes(values, table_of_classes))
     params = _params(base, source, path, classes)
     roots = raw_roots(source, Path(path), work)
     table = scan(items, params.data, roots=roots)
     facts = read_facts(table, params, classes, root=roots.label_maps)
     return FoundSet(table, inventory, roots, classes, facts)
+
+
+def _named_classes(source: str, root: Path) -> ClassChoice | None:
+    """Return the classes that annotations name, or those of Cityscapes; None where only values are known.
+
+    Raises:
+        DataError: The names are no names of classes.
+    """
+    if source == "cityscapes":
+        return cityscapes_classes(root)
+    return (
+        choose_categories(category_names(source, root), root) if source in DRAWN_SOURCES else None
+    )
 
 
 def _params(base: Mapping[str, Any], source: str, path: str, choice: ClassChoice) -> Params:

@@ -17,7 +17,8 @@ from ocrnet.config import Params
 from ocrnet.config.params_file import load_params, parse_params
 from ocrnet.configure.choice import Choice, to_values
 from ocrnet.configure.classes import ClassChoice
-from ocrnet.configure.found_set import DEMO, FoundSet, detect_source, find_set
+from ocrnet.configure.found_set import FoundSet, find_set
+from ocrnet.configure.layout import DEMO, detect_source
 from ocrnet.configure.machine import read_machine
 from ocrnet.configure.rules import Plan, choose_params, layout_choices
 from ocrnet.configure.text import set_text

@@ -96,10 +96,16 @@ class CocoFile:
         ):
             if len(ids) < len(given):
                 raise DataError(f"E116 {place}: two {word} have one id. Give each its own.")
+        self._used: set[Id] = set()
         self._regions: dict[Id, list[Region]] = defaultdict(list)
         self._panoptic: dict[Id, _Panoptic] = {}
         for number, annotation in enumerate(found.annotations):
             self._add(annotation, f"{place}: annotations.{number}")
+
+    @property
+    def used_categories(self) -> list[str]:
+        """The names of the categories that have an annotation, in the order of the file."""
+        return [name for number, name in self._names.items() if number in self._used]
 
     def regions_of(self, image: CocoImage) -> list[Region]:
         """Return the regions of an image, in the order of the file."""
@@ -132,6 +138,7 @@ class CocoFile:
     def _check_category(self, category: Id, place: str) -> None:
         if category not in self._names:
             raise DataError(f"E116 {place}: no category has the id {category!r}. Export it again.")
+        self._used.add(category)
 
     def _region(self, one: _Object, place: str) -> Region | None:
         """Return the region of an object, or None if the object has no outline."""

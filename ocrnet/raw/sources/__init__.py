@@ -51,6 +51,13 @@ SOURCES: dict[str, str] = {
     "cityscapes": "ocrnet.raw.sources.cityscapes:find",
 }
 
+# Functions that return the names of the categories that annotations use, by the name of their source.
+CATEGORIES: dict[str, str] = {
+    "coco": "ocrnet.raw.sources.coco:category_names",
+    "labelme": "ocrnet.raw.sources.labelme:category_names",
+    "yolo": "ocrnet.raw.sources.yolo:category_names",
+}
+
 
 def load_source(name: str) -> Source:
     """Return the function of the source called `name`.
@@ -60,6 +67,20 @@ def load_source(name: str) -> Source:
     """
     source: Source = load_component(SOURCES, name, key="data.source")
     return source
+
+
+def category_names(source: str, root: Path) -> list[str]:
+    """Return the names of the categories that the annotations of a raw folder use.
+
+    Args:
+        source: Name of a source that draws label maps from annotations.
+        root: Raw folder.
+
+    Raises:
+        DataError: There are no annotations, or a file is wrong.
+    """
+    names: list[str] = load_component(CATEGORIES, source, key="data.source")(Inventory(root))
+    return names
 
 
 def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:

@@ -42,12 +42,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         DataError: There is no COCO file, a file is wrong, or splits are unclear.
         ParamsError: No param says which class the pixels outside all annotations have.
     """
-    files = list(_read_files(inventory))
-    if not files:
-        raise DataError(
-            f"E114 {inventory.root}: no JSON file has images, annotations and categories. Export the annotations as "
-            "COCO, and put the file there with the images."
-        )
+    files = _files(inventory)
     names = ImageNames(inventory)
     found: list[Annotated] = []
     for entry, file in files:
@@ -55,7 +50,19 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     return drawn_items(found, params, work, inventory)
 
 
-def _read_files(inventory: Inventory) -> list[tuple[Entry, CocoFile]]:
+def category_names(inventory: Inventory) -> list[str]:
+    """Return the names of the categories that have an annotation, in the order of the files."""
+    return list(
+        dict.fromkeys(name for _, file in _files(inventory) for name in file.used_categories)
+    )
+
+
+def _files(inventory: Inventory) -> list[tuple[Entry, CocoFile]]:
+    """Return the files of COCO with their entries.
+
+    Raises:
+        DataError: There is none, or one is wrong.
+    """
     files = []
     for entry in json_entries(inventory):
         content = read_json_file(entry.path, inventory)
@@ -66,6 +73,11 @@ def _read_files(inventory: Inventory) -> list[tuple[Entry, CocoFile]]:
             continue
         inventory.use(entry.path, "annotation files")
         files.append((entry, CocoFile(content, inventory.name(entry.path))))
+    if not files:
+        raise DataError(
+            f"E114 {inventory.root}: no JSON file has images, annotations and categories. Export the annotations as "
+            "COCO, and put the file there with the images."
+        )
     return files
 
 

@@ -31,6 +31,7 @@ from ocrnet.raw.annotations.regions import Region, Size, runs_of
 from ocrnet.raw.inventory import Entry, Inventory, shown
 from ocrnet.raw.sources import RawItem
 
+KEYS = {"shapes", "imagePath"}
 WITHOUT_AREA = frozenset({"point", "points", "line", "linestrip"})
 CIRCLE_CORNERS = 64
 
@@ -58,32 +59,53 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         DataError: There is no Labelme file, a file is wrong, or splits are unclear.
         ParamsError: No param says which class the pixels outside all annotations have.
     """
+    files = _files(inventory)
     names = ImageNames(inventory)
     found: list[Annotated] = []
     without_area: Counter[str] = Counter()
-    entries = json_entries(inventory)
-    for entry in entries:
-        content = read_json_file(entry.path, inventory)
-        if not isinstance(content, dict) or not content.keys() >= {"shapes", "imagePath"}:
-            inventory.leave(entry.path, "no file of Labelme: shapes or imagePath is missing")
-            continue
-        inventory.use(entry.path, "annotation files")
-        file = parse_part(_File, content, inventory.name(entry.path))
+    for entry, file in files:
         without_area.update(one.shape_type for one in file.shapes if one.shape_type in WITHOUT_AREA)
         image = _image_of(file, entry, names, inventory)
         if image is not None:
-            draw = partial(_draw, file, params)
-            found.append(
-                Annotated(image, _place(entry, inventory), split_of(entry.parts[:-1]), draw)
-            )
-    if not found and not inventory.findings:
+            draw, place = partial(_draw, file, params), _place(entry, inventory)
+            found.append(Annotated(image, place, split_of(entry.parts[:-1]), draw))
+    for kind, count in sorted(without_area.items()):
+        logger.warning("%d shapes of type %s cover no area and are left out", count, kind)
+    return drawn_items(found, params, work, inventory)
+
+
+def category_names(inventory: Inventory) -> list[str]:
+    """Return the labels of the shapes that cover an area, sorted."""
+    return sorted(
+        {
+            one.label
+            for _, file in _files(inventory)
+            for one in file.shapes
+            if one.shape_type not in WITHOUT_AREA
+        }
+    )
+
+
+def _files(inventory: Inventory) -> list[tuple[Entry, _File]]:
+    """Return the files of Labelme with their entries.
+
+    Raises:
+        DataError: There is none, or one is wrong.
+    """
+    files = []
+    for entry in json_entries(inventory):
+        content = read_json_file(entry.path, inventory)
+        if not isinstance(content, dict) or not content.keys() >= KEYS:
+            inventory.leave(entry.path, "no file of Labelme: shapes or imagePath is missing")
+            continue
+        inventory.use(entry.path, "annotation files")
+        files.append((entry, parse_part(_File, content, inventory.name(entry.path))))
+    if not files:
         raise DataError(
             f"E114 {inventory.root}: no JSON file has shapes and imagePath. Put the files of Labelme there with their "
             "images."
         )
-    for kind, count in sorted(without_area.items()):
-        logger.warning("%d shapes of type %s cover no area and are left out", count, kind)
-    return drawn_items(found, params, work, inventory)
+    return files
 
 
 def _place(entry: Entry, inventory: Inventory) -> str:

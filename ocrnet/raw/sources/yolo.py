@@ -70,6 +70,11 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     return drawn_items(found, params, work, inventory)
 
 
+def category_names(inventory: Inventory) -> list[str]:
+    """Return the names of all categories, by their numbers."""
+    return list(_names(inventory).values())
+
+
 def _text_of(image: Entry) -> tuple[str, ...]:
     """Return the parts of the path of an image's text file: `labels/` in place of the last `images/`."""
     folders = list(image.parts[:-1])

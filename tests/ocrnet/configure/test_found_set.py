@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from ocrnet.configure.classes import ClassChoice
-from ocrnet.configure.found_set import FoundSet, detect_source, find_set
+from ocrnet.configure.found_set import FoundSet, find_set
+from ocrnet.configure.layout import detect_source
 from ocrnet.errors import DataError
 from tests.base_params import full_values
 from tests.ocrnet.raw.raw_sets import noise, save, stripes, write_lists, write_pairs

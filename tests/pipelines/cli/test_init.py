@@ -54,7 +54,7 @@ def test_a_folder_or_a_name_that_cannot_be_used_is_one_line(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refused(capsys, "nowhere") == (
-        3, "ocrnet: E114 nowhere does not exist. Name the folder that contains images/ and masks/.",
+        3, "ocrnet: E114 nowhere does not exist. Name the folder that contains the labelled images.",
     )  # fmt: skip
     (checkout / "file").write_text("")
     assert "file is a file, not a folder. Name the folder" in refused(capsys, "file")[1]

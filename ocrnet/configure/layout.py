@@ -1,0 +1,76 @@
+"""The source that reads a folder, by the folder's layout."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocrnet.data.headers import EXTENSIONS
+from ocrnet.errors import DataError
+from ocrnet.raw.annotations.coco_file import KEYS as COCO_KEYS
+from ocrnet.raw.inventory import Entry, Inventory
+from ocrnet.raw.sources.folder import LABEL_FOLDERS
+from ocrnet.raw.sources.labelme import KEYS as LABELME_KEYS
+from ocrnet.raw.sources.voc import IMAGES as VOC_IMAGES
+from ocrnet.raw.sources.voc import LABEL_MAPS as VOC_LABEL_MAPS
+from ocrnet.raw.sources.yolo import NAME_LISTS
+
+DEMO = "demo"  # the source that renders its images
+
+
+def detect_source(path: Path) -> str:
+    """Return the source that reads a folder, by its layout.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    if path == Path(DEMO) and not path.exists():
+        return DEMO
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "does not exist"
+        raise DataError(f"E114 {path} {what}. Name the folder that contains the labelled images.")
+    lists = all((path / f"{split}.txt").is_file() for split in ("train", "val", "test"))
+    if lists and (path / "trainannot").is_dir():
+        return "camvid"
+    entries = Inventory(path).open_entries()
+    folders = {part for entry in entries for part in entry.parts[:-1]}
+    if {"leftImg8bit", "gtFine"} <= folders:
+        return "cityscapes"
+    if {VOC_IMAGES, VOC_LABEL_MAPS} <= folders:
+        return "voc"
+    if _has_label_maps(entries):
+        return "folder"
+    return _source_of_annotations(entries) or "folder"
+
+
+def _has_label_maps(entries: Sequence[Entry]) -> bool:
+    """Return whether a folder at the top that is called after label maps holds images."""
+    return any(
+        len(entry.parts) > 1
+        and entry.parts[0].casefold() in LABEL_FOLDERS
+        and entry.path.suffix.lower() in EXTENSIONS
+        for entry in entries
+    )
+
+
+def _source_of_annotations(entries: Sequence[Entry]) -> str | None:
+    for entry in entries:
+        if entry.path.suffix.lower() == ".json":
+            keys = _keys(entry.path)
+            if keys >= COCO_KEYS:
+                return "coco"
+            if keys >= LABELME_KEYS:
+                return "labelme"
+    names = {entry.parts[-1].casefold() for entry in entries}
+    has_names = bool(names & {*NAME_LISTS, "data.yaml", "data.yml", "dataset.yaml"})
+    stems = {entry.path.stem for entry in entries if entry.path.suffix.lower() in EXTENSIONS}
+    texts = {entry.path.stem for entry in entries if entry.path.suffix.lower() == ".txt"}
+    return "yolo" if has_names and stems & texts else None
+
+
+def _keys(path: Path) -> set[str]:
+    """Return the keys of a JSON file; none if it cannot be read, which its source tells."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    return set(content) if isinstance(content, dict) else set()
