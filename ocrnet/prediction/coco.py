@@ -78,7 +78,7 @@ def compress(lengths: Int64[np.ndarray, " N"]) -> str:
         groups.append(low + 32 * follows + ord("0"))
         written.append(written[-1] & follows)
     characters = np.stack(groups, axis=1).astype(np.uint8)
-    return characters[np.stack(written[:-1], axis=1)].tobytes().decode("ascii")
+    return str(characters[np.stack(written[:-1], axis=1)].tobytes(), "ascii")
 
 
 def _annotations(images: Iterable[CocoImage], classes: ClassTable) -> Iterator[dict[str, Any]]:

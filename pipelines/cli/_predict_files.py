@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.prediction.journal import names_in
 from ocrnet.prediction.outputs import Outputs
@@ -34,6 +34,7 @@ class PredictRequest:
         flip: Whether the mirrored image is also predicted.
         merge: Name in `MERGERS`.
         every: Distance of the frames of a video.
+        batch: Most images of one size that the network gets at once.
         device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
         force: Whether the outputs of earlier runs are deleted.
     """
@@ -50,6 +51,7 @@ class PredictRequest:
     flip: bool
     merge: str
     every: int
+    batch: int
     device: str | None
     force: bool
 
@@ -67,6 +69,11 @@ def predict_files(request: PredictRequest) -> None:
     protocol = ScoringProtocol(
         request.window, request.overlap, request.scales, request.flip, request.merge
     )
+    if request.batch > 1 and request.window is not None:
+        raise ParamsError(
+            f"--batch: found {request.batch} with --window, by which images are predicted one at a time. Leave one of "
+            "them out."
+        )
     known = {} if request.force else names_in(request.out)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # a path may be no UTF-8
@@ -75,7 +82,9 @@ def predict_files(request: PredictRequest) -> None:
     outputs = Outputs(request.out, predictor.classes, settings_of(predictor), force=request.force)
     kinds = Kinds(request.overlays, request.probabilities)
     start = time.perf_counter()
-    outcomes = predict_sources(predictor, sources, outputs, kinds=kinds, every=request.every)
+    outcomes = predict_sources(
+        predictor, sources, outputs, kinds=kinds, every=request.every, batch=request.batch
+    )
     counts, faults = _follow(outcomes, len(sources))
     spent = time.perf_counter() - start
     outputs.write_areas()

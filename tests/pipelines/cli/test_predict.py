@@ -146,6 +146,16 @@ def test_a_second_run_predicts_only_what_is_new_changed_or_lost(
     assert "3 predicted" in capsys.readouterr().out
 
 
+def test_a_batch_writes_what_single_images_give(photos: Path) -> None:
+    arguments = ("photos/a", "photos/b", "--probabilities")
+    assert predict(photos, *arguments, "--batch", "2") == 0
+    with np.load("out/probabilities/b/x.npz") as arrays:
+        found = arrays["probabilities"]
+    expected = load_segmenter(photos).probabilities(noise(1, (*SIZE, 3)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert list(label_maps()) == ["a/x.png", "b/x.png", "b/y.png"]
+
+
 def test_probabilities_of_an_image_that_changed_do_not_stay(photos: Path) -> None:
     assert predict(photos, "photos/a", "photos/b", "--probabilities") == 0
     Image.fromarray(noise(9, (*SIZE, 3))).save("photos/a/x.png")
@@ -250,6 +260,7 @@ def test_frames_of_a_video_are_images(photos: Path, capsys: pytest.CaptureFixtur
         (("photos", "--scales", "0"), "scales: found [0.0]. Set one or more scales above 0"),
         (("photos", "--overlap", "1"), "overlap: found 1.0. Set a share from 0 to below 1"),
         (("photos", "--window", "0", "5"), "window: found [0, 5]"),
+        (("photos", "--batch", "4", *WINDOW), "--batch: found 4 with --window"),
         (("photos", "--every", "0"), "0 is not in the range x>=1"),
     ],
 )
