@@ -15,6 +15,9 @@ from ocrnet.inference.predict import load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
 from ocrnet.prediction import outputs
+from ocrnet.prediction.journal import names_in
+from pipelines._study.lock import locked
+from pipelines.cli import _predict_files
 from pipelines.cli.app import main
 from pipelines.cli.predict import MERGES
 from tests.ocrnet.conftest import CLASSES
@@ -196,6 +199,32 @@ def test_outputs_of_another_model_or_other_options_are_not_mixed(
     assert predict(bundles / "2", "photos/b", "--force") == 0
     assert list(label_maps()) == ["x.png", "y.png"]
     assert not Path("out/label_maps/a").exists()
+
+
+def test_two_runs_do_not_write_to_one_folder(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both would call their image x, and the label map of one would be lost."""
+    assert predict(photos, "photos/a") == 0
+    before = changed()
+    for force in ((), ("--force",)):
+        with locked(Path("out/.lock")):
+            assert predict(photos, "photos/b", *force) == 2
+        assert "out: another run writes there" in capsys.readouterr().err
+    assert changed() == before
+    assert predict(photos, "photos/b") == 0
+
+
+def test_names_that_another_run_gave_in_the_meantime_are_not_given_again(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(photos, "photos/a") == 0
+    old = iter([dict[str, str]()])  # from before the other run
+    monkeypatch.setattr(_predict_files, "names_in", lambda out: next(old, names_in(out)))
+    before = changed()
+    assert predict(photos, "photos/b/x.png") == 2
+    assert "another run has just written there" in capsys.readouterr().err
+    assert changed() == before
 
 
 def test_files_of_someone_else_are_left_alone(
