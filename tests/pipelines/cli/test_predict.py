@@ -1,6 +1,7 @@
 """`ocrnet predict`: what it writes is what the segmenter predicts; what is done is not done again."""
 
 import csv
+import errno
 import io
 import json
 from pathlib import Path
@@ -165,6 +166,28 @@ def test_probabilities_of_an_image_that_changed_do_not_stay(photos: Path) -> Non
     assert predict(photos, "photos/a", "photos/b") == 0
     left = sorted(path.as_posix() for path in Path("out/probabilities").rglob("*.npz"))
     assert left == ["out/probabilities/b/x.npz", "out/probabilities/b/y.npz"]
+
+
+def test_probabilities_of_an_image_that_did_not_change_stay(photos: Path) -> None:
+    assert predict(photos, "photos/a", "--probabilities") == 0
+    assert predict(photos, "photos/a", "--overlays") == 0
+    assert Path("out/overlays/x.png").is_file()
+    assert Path("out/probabilities/x.npz").is_file()
+
+
+@pytest.mark.parametrize("batch", ["1", "2"])
+def test_a_full_disk_ends_the_run(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], batch: str
+) -> None:
+    """The same would become of every other image, and a later run goes on."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outputs, "png_rows", fail)
+    assert predict(photos, "photos/a", "photos/b", "--batch", batch) == 75
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line
 
 
 def test_coco_is_of_the_label_maps_that_are_there_and_not_too_large(
