@@ -1,5 +1,6 @@
 """Prediction with a bundle: from an image to class probabilities or a label map of the image's size."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,11 +112,29 @@ class Segmenter:
         self, image: UInt8[np.ndarray, "H W 3"], *, merger: Merger | None = None
     ) -> Float[Tensor, "1 K H W"]:
         """Return the scores of a decoded image at its size; for the model it is resized as in `prepare`."""
+        return self.batch_scores([image], merger=merger)
+
+    @torch.inference_mode()
+    def batch_scores(
+        self, images: Sequence[UInt8[np.ndarray, "H W 3"]], *, merger: Merger | None = None
+    ) -> Float[Tensor, "B K H W"]:
+        """Return the scores of decoded images of one size, which the network gets at once.
+
+        Those of one image alone may differ by rounding, since kernels depend on the size of a batch.
+
+        Args:
+            images: RGB images of one size, one or more.
+            merger: Merger of an enclosing ensemble; by default that of the protocol.
+        """
         merger = merger or self.protocol.merger
         resize = self.decoding.resize
-        prepared = image if resize is None else resize_image(image, resize)
-        size = (image.shape[0], image.shape[1])
-        own = self.scores(prepared, merger=merger)
+        prepared = [
+            self._normalised(image if resize is None else resize_image(image, resize))
+            for image in images
+        ]
+        size = (images[0].shape[0], images[0].shape[1])
+        batch = prepared[0] if len(prepared) == 1 else torch.cat(prepared)
+        own = self.protocol.scores(self._model, batch, merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)
 
     def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:

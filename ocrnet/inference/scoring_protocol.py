@@ -3,7 +3,7 @@
 Each window, scale and mirrored image is a view of the image; `view_merging` combines the scores of the views.
 
 The network gets one view at a time, and a view depends only on the image, so that the result does not depend on
-other images.
+other images. Where a caller scores several images of one size at once, they depend on each other by rounding alone.
 
 Difference from the official code: it uses windows only at scales above 1 and without overlap; here all scales use
 windows, with an overlap of `overlap`.
@@ -87,13 +87,13 @@ class ScoringProtocol:
         return "; ".join([*parts, f"merged by {self.merge}"])
 
     def scores(
-        self, model: SegmentationModel, image: Float[Tensor, "1 3 H W"], merger: Merger
-    ) -> Float[Tensor, "1 K H W"]:
+        self, model: SegmentationModel, image: Float[Tensor, "B 3 H W"], merger: Merger
+    ) -> Float[Tensor, "B K H W"]:
         """Return the merged scores of a normalised image at its size, in the units of `merger`.
 
         Args:
             model: Model in eval mode.
-            image: Normalised image of any size.
+            image: Normalised image of any size, or several of one size.
             merger: `self.merger`, or the merger of an ensemble that merges further.
         """
         size = (image.shape[-2], image.shape[-1])
@@ -107,11 +107,11 @@ class ScoringProtocol:
         )
 
     def _slide(
-        self, model: SegmentationModel, image: Float[Tensor, "1 3 H W"], merger: Merger
-    ) -> Float[Tensor, "1 K H W"]:
+        self, model: SegmentationModel, image: Float[Tensor, "B 3 H W"], merger: Merger
+    ) -> Float[Tensor, "B K H W"]:
         """Return the scores of an image at one scale, merged over the windows that cover each pixel."""
 
-        def view(window: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 K h w"]:
+        def view(window: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
             return self.view(model, window, merger)
 
         if self.window is None:
@@ -119,8 +119,8 @@ class ScoringProtocol:
         return slide_window(view, image, self.window, overlap=self.overlap, merger=merger)
 
     def view(
-        self, model: SegmentationModel, image: Float[Tensor, "1 3 H W"], merger: Merger
-    ) -> Float[Tensor, "1 K H W"]:
+        self, model: SegmentationModel, image: Float[Tensor, "B 3 H W"], merger: Merger
+    ) -> Float[Tensor, "B K H W"]:
         """Return the scores of one window, or their mean with the scores of the mirrored window.
 
         They are not rounded, unlike those of `scores`, and are in the units of `merger`.
@@ -150,8 +150,8 @@ def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _resize_image(
-    image: Float[Tensor, "1 3 h w"], size: tuple[int, int]
-) -> Float[Tensor, "1 3 H W"]:
+    image: Float[Tensor, "B 3 h w"], size: tuple[int, int]
+) -> Float[Tensor, "B 3 H W"]:
     """Resize as in training: bilinear with antialiasing."""
     if tuple(image.shape[-2:]) == size:
         return image

@@ -10,13 +10,13 @@ from ocrnet.inference.view_merging import Merger
 
 
 def slide_window(
-    view: Callable[[Float[Tensor, "1 3 h w"]], Float[Tensor, "1 K h w"]],
-    image: Float[Tensor, "1 3 H W"],
+    view: Callable[[Float[Tensor, "B 3 h w"]], Float[Tensor, "B K h w"]],
+    image: Float[Tensor, "B 3 H W"],
     window: tuple[int, int],
     *,
     overlap: float,
     merger: Merger,
-) -> Float[Tensor, "1 K H W"]:
+) -> Float[Tensor, "B K H W"]:
     """Return the scores of an image, merged over the windows that cover each pixel.
 
     Args:
@@ -33,7 +33,7 @@ def slide_window(
             place = (..., slice(top, top + height), slice(left, left + width))
             scores = view(image[place])
             if total is None or count is None:
-                shape = (1, scores.shape[1], *image.shape[-2:])
+                shape = (*scores.shape[:2], *image.shape[-2:])
                 total = scores.new_full(shape, merger.nothing, dtype=torch.float64)
                 count = torch.zeros(shape[-2:], dtype=torch.int64, device=scores.device)
             total[place] = merger.add(total[place], scores)

@@ -102,7 +102,7 @@ class ExpLogitSum(Merger):
         """Resize exp(scores), as the official code does, and return the logarithm."""
         if tuple(scores.shape[-2:]) == tuple(size):
             return scores
-        top = scores.amax().double()
+        top = scores.amax(dim=(1, 2, 3), keepdim=True).double()
         linear = (scores.double() - top).exp()
         resized = F.interpolate(linear, size=size, mode="bilinear", align_corners=align_corners)
         return resized.clamp_min(torch.finfo(torch.float64).tiny).log() + top

@@ -58,8 +58,7 @@ class Outputs:
     ) -> None:
         self.folder = folder
         self._classes = classes
-        if file := next((one for one in (folder, *folder.parents) if one.is_file()), None):
-            raise ParamsError(f"{file}: is a file. Choose a folder for the outputs.")
+        require_folder(folder)
         known = (folder / SETTINGS_FILE).exists()
         strange = [name for name in OURS if (folder / name).exists()]
         if strange and not known:
@@ -158,6 +157,16 @@ class Outputs:
     def _present(self) -> list[Done]:
         """Return the images that are done and whose label maps were not deleted."""
         return [item for item in self.journal if self.has(item.name, ())]
+
+
+def require_folder(folder: Path) -> None:
+    """Check that a folder is there or can be made.
+
+    Raises:
+        ParamsError: It is a file, or it is below one.
+    """
+    if file := next((one for one in (folder, *folder.parents) if one.is_file()), None):
+        raise ParamsError(f"{file}: is a file. Choose a folder for the outputs.")
 
 
 def blend(band: Band, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -1,8 +1,12 @@
-"""The prediction of many files: one after the other, what is done is skipped, what cannot be read is reported."""
+"""The prediction of many files: what is done is skipped, what cannot be read is reported."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ocrnet.errors import DataError
 from ocrnet.errors.machine import is_of_machine
@@ -59,6 +63,26 @@ def settings_of(predictor: Predictor) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Job:
+    """An image to predict.
+
+    Args:
+        source: File of the image.
+        item: Line of the journal that it gets, without the pixels of its classes.
+        rows: The image.
+    """
+
+    source: Source
+    item: Done
+    rows: Rows
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, in pixels."""
+        return self.rows.height, self.rows.width
+
+
 def predict_sources(
     predictor: Predictor,
     sources: Sequence[Source],
@@ -66,34 +90,58 @@ def predict_sources(
     *,
     kinds: Kinds,
     every: int = 1,
+    batch: int = 1,
 ) -> Iterator[Outcome]:
     """Predict files, and yield what became of each image.
 
     Args:
-        predictor: Model.
+        predictor: Model, which scores whole images if `batch` is above 1.
         sources: Files to predict.
         outputs: Folder of the outputs.
         kinds: What is written beside the label maps.
         every: Distance of the frames of a video that are predicted.
+        batch: Most images that the network gets at once: those that follow each other and are of one size.
     """
+    waiting: list[Job] = []
+    for found in _find(predictor, sources, outputs, kinds, every):
+        if isinstance(found, Outcome):
+            yield found
+            continue
+        if waiting and found.size != waiting[0].size:
+            yield from _predict(predictor, waiting, outputs, kinds)
+            waiting = []
+        waiting.append(found)
+        if len(waiting) >= batch:
+            yield from _predict(predictor, waiting, outputs, kinds)
+            waiting = []
+    yield from _predict(predictor, waiting, outputs, kinds)
+
+
+def _find(
+    predictor: Predictor, sources: Sequence[Source], outputs: Outputs, kinds: Kinds, every: int
+) -> Iterator[Outcome | Job]:
+    """Yield the images to predict, and what became of the others."""
     for source in sources:
         try:
             if source.is_video:
-                yield from _predict_video(predictor, source, outputs, kinds, every)
+                yield from _frames(source, outputs, kinds, every)
             else:
-                yield _predict_file(predictor, source, outputs, kinds)
-        except DataError as error:
-            if is_of_machine(error):  # the same would become of every other file
-                raise
-            yield Outcome(source, "unreadable", _line(str(error)))
-        except OSError as error:
-            if is_of_machine(error):
-                raise
-            words = f"{source.path}: its outputs cannot be written ({error.strerror}). Rename it."
-            yield Outcome(source, "unreadable", _line(words))
+                yield _image(predictor, source, outputs, kinds)
+        except (DataError, OSError) as error:
+            yield _unreadable(source, error)
 
 
-def _predict_file(predictor: Predictor, source: Source, outputs: Outputs, kinds: Kinds) -> Outcome:
+def _unreadable(source: Source, error: DataError | OSError) -> Outcome:
+    """Return the message about a file; raise the error if the same would become of every other file."""
+    if is_of_machine(error):
+        raise error
+    words = str(error)
+    if isinstance(error, OSError):
+        words = f"{source.path}: its outputs cannot be written ({error.strerror}). Rename it."
+    return Outcome(source, "unreadable", _line(words))
+
+
+def _image(predictor: Predictor, source: Source, outputs: Outputs, kinds: Kinds) -> Outcome | Job:
     stamp = stamp_of(source.path)
     if _is_done(outputs, source, None, stamp, kinds):
         return Outcome(source, "done")
@@ -104,14 +152,10 @@ def _predict_file(predictor: Predictor, source: Source, outputs: Outputs, kinds:
             "out for this image."
         )
     image, size = source.path.as_posix(), (rows.height, rows.width)
-    item = Done(source.key, None, image, source.name, *size, stamp)
-    _predict_rows(predictor, rows, item, outputs, kinds)
-    return Outcome(source, "predicted")
+    return Job(source, Done(source.key, None, image, source.name, *size, stamp), rows)
 
 
-def _predict_video(
-    predictor: Predictor, source: Source, outputs: Outputs, kinds: Kinds, every: int
-) -> Iterator[Outcome]:
+def _frames(source: Source, outputs: Outputs, kinds: Kinds, every: int) -> Iterator[Outcome | Job]:
     stamp = stamp_of(source.path)
 
     def is_new(frame: int) -> bool:
@@ -123,9 +167,9 @@ def _predict_video(
             continue
         rows = ArrayRows(image)
         given, name = f"{source.path.as_posix()}#{frame}", f"{source.name}/{frame:06d}"
-        item = Done(source.key, frame, given, name, rows.height, rows.width, stamp)
-        _predict_rows(predictor, rows, item, outputs, kinds)
-        yield Outcome(source, "predicted")
+        yield Job(
+            source, Done(source.key, frame, given, name, rows.height, rows.width, stamp), rows
+        )
 
 
 def _is_done(
@@ -135,19 +179,44 @@ def _is_done(
     return found is not None and outputs.has(found.name, kinds.folders)
 
 
-def _predict_rows(
-    predictor: Predictor, rows: Rows, item: Done, outputs: Outputs, kinds: Kinds
-) -> None:
-    """Write the outputs of an image, and its line of the journal when they are complete."""
+def _predict(
+    predictor: Predictor, jobs: Sequence[Job], outputs: Outputs, kinds: Kinds
+) -> Iterator[Outcome]:
+    """Predict images of one size, and yield what became of them."""
+    scores: Sequence[Float[Tensor, "1 K H W"] | None] = [None] * len(jobs)
+    if len(jobs) > 1 or (jobs and kinds.probabilities):
+        images = [job.rows.read(0, job.rows.height) for job in jobs]
+        scores = torch.split(predictor.segmenter.batch_scores(images), 1)
+    for job, own in zip(jobs, scores, strict=True):
+        try:
+            _write(predictor, job, own, outputs, kinds)
+        except (DataError, OSError) as error:
+            yield _unreadable(job.source, error)
+        else:
+            yield Outcome(job.source, "predicted")
+
+
+def _write(
+    predictor: Predictor, job: Job, scores: Float[Tensor, "1 K H W"] | None, outputs: Outputs, kinds: Kinds
+) -> None:  # fmt: skip
+    """Write the outputs of an image, and its line of the journal when they are complete.
+
+    Args:
+        predictor: Model.
+        job: Image.
+        scores: Scores of the image; None: it is predicted from top to bottom.
+        outputs: Folder of the outputs.
+        kinds: What is written beside the label map.
+    """
+    item, rows = job.item, job.rows
     outputs.delete_stale(item)
-    size = (rows.height, rows.width)
-    bands: Iterator[Band] = predictor.bands(rows)
-    if kinds.probabilities:
-        image = rows.read(0, rows.height)
-        scores = predictor.segmenter.scores_at_size(image)
-        outputs.write_probabilities(item.name, predictor.finish(scores))
-        bands = iter([Band(image, labels(scores))])
-    pixels = outputs.write_bands(item.name, size, bands, overlay=kinds.overlays)
+    if scores is None:
+        bands = predictor.bands(rows)
+    else:
+        if kinds.probabilities:
+            outputs.write_probabilities(item.name, predictor.finish(scores))
+        bands = iter([Band(rows.read(0, rows.height), labels(scores))])
+    pixels = outputs.write_bands(item.name, job.size, bands, overlay=kinds.overlays)
     outputs.journal.add(replace(item, pixels=pixels))
 
 

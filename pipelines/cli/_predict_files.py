@@ -4,19 +4,22 @@ import io
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ocrnet.errors import DataError
+from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.prediction.journal import names_in
-from ocrnet.prediction.outputs import Outputs
-from ocrnet.prediction.predictor import load
+from ocrnet.prediction.outputs import Outputs, require_folder
+from ocrnet.prediction.predictor import Predictor, load
 from ocrnet.prediction.run import Kinds, Outcome, predict_sources, settings_of
-from ocrnet.prediction.sources import find_sources
+from ocrnet.prediction.sources import Source, find_sources
+from pipelines._study.lock import locked
+
+LOCK_FILE = ".lock"  # held by the run that writes to a folder
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class PredictRequest:
         flip: Whether the mirrored image is also predicted.
         merge: Name in `MERGERS`.
         every: Distance of the frames of a video.
+        batch: Most images of one size that the network gets at once.
         device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
         force: Whether the outputs of earlier runs are deleted.
     """
@@ -50,6 +54,7 @@ class PredictRequest:
     flip: bool
     merge: str
     every: int
+    batch: int
     device: str | None
     force: bool
 
@@ -58,7 +63,8 @@ def predict_files(request: PredictRequest) -> None:
     """Predict what a request names, and tell the user what was done.
 
     Raises:
-        ParamsError: An option is wrong, or the folder has outputs of another model or other options.
+        ParamsError: An option is wrong, or the folder has outputs of another model or other options, or another run
+            writes to it.
         DataError: A source has no images, or the registry lacks the version; or files cannot be read: a line for each,
             after all others were predicted.
         BundleError: The model is damaged.
@@ -67,15 +73,34 @@ def predict_files(request: PredictRequest) -> None:
     protocol = ScoringProtocol(
         request.window, request.overlap, request.scales, request.flip, request.merge
     )
+    if request.batch > 1 and request.window is not None:
+        raise ParamsError(
+            f"--batch: found {request.batch} with --window, by which images are predicted one at a time. Leave one of "
+            "them out."
+        )
     known = {} if request.force else names_in(request.out)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # a path may be no UTF-8
     sources = find_sources(request.sources, out=request.out, listed=sys.stdin, known=known)
     predictor = load(request.model, device=request.device, protocol=protocol)
+    require_folder(request.out)
+    busy = f"{request.out}: another run writes there. Wait for it, or choose another folder."
+    with locked(request.out / LOCK_FILE, busy=busy):
+        if not request.force and names_in(request.out) != known:
+            raise ParamsError(
+                f"{request.out}: another run has just written there. Give the command again."
+            )
+        _write(request, predictor, sources)
+
+
+def _write(request: PredictRequest, predictor: Predictor, sources: Sequence[Source]) -> None:
+    """Predict files into a folder that no other run writes to."""
     outputs = Outputs(request.out, predictor.classes, settings_of(predictor), force=request.force)
     kinds = Kinds(request.overlays, request.probabilities)
     start = time.perf_counter()
-    outcomes = predict_sources(predictor, sources, outputs, kinds=kinds, every=request.every)
+    outcomes = predict_sources(
+        predictor, sources, outputs, kinds=kinds, every=request.every, batch=request.batch
+    )
     counts, faults = _follow(outcomes, len(sources))
     spent = time.perf_counter() - start
     outputs.write_areas()

@@ -71,6 +71,10 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     help="Distance of the frames of a video that are predicted.",
 )  # fmt: skip
 @click.option(
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="Most images of one size that the network gets at once.",
+)  # fmt: skip
+@click.option(
     "--device",
     metavar="DEVICE",
     help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",

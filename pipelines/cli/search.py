@@ -8,7 +8,7 @@ from pipelines.cli.arguments import SetName
 @click.command(short_help="Search for better params by validation scores.")
 @click.argument("space", nargs=-1, required=True, metavar="KEY=RANGE...")
 @click.option(
-    "-n", "--trials", type=click.IntRange(1, 100_000), default=20, show_default=True,
+    "-n", "--trials", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="N",
     help="Number of trials, with those of earlier calls.",
 )  # fmt: skip
 @click.option(

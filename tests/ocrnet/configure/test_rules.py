@@ -82,6 +82,20 @@ def test_a_gpu_gets_the_networks_that_its_memory_holds() -> None:
         assert all(side % multiple == 0 for side in values["train_gan.crop_size"])
 
 
+def test_the_numbers_are_those_of_the_table_in_the_docs() -> None:
+    """60 of 100 images are trained on: 20 passes are 150 steps of 8, and 500 are the fewest."""
+    cpu, gpu = values_of(CPU), values_of(GPU)
+    assert (cpu["train.batch_size"], gpu["train.batch_size"]) == (8, 16)
+    assert (cpu["train.steps"], gpu["train.steps"]) == (500, 2000)
+    assert (cpu["train.lr"], gpu["train.lr"]) == (0.003, 0.0042)  # by the root of the batch size
+    assert cpu["train.val_interval"] == 100
+    assert cpu["train_gan.steps"] == cpu["train.steps"]
+    assert (cpu["synthesize.count"], gpu["synthesize.count"]) == (120, 120)
+    many = {"images": {"": 9000}, "sizes": ((100, 200),) * 9000}
+    assert values_of(CPU, **many)["synthesize.count"] == 240
+    assert values_of(GPU, **many)["synthesize.count"] == 2000
+
+
 def test_rare_classes_are_weighted_and_sought_only_where_crops_can_miss_them() -> None:
     rare = {"background": 0.997, "object": 0.003}
     large = ((640, 640),) * 100

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 import ocrnet
 from ocrnet.bundles.bundle import Decoding, ModelCard
@@ -13,6 +15,8 @@ from ocrnet.data.decode import read_label_map
 from ocrnet.errors import BundleError, DataError, ParamsError
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.inference.view_merging import MERGERS
+from ocrnet.models.output import SegmenterOutput
 from ocrnet.prediction.journal import DONE_FILE
 from ocrnet.prediction.outputs import Outputs
 from ocrnet.prediction.predictor import Predictor
@@ -43,11 +47,11 @@ def small_predictor(*, max_pixels: int, **protocol: Any) -> Predictor:
 
 
 def run(
-    predictor: Predictor, folder: Path, given: list[str], kinds: Kinds = PLAIN
+    predictor: Predictor, folder: Path, given: list[str], kinds: Kinds = PLAIN, batch: int = 1
 ) -> list[Outcome]:
     sources = find_sources(given, out=folder)
     outputs = Outputs(folder, predictor.classes, settings_of(predictor))
-    return list(predict_sources(predictor, sources, outputs, kinds=kinds))
+    return list(predict_sources(predictor, sources, outputs, kinds=kinds, batch=batch))
 
 
 def test_a_file_and_its_pixels_give_what_the_segmenter_gives(bundle: Path, tmp_path: Path) -> None:
@@ -108,6 +112,57 @@ def test_a_tiff_above_the_limit_names_what_is_in_the_way(tmp_path: Path) -> None
     Image.fromarray(IMAGE).save(tmp_path / "large.png")
     with pytest.raises(DataError, match=r"large\.png: 170 x 130 pixels, allowed are 20000"):
         limited.predict(tmp_path / "large.png")
+
+
+class CountingNet(ColourNet):
+    """Remembers how many images it got at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    def forward(self, images: Tensor) -> SegmenterOutput:
+        self.counts.append(len(images))
+        return SegmenterOutput(self.factor * images, None)
+
+
+def test_images_of_one_size_that_follow_each_other_are_a_batch(tmp_path: Path) -> None:
+    sizes = [(40, 50)] * 5 + [(50, 40), (40, 50), (40, 50)]
+    noise = np.random.default_rng(0)
+    images = [noise.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    (tmp_path / "1b.png").write_bytes(b"no picture")
+    model = CountingNet()
+    card = ModelCard("ocrnet", {}, COLOURS, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    predictor = Predictor(Segmenter(model, card), name="toy")
+    kinds = Kinds(overlays=True, probabilities=True)
+    found = run(predictor, tmp_path / "out", [str(tmp_path)], kinds, batch=3)
+    assert model.counts == [3, 2, 1, 2]
+    states = {outcome.source.path.name: outcome.state for outcome in found}
+    assert states.pop("1b.png") == "unreadable"
+    assert len(states) == 8
+    assert set(states.values()) == {"predicted"}
+    for index, image in enumerate(images):
+        label_map = read_label_map(tmp_path / f"out/label_maps/{index}.png")
+        assert np.array_equal(label_map, image.argmax(axis=2))
+        with np.load(tmp_path / f"out/probabilities/{index}.npz") as arrays:
+            assert np.array_equal(arrays["probabilities"].argmax(axis=0), label_map)
+
+
+@pytest.mark.parametrize("merge", MERGERS)
+def test_scores_of_a_batch_are_those_of_its_images_but_for_rounding(
+    bundle: Path, merge: str
+) -> None:
+    """Two scales and mirroring resize and merge scores, too."""
+    protocol = ScoringProtocol(scales=(1.0, 1.5), flip=True, merge=merge)
+    segmenter = load_segmenter(bundle, protocol=protocol)
+    images = [IMAGE, IMAGE[::-1].copy(), IMAGE // 4]
+    found = segmenter.batch_scores(images)
+    for own, image in zip(torch.split(found, 1), images, strict=True):
+        np.testing.assert_allclose(
+            protocol.merger.finish(own)[0].numpy(), segmenter.probabilities(image), atol=1e-5
+        )
 
 
 def test_a_line_that_a_kill_cut_off_costs_one_image(tmp_path: Path) -> None:

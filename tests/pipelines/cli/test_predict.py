@@ -1,6 +1,7 @@
 """`ocrnet predict`: what it writes is what the segmenter predicts; what is done is not done again."""
 
 import csv
+import errno
 import io
 import json
 from pathlib import Path
@@ -15,6 +16,9 @@ from ocrnet.inference.predict import load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
 from ocrnet.prediction import outputs
+from ocrnet.prediction.journal import names_in
+from pipelines._study.lock import locked
+from pipelines.cli import _predict_files
 from pipelines.cli.app import main
 from pipelines.cli.predict import MERGES
 from tests.ocrnet.conftest import CLASSES
@@ -146,12 +150,44 @@ def test_a_second_run_predicts_only_what_is_new_changed_or_lost(
     assert "3 predicted" in capsys.readouterr().out
 
 
+def test_a_batch_writes_what_single_images_give(photos: Path) -> None:
+    arguments = ("photos/a", "photos/b", "--probabilities")
+    assert predict(photos, *arguments, "--batch", "2") == 0
+    with np.load("out/probabilities/b/x.npz") as arrays:
+        found = arrays["probabilities"]
+    expected = load_segmenter(photos).probabilities(noise(1, (*SIZE, 3)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert list(label_maps()) == ["a/x.png", "b/x.png", "b/y.png"]
+
+
 def test_probabilities_of_an_image_that_changed_do_not_stay(photos: Path) -> None:
     assert predict(photos, "photos/a", "photos/b", "--probabilities") == 0
     Image.fromarray(noise(9, (*SIZE, 3))).save("photos/a/x.png")
     assert predict(photos, "photos/a", "photos/b") == 0
     left = sorted(path.as_posix() for path in Path("out/probabilities").rglob("*.npz"))
     assert left == ["out/probabilities/b/x.npz", "out/probabilities/b/y.npz"]
+
+
+def test_probabilities_of_an_image_that_did_not_change_stay(photos: Path) -> None:
+    assert predict(photos, "photos/a", "--probabilities") == 0
+    assert predict(photos, "photos/a", "--overlays") == 0
+    assert Path("out/overlays/x.png").is_file()
+    assert Path("out/probabilities/x.npz").is_file()
+
+
+@pytest.mark.parametrize("batch", ["1", "2"])
+def test_a_full_disk_ends_the_run(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], batch: str
+) -> None:
+    """The same would become of every other image, and a later run goes on."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outputs, "png_rows", fail)
+    assert predict(photos, "photos/a", "photos/b", "--batch", batch) == 75
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line
 
 
 def test_coco_is_of_the_label_maps_that_are_there_and_not_too_large(
@@ -186,6 +222,32 @@ def test_outputs_of_another_model_or_other_options_are_not_mixed(
     assert predict(bundles / "2", "photos/b", "--force") == 0
     assert list(label_maps()) == ["x.png", "y.png"]
     assert not Path("out/label_maps/a").exists()
+
+
+def test_two_runs_do_not_write_to_one_folder(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both would call their image x, and the label map of one would be lost."""
+    assert predict(photos, "photos/a") == 0
+    before = changed()
+    for force in ((), ("--force",)):
+        with locked(Path("out/.lock")):
+            assert predict(photos, "photos/b", *force) == 2
+        assert "out: another run writes there" in capsys.readouterr().err
+    assert changed() == before
+    assert predict(photos, "photos/b") == 0
+
+
+def test_names_that_another_run_gave_in_the_meantime_are_not_given_again(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(photos, "photos/a") == 0
+    old = iter([dict[str, str]()])  # from before the other run
+    monkeypatch.setattr(_predict_files, "names_in", lambda out: next(old, names_in(out)))
+    before = changed()
+    assert predict(photos, "photos/b/x.png") == 2
+    assert "another run has just written there" in capsys.readouterr().err
+    assert changed() == before
 
 
 def test_files_of_someone_else_are_left_alone(
@@ -250,6 +312,7 @@ def test_frames_of_a_video_are_images(photos: Path, capsys: pytest.CaptureFixtur
         (("photos", "--scales", "0"), "scales: found [0.0]. Set one or more scales above 0"),
         (("photos", "--overlap", "1"), "overlap: found 1.0. Set a share from 0 to below 1"),
         (("photos", "--window", "0", "5"), "window: found [0, 5]"),
+        (("photos", "--batch", "4", *WINDOW), "--batch: found 4 with --window"),
         (("photos", "--every", "0"), "0 is not in the range x>=1"),
     ],
 )
