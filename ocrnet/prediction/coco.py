@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool
+from pycocotools import mask as coco_mask
 
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.files import whole_file
@@ -44,43 +45,6 @@ def write_coco(path: Path, images: Sequence[CocoImage], classes: ClassTable) -> 
         file.write("\n]}\n")
 
 
-def run_lengths(mask: Bool[np.ndarray, "H W"]) -> Int64[np.ndarray, " N"]:
-    """Return the lengths of the runs of a mask, column by column; the first run is of pixels outside.
-
-    >>> run_lengths(np.array([[True, False], [True, True]])).tolist()
-    [0, 2, 1, 1]
-    """
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    ends = np.concatenate([changes, [flat.size]])
-    lengths = np.diff(ends, prepend=0)
-    return np.concatenate([[0], lengths]) if flat[0] else lengths
-
-
-def compress(lengths: Int64[np.ndarray, " N"]) -> str:
-    """Return run lengths as the text of COCO's API (`rleToString` in its maskApi.c).
-
-    From the fourth on, a length is the difference to the length two before it. A number is written in groups of five
-    bits, the lowest first, each as a character from "0" on; 32 more says that a group follows.
-
-    >>> compress(np.array([5, 2, 2, 2, 5]))
-    '52203'
-    """
-    left = lengths.astype(np.int64)
-    left[3:] -= lengths[1:-2]
-    groups, written = [], [np.ones(len(left), dtype=bool)]
-    while written[-1].any():
-        low = left & 31
-        left >>= 5
-        follows = np.where(
-            low & 16, left != -1, left != 0
-        )  # the highest bit of the last group is the sign
-        groups.append(low + 32 * follows + ord("0"))
-        written.append(written[-1] & follows)
-    characters = np.stack(groups, axis=1).astype(np.uint8)
-    return str(characters[np.stack(written[:-1], axis=1)].tobytes(), "ascii")
-
-
 def _annotations(images: Iterable[CocoImage], classes: ClassTable) -> Iterator[dict[str, Any]]:
     for number, image in enumerate(images, start=1):
         label_map = read_label_map(image.label_map)
@@ -93,8 +57,12 @@ def _annotations(images: Iterable[CocoImage], classes: ClassTable) -> Iterator[d
 def _region(mask: Bool[np.ndarray, "H W"]) -> dict[str, Any]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
+    counts = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
     return {
-        "segmentation": {"size": list(mask.shape), "counts": compress(run_lengths(mask))},
+        "segmentation": {
+            "size": list(mask.shape),
+            "counts": counts if isinstance(counts, str) else counts.decode("ascii"),
+        },
         "area": int(mask.sum()),
         "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
         "iscrowd": 1,  # COCO's word for a region in run lengths, which may be of several objects

@@ -40,7 +40,7 @@ def read_json_file(path: Path, inventory: Inventory) -> Any:
     except OSError as error:
         raise DataError(
             f"E121 {name} cannot be read ({error.strerror}). Make the file readable."
-        ) from None
+        ) from error
     except RecursionError:
         raise DataError(f"E116 {name}: nested too deeply. Export it again.") from None
     except ValueError as error:
