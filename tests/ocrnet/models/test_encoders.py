@@ -63,6 +63,20 @@ def test_what_is_padded_does_not_reach_the_logits_of_the_image(name: str) -> Non
     torch.testing.assert_close(logits, padded[..., :101, :131])
 
 
+def test_levels_that_timm_numbers_from_one_are_those_of_their_strides() -> None:
+    backbone = PyramidBackbone("dla34", align_corners=False).eval()
+    with torch.inference_mode():
+        levels = backbone.levels(torch.zeros(1, 3, 96, 128)).main
+    assert [tuple(level.shape[1:]) for level in levels] == [
+        (64, 24, 32), (128, 12, 16), (256, 6, 8), (512, 3, 4)
+    ]  # fmt: skip
+
+
+def test_a_network_of_the_released_weights_has_no_pyramid() -> None:
+    with pytest.raises(ParamsError, match=r"deepbase_resnet50 has one form.* Set resnet50"):
+        build_segmenter("ocr_cascade", num_classes=3, backbone="deepbase_resnet50")
+
+
 def test_a_network_without_padding_is_accepted_where_it_runs() -> None:
     model = build_segmenter("ocrnet", num_classes=3, backbone="inception_v3", **OPTIONS).eval()  # type: ignore[arg-type]
     with torch.inference_mode():

@@ -59,3 +59,17 @@ def test_a_pretrained_transformer_learns_less_in_its_first_layers_and_positions_
     assert groups[f"{inside}pos_embed"]["weight_decay"] == 0.0
     assert groups[f"{inside}blocks.0.attn.qkv.weight"]["weight_decay"] == 0.1
     assert groups["head.classify.weight"]["rate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("backbone", "is_transformer"),
+    [
+        ("swin_tiny_patch4_window7_224", True),
+        ("coat_lite_tiny", True),  # its attention has another name
+        ("convnext_atto", False),
+        ("eca_nfnet_l0", False),  # its gates of channels are called attention
+        ("seresnet50", False),
+    ],
+)
+def test_a_transformer_has_queries(backbone: str, is_transformer: bool) -> None:
+    assert read_layers(backbone).is_transformer is is_transformer
