@@ -95,6 +95,12 @@ def test_a_network_of_one_size_is_refused_with_another_to_take() -> None:
         timm_levels.fit("mixer_s16_224")
 
 
-def test_residual_networks_keep_the_form_of_the_released_weights() -> None:
-    assert choose_stride("resnet50c") == choose_stride("deepbase_resnet101") == "8"
-    assert choose_stride("tf_efficientnet_lite0") == choose_stride("convnext_tiny") == "pyramid"
+@pytest.mark.parametrize(
+    ("stride", "names"),
+    [
+        ("8", "resnet50c deepbase_resnet101 resnext50_32x4d seresnet50 wide_resnet50_2 resnest50d"),
+        ("pyramid", "tf_efficientnet_lite0 convnext_tiny hrnet_w18 skresnet18 densenet121"),
+    ],
+)
+def test_residual_networks_keep_the_form_of_the_released_weights(stride: str, names: str) -> None:
+    assert {choose_stride(name) for name in names.split()} == {stride}
