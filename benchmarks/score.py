@@ -47,7 +47,8 @@ class Scores:
 def score(stage: Stage) -> None:
     """Score the model that the stage is named for."""
     from ocrnet.evaluation.evaluate import score_cell
-    from ocrnet.evaluation.scoring import cells_of, read_test_split
+    from ocrnet.evaluation.scored_split import read_test_split
+    from ocrnet.evaluation.scoring import cells_of
     from ocrnet.inference.ensemble import load_segmenters
     from ocrnet.inference.scoring_protocol import ScoringProtocol
     from ocrnet.runtime import pick_device

@@ -3,6 +3,7 @@
 A checkpoint is stored outside the stage's outputs, which DVC deletes before it starts a stage again.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,23 @@ import torch
 from ocrnet.data.files import whole_file
 
 FILE = "checkpoint.pt"
+
+
+class Resumable(ABC):
+    """A trainer whose state is that of its modules and optimizers."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that the next step depends on."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    @abstractmethod
+    def _parts(self) -> dict[str, Any]:
+        """Return the modules and optimizers by their names in a checkpoint."""
 
 
 class CheckpointStore:

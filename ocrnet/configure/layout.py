@@ -7,12 +7,13 @@ from pathlib import Path
 from ocrnet.data.headers import EXTENSIONS
 from ocrnet.errors import DataError
 from ocrnet.raw.annotations.coco_file import KEYS as COCO_KEYS
-from ocrnet.raw.inventory import Entry, Inventory
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources.folder import LABEL_FOLDERS
 from ocrnet.raw.sources.labelme import KEYS as LABELME_KEYS
 from ocrnet.raw.sources.voc import IMAGES as VOC_IMAGES
 from ocrnet.raw.sources.voc import LABEL_MAPS as VOC_LABEL_MAPS
 from ocrnet.raw.sources.yolo import NAME_LISTS
+from ocrnet.raw.tree import Entry
 
 DEMO = "demo"  # the source that renders its images
 

@@ -17,15 +17,10 @@ from jaxtyping import Int64
 
 from ocrnet.config import EvaluateParams
 from ocrnet.config.arms import BASELINE, uses_gan, without_gan
-from ocrnet.evaluation.bootstrap import (
-    Comparison,
-    arm_scores,
-    best_arm,
-    best_seed,
-    choose_arm,
-    compare,
-)
-from ocrnet.evaluation.scoring import Cell, ModelScores, TestSplit
+from ocrnet.evaluation.arm_choice import best_arm, best_seed, choose_arm
+from ocrnet.evaluation.bootstrap import Comparison, arm_scores, compare
+from ocrnet.evaluation.scored_split import TestSplit
+from ocrnet.evaluation.scoring import Cell, ModelScores
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A paired bootstrap that compares two arms, and the choice of the challenger's arm.
+"""A paired bootstrap that compares two arms.
 
 Both models are scored on the same resampled test images, so the difficulty of an image cancels out.
 Each resample gives one score of a whole set (one confusion matrix), like the reported mIoU. With several seeds, an
@@ -9,13 +9,12 @@ A class without a true pixel in a resample is not in the mean of either model, s
 over the same classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer
 
-from ocrnet.config.arms import without_gan
 from ocrnet.evaluation.intervals import (
     LEAST_UNITS,
     Ends,
@@ -189,29 +188,6 @@ def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " 
     if len(names) < len(groups):
         return "groups", index
     return "images", np.arange(len(groups))
-
-
-def best_seed(val_mious: Mapping[int, float]) -> int:
-    """Return the seed with the best validation mIoU; ties go to the first seed."""
-    return max(val_mious, key=lambda seed: val_mious[seed])
-
-
-def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
-    """Return the arm with the best mean validation mIoU over its seeds; ties go to the first arm."""
-    return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
-
-
-def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
-    """Return the arm of the challenger.
-
-    The candidates are the arms with a GAN that are shown to help or, if there are none, the arms without a GAN. Among
-    them the validation split decides, never the test split.
-
-    Args:
-        val_mious: Validation mIoU per arm and seed.
-        helpful: Arms with a GAN that are shown to help.
-    """
-    return best_arm(val_mious, helpful or without_gan(val_mious))
 
 
 def _unit_sums(

@@ -27,14 +27,13 @@ from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import StudyResult, conclude
 from ocrnet.evaluation.output_files import flat_differences, flat_scores, image_mious, write_files
+from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import (
     Cell,
     EnsembleScores,
     Loader,
     ModelScores,
-    TestSplit,
     cells_of,
-    read_test_split,
     score_ensemble,
     score_model,
 )

@@ -15,7 +15,8 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison
 from ocrnet.evaluation.prediction_counts import Counts
-from ocrnet.evaluation.scoring import EnsembleScores, ModelScores, TestSplit
+from ocrnet.evaluation.scored_split import TestSplit
+from ocrnet.evaluation.scoring import EnsembleScores, ModelScores
 from ocrnet.evaluation.wording import rare_classes, write_verdict
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.metrics import miou, pixel_accuracy

@@ -15,7 +15,8 @@ from ocrnet.bundles.bundle import read_card
 from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate
 from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, summarize
-from ocrnet.evaluation.scoring import TestSplit, count_split, read_test_split
+from ocrnet.evaluation.scored_split import TestSplit, read_test_split
+from ocrnet.evaluation.scoring import count_split
 from ocrnet.evaluation.wording import percent
 from ocrnet.inference.ensemble import load_segmenters
 from ocrnet.inference.scoring_protocol import ScoringProtocol

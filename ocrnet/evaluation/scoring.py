@@ -1,22 +1,15 @@
-"""Models, splits, and the scores of one model, or of an ensemble, on a split."""
+"""Models, and the scores of one model, or of an ensemble, on a split."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-import pandas as pd
-from jaxtyping import UInt8
-
 from ocrnet.config import Params
 from ocrnet.config.arms import BASELINE
-from ocrnet.data.decode import read_image, read_label_map
-from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
+from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.protocols import SegmenterLike
 
 
@@ -57,84 +50,6 @@ class Loader(Protocol):
     def __call__(self, *folders: Path) -> SegmenterLike:
         """Return the segmenter."""
         ...
-
-
-@dataclass(frozen=True)
-class TestSplit:
-    """The images to score, and the share of each class in the training split.
-
-    Args:
-        folder: Folder of the manifest.
-        table: Rows of the split in the manifest.
-        classes: Classes of the set.
-        train_shares: Share of each class in the labelled pixels of the training split.
-    """
-
-    __test__ = False  # pytest must not collect it as a test case
-
-    folder: Path
-    table: pd.DataFrame
-    classes: ClassTable
-    train_shares: tuple[float, ...]
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the images, in the order of all per-image arrays."""
-        return [str(name) for name in self.table["id"]]
-
-    @property
-    def groups(self) -> list[str]:
-        """The group of each image."""
-        return [str(name) for name in self.table["group"]]
-
-    @property
-    def sha256(self) -> str:
-        """A hash of everything that a score on this split depends on; it is independent of other splits and colours."""
-        columns = ["id", "group", "image_sha256", "label_map_sha256"]
-        content = {
-            "images": [[str(row[name]) for name in columns] for _, row in self.table.iterrows()],
-            "class_names": self.classes.class_names,
-            "ignore_index": self.classes.ignore_index,
-        }
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-    def images(
-        self, rows: Iterable[int] | None = None
-    ) -> Iterator[tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]]:
-        """Yield image and label map of each row, or of some rows."""
-        for index in range(len(self)) if rows is None else rows:
-            row = self.table.iloc[index]
-            yield (
-                read_image(self.folder / row["image"]),
-                read_label_map(self.folder / row["label_map"]),
-            )
-
-
-def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
-    """Read the test split of the prepared data, or another split.
-
-    Raises:
-        DataError: The split has no image, or no pixel that is not ignored.
-    """
-    whole = read_manifest(folder)
-    classes = ClassTable.read(folder)
-    table = whole[whole["split"] == split].reset_index(drop=True)
-    if table.empty:
-        raise DataError(
-            f"{folder}: the {split} split has no image. Raise prepare.val_share or prepare.test_share."
-        )
-    columns = pixel_columns(classes.class_names)
-    if not table[columns].to_numpy().any():
-        raise DataError(
-            f"{folder}: every pixel of the {split} split is ignored. Check data.label_map."
-        )
-    train = whole[whole["split"] == "train"]
-    pixels = train[columns].sum().to_numpy(dtype=np.float64)
-    shares = tuple(float(share) for share in pixels / max(pixels.sum(), 1.0))
-    return TestSplit(folder, table, classes, shares)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from ocrnet.config.arms import BASELINE, CONTROLS, data_words_of, without_gan, w
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison, Interval
 from ocrnet.evaluation.intervals import shortage_words
-from ocrnet.evaluation.scoring import TestSplit
+from ocrnet.evaluation.scored_split import TestSplit
 
 FEW_SEEDS = 5  # with fewer, the interval is wide because the estimate of their spread is poor
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
 from ocrnet.models import timm_levels
-from ocrnet.models.head_variants import DEEP_BASE
+from ocrnet.models.head_variants import DEEP_BASE, stem_options
 from ocrnet.models.hrnet import SizedFusion
 from ocrnet.models.known import is_known_backbone
 from ocrnet.models.output import resize_features
@@ -108,13 +108,11 @@ class DilatedBackbone(Backbone):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        deep = name.startswith(DEEP_BASE)
-        stem = {"stem_type": "deep", "stem_width": 64} if deep else {}
         self.net = timm.create_model(
             name.removeprefix(DEEP_BASE), pretrained=False, features_only=True, output_stride=8,
-            out_indices=(-2, -1), **stem,
+            out_indices=(-2, -1), **stem_options(name),
         )  # fmt: skip
-        if deep:
+        if name.startswith(DEEP_BASE):
             self.net.maxpool.ceil_mode = True
         self.aux_channels, self.main_channels = self.net.feature_info.channels()
 
@@ -153,9 +151,10 @@ class PyramidBackbone(JoinedBackbone):
             patch = self.fit.strides[-1]
             self.strides = (patch / 4, patch / 2, patch, 2 * patch)
         else:
-            indices = tuple(i for i, stride in enumerate(self.fit.strides) if stride >= finest)
-            self.channels = tuple(self.fit.channels[i] for i in indices)
-            self.strides = tuple(self.fit.strides[i] for i in indices)
+            taken = [i for i, stride in enumerate(self.fit.strides) if stride >= finest]
+            indices = tuple(self.fit.indices[i] for i in taken)
+            self.channels = tuple(self.fit.channels[i] for i in taken)
+            self.strides = tuple(self.fit.strides[i] for i in taken)
         # What timm's weights are requested with, so that they have the form of this network.
         self.arguments = {**self.fit.options, "features_only": True, "out_indices": indices}
         self.net = timm.create_model(name, pretrained=False, **self.arguments)
@@ -189,7 +188,7 @@ def build_backbone(
         finest: Least stride of a level of the pyramid in pixels.
 
     Raises:
-        ParamsError: timm has no such model, the model returns no features, or it cannot be dilated.
+        ParamsError: timm has no such model, the model returns no features, or it does not have the form.
     """
     if not is_known_backbone(name):
         raise ParamsError(
@@ -197,6 +196,11 @@ def build_backbone(
         )
     if name.startswith("hrnet"):
         return HRNetBackbone(name, align_corners=align_corners)
+    if stride == "pyramid" and name.startswith(DEEP_BASE):
+        raise ParamsError(
+            f"model.backbone: {name} has one form, that of openseg's weights at stride 8, but a pyramid is wanted. "
+            f"Set {name.removeprefix(DEEP_BASE)}, or model.stride: 8 with a model.arch that takes it."
+        )
     if stride == "pyramid":
         return PyramidBackbone(name, align_corners=align_corners, finest=finest)
     try:

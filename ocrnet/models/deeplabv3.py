@@ -5,8 +5,6 @@ is 8. For stride 4 (HRNet) the paper's rule would give 24, 48, 72; the outer tap
 map of a small image (45x60 for 180x240), which leaves a 1x1 convolution, so the rates of stride 8 are used.
 """
 
-from typing import Any
-
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
@@ -64,7 +62,5 @@ class DeepLabV3(SegmentationModel):
 
 def atrous_rates(backbone: Backbone) -> tuple[int, int, int]:
     """Return the rates for the stride of a backbone's features; only a pyramid can have a stride above 8."""
-    if isinstance(backbone, PyramidBackbone):
-        levels: Any = backbone.net.feature_info
-        return COARSE_RATES if min(levels.reduction()) >= COARSE_STRIDE else FINE_RATES
-    return FINE_RATES
+    is_coarse = isinstance(backbone, PyramidBackbone) and backbone.strides[0] >= COARSE_STRIDE
+    return COARSE_RATES if is_coarse else FINE_RATES

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 DEEP_BASE = "deepbase_"  # prefix of the name of a ResNet with the stem of openseg.pytorch
 
 
+def stem_options(backbone: str) -> dict[str, object]:
+    """Return the arguments of `timm.create_model` for the stem of a backbone."""
+    return {"stem_type": "deep", "stem_width": 64} if backbone.startswith(DEEP_BASE) else {}
+
+
 @dataclass(frozen=True)
 class HeadVariant:
     """The differences between released heads.

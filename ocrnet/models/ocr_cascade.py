@@ -45,7 +45,7 @@ class OCRCascade(SegmentationModel):
         region_grid: Side of the grid of pooled pixels that regions are gathered over; 0 gathers over all pixels.
 
     Raises:
-        ParamsError: The backbone has no levels of different strides, or `context` is unknown.
+        ParamsError: `context` is unknown, or the backbone has no pyramid.
     """
 
     def __init__(

@@ -45,12 +45,14 @@ class Fit:
     Args:
         channels: Channels of each level, the finest first.
         strides: Stride of each level in pixels.
+        indices: Number of each level in timm, for `out_indices`; the first is not always 0.
         multiple: Multiple in pixels to which the sides of images are padded; 1 pads nothing.
         options: Arguments of `timm.create_model`.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    indices: tuple[int, ...]
     multiple: int
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -135,13 +137,14 @@ def _fit(name: str, options: Mapping[str, Any], device: str) -> Fit | None:
         net: Any = timm.create_model(name, pretrained=False, features_only=True, **given).eval()
         channels = tuple(net.feature_info.channels())
         strides = tuple(net.feature_info.reduction())
+        indices = tuple(net.feature_info.out_indices)
         refusal: BaseException | None = None
         unpadded: Fit | None = None
         for multiple in (1, *(factor * max(strides) for factor in FACTORS)):
             try:
                 if all(_returns(net, size, channels, strides) for size in _trial_sizes(multiple)):
-                    return Fit(channels, strides, multiple, given)
-                unpadded = unpadded or Fit(channels, strides, multiple, given)
+                    return Fit(channels, strides, indices, multiple, given)
+                unpadded = unpadded or Fit(channels, strides, indices, multiple, given)
             except _ChannelsLastError:
                 return None
             except REFUSALS as error:

@@ -14,13 +14,12 @@ from ocrnet.config import Params
 from ocrnet.errors import ParamsError
 from ocrnet.gan.quality import DOWNLOAD, INCEPTION, TIMM, parse_extractor
 from ocrnet.models import NO_BACKBONE, build_segmenter, segmenter_options
-from ocrnet.models.head_variants import DEEP_BASE
 from ocrnet.models.layers import read_stem
 from ocrnet.models.output import SegmentationModel
+from ocrnet.models.timm_levels import REFUSALS
 from ocrnet.weights.pretrained import AUTO, check_auto, load_backbone_weights
 
 Size = tuple[int, int]
-REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError, IndexError)
 
 
 def try_segmenter(params: Params, sizes: Sequence[Size] = ()) -> None:
@@ -123,7 +122,7 @@ def _run(model: nn.Module, params: Params, size: Size, device: str) -> None:
 
 
 def _refuse_without_weights(key: str, name: str) -> None:
-    if not timm.is_model_pretrained(name.removeprefix(DEEP_BASE)):
+    if not timm.is_model_pretrained(name):
         raise ParamsError(
             f"params.yaml: {key}: timm has no weights for {name}. Name a weights file, or set another model."
         )

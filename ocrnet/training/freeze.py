@@ -11,7 +11,7 @@ The norms of frozen layers keep their statistics, too.
 
 from torch import nn
 
-from ocrnet.models.layers import PREFIX, plain_name, read_stem
+from ocrnet.models.layers import PREFIX, flat_name_of_level, read_stem
 from ocrnet.models.output import SegmentationModel
 
 NONE, STEM, BACKBONE = FREEZES = ("none", "stem", "backbone")
@@ -38,10 +38,10 @@ def freeze(model: SegmentationModel, backbone: str, part: str) -> list[nn.Module
     frozen = [
         name
         for name, _ in model.named_parameters()
-        if name.startswith(PREFIX) and plain_name(name.removeprefix(PREFIX)) in stem
+        if name.startswith(PREFIX) and flat_name_of_level(name.removeprefix(PREFIX)) in stem
     ]
     for name in frozen:
         model.get_parameter(name).requires_grad = False
-    owners = {owner: model.get_submodule(owner) for owner in (n.rpartition(".")[0] for n in frozen)}
+    owners = map(model.get_submodule, sorted({name.rpartition(".")[0] for name in frozen}))
     # Positions and tokens belong to the whole network, which must not be in eval mode for them.
-    return [module for module in owners.values() if not list(module.children())]
+    return [module for module in owners if not any(w.requires_grad for w in module.parameters())]

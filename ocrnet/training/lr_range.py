@@ -13,6 +13,7 @@ from ocrnet.training.step import SegmenterTrainer
 
 MEMORY = 0.9  # share of the last mean in the next one: a mean over about 10 steps
 DIVERGED = 4.0  # mean loss / lowest mean loss, from which the loss has diverged
+FEWEST_POINTS = 3  # of a curve: a slope is that of the loss from the step before to the step after
 WINDOW = 20  # a smoothed loss is a mean over about a tenth of all steps, half of them on each side
 
 
@@ -41,10 +42,10 @@ def range_test(
         seed: Random seed of the weights and batches.
         low: Rate of the first step.
         high: Rate of the last step.
-        steps: Number of steps, 2 or more.
+        steps: Number of steps, 3 or more.
 
     Raises:
-        TrainError: The loss or the gradient is not finite in one of the first two steps.
+        TrainError: The loss or the gradient is not finite in one of the first three steps.
     """
     recipe = params.train.model_copy(update={"steps": steps, "processes": 1})
     params = params.model_copy(update={"train": recipe})
@@ -55,11 +56,11 @@ def range_test(
         try:
             losses.append(trainer.step(step, batch, rate=rates[step]).loss)
         except TrainError:
-            if len(losses) < 2:
+            if len(losses) < FEWEST_POINTS:
                 raise
             break
         means = moving_average(losses)
-        if means[-1] > DIVERGED * min(means):
+        if len(losses) >= FEWEST_POINTS and means[-1] > DIVERGED * min(means):
             break
     return [Point(*row) for row in zip(rates, losses, smoothed(losses), strict=False)]
 

@@ -4,7 +4,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from ocrnet.config import TrainParams
-from ocrnet.models.layers import PREFIX, Layers, plain_name
+from ocrnet.models.layers import PREFIX, Layers, flat_name_of_level
 
 
 def build_optimizer(
@@ -26,7 +26,8 @@ def build_optimizer(
     for name, weight in model.named_parameters():
         if not weight.requires_grad:
             continue
-        inside = plain_name(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else ""
+        own = name.startswith(PREFIX)
+        inside = flat_name_of_level(name.removeprefix(PREFIX)) if own else ""
         decays = weight.ndim > 1 and not (layers and inside in layers.no_decay)
         is_backbone = name.startswith("backbone.")
         rate = params.backbone_lr_mult if is_backbone else 1.0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrnet.bundles.bundle import Decoding, ModelCard, build_model
+from ocrnet.checkpoint import Resumable
 from ocrnet.config import Params
 from ocrnet.data.manifest import ClassTable
 from ocrnet.distributed.ddp import over_ranks, without_averaging
@@ -46,7 +47,7 @@ class StepValues:
     rate: float
 
 
-class SegmenterTrainer:
+class SegmenterTrainer(Resumable):
     """A segmenter with its optimizer and the moving average of its weights.
 
     Args:
@@ -133,15 +134,6 @@ class SegmenterTrainer:
     def _whole(self, batch: TrainBatch) -> Whole:
         device = self.mean.device
         return Whole(batch.label_maps.to(device), batch.weights.to(device))
-
-    def state(self) -> dict[str, Any]:
-        """Return the state that the next step depends on."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {

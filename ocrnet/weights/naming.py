@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from ocrnet.models.layers import plain_name
+from ocrnet.models.layers import flat_name, flat_name_of_level
 from ocrnet.weights.formats import OURS, Format
 
 # The three convolutions and norms of a deep stem, as timm numbers them.
@@ -24,7 +24,7 @@ class Naming:
         self._format = format_
         self.backbone = backbone_prefix(own)
         inside = [name.removeprefix(self.backbone) for name in own if self._is_ours(name)]
-        self._unflattened = {plain_name(name): name for name in inside}
+        self._by_flat_name = {flat_name_of_level(name): name for name in inside}
         # The names of a backbone alone may be bare or have the prefix of whole models.
         bare = not any(name.startswith(format_.backbone) for name in names)
         self._prefix = "" if bare else format_.backbone
@@ -42,7 +42,7 @@ class Naming:
         module, _, leaf = name.removeprefix(self._prefix).rpartition(".")
         # A weight of the whole network, such as the positions of a transformer, has no module.
         inside = f"{self._stem.get(module, module)}.{leaf}" if module else leaf
-        return self.backbone + self._unflattened.get(inside, inside)
+        return self.backbone + self._by_flat_name.get(flat_name(inside), inside)
 
     def _is_ours(self, name: str) -> bool:
         return bool(self.backbone) and name.startswith(self.backbone)

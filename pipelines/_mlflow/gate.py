@@ -13,7 +13,7 @@ from .client import Session
 from .versions import Version, fetch_bundle, stored_scores
 
 if TYPE_CHECKING:
-    from ocrnet.evaluation.scoring import TestSplit
+    from ocrnet.evaluation.scored_split import TestSplit
     from ocrnet.gate.decision import Decision
     from ocrnet.gate.gate import Candidate
     from ocrnet.inference.scoring_protocol import ScoringProtocol
@@ -57,7 +57,7 @@ def score_and_decide(
         DataError: there is no test split, or the champion was trained on other classes.
         BundleError: a bundle cannot be downloaded or used.
     """
-    from ocrnet.evaluation.scoring import read_test_split
+    from ocrnet.evaluation.scored_split import read_test_split
     from ocrnet.gate.gate import decide
     from ocrnet.inference.scoring_protocol import ScoringProtocol
 

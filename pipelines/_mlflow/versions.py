@@ -17,7 +17,7 @@ from .registry import EVALUATION_TAG, WEIGHTS_TAG
 from .runs import KEY_TAG
 
 if TYPE_CHECKING:
-    from ocrnet.evaluation.scoring import TestSplit
+    from ocrnet.evaluation.scored_split import TestSplit
     from ocrnet.gate.gate import Candidate
     from ocrnet.inference.scoring_protocol import ScoringProtocol
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
 from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import ClassTable, file_sha256
-from ocrnet.evaluation.scoring import TestSplit, read_test_split
+from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from pipelines._mlflow import publish
 from pipelines._mlflow.promotion import PromoteOptions, PromotionResult, promote

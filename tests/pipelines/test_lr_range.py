@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrnet.errors import TrainError
 from ocrnet.report.lr_chart import BLUE, LEFT, RED, RIGHT, SIZE, draw_range_test
 from ocrnet.training.data import TrainingData
 from ocrnet.training.lr_range import (
@@ -17,7 +18,7 @@ from ocrnet.training.lr_range import (
     smoothed,
     suggested_rate,
 )
-from ocrnet.training.step import SegmenterTrainer
+from ocrnet.training.step import SegmenterTrainer, StepValues
 from pipelines.lr_range import main
 from tests.base_params import write_params
 from tests.ocrnet.conftest import toy_params, write_toy_set
@@ -67,9 +68,38 @@ def test_its_first_step_is_that_of_the_training(workspace: Path) -> None:
     params = toy_params()
     data = TrainingData.read(workspace / "data" / "prepare")
     first = SegmenterTrainer(params, data, seed=3).step(0, next(data.batches(params, seed=3)))
-    tested = range_test(params, data, seed=3, low=1e-4, high=1e-3, steps=2)
+    tested = range_test(params, data, seed=3, low=1e-4, high=1e-2, steps=3)
     assert tested[0].loss == first.loss
-    assert [point.rate for point in tested] == pytest.approx([1e-4, 1e-3])
+    assert [point.rate for point in tested] == pytest.approx([1e-4, 1e-3, 1e-2])
+
+
+@pytest.mark.parametrize(
+    "losses", [(1.0, 90.0, 95.0, 96.0), (1.0, 0.5, 0.4, None), (1.0, 0.5, None)]
+)
+def test_a_loss_that_diverges_at_once_leaves_a_curve_or_is_one_line(
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    losses: tuple[float | None, ...],
+) -> None:
+    """A slope needs three points; None is a loss that is not finite."""
+
+    def step(_: SegmenterTrainer, number: int, *__: object, **___: object) -> StepValues:
+        loss = losses[number]
+        if loss is None:
+            raise TrainError(f"step {number}: the loss is nan")
+        return StepValues(loss, 0.1)
+
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(SegmenterTrainer, "step", step)
+    code = main(["--steps", "10", "--out", "short"])
+    found = capsys.readouterr()
+    if len(losses) == 4:
+        assert code == 0
+        assert found.out.startswith("3 of 10 steps; ")
+    else:
+        assert code == 1
+        assert found.err.splitlines()[-1] == "lr_range: step 2: the loss is nan"
 
 
 def test_the_suggestion_is_where_the_loss_falls_most_steeply() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, ParamsError, StoreError
-from ocrnet.evaluation.scoring import read_test_split
+from ocrnet.evaluation.scored_split import read_test_split
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from pipelines import ledger as ledger_command
 from pipelines import promote as promote_command

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ocrnet.checkpoint import Resumable
 from ocrnet.config import TrainGanParams
 from ocrnet.distributed.ddp import over_ranks
 from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
@@ -33,7 +34,7 @@ class StepLosses:
     discriminator: float
 
 
-class GanTrainer:
+class GanTrainer(Resumable):
     """Both networks with their optimizers.
 
     The networks run in the precision of `train_gan.precision`; their weights, the power iteration of spectral norm,
@@ -117,15 +118,6 @@ class GanTrainer:
             return output
 
         return run
-
-    def state(self) -> dict[str, Any]:
-        """Return the state that the next step depends on."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {

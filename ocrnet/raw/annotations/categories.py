@@ -5,8 +5,9 @@ from collections import Counter
 from ocrnet.config import DataParams
 from ocrnet.errors import ParamsError
 from ocrnet.errors.near_names import hint
-from ocrnet.raw.inventory import Inventory, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import OTHER
+from ocrnet.raw.tree import shown
 
 BACKGROUND = "background"
 IGNORE = "ignore"

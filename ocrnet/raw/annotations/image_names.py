@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ocrnet.data.headers import EXTENSIONS
-from ocrnet.raw.inventory import Entry, Inventory, normalised
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.tree import Entry, normalised
 
 _UPLOAD = re.compile(
     r"^[0-9a-f]{8}-(?=.)"

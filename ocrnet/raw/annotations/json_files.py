@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ocrnet.config.untrusted_json import words_of
 from ocrnet.errors import DataError
-from ocrnet.raw.inventory import Entry, Inventory, Kind
+from ocrnet.raw.inventory import Inventory
+from ocrnet.raw.tree import Entry, Kind
 
 T = TypeVar("T", bound=BaseModel)
 

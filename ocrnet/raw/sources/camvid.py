@@ -14,9 +14,10 @@ from ocrnet.config import Params
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
-from ocrnet.raw.inventory import Inventory, normalised, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.split_lists import read_lines
+from ocrnet.raw.tree import normalised, shown
 
 DRIVE = "^([^_]+)_"
 

@@ -27,8 +27,9 @@ from ocrnet.raw.annotations.drawn_set import (
 )
 from ocrnet.raw.annotations.image_names import ImageNames
 from ocrnet.raw.annotations.json_files import json_entries, read_json_file
-from ocrnet.raw.inventory import Entry, Inventory, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
+from ocrnet.raw.tree import Entry, shown
 
 NAMED = 3  # images in a finding
 

@@ -16,12 +16,13 @@ from ocrnet.config import Params
 from ocrnet.data.headers import EXTENSIONS
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
-from ocrnet.raw.inventory import Entry, Inventory
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.listed_images import listed_splits
 from ocrnet.raw.sources.split_folders import folder_splits
 from ocrnet.raw.sources.split_lists import CURE, find_lists
 from ocrnet.raw.sources.split_names import split_named
+from ocrnet.raw.tree import Entry
 
 IMAGE_FOLDERS = ("images", "img_dir")
 LABEL_FOLDERS = ("masks", "annotations", "labels", "ann_dir")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ocrnet.data.manifest import SPLITS
-from ocrnet.raw.inventory import Inventory, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources.split_lists import find_lists, read_lines
+from ocrnet.raw.tree import shown
 
 Key = tuple[str, ...]  # path below the folder of the images, without the extension
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
-from ocrnet.raw.inventory import Entry, Inventory, Kind, normalised
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources.split_names import looks_like_split, looks_like_table, split_named
+from ocrnet.raw.tree import Entry, Kind, normalised
 
 SUFFIXES = (".txt", ".lst", ".list", ".csv", ".tsv", ".json", "")
 CURE = "Write splits/train.txt, splits/val.txt and splits/test.txt with one stem per line; they have priority"

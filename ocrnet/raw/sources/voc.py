@@ -13,10 +13,11 @@ from ocrnet.data.headers import EXTENSIONS
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
-from ocrnet.raw.inventory import Entry, Inventory
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.listed_images import listed_splits, own_splits
 from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.tree import Entry
 
 IMAGES, LABEL_MAPS, LISTS = "JPEGImages", "SegmentationClass", ("ImageSets", "Segmentation")
 Key = tuple[str, ...]

@@ -27,9 +27,10 @@ from ocrnet.raw.annotations.drawn_set import (
     split_of,
 )
 from ocrnet.raw.annotations.regions import Region
-from ocrnet.raw.inventory import Entry, Inventory, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.split_lists import read_lines
+from ocrnet.raw.tree import Entry, shown
 
 IMAGES, LABELS = "images", "labels"
 NAME_LISTS = ("classes.txt", "obj.names", "names.txt")

@@ -17,6 +17,8 @@ from ocrnet.data.manifest import (
     write_manifest,
 )
 from ocrnet.errors import BundleError
+from ocrnet.evaluation.evaluate import evaluate
+from ocrnet.record import Recorder
 from tests.base_params import params_with
 
 NAMES = ("ground", "dent", "rust")
@@ -189,3 +191,22 @@ def _write_lines(folder: Path, lines: Sequence[dict[str, float]]) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value) + "\n")
+
+
+def run(root: Path, params: Params) -> dict[str, float]:
+    out = root / "evaluate"
+    recorder = Recorder(out)
+    evaluate(root, out, params=params, load=ColourSegmenter, recorder=recorder)
+    metrics: dict[str, float] = json.loads((out / "metrics.json").read_text())
+    return metrics
+
+
+def read(root: Path, name: str) -> dict[str, object]:
+    content: dict[str, object] = json.loads((root / "evaluate" / name).read_text())
+    return content
+
+
+def list_of(content: dict[str, object], name: str) -> list[dict[str, object]]:
+    values = content[name]
+    assert isinstance(values, list)
+    return values

@@ -1,6 +1,5 @@
 """Scores of real files by models that know colours; the numbers follow from the colours."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,31 +11,21 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from ocrnet.config import Params
 from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.errors import DataError
-from ocrnet.evaluation.evaluate import evaluate
-from ocrnet.evaluation.scoring import Cell, TestSplit, cells_of, read_test_split, score_model
+from ocrnet.evaluation.scored_split import TestSplit, read_test_split
+from ocrnet.evaluation.scoring import Cell, score_model
 from ocrnet.metrics import miou
-from ocrnet.record import Recorder
 from ocrnet.report import render_report
 from tests.ocrnet.evaluation.evaluated import (
-    NAMES,
     PALETTE,
     ColourSegmenter,
     params_of,
-    write_model,
+    read,
+    run,
     write_world,
 )
 from tests.ocrnet.report.test_report import Page
-
-
-def run(root: Path, params: Params) -> dict[str, float]:
-    out = root / "evaluate"
-    recorder = Recorder(out)
-    evaluate(root, out, params=params, load=ColourSegmenter, recorder=recorder)
-    metrics: dict[str, float] = json.loads((out / "metrics.json").read_text())
-    return metrics
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +34,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_world(root)
     run(root, params_of())
     return root
-
-
-def read(root: Path, name: str) -> dict[str, object]:
-    content: dict[str, object] = json.loads((root / "evaluate" / name).read_text())
-    return content
 
 
 def test_a_split_of_few_groups_has_no_interval(tmp_path: Path) -> None:
@@ -149,132 +133,6 @@ def test_tables_for_dvc_plots(world: Path) -> None:
     )
 
 
-def test_an_arm_that_is_no_better_leaves_the_baseline_as_challenger(tmp_path: Path) -> None:
-    write_world(tmp_path)
-    baseline = (tmp_path / "train/0/colours.json").read_bytes()
-    (tmp_path / "retrain/gan-0/colours.json").write_bytes(baseline)
-    metrics = run(tmp_path, params_of())
-    assert metrics["test/delta/gan/mIoU/low"] == metrics["test/delta/gan/mIoU/high"] == 0
-    challenger = read(tmp_path, "challenger.json")
-    assert challenger["stage"] == "train@0"  # though its validation score is lower
-    assert challenger["helps"] is False
-    answer = str(challenger["verdict"]).splitlines()[0]
-    assert answer == (
-        "The GAN pairs are not shown to help: +0.0 [+0.0, +0.0] points of mIoU against real images only, "
-        "the only arm without a GAN; the challenger is train@0."
-    )
-
-
-def test_the_best_arm_without_a_gan_is_the_one_to_beat(tmp_path: Path) -> None:
-    write_world(tmp_path)
-    write_model(tmp_path / "retrain/copy_paste-0", NAMES, dent=PALETTE[1], val_miou=0.9)
-    run(tmp_path, params_of(retrain={"arms": ["gan", "copy_paste"]}))
-    scores, challenger = read(tmp_path, "scores.json"), read(tmp_path, "challenger.json")
-    assert scores["best_non_gan"] == "copy_paste"
-    # gan beats the baseline but not that arm, which knows the same colours.
-    assert challenger["stage"] == "retrain@copy_paste-0"
-    told = str(challenger["verdict"])
-    assert (
-        "points of mIoU against selected copy-paste; the challenger is retrain@copy_paste-0."
-        in told
-    )
-    assert "The best arm without a GAN on the test images is copy_paste" in told
-    assert "the difference to it is +0.0 [+0.0, +0.0] points" in told
-    against = scores["against_best_non_gan"]
-    assert isinstance(against, dict)
-    assert set(against) == {"train", "gan"}
-    assert against["train"]["miou"]["high"] < 0
-
-
-def test_the_arm_to_beat_is_the_best_on_the_test_images_whatever_validation_says(
-    tmp_path: Path,
-) -> None:
-    """Copy-paste is the worst on the validation images and as good as the GAN on the test images."""
-    write_world(tmp_path)
-    write_model(tmp_path / "retrain/copy_paste-0", NAMES, dent=PALETTE[1], val_miou=0.1)
-    run(tmp_path, params_of(retrain={"arms": ["gan", "copy_paste"]}))
-    assert read(tmp_path, "scores.json")["best_non_gan"] == "copy_paste"
-    challenger = read(tmp_path, "challenger.json")
-    assert challenger["helps"] is False
-    assert challenger["stage"] == "train@0"  # which of those without a GAN, validation says
-
-
-def test_the_verdict_says_which_control_arms_were_not_run_and_that_one_gan_is_one(
-    tmp_path: Path,
-) -> None:
-    write_world(tmp_path, seeds=(0, 1))
-    run(tmp_path, params_of(seeds=[0, 1]))
-    told = str(read(tmp_path, "challenger.json")["verdict"])
-    assert "add copy_paste and real_twice to retrain.arms" in told
-    assert "One GAN generated the pairs of all seeds" in told
-    for seed in (0, 1):
-        write_model(tmp_path / f"retrain/real_twice-{seed}", NAMES, dent=PALETTE[0], val_miou=0.1)
-    run(tmp_path, params_of(seeds=[0, 1], retrain={"arms": ["gan", "real_twice"]}))
-    told = str(read(tmp_path, "challenger.json")["verdict"])
-    assert "to retrain.arms" not in told
-    assert "only arm" not in told
-
-
-def test_one_lucky_seed_does_not_help(tmp_path: Path) -> None:
-    """The mean over seeds is well above the control arm's on every image, yet another training may not be."""
-    write_world(tmp_path, seeds=(0, 1, 2))
-    baseline = (tmp_path / "train/0/colours.json").read_bytes()
-    for seed in (1, 2):
-        (tmp_path / f"retrain/gan-{seed}/colours.json").write_bytes(baseline)
-    metrics = run(tmp_path, params_of(seeds=[0, 1, 2]))
-    assert metrics["test/delta/gan/mIoU"] > 0.005
-    assert metrics["test/delta/gan/mIoU/low"] < 0
-    assert read(tmp_path, "challenger.json")["helps"] is False
-
-
-@pytest.mark.parametrize("test", [1, 5])
-def test_too_few_test_images_say_nothing_anywhere(tmp_path: Path, test: int) -> None:
-    write_world(tmp_path, test=test)
-    metrics = run(tmp_path, params_of())
-    challenger = read(tmp_path, "challenger.json")
-    assert (challenger["stage"], challenger["helps"]) == ("train@0", False)
-    answer, reasons = (tmp_path / "evaluate/verdict.txt").read_text().splitlines()
-    assert "It is unknown whether the GAN pairs help" in answer
-    for line in (answer, reasons):
-        assert "too few for an interval: 6 are needed" in line
-    assert metrics["test/delta/gan/mIoU"] > 0
-    assert not [name for name in metrics if name.endswith(("/low", "/high"))]
-    against = read(tmp_path, "scores.json")["against_baseline"]
-    assert isinstance(against, dict)
-    assert against["gan"]["miou"]["low"] is None
-    page = Page(render_report(tmp_path)).text
-    assert "[too few images]" in page
-    assert "too few for an interval: 6 are needed" in page
-    assert not re.search(r"\bnan\b", page)
-
-
-def test_one_training_counted_twice_is_one_seed(tmp_path: Path) -> None:
-    write_world(tmp_path, seeds=(0, 1))
-    for arm in ("train/{}", "retrain/gan-{}"):
-        first = (tmp_path / arm.format(0) / "colours.json").read_bytes()
-        (tmp_path / arm.format(1) / "colours.json").write_bytes(first)
-    run(tmp_path, params_of(seeds=[0, 1]))
-    told = str(read(tmp_path, "challenger.json")["verdict"])
-    assert "2 seeds" not in told
-    assert "With one seed" in told
-
-
-def test_seeds_are_paired_and_stale_folders_are_not_read(tmp_path: Path) -> None:
-    write_world(tmp_path, seeds=(0, 3))
-    stale = tmp_path / "retrain/gan-7"
-    stale.mkdir()
-    metrics = run(tmp_path, params_of(seeds=[0, 3]))
-    assert [cell.stage for cell in cells_of(params_of(seeds=[0, 3]))] == [
-        "train@0", "train@3", "retrain@gan-0", "retrain@gan-3",
-    ]  # fmt: skip
-    assert metrics["test/gan-0/mIoU"] == metrics["test/gan-3/mIoU"]
-    told = str(read(tmp_path, "challenger.json")["verdict"])
-    assert "mean of 2 seeds" in told
-    assert "over 2 seeds and 8 images" in told
-    assert "2 seeds are few to estimate the variation" in told
-    assert not any("gan-7" in name for name in metrics)
-
-
 def test_running_twice_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
     write_world(tmp_path)
     run(tmp_path, params_of())
@@ -349,54 +207,6 @@ def test_classes_without_a_true_pixel_are_left_out_and_told(tmp_path: Path) -> N
     assert metrics["test/gan-0/mIoU"] == pytest.approx(mean)
 
 
-def test_seeds_together_are_a_row_that_decides_nothing(tmp_path: Path) -> None:
-    write_world(tmp_path, seeds=(0, 3))
-    without = run(tmp_path, params_of(seeds=[0, 3]))
-    before = read(tmp_path, "challenger.json"), read(tmp_path, "scores.json")
-    evaluating = {"bootstrap": 200, "worst": 2, "rare_share": 0.1, "ensemble": True}
-    metrics = run(tmp_path, params_of(seeds=[0, 3], evaluate=evaluating))
-    scores = read(tmp_path, "scores.json")
-    assert read(tmp_path, "challenger.json") == before[0]
-    assert {**scores, "ensembles": []} == before[1]
-    # Both seeds of this world are one model, and so is their mean.
-    for arm in ("train", "gan"):
-        assert metrics[f"test/{arm}-ensemble/mIoU"] == metrics[f"test/{arm}-0/mIoU"]
-        assert f"test/{arm}-ensemble/val_mIoU" not in metrics
-    assert {name: metrics[name] for name in without} == without
-    assert [(row["model"], row["seeds"]) for row in list_of(scores, "ensembles")] == [
-        ("train-ensemble", [0, 3]),
-        ("gan-ensemble", [0, 3]),
-    ]
-    rows = pd.read_csv(tmp_path / "evaluate/per_image.csv")
-    assert (rows["model"] == "gan-ensemble").sum() == 8
-    assert "gan-ensemble" in Page(render_report(tmp_path)).text
-
-
-def test_an_ensemble_is_not_the_mean_of_scores(tmp_path: Path) -> None:
-    """A seed that knows the colour and one that does not are scored as one model, by their mean probability."""
-    write_world(tmp_path, seeds=(0, 3))
-    baseline = (tmp_path / "train/0/colours.json").read_bytes()
-    (tmp_path / "retrain/gan-3/colours.json").write_bytes(baseline)
-    evaluating = {"bootstrap": 200, "worst": 2, "ensemble": True}
-    metrics = run(tmp_path, params_of(seeds=[0, 3], evaluate=evaluating))
-    folders = (tmp_path / "retrain/gan-0", tmp_path / "retrain/gan-3")
-    parts = [ColourSegmenter(folder) for folder in folders]
-    confusion = np.zeros((3, 3), np.int64)
-    for image, truth in read_test_split(tmp_path / "prepare").images():
-        predicted = np.sum([part.probabilities(image) for part in parts], axis=0).argmax(axis=0)
-        np.add.at(confusion, (truth.reshape(-1), predicted.reshape(-1)), 1)
-    assert metrics["test/gan-ensemble/mIoU"] == pytest.approx(miou(confusion))
-
-
-def test_one_seed_is_no_ensemble_and_a_warning_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_world(tmp_path)
-    run(tmp_path, params_of(evaluate={"bootstrap": 200, "worst": 2, "ensemble": True}))
-    assert read(tmp_path, "scores.json")["ensembles"] == []
-    assert "one seed is no ensemble" in caplog.text
-
-
 def test_the_protocol_stands_with_the_scores(world: Path, tmp_path: Path) -> None:
     assert read(world, "scores.json")["protocol"] == {
         "words": "whole image", "window": None, "overlap": 0.33, "scales": [1.0], "flip": False,
@@ -408,9 +218,3 @@ def test_the_protocol_stands_with_the_scores(world: Path, tmp_path: Path) -> Non
     run(tmp_path, params_of(evaluate={"bootstrap": 200, "worst": 2, **far}))
     words = "sliding window of 20 x 30, overlap 0.33; scales 0.75, 1; flip; merged by logit_mean."
     assert words in Page(render_report(tmp_path)).text
-
-
-def list_of(content: dict[str, object], name: str) -> list[dict[str, object]]:
-    values = content[name]
-    assert isinstance(values, list)
-    return values

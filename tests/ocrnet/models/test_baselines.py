@@ -17,7 +17,8 @@ from ocrnet.models.unet import UNet
         ("hrnet_w18_small", (12, 24, 36)),  # stride 4
         ("resnet18", (12, 24, 36)),  # 8
         ("repvit_m0_9", (12, 24, 36)),  # levels joined at 4
-        ("vit_tiny_patch16_224", (6, 12, 18)),  # 16 at all levels
+        ("vit_tiny_patch16_224", (12, 24, 36)),  # four levels of one map, from 4 on
+        ("efficientvit_m0", (6, 12, 18)),  # from 16 on
     ],
 )
 def test_atrous_rates_suit_the_stride(backbone: str, rates: tuple[int, int, int]) -> None:

@@ -63,6 +63,20 @@ def test_what_is_padded_does_not_reach_the_logits_of_the_image(name: str) -> Non
     torch.testing.assert_close(logits, padded[..., :101, :131])
 
 
+def test_levels_that_timm_numbers_from_one_are_those_of_their_strides() -> None:
+    backbone = PyramidBackbone("dla34", align_corners=False).eval()
+    with torch.inference_mode():
+        levels = backbone.levels(torch.zeros(1, 3, 96, 128)).main
+    assert [tuple(level.shape[1:]) for level in levels] == [
+        (64, 24, 32), (128, 12, 16), (256, 6, 8), (512, 3, 4)
+    ]  # fmt: skip
+
+
+def test_a_network_of_the_released_weights_has_no_pyramid() -> None:
+    with pytest.raises(ParamsError, match=r"deepbase_resnet50 has one form.* Set resnet50"):
+        build_segmenter("ocr_cascade", num_classes=3, backbone="deepbase_resnet50")
+
+
 def test_a_network_without_padding_is_accepted_where_it_runs() -> None:
     model = build_segmenter("ocrnet", num_classes=3, backbone="inception_v3", **OPTIONS).eval()  # type: ignore[arg-type]
     with torch.inference_mode():
@@ -81,6 +95,12 @@ def test_a_network_of_one_size_is_refused_with_another_to_take() -> None:
         timm_levels.fit("mixer_s16_224")
 
 
-def test_residual_networks_keep_the_form_of_the_released_weights() -> None:
-    assert choose_stride("resnet50c") == choose_stride("deepbase_resnet101") == "8"
-    assert choose_stride("tf_efficientnet_lite0") == choose_stride("convnext_tiny") == "pyramid"
+@pytest.mark.parametrize(
+    ("stride", "names"),
+    [
+        ("8", "resnet50c deepbase_resnet101 resnext50_32x4d seresnet50 wide_resnet50_2 resnest50d"),
+        ("pyramid", "tf_efficientnet_lite0 convnext_tiny hrnet_w18 skresnet18 densenet121"),
+    ],
+)
+def test_residual_networks_keep_the_form_of_the_released_weights(stride: str, names: str) -> None:
+    assert {choose_stride(name) for name in names.split()} == {stride}

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from ocrnet.models import build_segmenter
 from ocrnet.models.ocr import gather_regions
-from ocrnet.models.ocr_cascade import JoinedContext, OCRCascade
+from ocrnet.models.ocr_cascade import Cascade, JoinedContext, OCRCascade
 
 
 def build(backbone: str = "tf_efficientnet_lite0", **options: Any) -> OCRCascade:
@@ -61,13 +62,46 @@ def test_an_added_context_is_the_convolution_of_the_sum() -> None:
     torch.testing.assert_close(module._augment(added, pixels), expected)
 
 
-def test_a_line_of_one_pixel_reaches_the_logits_at_its_place() -> None:
-    """A change of one column of pixels changes the logits of that column most: the decoder keeps the place."""
-    model = build().eval()
-    image = torch.zeros(1, 3, 96, 96)
-    changed = image.clone()
-    changed[..., 41] = 3.0
-    with torch.inference_mode():
-        moved = (model(changed).logits - model(image).logits).abs().sum((0, 1, 2))
-    # With random weights the two convolutions of the fine levels may move the peak by a pixel each.
-    assert abs(int(moved.argmax()) - 41 // 2) <= 2
+def test_a_pixel_of_any_level_reaches_the_logits_around_its_place() -> None:
+    """With convolutions that add up the channels of a pixel, what is left is the resizing, which keeps the centre."""
+    cascade = Cascade(4, (2, 3, 5), 1, align_corners=False).eval()
+    with torch.no_grad():
+        for module in cascade.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.zero_()
+                module.weight[..., module.kernel_size[0] // 2, module.kernel_size[1] // 2] = 1.0
+    shapes = ((2, 48, 80), (3, 24, 40), (5, 12, 20), (4, 6, 10))  # the last is the deep map
+    levels = [torch.zeros(1, *shape) for shape in shapes]
+    background = cascade(levels[3], levels[:3])
+    for index, scale in enumerate((1, 2, 4, 8)):
+        changed = [level.clone() for level in levels]
+        changed[index][0, 0, 3, 4] = 1.0
+        moved = (cascade(changed[3], changed[:3]) - background)[0, 0]
+        if index == 0:
+            assert torch.nonzero(moved).tolist() == [[3, 4]]
+        for along, place in ((moved.sum(1), 3), (moved.sum(0), 4)):
+            centre = (along * torch.arange(len(along))).sum() / along.sum()
+            assert centre.item() == pytest.approx((place + 0.5) * scale - 0.5, abs=1e-3)
+
+
+def test_the_levels_of_stride_16_and_more_are_the_deep_ones() -> None:
+    model = build()
+    assert model.fine == 3
+    channels = model.backbone.channels
+    assert model.aux_head[0].in_channels == sum(channels[3:])
+
+
+@pytest.mark.parametrize("joined_by", ["concat", "add"])
+@pytest.mark.parametrize("region_grid", [0, 2])
+def test_every_weight_of_the_cascade_learns(joined_by: str, region_grid: int) -> None:
+    model = build("resnet18", context=joined_by, region_grid=region_grid)
+    output = model(torch.randn(2, 3, 64, 96))
+    assert output.aux_logits is not None
+    output.logits.square().sum().backward()
+    still = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.grad is None or not weight.grad.any()
+    ]
+    # timm's residual blocks begin as identities, so that most of their weights have no gradient yet.
+    assert not [name for name in still if not name.startswith("backbone.net.layer")]

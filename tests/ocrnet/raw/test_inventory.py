@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocrnet.errors import DataError
-from ocrnet.raw.inventory import Inventory, shown
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.scan import read_table, scan, write_table
 from ocrnet.raw.sources import Roots, find_items
+from ocrnet.raw.tree import shown
 from tests.ocrnet.raw.odd_trees import Odd, odd_things, write_tree
 from tests.ocrnet.raw.raw_sets import (
     find_set,

@@ -4,20 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter
 from ocrnet.models.layers import PREFIX
 from ocrnet.models.output import SegmentationModel
 from ocrnet.training.freeze import freeze
 
 
-def build(backbone: str) -> SegmentationModel:
+def build(backbone: str, stride: str = "pyramid") -> SegmentationModel:
     return build_segmenter(
-        "ocrnet",
-        backbone=backbone,
-        num_classes=3,
-        mid_channels=16,
-        key_channels=8,
-        stride="pyramid",
+        "ocrnet", backbone=backbone, num_classes=3, mid_channels=16, key_channels=8, stride=stride
     )
 
 
@@ -45,16 +41,38 @@ def test_a_frozen_backbone_keeps_weights_and_statistics() -> None:
 @pytest.mark.parametrize(
     ("backbone", "stem"),
     [
-        ("tf_efficientnet_lite0", {"conv_stem", "bn1"}),
+        ("tf_efficientnet_lite0", {"conv_stem", "bn1"}),  # a norm with an activation inside
         ("convnext_atto", {"stem_0", "stem_1"}),
         ("resnet18", {"conv1", "bn1"}),
+        ("densenet121", {"features_conv0", "features_norm0"}),
+        ("cs3darknet_focus_s", {"stem_conv1"}),
     ],
 )
 def test_a_frozen_stem_is_what_is_before_the_first_stage(backbone: str, stem: set[str]) -> None:
+    """A step changes none of its weights and statistics, and something in each other part of the backbone."""
     model = build(backbone)
-    freeze(model, backbone, "stem")
+    changed = changed_by_a_step(model, freeze(model, backbone, "stem"))
+    all_parts, changed_parts = (
+        {name.removeprefix(PREFIX).split(".")[0] for name in names if name.startswith(PREFIX)}
+        for names in (model.state_dict(), changed)
+    )
+    assert all_parts - changed_parts == stem
+
+
+def test_all_convolutions_of_a_deep_stem_are_frozen() -> None:
+    """The stem of openseg's networks, which timm's network of that name does not have."""
+    model = build("deepbase_resnet50", stride="8")
+    freeze(model, "deepbase_resnet50", "stem")
     kept = {name for name, weight in model.named_parameters() if not weight.requires_grad}
-    assert {name.removeprefix(PREFIX).split(".")[0] for name in kept} == stem
+    assert {name.removeprefix(PREFIX).rpartition(".")[0] for name in kept} == {
+        "conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("backbone", ["caformer_s18", "rdnet_tiny"])
+def test_a_network_whose_stem_timm_does_not_state_is_refused(backbone: str) -> None:
+    with pytest.raises(ParamsError, match=f"timm does not state the stem of {backbone}"):
+        freeze(build(backbone), backbone, "stem")
 
 
 def test_nothing_is_frozen_by_none() -> None:

@@ -55,7 +55,32 @@ def test_a_pretrained_transformer_learns_less_in_its_first_layers_and_positions_
     )
     assert second / first == pytest.approx(1 / 0.9)
     assert last / first == pytest.approx(0.9**-11)
+    assert last == pytest.approx(0.5)
     assert groups[f"{inside}pos_embed"]["rate"] < first
     assert groups[f"{inside}pos_embed"]["weight_decay"] == 0.0
     assert groups[f"{inside}blocks.0.attn.qkv.weight"]["weight_decay"] == 0.1
     assert groups["head.classify.weight"]["rate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("backbone", "is_transformer"),
+    [
+        ("swin_tiny_patch4_window7_224", True),
+        ("coat_lite_tiny", True),  # its attention has another name
+        ("convnext_atto", False),
+        ("eca_nfnet_l0", False),  # its gates of channels are called attention
+        ("seresnet50", False),
+    ],
+)
+def test_a_transformer_has_queries(backbone: str, is_transformer: bool) -> None:
+    assert read_layers(backbone).is_transformer is is_transformer
+
+
+def test_layers_of_a_network_without_attention_have_one_rate() -> None:
+    name = "convnext_atto"
+    model = build_segmenter(
+        "ocrnet", backbone=name, num_classes=3, mid_channels=16, key_channels=8, stride="pyramid"
+    )
+    recipe = toy_params(layer_decay=0.9, backbone_lr_mult=0.5).train
+    optimizer = build_optimizer(model, recipe, read_layers(name))
+    assert {group["rate"] for group in optimizer.param_groups} == {0.5, 1.0}

@@ -109,3 +109,15 @@ def test_label_map_and_image_agree_however_the_window_lies(
     black = (pixels == 0).all(dim=0)
     assert (labels[black] == 255).all()
     assert pure + int(black.sum()) > 0.6 * 64 * 64
+
+
+@pytest.mark.parametrize("change", [{"rotation": 90.0}, {"elastic": 5.0}])
+def test_rotation_and_bending_move_the_window_of_a_sample(change: dict[str, float]) -> None:
+    """The corner is drawn first, so that it is that of the straight window."""
+    shown = []
+    off: dict[str, float] = {}
+    for values in (off, change):
+        recipe = toy_params(color_jitter=0, scale_range=[1, 1], flip=False, **values).train
+        transform = TrainTransform(recipe, crop_size=(64, 64), ignore_index=255)
+        shown.append(transform(*coloured(96, 80), generator=keyed_generator(4))[1])
+    assert not torch.equal(shown[0], shown[1])

@@ -18,7 +18,8 @@ from ocrnet.models.norm_policies import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel
 from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, copied, small_ocrnet
-from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
+from tests.ocrnet.weights.released import disturbed
+from tests.ocrnet.weights.released_mmseg import MmsegResNetOcr
 
 Write = Callable[[Path], object]
 

@@ -6,7 +6,8 @@ import torch
 
 from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, assert_outputs, small_ocrnet
-from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
+from tests.ocrnet.weights.released import disturbed
+from tests.ocrnet.weights.released_mmseg import MmsegResNetOcr
 
 
 def test_the_reference_has_the_size_that_mmsegmentation_has() -> None:

@@ -8,12 +8,12 @@ import torch
 from ocrnet.models.backbones import JoinedBackbone, join_levels
 from ocrnet.weights import load_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, assert_outputs, small_ocrnet
-from tests.ocrnet.weights.released import (
+from tests.ocrnet.weights.released import disturbed
+from tests.ocrnet.weights.released_openseg import (
     InPlaceAbn,
     OpensegHRNetHead,
     OpensegResNet50,
     OpensegResNetOcr,
-    disturbed,
     silent_abn,
 )
 

@@ -13,7 +13,8 @@ from ocrnet.models import build_segmenter
 from ocrnet.models.output import SegmentationModel
 from ocrnet.weights.pretrained import load_backbone_weights
 from tests.ocrnet.weights.models import CLASSES, KEY, MID, small_ocrnet
-from tests.ocrnet.weights.released import MmsegResNetOcr, disturbed
+from tests.ocrnet.weights.released import disturbed
+from tests.ocrnet.weights.released_mmseg import MmsegResNetOcr
 
 
 @pytest.fixture

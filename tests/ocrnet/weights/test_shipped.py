@@ -79,7 +79,15 @@ def test_auto_prefers_timms_weights_in_the_cache(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["tf_efficientnet_lite0", "convnext_atto", "vit_small_patch14_dinov2", "sam2_hiera_tiny"],
+    [
+        "tf_efficientnet_lite0",
+        "convnext_atto",
+        "vit_small_patch14_dinov2",
+        "sam2_hiera_tiny",
+        "densenet121",
+        "cs3darknet_focus_s",
+        "dla34",
+    ],
 )
 def test_timms_weights_reach_every_entry_of_the_backbone(name: str) -> None:
     """By the names of the whole network, and by those of one that returns levels."""

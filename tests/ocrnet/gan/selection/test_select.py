@@ -2,11 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -16,15 +14,13 @@ from ocrnet.data.decode import read_image, read_label_map, write_image
 from ocrnet.data.manifest import read_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.layouts.synthesize import synthesize_pairs
-from ocrnet.gan.quality import parse_extractor
-from ocrnet.gan.quality.extractors import FeatureExtractor, build_extractor
-from ocrnet.gan.quality.features import FeatureBank
 from ocrnet.gan.quality.gan_test import gan_test
 from ocrnet.gan.selection.kept_pairs import sampling_weights
 from ocrnet.gan.selection.select import select_pairs
-from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
+from ocrnet.gan.selection.sheet import write_sheet
 from ocrnet.record import Recorder
 from tests.base_params import section_with
+from tests.ocrnet.gan.selection.selected import select, synthesize
 from tests.ocrnet.gan.street import (
     CAR,
     CLASSES,
@@ -35,9 +31,6 @@ from tests.ocrnet.gan.street import (
     ColourReader,
     write_street,
 )
-from tests.ocrnet.gan.tinted import TintedPainter, write_tinted_street
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @pytest.fixture
@@ -48,28 +41,6 @@ def prepared(tmp_path: Path) -> Path:
         noise = np.random.default_rng(index).integers(-12, 13, (*SHAPE, 3))
         write_image(path, np.clip(read_image(path) + noise, 0, 255).astype(np.uint8))
     return folder
-
-
-def synthesize(prepared: Path, out: Path, painter: ColourPainter, *, count: int = 8) -> Path:
-    params = section_with(
-        SynthesizeParams, count=count, operations={"train": 1.0, "copy_paste": 1.0}
-    )
-    synthesize_pairs(prepared, params, painter=painter, out=out, recorder=Recorder(out))
-    return out / "gan"
-
-
-def select(prepared: Path, pairs: Path, out: Path, **params: float | str) -> dict[str, float]:
-    """Select, without looking for copies where that is not asked for: toy paintings look like the photographs."""
-    recorder = Recorder(out)
-    chosen = section_with(SelectParams, **{"near_duplicate": 0.0, **params})
-    return select_pairs(
-        prepared, pairs, chosen, segmenter=ColourReader(), features=FeatureBank(random_conv()), out=out,
-        recorder=recorder,
-    )  # fmt: skip
-
-
-def random_conv() -> FeatureExtractor:
-    return build_extractor(parse_extractor("random-conv"), baseline=Path())
 
 
 def test_a_good_generator_loses_little(prepared: Path, tmp_path: Path) -> None:
@@ -151,78 +122,6 @@ def test_without_real_rejection_no_pixel_is_touched(prepared: Path, tmp_path: Pa
     for name in read_manifest(pairs)["label_map"]:
         before, after = (read_label_map(folder / name) for folder in (pairs, tmp_path / "select"))
         assert np.array_equal(before, after)
-
-
-GRAIN = np.random.default_rng(0).integers(-2, 3, (*SHAPE, 3))
-COPIES: dict[str, Callable[[Pixels], Pixels]] = {
-    "exact": lambda image: image,
-    "noisy": lambda image: np.clip(image.astype(np.int64) + GRAIN, 0, 255).astype(np.uint8),
-    "mirrored": lambda image: image[:, ::-1],
-    "brighter": lambda image: np.clip(image.astype(np.int64) + 10, 0, 255).astype(np.uint8),
-    "bluer": lambda image: np.clip(image + np.array([0, 0, 30]), 0, 255).astype(np.uint8),
-}
-
-
-@pytest.mark.parametrize("kind", COPIES)
-def test_a_copy_of_a_training_image_is_dropped_with_its_original(tmp_path: Path, kind: str) -> None:
-    """As it is, mirrored or altered; paintings of training label maps in another style stay."""
-    prepared = write_tinted_street(tmp_path / "prepare")
-    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
-    original = read_image(prepared / "images" / "train_04.png")
-    write_image(pairs / "images" / "gan_00002.png", COPIES[kind](original))
-    near_duplicate = section_with(SelectParams).near_duplicate
-    metrics = select(
-        prepared, pairs, tmp_path / "select", real_rejection=0.0, near_duplicate=near_duplicate
-    )
-    assert (metrics["select/kept"], metrics["select/near_copies"]) == (7, 1)
-    (row,) = pd.read_csv(tmp_path / "select" / "rejected.csv").to_dict("records")
-    assert (row["id"], row["original"]) == ("gan_00002", "train_04")
-    assert "of its detail is its own, select.near_duplicate is" in row["why"]
-
-
-def test_near_duplicate_0_looks_for_no_copy(tmp_path: Path) -> None:
-    prepared = write_tinted_street(tmp_path / "prepare")
-    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
-    write_image(
-        pairs / "images" / "gan_00002.png", read_image(prepared / "images" / "train_04.png")
-    )
-    features = FeatureBank(random_conv())
-    for near_duplicate, asked in ((0.0, 0), (0.25, 1)):
-        params = section_with(SelectParams, near_duplicate=near_duplicate, real_rejection=0.0)
-        out = tmp_path / str(near_duplicate)
-        metrics = select_pairs(
-            prepared, pairs, params, segmenter=ColourReader(), features=features, out=out,
-            recorder=Recorder(out),
-        )  # fmt: skip
-        assert metrics["select/near_copies"] == (1.0 if near_duplicate else 0.0)
-        assert features.passes == asked
-
-
-def test_the_sheet_of_neighbours_begins_with_the_copy_and_its_original_mirrored_as_it_is(
-    tmp_path: Path,
-) -> None:
-    prepared = write_tinted_street(tmp_path / "prepare")
-    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
-    mirrored = read_image(prepared / "images" / "train_04.png")[:, ::-1]
-    write_image(pairs / "images" / "gan_00002.png", mirrored)
-    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
-    sheet = read_image(tmp_path / "neighbours.jpg").astype(np.int64)
-    tile = sheet.shape[1] // 4  # two blocks of a painting and its training image
-    painting, original, other = (sheet[:200, i * tile : (i + 1) * tile] for i in range(3))
-    assert np.abs(painting - original).mean() < 2 < np.abs(painting - other).mean()
-
-
-def test_a_painting_and_its_training_image_may_differ_in_shape(tmp_path: Path) -> None:
-    """An upright painting repeats the detail of an image taken across: the strip is as high as the higher tile."""
-    prepared = write_tinted_street(tmp_path / "prepare")
-    pairs = synthesize(prepared, tmp_path / "synthesize", TintedPainter())
-    original = Image.fromarray(read_image(prepared / "images" / "train_04.png"))
-    for name in read_manifest(pairs)["image"]:
-        write_image(pairs / name, np.asarray(original.resize((48, 64))))
-    write_neighbours(tmp_path, prepared, pairs, FeatureBank(random_conv()))
-    sheet = read_image(tmp_path / "neighbours.jpg")
-    assert SHAPE[0] * 256 // SHAPE[1] < 341
-    assert sheet.shape == (4 * 345, 2 * 2 * (256 + 4), 3)
 
 
 def test_a_pair_that_loses_too_much_is_dropped_by_name(prepared: Path, tmp_path: Path) -> None:
