@@ -68,8 +68,8 @@ activate: setup  ## Write a set of params/ into params.yaml: make activate SET=c
 
 # One torch thread per process: more would slow each other down on two cores. Compiled files are kept, whatever the
 # environment says: the tests start hundreds of processes.
-test: setup  ## Run all tests, three processes at a time
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: setup  ## Run all tests, four processes at a time
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup  ## Run the tests of the library alone, about a minute
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ocrnet -m "not slow"
