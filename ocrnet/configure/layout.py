@@ -8,7 +8,8 @@ from ocrnet.data.headers import EXTENSIONS
 from ocrnet.errors import DataError
 from ocrnet.raw.annotations.coco_file import KEYS as COCO_KEYS
 from ocrnet.raw.inventory import Inventory
-from ocrnet.raw.sources.folder import LABEL_FOLDERS
+from ocrnet.raw.sources.by_name import is_label_map, key_of
+from ocrnet.raw.sources.folder import IMAGE_FOLDERS, INSTANCE_FOLDERS, LABEL_FOLDERS
 from ocrnet.raw.sources.labelme import KEYS as LABELME_KEYS
 from ocrnet.raw.sources.voc import IMAGES as VOC_IMAGES
 from ocrnet.raw.sources.voc import LABEL_MAPS as VOC_LABEL_MAPS
@@ -38,19 +39,32 @@ def detect_source(path: Path) -> str:
         return "cityscapes"
     if {VOC_IMAGES, VOC_LABEL_MAPS} <= folders:
         return "voc"
-    if _has_label_maps(entries):
+    if _have_one_stem(entries):
         return "folder"
-    return _source_of_annotations(entries) or "folder"
+    return _source_of_annotations(entries) or _source_by_names(entries)
 
 
-def _has_label_maps(entries: Sequence[Entry]) -> bool:
-    """Return whether a folder at the top that is called after label maps holds images."""
-    return any(
-        len(entry.parts) > 1
-        and entry.parts[0].casefold() in LABEL_FOLDERS
-        and entry.path.suffix.lower() in EXTENSIONS
-        for entry in entries
-    )
+def _have_one_stem(entries: Sequence[Entry]) -> bool:
+    """Return whether a folder of images and one of label maps, both at the top, have a stem in common."""
+    stems = [
+        {
+            entry.path.stem
+            for entry in entries
+            if len(entry.parts) > 1
+            and entry.parts[0].casefold() in names
+            and entry.path.suffix.lower() in EXTENSIONS
+        }
+        for names in (IMAGE_FOLDERS, (*LABEL_FOLDERS, *INSTANCE_FOLDERS))
+    ]
+    return bool(stems[0] & stems[1])
+
+
+def _source_by_names(entries: Sequence[Entry]) -> str:
+    """Return `by_name` if that source finds an image with its label map, else `folder`, which tells what is wrong."""
+    paths = [entry.parts for entry in entries if entry.path.suffix.lower() in EXTENSIONS]
+    label_maps = {key_of(parts) for parts in paths if is_label_map(parts)}
+    images = {key_of(parts) for parts in paths if not is_label_map(parts)}
+    return "by_name" if images & label_maps else "folder"
 
 
 def _source_of_annotations(entries: Sequence[Entry]) -> str | None:

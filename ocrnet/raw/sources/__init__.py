@@ -43,6 +43,7 @@ MAX_NAME = 255 - len(".png")  # bytes of an id, which becomes a file name
 SOURCES: dict[str, str] = {
     "demo": "ocrnet.raw.sources.demo:find",
     "folder": "ocrnet.raw.sources.folder:find",
+    "by_name": "ocrnet.raw.sources.by_name:find",
     "camvid": "ocrnet.raw.sources.camvid:find",
     "coco": "ocrnet.raw.sources.coco:find",
     "labelme": "ocrnet.raw.sources.labelme:find",

@@ -267,7 +267,10 @@ def _no_match(inventory: Inventory, images: _Side, label_maps: _Side) -> str:
             )
     if label_maps.files:
         mine, theirs = next(iter(images.files))[-1], next(iter(label_maps.files))[-1]
-        found += f", but no mask has the stem of an image (image {mine!r}, mask {theirs!r})"
+        found += (
+            f", but no mask has the stem of an image (image {mine!r}, mask {theirs!r}; data.source: by_name allows "
+            "endings such as _mask)"
+        )
     others = Counter(
         entry.path.parent
         for entry in inventory.open_entries()
