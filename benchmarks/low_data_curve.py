@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.low_data_groups import Group
 from ocrnet.evaluation.bootstrap import estimate
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.evaluation.wording import answer
+from ocrnet.evaluation.verdict_text import answer
 from ocrnet.gate.decision import finite
 from ocrnet.report.curve import hash_ids
 

@@ -13,7 +13,7 @@ from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
 from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
-from ocrnet.gan.quality.record import QUALITY_FILE, Measure, compare_quality, read_quality
+from ocrnet.gan.quality.measured import QUALITY_FILE, Measure, compare_quality, read_quality
 from ocrnet.record import METRICS_FILE
 
 MODEL_FILE = "model.json"  # of a bundle; the module that names it imports torch

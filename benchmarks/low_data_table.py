@@ -10,7 +10,7 @@ from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import resampling_units
 from ocrnet.evaluation.intervals import least_units, shortage_words
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.evaluation.wording import answer, difference
+from ocrnet.evaluation.verdict_text import answer, difference
 
 COPY_PASTE = "copy_paste"
 

@@ -21,10 +21,10 @@ from benchmarks.score import PREFIX, Scores
 from ocrnet.config import Params
 from ocrnet.errors import DataError
 from ocrnet.evaluation.scoring import Cell
+from pipelines._command.lock import locked
 from pipelines._dvc_files.lock_check import GRAPH_FILE
 from pipelines._repository.git import git, try_git
 from pipelines._stage.dependencies import CODE
-from pipelines._study.lock import locked
 from pipelines._study.work_folder import bring_up, committed_head, put_params, start_stages, tree_of
 
 logger = logging.getLogger("benchmarks")

@@ -7,7 +7,7 @@ Nothing is imported here, so that a light stage does not pay for torch: `ocrnet.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ocrnet.prediction.predictor import load
+    from ocrnet.predict_files.predictor import load
 
 __all__ = ["load"]
 
@@ -18,4 +18,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return import_module("ocrnet.prediction.predictor").load
+    return import_module("ocrnet.predict_files.predictor").load

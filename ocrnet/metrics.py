@@ -66,6 +66,23 @@ def miou(confusion: Integer[np.ndarray, "K K"]) -> float:
     return _mean(per_class_iou(confusion))
 
 
+def per_class_precision(confusion: Integer[np.ndarray, "K K"]) -> Float[np.ndarray, " K"]:
+    """Return TP / (TP + FP) of each class; nan if the truth does not show it or no pixel is predicted as it."""
+    hits, shown = np.diagonal(confusion), confusion.sum(1) > 0
+    return np.where(shown, _ratio(hits, confusion.sum(0)), np.nan)
+
+
+def per_class_recall(confusion: Integer[np.ndarray, "K K"]) -> Float[np.ndarray, " K"]:
+    """Return TP / (TP + FN) of each class; nan if the truth does not show it."""
+    return _ratio(np.diagonal(confusion), confusion.sum(1))
+
+
+def per_class_dice(confusion: Integer[np.ndarray, "K K"]) -> Float[np.ndarray, " K"]:
+    """Return 2 TP / (2 TP + FP + FN) of each class, also called F1; nan if the truth does not show it."""
+    iou = per_class_iou(confusion)
+    return np.asarray(2 * iou / (1 + iou))
+
+
 def pixel_accuracy(confusion: Integer[np.ndarray, "K K"]) -> float:
     """Return the share of correctly classified pixels; nan without pixels."""
     return float(_ratio(np.trace(confusion), confusion.sum()))
@@ -73,7 +90,7 @@ def pixel_accuracy(confusion: Integer[np.ndarray, "K K"]) -> float:
 
 def mean_accuracy(confusion: Integer[np.ndarray, "K K"]) -> float:
     """Return the mean recall over the classes that the truth shows; nan if it shows none."""
-    return _mean(_ratio(np.diagonal(confusion), confusion.sum(1)))
+    return _mean(per_class_recall(confusion))
 
 
 def boundary_counts(

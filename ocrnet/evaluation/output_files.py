@@ -17,7 +17,7 @@ from ocrnet.evaluation.bootstrap import Comparison
 from ocrnet.evaluation.prediction_counts import Counts
 from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.evaluation.scoring import EnsembleScores, ModelScores
-from ocrnet.evaluation.wording import rare_classes, write_verdict
+from ocrnet.evaluation.verdict_text import rare_classes, write_verdict
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.metrics import miou, pixel_accuracy
 

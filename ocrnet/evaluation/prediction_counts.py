@@ -18,7 +18,10 @@ from ocrnet.metrics import (
     confusion_matrix,
     mean_accuracy,
     miou,
+    per_class_dice,
     per_class_iou,
+    per_class_precision,
+    per_class_recall,
     pixel_accuracy,
 )
 
@@ -106,6 +109,9 @@ def summarize(counts: Counts) -> dict[str, Any]:
         "calibration_error": _number(calibration_error(counts.calibration)),
         "iou": [_number(value) for value in iou],
         "boundary_iou": [_number(value) for value in edges],
+        "precision": [_number(value) for value in per_class_precision(confusion)],
+        "recall": [_number(value) for value in per_class_recall(confusion)],
+        "dice": [_number(value) for value in per_class_dice(confusion)],
         "confusion": confusion.tolist(),
         "calibration": counts.calibration.tolist(),
     }

@@ -17,7 +17,7 @@ from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, summarize
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import count_split
-from ocrnet.evaluation.wording import percent
+from ocrnet.evaluation.verdict_text import percent
 from ocrnet.inference.ensemble import load_segmenters
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.protocols import SegmenterLike
@@ -27,6 +27,7 @@ RESAMPLES = 2000
 SEED = 0
 CONFIDENCE = 0.95
 BOUNDARY_RATIO = 0.02  # width of the boundary band / diagonal of the image
+FURTHER = ("precision", "recall", "dice")  # scores of each class beside its IoU
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,22 @@ class BundleScores:
         names = [*facts["class_names"], "mean"]
         shares = [*facts["pixel_shares"], None]
         edges = [*self.summary["boundary_iou"], self.summary["boundary_miou"]]
+        further = [[*self.summary[key], None] for key in FURTHER]
         width = max(len(name) for name in ["class", *names])
         lines = [
             f"{' + '.join(bundles)} on {facts['images']} {facts['split']} images",
             f"protocol: {facts['protocol']['words']}",
             "",
-            f"{'class':{width}}  {'pixels':>7}  {'IoU':>7}  {'interval':16}  {'boundary IoU':>12}",
+            f"{'class':{width}}  {'pixels':>7}  {'IoU':>7}  {'interval':16}  {'boundary IoU':>12}"
+            + "".join(f"  {key:>9}" for key in FURTHER),
         ]
-        for name, share, one, edge in zip(
-            names, shares, [*found.per_class, found.miou], edges, strict=True
+        for name, share, one, edge, *others in zip(
+            names, shares, [*found.per_class, found.miou], edges, *further, strict=True
         ):
             pixels = "" if share is None else percent(share)
             lines.append(
                 f"{name:{width}}  {pixels:>7}  {percent(one.value):>7}  {_ends(one, found.unit):16}  {_share(edge):>12}"
+                + "".join("" if name == "mean" else f"  {_share(other):>9}" for other in others)
             )
         return "\n".join([*lines, "", *self._notes()])
 

@@ -56,6 +56,7 @@ def render_report(data: Path) -> str:
         scores=found,
         interval_words=arms.interval_words(found),
         class_rows=scores.class_rows(found, classes),
+        precision_rows=scores.precision_rows(found, classes),
         model_rows=scores.model_rows(found),
         seeds=arms.seeds_of(found),
         arm_rows=arms.arm_rows(found),

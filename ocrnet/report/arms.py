@@ -5,7 +5,7 @@ from typing import Any
 from ocrnet.config.arms import BASELINE, data_words_of, words_of
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.intervals import shortage_words
-from ocrnet.evaluation.wording import difference
+from ocrnet.evaluation.verdict_text import difference
 from ocrnet.report.values import css_colour, interval_of, percent_of
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ import pandas as pd
 from ocrnet.data.csv_tables import read_csv_table
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
-from ocrnet.evaluation.wording import percent
+from ocrnet.evaluation.verdict_text import percent
 from ocrnet.report.charts import Axes, Series, line_chart
 from ocrnet.report.files import curve, read_json, read_lines, required
 from ocrnet.report.pictures import error_picture, label_picture, photo, rejected_picture

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrnet.data.manifest import ClassTable
-from ocrnet.gan.quality.record import QUALITY_FILE, Measure, read_quality
+from ocrnet.gan.quality.measured import QUALITY_FILE, Measure, read_quality
 from ocrnet.report.files import read_json
 from ocrnet.report.values import css_colour, percent_of
 

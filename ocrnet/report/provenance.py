@@ -12,7 +12,7 @@ from ocrnet.data.manifest import (
     read_manifest,
 )
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.evaluation.wording import percent
+from ocrnet.evaluation.verdict_text import percent
 from ocrnet.record import RECORD_FILE
 from ocrnet.report.files import read_json, required
 

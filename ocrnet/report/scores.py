@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ocrnet.config.arms import BASELINE
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.evaluation.wording import difference, percent
+from ocrnet.evaluation.verdict_text import difference, percent
 from ocrnet.report.charts import Axes, Series, interval_chart, line_chart
 from ocrnet.report.files import curve, read_json, read_lines
 from ocrnet.report.values import css_colour, interval_of, percent_of
@@ -55,6 +55,19 @@ def class_rows(scores: Json, classes: ClassTable) -> list[Json]:
             "edge_after": percent_of(edges[1][i]),
         })  # fmt: skip
     return rows
+
+
+def precision_rows(scores: Json, classes: ClassTable) -> list[Json]:
+    """Return a row per class: precision, recall and Dice of the baseline and of the shown arm, means over seeds."""
+    values = [
+        _mean_rows([model[key] for model in scores["models"] if model["arm"] == arm])
+        for key in ("precision", "recall", "dice")
+        for arm in (BASELINE, scores["shown"]["arm"])
+    ]
+    return [
+        {"name": name, "colour": css_colour(colour), "values": [percent_of(one[i]) for one in values]}
+        for i, (name, colour) in enumerate(zip(classes.class_names, classes.palette, strict=False))
+    ]  # fmt: skip
 
 
 def model_rows(scores: Json) -> list[Json]:

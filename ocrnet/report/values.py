@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ocrnet.evaluation.bootstrap import Interval
-from ocrnet.evaluation.wording import percent
+from ocrnet.evaluation.verdict_text import percent
 
 
 def interval_of(raw: dict[str, Any]) -> Interval:

@@ -14,9 +14,9 @@ from ocrnet.config import RetrainParams, TrainParams
 from ocrnet.errors import OcrnetError
 from ocrnet.errors.machine import machine_error
 from ocrnet.runtime import keyed_generator
+from ocrnet.training.batch_rows import Slot, StepSampler
 from ocrnet.training.cutmix import draw_box
 from ocrnet.training.dataset import ImageFolder
-from ocrnet.training.slots import Slot, StepSampler
 from ocrnet.training.transforms import TrainTransform
 
 

@@ -33,7 +33,7 @@ from ocrnet.training.data import TrainingData
 from ocrnet.training.freeze import freeze
 from ocrnet.training.model_with_loss import Objective
 from ocrnet.training.optim import build_optimizer, learning_rate, set_learning_rate
-from ocrnet.weight_average import WeightAverage
+from ocrnet.weight_ema import WeightAverage
 from ocrnet.weights.pretrained import input_statistics, load_backbone_weights
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipelines._study.lock import locked
+from pipelines._command.lock import locked
 
 
 def run_stages(targets: Sequence[str], locks: Path) -> None:

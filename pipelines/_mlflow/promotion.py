@@ -96,7 +96,7 @@ def propose(session: Session, options: PromoteOptions, params: Params) -> Propos
     decision = None
     if held.champion != challenger.number:
         _check_prepared(options.prepared)
-        from .gate import score_and_decide
+        from .gate_versions import score_and_decide
 
         champion = find_version(session, model, held.champion) if held.champion else None
         decision = score_and_decide(

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import ParamsError, StoreError
-from ocrnet.prediction.references import ALIASES, SCHEME
+from ocrnet.predict_files.references import ALIASES, SCHEME
 from pipelines._untrusted import registry_name, shown, version_or_alias
 
 from .address import find_address

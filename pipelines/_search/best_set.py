@@ -7,9 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ocrnet.auto_config.choice import Choice
+from ocrnet.auto_config.set_file import set_text
 from ocrnet.config.params_file import read_yaml
-from ocrnet.configure.choice import Choice
-from ocrnet.configure.text import set_text
 from ocrnet.data.files import write_whole
 from ocrnet.errors import ParamsError
 from pipelines._edit_params import leaves_of

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ocrnet.config import Params
 from ocrnet.errors import DataError, MachineError, ParamsError, TrainError
 from ocrnet.record import flatten
+from pipelines._command.lock import locked
 from pipelines._mlflow.address import STATE, find_address
 from pipelines._search.best_set import require_free, write_best_set
 from pipelines._search.page import write_page
@@ -20,7 +21,6 @@ from pipelines._search.trials import IMAGES, SETTINGS, Trials
 from pipelines._search.watch import Watch
 from pipelines._search.words import tell, tell_result, values_in_words
 from pipelines._stage.dependencies import read_node
-from pipelines._study.lock import locked
 from pipelines._study.values import with_values
 from pipelines._study.work_folder import committed_head, place_data, tree_of
 from pipelines.activate import SETS

@@ -13,16 +13,16 @@ from typing import Any, NoReturn
 import click
 import pandas as pd
 
+from ocrnet.auto_config.choice import Choice, to_values
+from ocrnet.auto_config.classes import ClassChoice
+from ocrnet.auto_config.found_set import FoundSet, find_set
+from ocrnet.auto_config.head_text import head_words, time_words
+from ocrnet.auto_config.layout import DEMO, detect_source
+from ocrnet.auto_config.machine import read_machine
+from ocrnet.auto_config.rules import Plan, choose_params, layout_choices
+from ocrnet.auto_config.set_file import set_text
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params, parse_params
-from ocrnet.configure.choice import Choice, to_values
-from ocrnet.configure.classes import ClassChoice
-from ocrnet.configure.found_set import FoundSet, find_set
-from ocrnet.configure.layout import DEMO, detect_source
-from ocrnet.configure.machine import read_machine
-from ocrnet.configure.rules import Plan, choose_params, layout_choices
-from ocrnet.configure.text import set_text
-from ocrnet.configure.words import head_words, time_words
 from ocrnet.data.files import write_whole
 from ocrnet.errors import DataError, OcrnetError, ParamsError
 from ocrnet.raw.findings import Finding, cap_lines
@@ -87,7 +87,7 @@ def init_set(request: InitRequest) -> Path:
 
 def _checked_choices(plan: Plan, found: FoundSet, work: Path) -> tuple[list[Choice], Params, float]:
     """Return the choices, the params and the seconds of the checks, which are those of `validate` and `prepare`."""
-    from ocrnet.configure.memory import step_memory  # torch
+    from ocrnet.auto_config.memory import step_memory  # torch
     from ocrnet.gan.layouts.catalog import Catalog
     from ocrnet.preflight.later_stages import check_outlook
     from ocrnet.preflight.names import check_component_names
@@ -160,7 +160,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _time_words(params: Params, prepared: Path, spent: float) -> str:
-    from ocrnet.configure.timing import measure_steps
+    from ocrnet.auto_config.timing import measure_steps
     from ocrnet.data.manifest import read_manifest
 
     _tell("timing a few steps of both trainings (--no-timing leaves this out) ...")

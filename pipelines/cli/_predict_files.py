@@ -12,12 +12,12 @@ import click
 
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.scoring_protocol import ScoringProtocol
-from ocrnet.prediction.journal import names_in
-from ocrnet.prediction.outputs import Outputs, require_folder
-from ocrnet.prediction.predictor import Predictor, load
-from ocrnet.prediction.run import Kinds, Outcome, predict_sources, settings_of
-from ocrnet.prediction.sources import Source, find_sources
-from pipelines._study.lock import locked
+from ocrnet.predict_files.journal import names_in
+from ocrnet.predict_files.outputs import Outputs, require_folder
+from ocrnet.predict_files.predictor import Predictor, load
+from ocrnet.predict_files.run import Kinds, Outcome, predict_sources, settings_of
+from ocrnet.predict_files.sources import Source, find_sources
+from pipelines._command.lock import locked
 
 LOCK_FILE = ".lock"  # held by the run that writes to a folder
 

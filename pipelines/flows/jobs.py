@@ -19,7 +19,7 @@ ENGINE = "python -m prefect.engine"
 ENTRYPOINTS = frozenset(
     {
         "pipelines.flows.pipeline.pipeline", "pipelines.flows.stage.stage", "pipelines.flows.watch.watch",
-        "pipelines.flows.gate.promote", "pipelines.flows.gate.rollback",
+        "pipelines.flows.promotion_flows.promote", "pipelines.flows.promotion_flows.rollback",
     }
 )  # fmt: skip
 CURE = "Run `python -m pipelines.deploy` again, and start the run without job variables."

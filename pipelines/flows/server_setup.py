@@ -23,9 +23,9 @@ from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from pipelines.flows.cron import next_run, nightly_schedule, watch_schedule
-from pipelines.flows.gate import promote, rollback
 from pipelines.flows.jobs import ENGINE
 from pipelines.flows.pipeline import pipeline
+from pipelines.flows.promotion_flows import promote, rollback
 from pipelines.flows.stage import DECLINED, EXIT, stage
 from pipelines.flows.watch import watch
 

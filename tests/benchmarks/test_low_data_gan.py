@@ -10,7 +10,7 @@ import pytest
 from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.gan.quality.record import Measure, write_quality
+from ocrnet.gan.quality.measured import Measure, write_quality
 from pipelines._study.values import with_values
 from tests.ocrnet.conftest import toy_params
 

@@ -17,7 +17,10 @@ from ocrnet.metrics import (
     confusion_matrix,
     mean_accuracy,
     miou,
+    per_class_dice,
     per_class_iou,
+    per_class_precision,
+    per_class_recall,
     pixel_accuracy,
 )
 
@@ -42,7 +45,26 @@ def test_scores_of_a_case_counted_by_hand() -> None:
     assert np.isnan(per_class_iou(counts)[2])
     assert miou(counts) == 0.5
     assert pixel_accuracy(counts) == 4 / 6
+    assert per_class_recall(counts)[:2].tolist() == [2 / 3, 2 / 3]
+    assert per_class_precision(counts)[:2].tolist() == [2 / 3, 2 / 3]
+    assert per_class_dice(counts)[:2].tolist() == pytest.approx([2 / 3, 2 / 3])
     assert mean_accuracy(counts) == pytest.approx(2 / 3)
+
+
+def test_precision_recall_and_dice_of_a_rare_class_counted_by_hand() -> None:
+    """Ten pixels of class 1, of which 4 are found, and 12 pixels of class 0 that are taken for it."""
+    counts = np.array([[88, 12, 0], [6, 4, 0], [0, 0, 0]])
+    assert per_class_precision(counts)[1] == 4 / 16
+    assert per_class_recall(counts)[1] == 4 / 10
+    assert per_class_dice(counts)[1] == pytest.approx(8 / 26)
+    for score in (per_class_precision, per_class_recall, per_class_dice):
+        assert np.isnan(score(counts)[2])
+
+
+def test_a_class_that_is_never_predicted_has_no_precision() -> None:
+    counts = np.array([[5, 0], [3, 0]])
+    assert np.isnan(per_class_precision(counts)[1])
+    assert (per_class_recall(counts)[1], per_class_dice(counts)[1]) == (0, 0)
 
 
 def test_a_class_that_the_truth_does_not_show_is_in_no_mean() -> None:

@@ -24,9 +24,9 @@ from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
 from ocrnet.gan.quality.distances import fid, kid
 from ocrnet.gan.quality.features import FeatureBank, FeatureSet
 from ocrnet.gan.quality.gan_test import HeldOut, paint_held_out
+from ocrnet.gan.quality.measured import Measure, write_quality
 from ocrnet.gan.quality.memorisation import ALARM_AUC, ALARM_P, mean_pairwise, memory
 from ocrnet.gan.quality.precision_recall import LEAST_VECTORS, precision_recall_density_coverage
-from ocrnet.gan.quality.record import Measure, write_quality
 from ocrnet.gan.quality.ssim import psnr, ssim
 from ocrnet.protocols import PainterLike
 from ocrnet.runtime import key_seed, layout_seed

@@ -23,7 +23,7 @@ from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.rng import BatchRng
 from ocrnet.models.norm_layers import synchronise_norms
 from ocrnet.runtime import autocast, seeded
-from ocrnet.weight_average import WeightAverage
+from ocrnet.weight_ema import WeightAverage
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ocrnet.errors import DataError
 from ocrnet.raw.annotations.json_files import Part, parse_part
-from ocrnet.raw.annotations.regions import Region, Runs, Size
+from ocrnet.raw.annotations.rasterize import Region, Runs, Size
 
 Id = int | str
 KEYS = {"images", "annotations", "categories"}

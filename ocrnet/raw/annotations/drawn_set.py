@@ -15,7 +15,7 @@ from ocrnet.data.headers import EXTENSIONS, header_of, opened
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.annotations.categories import Categories
-from ocrnet.raw.annotations.regions import Region, Size, draw_label_map
+from ocrnet.raw.annotations.rasterize import Region, Size, draw_label_map
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import palette_of

@@ -27,7 +27,7 @@ from ocrnet.raw.annotations.drawn_set import (
 )
 from ocrnet.raw.annotations.image_names import ImageNames
 from ocrnet.raw.annotations.json_files import Part, json_entries, parse_part, read_json_file
-from ocrnet.raw.annotations.regions import Region, Size, runs_of
+from ocrnet.raw.annotations.rasterize import Region, Size, runs_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.tree import Entry, shown

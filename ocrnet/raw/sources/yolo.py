@@ -26,7 +26,7 @@ from ocrnet.raw.annotations.drawn_set import (
     size_of,
     split_of,
 )
-from ocrnet.raw.annotations.regions import Region
+from ocrnet.raw.annotations.rasterize import Region
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.split_lists import read_lines

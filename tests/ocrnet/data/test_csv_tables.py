@@ -54,4 +54,4 @@ def test_no_other_reader_of_tables_is_used() -> None:
     words = ("read_csv(", ".to_csv(", "csv.reader(", "DictReader(")
     using = {path.as_posix() for path in files for word in words if word in path.read_text()}
     # The class table of another program is read as text alone, and its columns may be written in any case.
-    assert using == {"ocrnet/data/csv_tables.py", "ocrnet/configure/class_table.py"}
+    assert using == {"ocrnet/data/csv_tables.py", "ocrnet/auto_config/class_table.py"}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ocrnet.errors import DataError
 from ocrnet.evaluation.evaluate import evaluate
-from ocrnet.gan.quality.record import Measure, write_quality
+from ocrnet.gan.quality.measured import Measure, write_quality
 from ocrnet.record import Recorder
 from ocrnet.report import render_report, write_report
 from tests.ocrnet.evaluation.evaluated import (

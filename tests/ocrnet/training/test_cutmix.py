@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ocrnet.config import RetrainParams
 from ocrnet.runtime import keyed_generator
-from ocrnet.training import slots
+from ocrnet.training import batch_rows
+from ocrnet.training.batch_rows import StepSampler
 from ocrnet.training.batches import TrainBatch, train_batches
 from ocrnet.training.cutmix import draw_box
 from ocrnet.training.dataset import ImageFolder
-from ocrnet.training.slots import StepSampler
 from ocrnet.training.transforms import TrainTransform
 from tests.base_params import section_with
 from tests.ocrnet.conftest import toy_params
@@ -130,9 +130,9 @@ def test_ranks_paste_what_one_process_pastes(
 ) -> None:
     """A donor may belong to the other rank."""
     whole = batches([folder, folder], cutmix=1.0)
-    monkeypatch.setattr(slots, "world_size", lambda: 2)
+    monkeypatch.setattr(batch_rows, "world_size", lambda: 2)
     for rank in range(2):
-        monkeypatch.setattr(slots, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(batch_rows, "rank", lambda rank=rank: rank)
         for batch, part in zip(whole, batches([folder, folder], cutmix=1.0), strict=True):
             assert torch.equal(part.images, batch.images[rank::2])
             assert torch.equal(part.label_maps, batch.label_maps[rank::2])

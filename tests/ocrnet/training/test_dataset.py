@@ -9,9 +9,9 @@ import torch
 
 from ocrnet.config import RetrainParams, TrainParams
 from ocrnet.errors import DataError
+from ocrnet.training.batch_rows import StepSampler
 from ocrnet.training.batches import TrainBatch, train_batches
 from ocrnet.training.dataset import ImageFolder
-from ocrnet.training.slots import StepSampler
 from ocrnet.training.transforms import TrainTransform
 from tests.base_params import section_with
 from tests.ocrnet.conftest import toy_params

@@ -15,14 +15,14 @@ from ocrnet.data.decode import read_label_map
 from ocrnet.inference.predict import load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
-from ocrnet.prediction import outputs
-from ocrnet.prediction.journal import names_in
-from pipelines._study.lock import locked
+from ocrnet.predict_files import outputs
+from ocrnet.predict_files.journal import names_in
+from pipelines._command.lock import locked
 from pipelines.cli import _predict_files
 from pipelines.cli.app import main
 from pipelines.cli.predict import MERGES
 from tests.ocrnet.conftest import CLASSES
-from tests.ocrnet.prediction.bundles import write_varied_bundle
+from tests.ocrnet.predict_files.bundles import write_varied_bundle
 from tests.ocrnet.raw.raw_sets import noise
 
 SIZE = (70, 90)

@@ -9,9 +9,9 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.types.entrypoint import EntrypointType
 
 from ocrnet.errors import ParamsError
-from pipelines.flows.gate import promote, rollback
 from pipelines.flows.jobs import ENGINE, ENTRYPOINTS, FixedJob
 from pipelines.flows.pipeline import pipeline
+from pipelines.flows.promotion_flows import promote, rollback
 from pipelines.flows.stage import stage
 from pipelines.flows.watch import watch
 

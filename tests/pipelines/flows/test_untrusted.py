@@ -24,7 +24,7 @@ from pipelines._repository.clones import (
     hold_clone,
     resolve_revision,
 )
-from pipelines.flows import command, gate, pipeline, stage, watch
+from pipelines.flows import command, pipeline, promotion_flows, stage, watch
 from tests.base_params import full_values
 
 from ..hostile import MARK, marks, words
@@ -87,9 +87,9 @@ def test_no_parameter_of_the_other_flows_is_more_than_a_word(toy: Toy, word: str
     assert_refused(stage.stage.fn(stage=word, repository=origin, commit=ZERO))
     assert_refused(stage.stage.fn(stage="train@0", repository=word, commit=ZERO))
     assert_refused(stage.stage.fn(stage="train@0", repository=origin, commit=word))
-    assert_refused(gate.rollback.fn(repository=word))
-    assert_refused(gate.promote.fn(repository=origin, revision=word))
-    for one in gate.promote, gate.rollback:
+    assert_refused(promotion_flows.rollback.fn(repository=word))
+    assert_refused(promotion_flows.promote.fn(repository=origin, revision=word))
+    for one in promotion_flows.promote, promotion_flows.rollback:
         if word.strip("@") and word != "a" * 5000:
             assert_refused(one.fn(repository=origin, revision="no-such", model=word))
 
@@ -98,7 +98,7 @@ def test_no_parameter_of_the_other_flows_is_more_than_a_word(toy: Toy, word: str
 @given(word=words() | st.text())
 def test_a_reason_is_one_argument_and_comes_out_as_it_went_in(word: str) -> None:
     with suppress(ParamsError):
-        found = gate.options({"reason": word})
+        found = promotion_flows.options({"reason": word})
         assert [rollback.parser().parse_args([one]).reason for one in found] == [word] * bool(word)
 
 

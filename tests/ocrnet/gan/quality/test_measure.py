@@ -20,7 +20,7 @@ from ocrnet.gan.quality import parse_extractor
 from ocrnet.gan.quality.extractors import build_extractor
 from ocrnet.gan.quality.features import FeatureBank
 from ocrnet.gan.quality.measure import GanTest, measure_quality
-from ocrnet.gan.quality.record import compare_quality, read_quality
+from ocrnet.gan.quality.measured import compare_quality, read_quality
 from ocrnet.gan.selection.sheet import write_neighbours
 from ocrnet.record import Recorder
 from tests.base_params import section_with

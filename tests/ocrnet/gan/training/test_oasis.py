@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ocrnet.gan.training import oasis
+from ocrnet.gan.training import labelmix, oasis
 from ocrnet.gan.training.gan_objective import valid_pixels
 from ocrnet.gan.training.rng import BatchRng
 
@@ -88,7 +88,7 @@ def test_ignored_pixels_change_no_loss_and_get_no_gradient() -> None:
     losses: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "class": lambda x: oasis.class_loss(x, label_maps, weights),
         "fake": lambda x: oasis.fake_loss(x, valid),
-        "labelmix": lambda x: oasis.labelmix_loss(x, target, valid),
+        "labelmix": lambda x: labelmix.labelmix_loss(x, target, valid),
     }
 
     for name, loss in losses.items():
@@ -116,7 +116,7 @@ def _labelmix_bits(count: int, *, num_classes: int) -> torch.Tensor:
     row = torch.tensor([*range(num_classes), IGNORE])
     label_maps = row.view(1, 1, -1).expand(count, 1, -1)
     rng = BatchRng("test", count=count)
-    chosen = oasis.draw_labelmix(label_maps, num_classes=num_classes, rng=rng)
+    chosen = labelmix.draw_labelmix(label_maps, num_classes=num_classes, rng=rng)
     return chosen.reshape(count, -1).double()
 
 
@@ -141,7 +141,7 @@ def test_labelmix_bits_of_images_are_independent() -> None:
 
 def test_labelmix_is_constant_on_each_class_of_an_image() -> None:
     label_maps = torch.randint(0, 3, (4, 8, 8))
-    chosen = oasis.draw_labelmix(label_maps, num_classes=3, rng=BatchRng("test", count=4))
+    chosen = labelmix.draw_labelmix(label_maps, num_classes=3, rng=BatchRng("test", count=4))
 
     for image, label_map in zip(chosen[:, 0], label_maps, strict=True):
         for i in range(3):
@@ -151,7 +151,7 @@ def test_labelmix_is_constant_on_each_class_of_an_image() -> None:
 def test_mix_takes_real_where_chosen() -> None:
     real, fake = torch.ones(1, 2, 1, 2), torch.zeros(1, 2, 1, 2)
 
-    mixed = oasis.mix(real, fake, torch.tensor([[[[True, False]]]]))
+    mixed = labelmix.mix(real, fake, torch.tensor([[[[True, False]]]]))
 
     assert mixed.tolist() == [[[[1, 0]], [[1, 0]]]]
 
@@ -160,6 +160,6 @@ def test_labelmix_loss_by_hand() -> None:
     mixed_logits = torch.tensor([[[[1.0, 5.0]], [[3.0, 5.0]]]])  # two channels, two pixels
     logits_mixed = torch.tensor([[[[0.0, 0.0]], [[1.0, 0.0]]]])
 
-    loss = oasis.labelmix_loss(mixed_logits, logits_mixed, torch.tensor([[[True, False]]]))
+    loss = labelmix.labelmix_loss(mixed_logits, logits_mixed, torch.tensor([[[True, False]]]))
 
     assert loss.item() == pytest.approx((1**2 + 2**2) / 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrnet.configure.layout import detect_source
+from ocrnet.auto_config.layout import detect_source
 from ocrnet.errors import DataError
 from tests.ocrnet.raw.raw_sets import save, stripes
 

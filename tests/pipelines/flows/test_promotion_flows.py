@@ -1,0 +1,60 @@
+"""Promotion as a flow: it runs the command of the commit on what the commit's run left."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .server import Server
+from .stack import Stack, stack_of
+from .toy import make_toy
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.tools]
+
+# Stands for the command: what it is given, what lies beside it, and how it ends are the flow's business.
+PROMOTE = """
+import pathlib, sys
+print("scored on", pathlib.Path("data/prepare/args.txt").read_text())
+print("asked for", *sys.argv[1:])
+sys.exit(4 if "--first" in sys.argv else 0)
+"""
+
+
+@pytest.fixture
+def stack(server: Server, tmp_path: Path) -> Iterator[Stack]:
+    toy = make_toy(tmp_path)
+    (toy.checkout / "pipelines").mkdir()
+    (toy.checkout / "pipelines" / "__init__.py").touch()
+    (toy.checkout / "pipelines" / "promote.py").write_text(PROMOTE)
+    toy.publish("main", (toy.checkout / "dvc.yaml").read_text())
+    with stack_of(toy, server) as found:
+        yield found
+
+
+def promote(stack: Stack, **parameters: object) -> str:
+    """Run the flow and return the name and the words of its end."""
+    script = (
+        "import sys; from pipelines.flows.promotion_flows import promote; "
+        f"state = promote(repository=sys.argv[1], return_state=True, **{parameters!r}); "
+        "print('said:', state.name, state.message)"
+    )
+    done = stack.toy.attempt(
+        sys.executable, "-c", script, str(stack.toy.origin),
+        cwd=stack.toy.root,  # the checkout has a package of that name, too
+        PREFECT_API_URL=stack.server.url, OCRNET_CLONES=str(stack.toy.root / "clones"),
+    )  # fmt: skip
+    (said,) = [line for line in done.stdout.splitlines() if line.startswith("said: ")]
+    return said.removeprefix("said: ")
+
+
+def test_a_commit_that_was_not_run_has_nothing_to_be_scored_on(stack: Stack) -> None:
+    assert promote(stack).startswith("Exit3 prepare: the run cache does not know it")
+
+
+def test_a_refusal_is_an_answer_and_no_failure(stack: Stack) -> None:
+    toy = stack.toy
+    toy.run("dvc", "repro", "-q")
+    toy.run("dvc", "push", "-q", "--run-cache")
+    assert promote(stack, version="3") == "Completed asked for --version=3"
+    assert promote(stack, first=True) == "Refused asked for --first"
