@@ -209,7 +209,7 @@ def test_names_are_checked_before_any_file_is_read(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(workspace / "raw")
-    assert run_validate(data={"source": "coco"}, model={"arch": "unetplusplus"}) == 2
+    assert run_validate(data={"source": "cvat"}, model={"arch": "unetplusplus"}) == 2
     printed = capsys.readouterr().err
     assert "data.source" in printed
     assert "model.arch" in printed

@@ -41,7 +41,7 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
     assert len(lines) == 7
     for line, key, meant, known in (
         (lines[0], "train.loss", "ce", "ce, ohem, "),
-        (lines[1], "data.source", "folder", "demo, folder, camvid."),
+        (lines[1], "data.source", "folder", "demo, folder, by_name, camvid, coco, "),
         (lines[2], "model.arch", "ocrnet", "ocrnet, ocr_cascade, object_bank, "),
         (lines[3], "train_gan.arch", "oasis", "oasis, pix2pix."),
         (lines[4], "synthesize.operations", "copy_paste", "train, flip, "),

@@ -68,7 +68,10 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         (["init", "x", "y"], "Got unexpected extra argument (y)"),
         (["init", "x", "--nmae", "z"], "No such option '--nmae'"),
         (["init", "x", "--name", "a b"], "found 'a b'. Use 1 to 64 letters, digits, - and _"),
-        (["init", "x", "--source", "coco"], "'coco' is unknown. Known: demo, folder, camvid"),
+        (
+            ["init", "x", "--source", "coco"],
+            "'cvat' is unknown. Known: demo, folder, by_name, camvid, coco",
+        ),
         (["init", ""], "found a path of 0 characters"),
         (["search"], "Missing argument 'KEY=RANGE...'. See: ocrnet search --help"),
         (["search", "-n", "0", "train.lr=1..2"], "0 is not in the range 1<=x<=100000"),
