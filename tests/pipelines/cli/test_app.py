@@ -69,7 +69,7 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         (["init", "x", "--nmae", "z"], "No such option '--nmae'"),
         (["init", "x", "--name", "a b"], "found 'a b'. Use 1 to 64 letters, digits, - and _"),
         (
-            ["init", "x", "--source", "coco"],
+            ["init", "x", "--source", "cvat"],
             "'cvat' is unknown. Known: demo, folder, by_name, camvid, coco",
         ),
         (["init", ""], "found a path of 0 characters"),
