@@ -24,7 +24,7 @@ _UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, LookupError, ArithmeticError,
 )  # fmt: skip
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323  # TIFF tags
-_TURNED = {5, 6, 7, 8}  # orientations that exchange height and width
+TURNED = {5, 6, 7, 8}  # orientations that exchange height and width
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def header_of(path: Path, image: Image.Image) -> Header:
     storage = storage_of(path, image)
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = image.size
-    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274) in _TURNED:
+    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274) in TURNED:
         width, height = height, width  # Pillow reports the size after rotation
     return Header(
         format=str(image.format),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ocrnet.config import Params
 from ocrnet.data.decode import write_label_map
-from ocrnet.data.headers import EXTENSIONS, header_of, opened
+from ocrnet.data.headers import EXTENSIONS, TURNED, header_of, opened
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.annotations.categories import Categories
@@ -25,7 +25,6 @@ from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import split_named
 
 LABEL_MAPS = "label_maps"  # folder of the drawn label maps in the work folder
-NAMED = 3  # images in a finding
 LabelMap = npt.NDArray[np.uint8]
 Draw = Callable[[Categories], LabelMap]
 
@@ -114,13 +113,15 @@ def draw_regions(
 
 
 def size_of(image: Path, params: Params) -> Size:
-    """Return the size (height, width) of an image as it is stored.
+    """Return the size (height, width) of an image: as it is shown if `data.exif` is `apply`, else as it is stored.
 
     Raises:
         DataError: The image cannot be read or is too large.
     """
     with opened(image, max_pixels=params.data.max_pixels) as picture:
         header = header_of(image, picture)
+    if params.data.exif == "apply" and header.orientation in TURNED:
+        return header.width, header.height
     return header.height, header.width
 
 

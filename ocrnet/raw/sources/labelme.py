@@ -8,7 +8,6 @@ import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,7 +26,7 @@ from ocrnet.raw.annotations.drawn_set import (
 )
 from ocrnet.raw.annotations.image_names import ImageNames
 from ocrnet.raw.annotations.json_files import Part, json_entries, parse_part, read_json_file
-from ocrnet.raw.annotations.rasterize import Region, Size, runs_of
+from ocrnet.raw.annotations.rasterize import Mask, Region, Size, runs_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.tree import Entry, shown
@@ -166,7 +165,7 @@ def _region(shape: _Shape, size: Size) -> Region:
     raise ValueError(f"a shape of type {shape.shape_type!r} with {len(points)} points is unknown")
 
 
-def _placed_mask(text: str, corner: tuple[float, float], size: Size) -> Any:
+def _placed_mask(text: str, corner: tuple[float, float], size: Size) -> Mask:
     """Return the mask (H, W) of a shape, whose picture has its top left corner at (x, y)."""
     try:
         with Image.open(

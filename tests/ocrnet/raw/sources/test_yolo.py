@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ocrnet.errors import DataError
+from tests.ocrnet.raw.raw_sets import noise, save
 
 from .annotated import SIZE, find, label_maps, write_images
 
@@ -34,6 +36,19 @@ def test_shares_of_the_image_become_pixels(tmp_path: Path, names: str) -> None:
     expected[6:, 8:] = 2
     assert np.array_equal(label_maps(items)["a"], expected)
     assert not inventory.findings
+
+
+def test_outlines_of_a_rotated_photo_are_those_of_the_photo_as_it_is_shown(tmp_path: Path) -> None:
+    """Labelling tools show a photo upright; its file has the other sides, and a flag."""
+    root = tmp_path / "raw"
+    write_yolo(root, {"images/a.jpg": "0 0 0 1 0 1 0.5 0 0.5"})
+    flag = Image.Exif()
+    flag[274] = 6
+    save(root / "images/a.jpg", noise(0, (*SIZE, 3)), exif=flag)
+    drawn = label_maps(find(root, "yolo", exif="apply")[0])["a"]
+    assert drawn.shape == (16, 12)
+    assert drawn[:8].all()
+    assert not drawn[8:].any()
 
 
 def test_names_may_come_from_a_list(tmp_path: Path) -> None:
