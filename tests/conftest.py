@@ -9,12 +9,17 @@ from importlib import import_module
 
 import pytest
 from beartype import beartype
+from hypothesis import HealthCheck, settings
 
 for name in (
     "cv2", "jinja2", "mlflow", "pandas", "scipy.ndimage", "scipy.spatial.distance", "scipy.stats", "timm",
     "torchvision.models.segmentation", "torchvision.transforms.v2",
 ):  # fmt: skip
     import_module(name)
+
+# A busy machine must fail no test: an example may take as long as it takes.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @beartype

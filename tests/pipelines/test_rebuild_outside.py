@@ -124,7 +124,8 @@ def test_a_version_that_nobody_changed_comes_as_far_as_its_weights(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(word=words())
 def test_no_tag_of_a_version_is_more_than_a_word(

@@ -20,6 +20,7 @@ from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import palette_of
 from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources.item_names import Key, item_names
 from ocrnet.raw.sources.listed_images import own_splits
 from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import split_named
@@ -29,7 +30,6 @@ LabelMap = npt.NDArray[np.uint8]
 Draw = Callable[[Categories], LabelMap]
 
 logger = logging.getLogger(__name__)
-Key = tuple[str, ...]  # path below the raw folder, without the extension
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def drawn_items(
             "\n".join([*inventory.findings, f"E114 {inventory.root}: no annotated image is there. Put the images "
                        "into data.path, beside their annotation files."])
         )  # fmt: skip
-    names, palette = _names(images), palette_of(params.data)
+    names, palette = item_names(images), palette_of(params.data)
     splits = _splits(images, names, inventory)
     items = []
     for key, one in images.items():
@@ -148,12 +148,6 @@ def _once(found: Sequence[Annotated], inventory: Inventory) -> dict[Key, Annotat
             if one.image != first.image:
                 inventory.leave(one.image, "another image has its stem")
     return images
-
-
-def _names(images: dict[Key, Annotated]) -> dict[Key, str]:
-    """Name items by their stem; by their whole path where stems repeat."""
-    repeated = len({key[-1] for key in images}) < len(images)
-    return {key: "-".join(key) if repeated else key[-1] for key in images}
 
 
 def _splits(

@@ -1,6 +1,7 @@
 """Annotation files in JSON: read as data from outside, and refused in one line."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +21,35 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
 
 
-def json_entries(inventory: Inventory) -> list[Entry]:
-    """Return the JSON files under the raw folder that are not reported yet."""
-    return [
-        entry
-        for entry in inventory.open_entries()
-        if entry.kind is Kind.FILE and entry.path.suffix.lower() == ".json"
-    ]
+def json_files(
+    inventory: Inventory, keys: Collection[str], *, tool: str
+) -> list[tuple[Entry, Any]]:
+    """Return the JSON files that have the keys of a tool, with their content, and report the use of each.
+
+    Args:
+        inventory: Inventory of the raw folder.
+        keys: Keys at the top of the files that the tool writes.
+        tool: Name of the tool, for messages.
+
+    Raises:
+        DataError: No file has these keys, or a file is no JSON.
+    """
+    found = []
+    words = " and ".join(sorted(keys))
+    for entry in inventory.open_entries():
+        if entry.kind is not Kind.FILE or entry.path.suffix.lower() != ".json":
+            continue
+        content = read_json_file(entry.path, inventory)
+        if isinstance(content, dict) and content.keys() >= set(keys):
+            inventory.use(entry.path, "annotation files")
+            found.append((entry, content))
+        else:
+            inventory.leave(entry.path, f"no file of {tool}: it lacks {words}")
+    if not found:
+        raise DataError(
+            f"E114 {inventory.root}: no JSON file has {words}. Put the files of {tool} there with their images."
+        )
+    return found
 
 
 def read_json_file(path: Path, inventory: Inventory) -> Any:

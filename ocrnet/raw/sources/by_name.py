@@ -15,6 +15,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources.item_names import Key, item_names
 from ocrnet.raw.sources.listed_images import own_splits
 from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import split_named
@@ -33,8 +34,6 @@ LABEL_ENDINGS = (
 )  # fmt: skip
 SEPARATORS = "_-."
 
-Key = tuple[str, ...]  # path without the words for image and label map, and without the extension
-
 
 def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     """Return the images that have a label map, and those that lack one beside others; `work` stays empty.
@@ -45,7 +44,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     images, label_maps = _sides(inventory)
     if not images.keys() & label_maps.keys():
         raise DataError(_no_match(inventory, images, label_maps))
-    names = _names(images)
+    names = item_names(images)
     splits = _splits(inventory, images, names)
     items = [
         RawItem(
@@ -106,12 +105,6 @@ def _sides(inventory: Inventory) -> tuple[dict[Key, Path], dict[Key, Path]]:
             )
             inventory.leave(entry.path, "another file has its name")
     return sides
-
-
-def _names(images: Mapping[Key, Path]) -> dict[Key, str]:
-    """Name items by their stem; by their whole path where stems repeat."""
-    repeated = len({key[-1] for key in images}) < len(images)
-    return {key: "-".join(key) if repeated else key[-1] for key in images}
 
 
 def _splits(

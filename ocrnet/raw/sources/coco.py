@@ -26,7 +26,7 @@ from ocrnet.raw.annotations.drawn_set import (
     split_of,
 )
 from ocrnet.raw.annotations.image_names import ImageNames
-from ocrnet.raw.annotations.json_files import json_entries, read_json_file
+from ocrnet.raw.annotations.json_files import json_files
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.tree import Entry, shown
@@ -64,22 +64,8 @@ def _files(inventory: Inventory) -> list[tuple[Entry, CocoFile]]:
     Raises:
         DataError: There is none, or one is wrong.
     """
-    files = []
-    for entry in json_entries(inventory):
-        content = read_json_file(entry.path, inventory)
-        if not isinstance(content, dict) or not content.keys() >= KEYS:
-            inventory.leave(
-                entry.path, "no file of COCO: images, annotations or categories are missing"
-            )
-            continue
-        inventory.use(entry.path, "annotation files")
-        files.append((entry, CocoFile(content, inventory.name(entry.path))))
-    if not files:
-        raise DataError(
-            f"E114 {inventory.root}: no JSON file has images, annotations and categories. Export the annotations as "
-            "COCO, and put the file there with the images."
-        )
-    return files
+    found = json_files(inventory, KEYS, tool="COCO")
+    return [(entry, CocoFile(content, inventory.name(entry.path))) for entry, content in found]
 
 
 def _images_of(

@@ -18,6 +18,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
+from ocrnet.raw.sources.item_names import Key, item_names
 from ocrnet.raw.sources.listed_images import listed_splits
 from ocrnet.raw.sources.split_folders import folder_splits
 from ocrnet.raw.sources.split_lists import CURE, find_lists
@@ -32,7 +33,6 @@ NAMED = 5  # files in a finding; the summary names all
 NO_SUFFIX = "(no extension)"
 
 logger = logging.getLogger(__name__)
-Key = tuple[str, ...]  # path below the folder, without the extension
 
 
 @dataclass
@@ -59,7 +59,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     if not partners:
         _tell_other_types(inventory, images, label_maps)
         raise DataError(_no_match(inventory, images, label_maps))
-    names = _names(images.files)
+    names = item_names(images.files)
     splits = _splits(inventory, images, label_maps, names)
     _leave_unlisted(inventory, images, partners, splits)
     _tell_other_types(inventory, images, label_maps)
@@ -150,12 +150,6 @@ def _refuse_twin(inventory: Inventory, first: Path, second: Path) -> None:
             "so other systems treat them as one file. Keep or rename one of them.",
         )
     inventory.leave(second, "another file has its stem")
-
-
-def _names(images: Mapping[Key, Path]) -> dict[Key, str]:
-    """Name items by their stem; by their whole path where stems repeat."""
-    repeated = len({key[-1] for key in images}) < len(images)
-    return {key: "-".join(key) if repeated else key[-1] for key in images}
 
 
 def _partners(images: Mapping[Key, Path], label_maps: Mapping[Key, Path]) -> dict[Key, Path]:

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from ocrnet.config import Params
 from ocrnet.data.headers import EXTENSIONS
-from ocrnet.errors import DataError
 from ocrnet.raw.annotations.categories import Categories
 from ocrnet.raw.annotations.drawn_set import (
     Annotated,
@@ -25,7 +24,7 @@ from ocrnet.raw.annotations.drawn_set import (
     split_of,
 )
 from ocrnet.raw.annotations.image_names import ImageNames
-from ocrnet.raw.annotations.json_files import Part, json_entries, parse_part, read_json_file
+from ocrnet.raw.annotations.json_files import Part, json_files, parse_part
 from ocrnet.raw.annotations.rasterize import Mask, Region, Size, runs_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
@@ -92,20 +91,10 @@ def _files(inventory: Inventory) -> list[tuple[Entry, _File]]:
     Raises:
         DataError: There is none, or one is wrong.
     """
-    files = []
-    for entry in json_entries(inventory):
-        content = read_json_file(entry.path, inventory)
-        if not isinstance(content, dict) or not content.keys() >= KEYS:
-            inventory.leave(entry.path, "no file of Labelme: shapes or imagePath is missing")
-            continue
-        inventory.use(entry.path, "annotation files")
-        files.append((entry, parse_part(_File, content, inventory.name(entry.path))))
-    if not files:
-        raise DataError(
-            f"E114 {inventory.root}: no JSON file has shapes and imagePath. Put the files of Labelme there with their "
-            "images."
-        )
-    return files
+    found = json_files(inventory, KEYS, tool="Labelme")
+    return [
+        (entry, parse_part(_File, content, inventory.name(entry.path))) for entry, content in found
+    ]
 
 
 def _place(entry: Entry, inventory: Inventory) -> str:

@@ -25,7 +25,8 @@ from tests.ocrnet.gan.generator.test_networks import TINY
 from tests.ocrnet.gan.prepared import TABLE
 
 FEW = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 STRANGE: tuple[Any, ...] = (
     None, True, -1, 0, 1, 2**31, 10**20, 0.5, math.inf, math.nan, "", "8", "hf-hub:evil/model", "../x", [], [1], [[]],

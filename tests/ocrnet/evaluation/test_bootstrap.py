@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,7 +52,6 @@ def test_identical_models_differ_by_nothing() -> None:
     assert not result.hurts
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_a_model_that_is_better_on_every_image_helps_and_its_mirror_hurts(seed: int) -> None:
     counts = random_counts(seed)[None]
@@ -64,7 +63,6 @@ def test_a_model_that_is_better_on_every_image_helps_and_its_mirror_hurts(seed: 
     assert (back.miou.low, back.miou.high) == pytest.approx((-forth.miou.high, -forth.miou.low))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_more_pixels_put_right_never_lower_the_interval(seed: int) -> None:
     counts = random_counts(seed)[None]

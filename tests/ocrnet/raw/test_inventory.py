@@ -81,7 +81,7 @@ def write_base(root: Path, base: str) -> None:
 
 
 @given(things=odd_things(), base=st.sampled_from(sorted(BASES)))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_what_is_read_and_what_is_named_are_all_files(things: list[Odd], base: str) -> None:
     """Whatever lies there; no image that is left out of a set that passes has a label map without the other half."""
     with TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ def with_rare_class(seed: int, images: int, rare: int) -> pd.DataFrame:
     return table_of(ids, plate=plain, scratch=plain, pit=shown.tolist())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     names=st.sets(st.text("abcxyz0123_", min_size=1, max_size=6), min_size=10, max_size=80),
     added=st.text("ABC", min_size=1, max_size=9),
@@ -201,7 +201,7 @@ def kept_frames(table: pd.DataFrame, fraction: float, seed: int = 0) -> dict[str
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sizes=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(2, 60), min_size=1, max_size=4),
     fractions=st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 1.0)),

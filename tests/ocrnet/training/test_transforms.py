@@ -20,7 +20,7 @@ def marked(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(80 * label_map[..., None], 3, axis=2), label_map
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     key=st.integers(0, 10_000),
     height=st.sampled_from([40, 64, 96]),

@@ -82,7 +82,7 @@ def coloured(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return image, np.where(blocks == 3, 255, blocks).astype(np.uint8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     key=st.integers(0, 10_000),
     height=st.sampled_from([40, 64, 96]),

@@ -32,7 +32,8 @@ from .toy import ROOT, Toy, make_toy
 
 pytestmark = pytest.mark.tools
 MANY = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 ZERO = "0" * 40
 LOCK = {"schema": "2.0", "stages": {}}

@@ -56,7 +56,7 @@ def test_every_training_label_map_is_plausible_as_it_is_and_mirrored(catalog: Ca
             assert not is_plausible(catalog, label_map)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(HORIZON + 1, 40), st.integers(0, 46))
 def test_a_new_car_is_of_a_size_that_cars_have(
     catalog: Catalog, height: int, width: int, top: int, left: int
@@ -66,7 +66,7 @@ def test_a_new_car_is_of_a_size_that_cars_have(
     assert is_plausible(catalog, label_map) == (LEAST <= height * width <= MOST)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from([f"train_{i:02d}" for i in range(9)]), st.integers(0, 6), st.integers(0, 6))
 def test_a_bit_that_is_left_of_a_car_is_no_speck_of_the_annotation(
     catalog: Catalog, image_id: str, rows: int, columns: int

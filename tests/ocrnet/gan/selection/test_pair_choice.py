@@ -67,7 +67,7 @@ def test_without_a_dropped_pair_the_filter_has_the_limit_itself() -> None:
     ),
     st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_dropped_and_may_be_filtered_stays_below_the_limit_of_each_class(
     drawn: list[tuple[int, int, float, bool]], limit: float
 ) -> None:

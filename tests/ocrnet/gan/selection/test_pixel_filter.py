@@ -55,7 +55,7 @@ def test_the_threshold_is_the_quantile_of_the_class_itself() -> None:
     st.lists(st.floats(0.0, 27.0), min_size=LEAST_PIXELS, max_size=LEAST_PIXELS + 50),
     st.floats(0.001, 0.9),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_threshold_agrees_with_numpy_and_keeps_what_it_promises(
     losses: list[float], rejection: float
 ) -> None:
@@ -95,7 +95,7 @@ def test_pixels_above_the_threshold_of_their_class_are_rejected() -> None:
 
 
 @given(st.lists(st.floats(0.0, 20.0), min_size=LEAST_PIXELS, max_size=LEAST_PIXELS), st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_stricter_filter_keeps_a_subset(real: list[float], data: st.DataObject) -> None:
     lenient, strict = sorted(data.draw(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0))))
     painted = np.random.default_rng(0).uniform(0.0, 20.0, (8, 8))
@@ -133,7 +133,7 @@ def test_the_cap_raises_the_threshold_of_a_class_that_would_lose_more() -> None:
 
 
 @given(st.lists(st.floats(0.0, 27.0), min_size=1, max_size=60), st.floats(0.0, 1.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_class_loses_more_than_the_cap_and_no_pixel_more_than_before(
     losses: list[float], most: float
 ) -> None:

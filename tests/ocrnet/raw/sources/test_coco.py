@@ -194,7 +194,9 @@ def test_a_set_without_a_file_of_coco_says_so(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     write_images(root, "a.png")
     write_json(root / "a.json", {"shapes": []})
-    with pytest.raises(DataError, match=r"E114 .* no JSON file has images, annotations"):
+    with pytest.raises(
+        DataError, match=r"E114 .* no JSON file has annotations and categories and images"
+    ):
         find(root, "coco")
 
 
