@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 PARENT = "OCRNET_LAUNCHER"  # id of the process that started the ranks
 WATCH_S = 0.2
-REPEAT_S = 45.0
 Section = Literal["train", "train_gan"]
 
 
@@ -116,8 +115,7 @@ def launch(command: Sequence[str], processes: int) -> None:
             signals_to_handle=",".join(number.name for number in handled),
         )  # fmt: skip
         try:
-            with repeated_signals():
-                elastic_launch(config, sys.executable)("-m", *command)
+            elastic_launch(config, sys.executable)("-m", *command)
         except ChildFailedError as error:
             raise failure_of(error, processes) from None
         except SignalException as error:
@@ -125,35 +123,6 @@ def launch(command: Sequence[str], processes: int) -> None:
     if caught is not None:  # end as a training by one process would have
         signal.signal(caught, signal.SIG_DFL)
         signal.raise_signal(caught)
-
-
-@contextlib.contextmanager
-def repeated_signals(pause: float = REPEAT_S) -> Iterator[None]:
-    """Send a signal again, at intervals, as long as the block goes on after it.
-
-    Torch's handler raises an error, which Python drops if the signal comes while an object is deleted or a callback
-    runs. Then the ranks would go on for ever.
-
-    Args:
-        pause: Seconds between two signals; torch waits up to 30 for its ranks to end.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    before, ended = signal.set_wakeup_fd(writing), threading.Event()
-    threading.Thread(target=_repeat, args=(reading, ended, pause), daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
-        signal.set_wakeup_fd(before)
-        os.close(writing)
-
-
-def _repeat(reading: int, ended: threading.Event, pause: float) -> None:
-    numbers = os.read(reading, 1)  # waits for a signal, or for the end of the block
-    while numbers and not ended.wait(pause):
-        os.kill(os.getpid(), numbers[0])
-    os.close(reading)
 
 
 def _set_environment(processes: int) -> None:
