@@ -71,7 +71,7 @@ activate: setup  ## Write a set of params/ into params.yaml: make activate SET=c
 test: setup  ## Run all tests, four processes at a time
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup  ## Run the tests of the library alone, about a minute
+test-fast: setup  ## Run the tests of the library alone, without the slow ones
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ocrnet -m "not slow"
 
 check: setup  ## Check lint, types and import directions, as CI does
