@@ -14,6 +14,7 @@ from ocrnet.data.decode import write_label_map
 from ocrnet.data.headers import EXTENSIONS, TURNED, header_of, opened
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
+from ocrnet.errors.machine import machine_error
 from ocrnet.raw.annotations.categories import Categories
 from ocrnet.raw.annotations.rasterize import Region, Size, draw_label_map
 from ocrnet.raw.groups import group_of
@@ -75,8 +76,9 @@ def drawn_items(
         drawn = work / LABEL_MAPS / f"{names[key]}.png"
         try:
             label_map = one.draw(categories)
-        except ValueError as error:
-            inventory.find("E116", f"{one.place}: {inventory.name(one.image)}: {error}. Export it again.")  # fmt: skip
+        except (ValueError, DataError) as error:
+            inventory.findings.append(_told(error, one, inventory))
+            inventory.leave(one.image, "its label map cannot be drawn")
             continue
         drawn.parent.mkdir(parents=True, exist_ok=True)
         write_label_map(drawn, label_map, palette=palette, ignore_index=params.data.ignore_index)
@@ -85,6 +87,16 @@ def drawn_items(
     categories.report(inventory)
     _leave_rest(items, inventory)
     return items
+
+
+def _told(error: Exception, one: Annotated, inventory: Inventory) -> str:
+    """Return the finding of an image whose label map cannot be drawn; a machine error is raised."""
+    if not isinstance(error, DataError):
+        return f"E116 {one.place}: {inventory.name(one.image)}: {error}. Export it again."
+    known = machine_error(error)
+    if known is not None:
+        raise known from error
+    return str(error).replace(f"{inventory.root}/", "")
 
 
 def draw_regions(

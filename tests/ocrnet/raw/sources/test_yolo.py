@@ -51,6 +51,19 @@ def test_outlines_of_a_rotated_photo_are_those_of_the_photo_as_it_is_shown(tmp_p
     assert not drawn[8:].any()
 
 
+def test_an_image_that_cannot_be_read_is_a_finding_beside_those_of_others(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    write_yolo(root, {f"images/{stem}.png": OUTLINE for stem in "abc"})
+    for stem in "ab":
+        (root / f"images/{stem}.png").write_bytes(b"no image")
+    items, inventory = find(root, "yolo")
+    assert [item.id for item in items] == ["c"]
+    assert [finding[:18] for finding in inventory.findings] == [
+        "E121 images/a.png ", "E121 images/b.png ",
+    ]  # fmt: skip
+    assert set(inventory.left.values()) >= {"its label map cannot be drawn"}
+
+
 def test_names_may_come_from_a_list(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     write_yolo(root, {"a.png": OUTLINE})
