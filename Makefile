@@ -16,7 +16,7 @@ PREFECT_PORT ?=
 MLFLOW_PORT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast check format lock activate mlflow servers deploy workers clean
+.PHONY: help setup repro test test-fast check docs format lock activate mlflow servers deploy workers clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -74,11 +74,15 @@ test: setup  ## Run all tests, four processes at a time
 test-fast: setup  ## Run the tests of the library alone, without the slow ones
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ocrnet -m "not slow"
 
-check: setup  ## Check lint, types and import directions, as CI does
+check: setup  ## Check lint, types, import directions and the links of docs/, as CI does
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	$(BIN)/python -m zensical build --strict
+
+docs: setup  ## Build the site of docs/ with the Python reference into .state/site; a dead link is an error
+	$(BIN)/python -m zensical build --strict
 
 format: setup  ## Format the code and sort its imports
 	$(BIN)/python -m ruff check --fix .
@@ -86,7 +90,7 @@ format: setup  ## Format the code and sort its imports
 
 lock: $(VENV)/.ready  ## Resolve the newest versions that pyproject.toml allows into requirements.lock
 	$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --python-version 3.11 --extra pipeline --extra export --extra s3 --extra ssh --extra servers --group dev --upgrade pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra pipeline --extra export --extra s3 --extra ssh --extra servers --group dev --group docs --upgrade pyproject.toml -o requirements.lock
 
 mlflow: setup  ## Run MLflow on the local store until Ctrl-C; another port: make mlflow MLFLOW_PORT=5001
 	$(BIN)/python -m pipelines.servers --only mlflow $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT))

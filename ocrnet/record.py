@@ -95,8 +95,9 @@ def write_record(folder: Path, *, stage: str, fingerprint: str, params: Mapping[
 def flatten(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one mapping with dotted names.
 
-    >>> flatten({"train": {"lr": 0.1, "size": [1, 2]}})
-    {'train.lr': 0.1, 'train.size': [1, 2]}
+    Examples:
+        >>> flatten({"train": {"lr": 0.1, "size": [1, 2]}})
+        {'train.lr': 0.1, 'train.size': [1, 2]}
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():

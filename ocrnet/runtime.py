@@ -99,8 +99,9 @@ class Pace:
 def duration(seconds: float) -> str:
     """Return a duration as text.
 
-    >>> duration(41.2), duration(150), duration(8000)
-    ('41 s', '2 min 30 s', '2 h 13 min')
+    Examples:
+        >>> duration(41.2), duration(150.0), duration(8000.0)
+        ('41 s', '2 min 30 s', '2 h 13 min')
     """
     whole = round(seconds)
     if whole < 60:

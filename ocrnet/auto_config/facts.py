@@ -146,8 +146,9 @@ def _sides(
 def side_of(areas: Sequence[int]) -> float:
     """Return the side, in pixels, of the object that the median pixel belongs to.
 
-    >>> side_of([100, 1, 1, 1])
-    10.0
+    Examples:
+        >>> side_of([100, 1, 1, 1])
+        10.0
     """
     ordered = np.sort(np.array(areas))
     place = np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)

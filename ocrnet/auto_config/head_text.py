@@ -67,8 +67,9 @@ def time_words(
 def duration(seconds: float) -> str:
     """Return a duration in its natural unit.
 
-    >>> duration(80), duration(600), duration(9000)
-    ('80 s', '10 min', '2.5 h')
+    Examples:
+        >>> duration(80.0), duration(600.0), duration(9000.0)
+        ('80 s', '10 min', '2.5 h')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"

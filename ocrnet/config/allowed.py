@@ -26,10 +26,11 @@ KINDS = {
 def allowed_words(key: str) -> str:
     """Return the text for the allowed values of a key, by its dotted name.
 
-    >>> allowed_words("model.dropout")
-    'a number, at least 0, below 1'
-    >>> allowed_words("evaluate.window")
-    'a list of 2, or empty'
+    Examples:
+        >>> allowed_words("model.dropout")
+        'a number, at least 0, below 1'
+        >>> allowed_words("evaluate.window")
+        'a list of 2, or empty'
     """
     section, _, leaf = key.rpartition(".")
     schema = _schema()

@@ -13,8 +13,9 @@ RENAMED: Mapping[str, str] = {
 def renamed_words(key: str) -> str | None:
     """Return the message with the new name of a key, or None if the key was never renamed.
 
-    >>> renamed_words("model.form")
-    'is now named model.head_variant. Rename the key; its values mean the same.'
+    Examples:
+        >>> renamed_words("model.form")
+        'is now named model.head_variant. Rename the key; its values mean the same.'
     """
     new = RENAMED.get(key)
     if new is None:

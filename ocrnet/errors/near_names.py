@@ -67,8 +67,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def hint(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'X'?" for the nearest known name; empty if none is near.
 
-    >>> hint("resnet5O", ["resnest101e", "resnet50"])
-    " Did you mean 'resnet50'?"
+    Examples:
+        >>> hint("resnet5O", ["resnest101e", "resnet50"])
+        " Did you mean 'resnet50'?"
     """
     found = nearest(name, known)
     return "" if found is None else f" Did you mean {found!r}?"

@@ -29,8 +29,9 @@ Ends = tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]
 def least_units(confidence: float) -> int:
     """Return the number of images or groups that an interval needs.
 
-    >>> least_units(0.95), least_units(0.99)
-    (6, 8)
+    Examples:
+        >>> least_units(0.95), least_units(0.99)
+        (6, 8)
     """
     return max(LEAST_UNITS, math.ceil(math.log2(2 / (1 - confidence)) - 1e-9))
 
@@ -38,8 +39,9 @@ def least_units(confidence: float) -> int:
 def shortage_words(units: int, unit: str, least: int) -> str:
     """Return the reason why there is no interval.
 
-    >>> shortage_words(1, "images", 6)
-    '1 image is too few for an interval: 6 are needed'
+    Examples:
+        >>> shortage_words(1, "images", 6)
+        '1 image is too few for an interval: 6 are needed'
     """
     found = f"1 {unit.removesuffix('s')} is" if units == 1 else f"{units} {unit} are"
     return f"{found} too few for an interval: {least} are needed"
@@ -48,8 +50,9 @@ def shortage_words(units: int, unit: str, least: int) -> str:
 def expanded_tail(units: int, confidence: float) -> float:
     """Return the share of resamples to leave out on each side of an interval.
 
-    >>> round(expanded_tail(6, 0.95), 4), round(expanded_tail(10_000, 0.95), 4)
-    (0.0024, 0.025)
+    Examples:
+        >>> round(expanded_tail(6, 0.95), 4), round(expanded_tail(10_000, 0.95), 4)
+        (0.0024, 0.025)
     """
     student = stdtrit(units - 1, (1 + confidence) / 2)
     return float(ndtr(-math.sqrt(units / (units - 1)) * student))

@@ -67,8 +67,9 @@ def rare_classes(split: TestSplit, params: EvaluateParams) -> list[int]:
 def percent(share: float) -> str:
     """Return a share as percent with one decimal.
 
-    >>> percent(0.1234)
-    '12.3 %'
+    Examples:
+        >>> percent(0.1234)
+        '12.3 %'
     """
     return "n/a" if math.isnan(share) else f"{100 * share:.1f} %"
 
@@ -80,8 +81,9 @@ def difference(interval: Interval, unit: str = "images") -> str:
         interval: A difference of shares.
         unit: Unit in the text for a missing interval, `images` or `groups`.
 
-    >>> difference(Interval(0.05, -0.011, 0.1)), difference(Interval(0.05, math.nan, math.nan))
-    ('+5.0 [-1.1, +10.0]', '+5.0 [too few images]')
+    Examples:
+        >>> difference(Interval(0.05, -0.011, 0.1)), difference(Interval(0.05, math.nan, math.nan))
+        ('+5.0 [-1.1, +10.0]', '+5.0 [too few images]')
     """
     if math.isnan(interval.value):
         return "n/a"

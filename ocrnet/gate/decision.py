@@ -144,8 +144,9 @@ def interval_words(
         signed: Whether values above zero get a plus sign.
         unit: Unit in the text for a missing interval, `images` or `groups`.
 
-    >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
-    '+2.0 [+1.0, +3.4]'
+    Examples:
+        >>> interval_words({"value": 0.02, "low": 0.01, "high": 0.034}, signed=True)
+        '+2.0 [+1.0, +3.4]'
     """
     parts = vars(interval) if isinstance(interval, Interval) else interval
     sign = "+" if signed else ""

@@ -141,8 +141,9 @@ class ScoringProtocol:
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Return (height, width) at a scale; a scale below 1 is raised so that the short side is at least LEAST_SIDE.
 
-    >>> scaled_size((100, 200), 0.5)
-    (64, 128)
+    Examples:
+        >>> scaled_size((100, 200), 0.5)
+        (64, 128)
     """
     if scale < 1.0:
         scale = max(scale, min(1.0, LEAST_SIDE / min(size)))

@@ -46,10 +46,11 @@ def slide_window(
 def window_starts(size: int, window: int, overlap: float) -> list[int]:
     """Return the starts of windows along one side: a stride apart, with the last window at the border.
 
-    >>> window_starts(10, 4, 0.5)
-    [0, 2, 4, 6]
-    >>> window_starts(11, 4, 0.0)
-    [0, 4, 7]
+    Examples:
+        >>> window_starts(10, 4, 0.5)
+        [0, 2, 4, 6]
+        >>> window_starts(11, 4, 0.0)
+        [0, 4, 7]
     """
     stride = max(1, round(window * (1 - overlap)))
     last = max(0, size - window)

@@ -7,7 +7,8 @@ SCHEME = "models:/"
 def is_registered(model: str) -> bool:
     """Tell whether a model's name is one of the registry, not a folder.
 
-    >>> is_registered("champion"), is_registered("models:/parts/3"), is_registered("./champion")
-    (True, True, False)
+    Examples:
+        >>> is_registered("champion"), is_registered("models:/parts/3"), is_registered("./champion")
+        (True, True, False)
     """
     return model in ALIASES or model.startswith(SCHEME)

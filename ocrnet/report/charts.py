@@ -92,8 +92,9 @@ def interval_chart(interval: Interval, limit: float) -> Markup:
 def nice_ticks(low: float, high: float, *, count: int = 5) -> list[float]:
     """Return about `count` round numbers that span the range.
 
-    >>> nice_ticks(0, 0.93)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    Examples:
+        >>> nice_ticks(0.0, 0.93)
+        [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
     span = high - low or 1.0
     power = 10.0 ** math.floor(math.log10(span / count))

@@ -68,8 +68,9 @@ def range_test(
 def moving_average(losses: list[float]) -> list[float]:
     """Return the exponential mean of the losses so far, after each of them; early means are not drawn to zero.
 
-    >>> [round(mean, 3) for mean in moving_average([1.0, 1.0, 3.0])]
-    [1.0, 1.0, 1.738]
+    Examples:
+        >>> [round(mean, 3) for mean in moving_average([1.0, 1.0, 3.0])]
+        [1.0, 1.0, 1.738]
     """
     means, total = [], 0.0
     for step, loss in enumerate(losses):

@@ -55,10 +55,11 @@ def hide_secrets(text: str, *addresses: str) -> str:
         text: Line, message or content of a file.
         addresses: Further addresses whose passwords are hidden too, as typed and decoded.
 
-    >>> hide_secrets("https://ann:pw@host/a?token=1")
-    'https://***@host/a?token=***'
-    >>> hide_secrets("no bucket in s3://KEY:SEC/RET@bucket/a")
-    'no bucket in s3://***@bucket/a'
+    Examples:
+        >>> hide_secrets("https://ann:pw@host/a?token=1")
+        'https://***@host/a?token=***'
+        >>> hide_secrets("no bucket in s3://KEY:SEC/RET@bucket/a")
+        'no bucket in s3://***@bucket/a'
     """
     for secret in sorted(_known_secrets(os.environ, addresses), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
@@ -81,10 +82,11 @@ def without_credentials(address: str) -> str:
 
     The user of an SSH address stays: it says whose key to use.
 
-    >>> without_credentials("https://ann:pw@host/a.git?depth=1&token=x")
-    'https://host/a.git?depth=1'
-    >>> without_credentials("git@host:team/a.git"), without_credentials("ssh://git:pw@host/a.git")
-    ('git@host:team/a.git', 'ssh://git@host/a.git')
+    Examples:
+        >>> without_credentials("https://ann:pw@host/a.git?depth=1&token=x")
+        'https://host/a.git?depth=1'
+        >>> without_credentials("git@host:team/a.git"), without_credentials("ssh://git:pw@host/a.git")
+        ('git@host:team/a.git', 'ssh://git@host/a.git')
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -122,8 +124,9 @@ def secrets_of(address: str) -> set[str]:
 def is_secret_name(name: str) -> bool:
     """Tell whether a parameter of this name is never sent.
 
-    >>> is_secret_name("data.api_key"), is_secret_name("model.key_channels")
-    (True, False)
+    Examples:
+        >>> is_secret_name("data.api_key"), is_secret_name("model.key_channels")
+        (True, False)
     """
     return bool(_SECRET_NAME.search(name))
 

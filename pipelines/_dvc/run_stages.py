@@ -36,8 +36,9 @@ def run_stages(targets: Sequence[str], locks: Path) -> None:
 def in_order(targets: Sequence[str], upstream: Mapping[str, Sequence[str]]) -> list[str]:
     """Return targets with what they depend on, each after what it depends on and as late as the targets allow.
 
-    >>> in_order(["b", "d"], {"a": [], "b": ["a"], "c": [], "d": ["a", "c"]})
-    ['a', 'b', 'c', 'd']
+    Examples:
+        >>> in_order(["b", "d"], {"a": [], "b": ["a"], "c": [], "d": ["a", "c"]})
+        ['a', 'b', 'c', 'd']
     """
     found: dict[str, None] = {}
     for name in targets:

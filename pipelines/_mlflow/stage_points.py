@@ -102,8 +102,9 @@ def is_complete(folder: Path) -> bool:
 def clean_name(name: str) -> str:
     """Return a name that MLflow accepts: class names may hold any character.
 
-    >>> clean_name("val/IoU/car (parked)")
-    'val/IoU/car _parked_'
+    Examples:
+        >>> clean_name("val/IoU/car (parked)")
+        'val/IoU/car _parked_'
     """
     return "/".join(part or "_" for part in _NOT_IN_NAMES.sub("_", name).split("/"))[:250]
 

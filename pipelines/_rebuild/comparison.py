@@ -80,8 +80,9 @@ def compare_scores(
 ) -> list[Row]:
     """Compare scores by name; a score that only one side has counts as different.
 
-    >>> [row.word for row in compare_scores({"a": 0.5, "b": 1.0}, {"a": 0.5}, tolerance=0.0)]
-    ['equal', 'DIFFERENT']
+    Examples:
+        >>> [row.word for row in compare_scores({"a": 0.5, "b": 1.0}, {"a": 0.5}, tolerance=0.0)]
+        ['equal', 'DIFFERENT']
     """
     return [
         Row(name, _shown(wanted.get(name)), _shown(found.get(name)),

@@ -202,8 +202,9 @@ def _is_output(path: str, entries: Mapping[str, Any]) -> bool:
 def _touch(left: str, right: str) -> bool:
     """Tell whether two paths are equal or one is below the other.
 
-    >>> _touch("data/train", "data/train/0"), _touch("data/train", "data/train_gan")
-    (True, False)
+    Examples:
+        >>> _touch("data/train", "data/train/0"), _touch("data/train", "data/train_gan")
+        (True, False)
     """
     first, second = PurePosixPath(left), PurePosixPath(right)
     return first.is_relative_to(second) or second.is_relative_to(first)

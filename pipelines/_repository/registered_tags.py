@@ -21,8 +21,9 @@ _WHO = {
 def tag_name(model: str, version: str) -> str:
     """Return the tag of a version.
 
-    >>> tag_name("a.b", "3")
-    'registered/a%2Eb/3'
+    Examples:
+        >>> tag_name("a.b", "3")
+        'registered/a%2Eb/3'
     """
     return f"{PREFIX}{quote(model, safe='').replace('.', '%2E')}/{int(version)}"
 
@@ -77,8 +78,9 @@ def kept_tags(root: Path) -> list[str]:
 def model_of(tag: str) -> str:
     """Return the model of a tag, quoted as in the tag.
 
-    >>> model_of("registered/a%2Eb/3")
-    'a%2Eb'
+    Examples:
+        >>> model_of("registered/a%2Eb/3")
+        'a%2Eb'
     """
     return tag.removeprefix(PREFIX).rpartition("/")[0]
 

@@ -94,8 +94,9 @@ def allowed_origins(port: int) -> list[str]:
 def is_local(address: str) -> bool:
     """Tell whether an address belongs to this machine.
 
-    >>> is_local("http://127.0.0.1:4200/api"), is_local("http://localhost/api"), is_local("https://a.example/api")
-    (True, True, False)
+    Examples:
+        >>> is_local("http://127.0.0.1:4200/api"), is_local("http://localhost/api"), is_local("https://a.example/api")
+        (True, True, False)
     """
     return (urlsplit(address).hostname or "").startswith("127.") or _place(address)[0] == HOST
 

@@ -117,8 +117,9 @@ def _write(request: PredictRequest, predictor: Predictor, sources: Sequence[Sour
 def summary(counts: Counter[str], spent_s: float) -> str:
     """Return the number of images by their state, and how many were predicted in a second.
 
-    >>> summary(Counter(predicted=8, done=2), 4.0)
-    '8 predicted, 2 done before, 2.0 images/s'
+    Examples:
+        >>> summary(Counter(predicted=8, done=2), 4.0)
+        '8 predicted, 2 done before, 2 images/s'
     """
     words = {"predicted": "predicted", "done": "done before", "unreadable": "unreadable"}
     parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]

@@ -38,8 +38,9 @@ class ExtractorChoice:
 def parse_extractor(text: str) -> ExtractorChoice:
     """Parse an extractor's name, without reading files or importing torch.
 
-    >>> parse_extractor("timm:resnet18:weights/resnet18.safetensors")
-    ExtractorChoice(kind='timm', model='resnet18', weights='weights/resnet18.safetensors')
+    Examples:
+        >>> parse_extractor("timm:resnet18:weights/resnet18.safetensors")
+        ExtractorChoice(kind='timm', model='resnet18', weights='weights/resnet18.safetensors')
 
     Raises:
         ParamsError: The name is unknown or lacks a part.
