@@ -90,7 +90,7 @@ format: setup  ## Format the code and sort its imports
 
 lock: $(VENV)/.ready  ## Resolve the newest versions that pyproject.toml allows into requirements.lock
 	$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --python-version 3.11 --extra pipeline --extra export --extra s3 --extra ssh --extra servers --group dev --group docs --upgrade pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra pipeline --extra export --extra serve --extra s3 --extra ssh --extra servers --group dev --group docs --upgrade pyproject.toml -o requirements.lock
 
 mlflow: setup  ## Run MLflow on the local store until Ctrl-C; another port: make mlflow MLFLOW_PORT=5001
 	$(BIN)/python -m pipelines.servers --only mlflow $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT))
