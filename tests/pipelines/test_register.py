@@ -169,6 +169,7 @@ def test_mlflow_serve_answers_over_http(workspace: Workspace, segmenter: Segment
         address = f"http://127.0.0.1:{port}"
         wait_until_ready(f"{address}/ping")
         assert_label_maps(post(f"{address}/invocations", request(IMAGES)), segmenter)
+        run_documented_client(workspace.folder, address, segmenter)
         large = io.BytesIO()
         Image.new("1", (7000, 7000)).save(large, format="PNG")
         for content, code in ((b"no image", "E121"), (large.getvalue(), "E124")):
@@ -181,6 +182,17 @@ def test_mlflow_serve_answers_over_http(workspace: Workspace, segmenter: Segment
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=HANG_S)
+
+
+def run_documented_client(folder: Path, address: str, segmenter: Segmenter) -> None:
+    """The client of docs/predict.md, run as it stands, gets the label map of the bundle."""
+    page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
+    (client,) = re.findall(r"A client in Python:\n\n```python\n(.*?)```", page, re.DOTALL)
+    Image.fromarray(IMAGES[1]).save(folder / "part.png")
+    code = client.replace("http://127.0.0.1:8080", address) + "label_map.save('answer.png')\n"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=HANG_S)
+    answer = np.asarray(Image.open(folder / "answer.png"))
+    assert np.array_equal(answer, segmenter.label_map_of_file(folder / "part.png"))
 
 
 def test_weights_that_are_not_those_of_the_challenger_are_not_registered(
