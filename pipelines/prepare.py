@@ -27,11 +27,15 @@ def prepare(stage: Stage) -> None:
 
     params = stage.params
     table = read_table(VALIDATED / "table.csv", params.data)
-    for name in ("images", "label_maps"):
+    unlabelled = VALIDATED / "unlabelled.csv"
+    for name in ("images", "label_maps", "unlabelled"):
         shutil.rmtree(stage.out / name, ignore_errors=True)
     data = params.data
     roots = raw_roots(data.source, Path(data.path), VALIDATED / "raw")
-    manifest = prepare_files(table, params, roots=roots, out=stage.out)
+    manifest = prepare_files(
+        table, params, roots=roots, out=stage.out,
+        unlabelled=read_table(unlabelled, params.data) if unlabelled.exists() else None,
+    )  # fmt: skip
     write_preview(stage.out, manifest, ClassTable.read(stage.out))
     for split, rows in manifest.groupby("split", sort=False):
         logger.info("prepare: %5d images in %s", len(rows), split)

@@ -98,6 +98,7 @@ def _params(base: Mapping[str, Any], source: str, path: str, choice: ClassChoice
     data = {
         **base["data"], "source": source, "path": path, "classes": list(choice.classes), "label_map": choice.label_map,
         "palette": choice.palette, "exif": "apply", "value_range": None, "group_by": None, "max_pixels": PILLOW_PIXELS,
+        "unlabelled": None, "without_label_map": "error",
     }  # fmt: skip
     return parse_params({**base, "data": data})
 

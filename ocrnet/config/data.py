@@ -1,6 +1,7 @@
 """The sections about the data: its description, its checks, its canonical form."""
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +20,9 @@ class DataParams(Section):
 
     source: str  # a name in ocrnet/raw/sources
     path: Annotated[str, Field(min_length=1)]
+    unlabelled: str | None  # folder of images without label maps, below path
+    # images of the source that have no label map
+    without_label_map: Literal["error", "unlabelled", "drop"]
     classes: tuple[str, ...]
     num_classes: int | None = None  # a cross-check, and the only key that may be missing
     # raw id, "r,g,b" of an RGB label map, or category of an annotation -> class or "ignore"
@@ -123,6 +127,18 @@ class DataParams(Section):
             )
         return self
 
+    @field_validator("unlabelled")
+    @classmethod
+    def _check_unlabelled(cls, folder: str | None) -> str | None:
+        # DVC cannot depend on a folder that may be missing, so this one is a part of data.path.
+        parts = None if folder is None else PurePosixPath(folder).parts
+        if parts is not None and (not parts or ".." in parts or parts[0] == "/"):
+            raise ValueError(
+                f"found {folder!r}, expected a folder below data.path, such as unlabelled. Move or copy the images "
+                "there."
+            )
+        return folder
+
     @field_validator("group_by")
     @classmethod
     def _check_group_by(cls, pattern: str | None) -> str | None:
@@ -169,6 +185,7 @@ class PrepareParams(Section):
     train_fraction: Annotated[
         float, Field(gt=0, le=1), Number
     ]  # share of the training split that is kept
+    rest: Literal["drop", "unlabelled"]  # what becomes of the training images beyond the fraction
 
     @model_validator(mode="after")
     def _check(self) -> "PrepareParams":

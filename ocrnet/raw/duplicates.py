@@ -68,6 +68,34 @@ def find_copies(table: pd.DataFrame, thumbnails: Mapping[str, Array]) -> list[st
     return [root[i] if i in root and counts[root[i]] > 1 else "" for i in table["id"]]
 
 
+def find_twins(
+    rows: pd.DataFrame, others: pd.DataFrame, thumbnails: Mapping[str, Array]
+) -> list[tuple[str, str]]:
+    """Return the pairs of ids, of `rows` and of `others`, that show the same picture, also at another size.
+
+    Args:
+        rows: Rows with id, image_sha256 and dhash; unreadable images have no hash.
+        others: Rows to compare them with, of the same columns.
+        thumbnails: Thumbnails by id, of both tables.
+    """
+    rows, others = (table[table["image_sha256"].notna()] for table in (rows, others))
+    other_hashes, other_ids = _hashes(others), others["id"].tolist()
+    same_bytes = others.groupby("image_sha256")["id"].first().to_dict()
+    pairs = []
+    for row, bits in zip(rows.to_dict("records"), _hashes(rows), strict=True):
+        found = same_bytes.get(row["image_sha256"])
+        near = np.flatnonzero(np.bitwise_count(other_hashes ^ bits) <= MAX_BITS).tolist()
+        alike = (
+            other_ids[j]
+            for j in near
+            if same_thumbnail(thumbnails[row["id"]], thumbnails[other_ids[j]])
+        )
+        found = found or next(alike, None)
+        if found is not None:
+            pairs.append((row["id"], found))
+    return pairs
+
+
 def copies_across(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose picture is in another split too.
 
@@ -122,7 +150,7 @@ def contradiction_lines(table: pd.DataFrame) -> list[str]:
 
 def _similar(rows: pd.DataFrame, thumbnails: Mapping[str, Array]) -> dict[str, str]:
     ids = rows["id"].tolist()
-    hashes = np.array([int(text, 16) for text in rows["dhash"]], dtype=np.uint64)
+    hashes = _hashes(rows)
     first: dict[str, str] = {}
     for i, item in enumerate(ids):
         if item in first:
@@ -132,6 +160,10 @@ def _similar(rows: pd.DataFrame, thumbnails: Mapping[str, Array]) -> dict[str, s
             if ids[j] not in first and same_thumbnail(thumbnails[item], thumbnails[ids[j]]):
                 first[ids[j]] = item
     return first
+
+
+def _hashes(rows: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    return np.array([int(text, 16) for text in rows["dhash"]], dtype=np.uint64)
 
 
 def same_thumbnail(one: Array, other: Array) -> bool:

@@ -210,9 +210,13 @@ def _leaks(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[s
 
 
 def _unlabelled(failing: pd.DataFrame, table: pd.DataFrame, params: Params) -> list[str]:
+    cure = "Add the masks or remove the images"
+    if params.data.without_label_map == "error":
+        cure += ", or set data.without_label_map to unlabelled or drop"
+    elif params.data.without_label_map == "unlabelled":
+        cure += ": they are of val or test by the published split, so no training may see them"
     return [
-        f"{len(failing)} of {len(table)} images have no mask: {name_files(failing['image'])}. "
-        "Add the masks or remove the images."
+        f"{len(failing)} of {len(table)} images have no mask: {name_files(failing['image'])}. {cure}."
     ]
 
 

@@ -10,16 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from ocrnet.config import Params
-from ocrnet.data.decode import (
-    read_image,
-    resize_image,
-    write_image,
-    write_label_map,
-)
+from ocrnet.data.decode import write_image, write_label_map
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
-from ocrnet.raw.label_maps import label_rules, palette_of, resize_label_map, to_class_ids
-from ocrnet.raw.raw_values import read_values
+from ocrnet.raw.canonical import check_unchanged, decode_image, decode_label_map
+from ocrnet.raw.label_maps import palette_of
+from ocrnet.raw.prepare_unlabelled import prepare_unlabelled
 from ocrnet.raw.sources import Roots
 from ocrnet.raw.splits import keep_fraction, plan_splits
 
@@ -51,14 +47,22 @@ class ChannelStatistics:
         return mean.round(6).tolist(), std.round(6).tolist()
 
 
-def prepare(table: pd.DataFrame, params: Params, *, roots: Roots, out: Path) -> pd.DataFrame:
+def prepare(
+    table: pd.DataFrame,
+    params: Params,
+    *,
+    roots: Roots,
+    out: Path,
+    unlabelled: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Write the canonical files, manifest, classes and statistics; return the manifest.
 
     Args:
-        table: Scan of validated raw files.
+        table: Scan of validated raw files with label maps.
         params: Params that define how files are read and resized.
         roots: Folders that the table's paths are relative to.
         out: Output folder.
+        unlabelled: Scan of validated unlabelled images, with paths relative to `data.path`.
 
     Raises:
         DataError: A split stays empty, no training pixel shows a class, or a file changed since the scan.
@@ -70,8 +74,9 @@ def prepare(table: pd.DataFrame, params: Params, *, roots: Roots, out: Path) -> 
         raise DataError("\n".join(plan.refusals))
     # A fraction keeps a stretch of each group by name; groups that share a picture are joined after that.
     table = table.assign(split=plan.split_column(table), joined=plan.groups).sort_values("id")
-    table, left_out = _reduce(table, params)
+    kept = _kept(table, params)
     table = table.assign(group=table["joined"])
+    table, rest = table[kept], table[~kept]
     for name in ("images", "label_maps"):
         (out / name).mkdir(parents=True, exist_ok=True)
     statistics = ChannelStatistics()
@@ -84,49 +89,59 @@ def prepare(table: pd.DataFrame, params: Params, *, roots: Roots, out: Path) -> 
     manifest = pd.DataFrame(rows)
     write_manifest(out, manifest)
     classes.write(out)
-    content = {**_statistics(manifest, classes, statistics), "train_left_out": left_out}
+    content = {**_statistics(manifest, classes, statistics), "train_left_out": len(rest)}
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
+    _prepare_unlabelled(unlabelled, rest, table, params, roots=roots, out=out)
     return manifest
 
 
-def _reduce(table: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, int]:
-    """Return the rows that `prepare.train_fraction` keeps, and how many it leaves out."""
+def _prepare_unlabelled(
+    unlabelled: pd.DataFrame | None,
+    rest: pd.DataFrame,
+    table: pd.DataFrame,
+    params: Params,
+    *,
+    roots: Roots,
+    out: Path,
+) -> None:
+    """Write the unlabelled images, if there are any, and those of `prepare.rest`; log copies that are left out."""
+    parts = []
+    if unlabelled is not None:
+        parts.append(unlabelled.assign(root=params.data.path, origin="unlabelled"))
+    if params.prepare.rest == "unlabelled":
+        parts.append(rest.assign(root=str(roots.images), origin="rest"))
+    joined = pd.concat(parts) if parts else rest[:0]
+    if joined.empty:
+        return
+    copies = prepare_unlabelled(joined, table[table["split"] == "train"], params, out=out)
+    logger.info("prepare: %5d unlabelled images", len(joined) - copies)
+    if copies:
+        logger.warning(
+            "prepare: %d unlabelled images are exact copies of training images or of each other and are left out",
+            copies,
+        )
+
+
+def _kept(table: pd.DataFrame, params: Params) -> "pd.Series[bool]":
+    """Return which rows `prepare.train_fraction` keeps."""
     fraction = params.prepare.train_fraction
     kept = keep_fraction(table, fraction=fraction, seed=params.prepare.split_seed)
-    left_out = int((~kept).sum())
     if fraction < 1:
+        what = "unlabelled" if params.prepare.rest == "unlabelled" else "left out of all stages"
         logger.info(
-            "prepare.train_fraction %g: %d of %d training images are left out of all stages",
-            fraction, left_out, int((table["split"] == "train").sum()),
+            "prepare.train_fraction %g: %d of %d training images are %s",
+            fraction, int((~kept).sum()), int((table["split"] == "train").sum()), what,
         )  # fmt: skip
-    return table[kept], left_out
+    return kept
 
 
 def _decode(
     raw: dict[Any, Any], params: Params, roots: Roots
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    data, size = params.data, params.prepare.resize
     image_path, label_path = roots.images / raw["image"], roots.label_maps / raw["label_map"]
-    for path, sha256 in (
-        (image_path, raw["image_sha256"]),
-        (label_path, raw["label_sha256"]),
-    ):
-        if file_sha256(path) != sha256:
-            raise DataError(f"{path}: the file changed since the scan. Run `dvc repro` again.")
-    image = read_image(
-        image_path,
-        value_range=data.value_range,
-        exif=data.exif,
-        alpha=data.alpha,
-        extra_bands=data.extra_bands,
-        max_pixels=data.max_pixels,
-    )
-    rules = label_rules(data)
-    values = read_values(label_path, rules, exif=data.exif, max_pixels=data.max_pixels)
-    label_map = to_class_ids(values, rules)
-    if size is None or image.shape[:2] == size:
-        return image, label_map
-    return resize_image(image, size), resize_label_map(label_map, size)
+    check_unchanged(image_path, raw["image_sha256"])
+    check_unchanged(label_path, raw["label_sha256"])
+    return decode_image(image_path, params), decode_label_map(label_path, params)
 
 
 def _write_item(

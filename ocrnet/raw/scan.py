@@ -27,10 +27,9 @@
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ from ocrnet.data.csv_tables import read_csv_table, write_csv_table
 from ocrnet.data.decode import read_picture, rotate, scale_to_uint8
 from ocrnet.data.headers import Header, TooLargeError
 from ocrnet.data.manifest import pixel_columns
-from ocrnet.data.stored_labels import Colour, decode_label_map, name_format
+from ocrnet.data.stored_labels import Colour
 from ocrnet.errors import DataError
 from ocrnet.errors.machine import machine_error
 from ocrnet.raw.duplicates import (
@@ -51,17 +50,11 @@ from ocrnet.raw.duplicates import (
     gray_of,
     thumbnail,
 )
-from ocrnet.raw.label_maps import (
-    LabelRules,
-    count_values,
-    first_position,
-    format_value,
-    label_rules,
-)
-from ocrnet.raw.raw_values import palette_of_ids, palettes_apart, values_by
+from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.label_scan import Row, scan_label_map
+from ocrnet.raw.raw_values import palettes_apart
 from ocrnet.raw.sources import RawItem, Roots
 
-MAX_VALUES = 256  # raw values listed per file
 TEXT = (
     "id", "split", "group", "image", "label_map", "image_error", "label_error", "image_format",
     "kind", "dtype", "image_sha256", "dhash", "copy_of", "label_format", "label_kind", "label_sha256",
@@ -74,11 +67,22 @@ NUMBERS = (
     "unknown_y", "px_ignore", "other_pixels", "ignored_share", "copies_elsewhere",
     "group_elsewhere", "palette_apart",
 )  # fmt: skip
-Row = dict[str, Any]
+
+
+class Scan(NamedTuple):
+    """The table of the items, and a thumbnail of each image that can be read, by id."""
+
+    table: pd.DataFrame
+    thumbnails: dict[str, npt.NDArray[np.float32]]
 
 
 def scan(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> pd.DataFrame:
-    """Decode every file of the items and return the table, sorted by id.
+    """Return the table of `scan_files`."""
+    return scan_files(items, data, roots=roots).table
+
+
+def scan_files(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> Scan:
+    """Decode every file of the items; the table is sorted by id.
 
     Args:
         items: Items of a source.
@@ -106,7 +110,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> pd.Data
                 rows.append(row)
                 continue
             try:
-                label_row, palettes[item.id] = _scan_label_map(item.label_map, data, rules)
+                label_row, palettes[item.id] = scan_label_map(item.label_map, data, rules)
                 row.update(label_row)
             except TooLargeError as error:  # its image is smaller, which is the finding
                 row.update(label_height=error.height, label_width=error.width)
@@ -120,7 +124,7 @@ def scan(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> pd.Data
     apart = dict(zip(palettes, palettes_apart(list(palettes.values())), strict=True))
     table["palette_apart"] = table["id"].map(apart).astype(float)
     table["group_elsewhere"] = _groups_elsewhere(table, data)
-    return table
+    return Scan(table, thumbnails)
 
 
 def read_table(path: Path, data: DataParams) -> pd.DataFrame:
@@ -176,55 +180,6 @@ def _scan_image(path: Path, data: DataParams) -> tuple[Row, npt.NDArray[np.float
 def kind_of(header: Header) -> str:
     """Return depth and colours of a file, such as "16-bit gray"."""
     return f"{header.depth}-bit {'gray' if header.is_gray else 'colour'}"
-
-
-def _scan_label_map(
-    path: Path, data: DataParams, rules: LabelRules
-) -> tuple[Row, dict[int, Colour]]:
-    labels = decode_label_map(path, exif=data.exif, max_pixels=data.max_pixels)
-    header, raw = labels.header, values_by(rules, labels, path)
-    counts = count_values(raw)
-    frequent = sorted(counts, key=lambda value: -counts[value])[:MAX_VALUES]
-    row: Row = {
-        "label_format": name_format(header),
-        "label_kind": header.storage.kind,
-        "label_orientation": header.orientation,
-        "label_height": raw.shape[0],
-        "label_width": raw.shape[1],
-        "label_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "label_pixels_sha256": hashlib.sha256(
-            f"{raw.shape}".encode() + raw.astype(np.int64).tobytes()
-        ).hexdigest(),
-        "values": json.dumps({format_value(value): counts[value] for value in sorted(frequent)}),
-        "num_values": len(counts),
-    }
-    row.update(_class_pixels(counts, data, rules))
-    unknown = {value: n for value, n in counts.items() if rules.class_of(value) is None}
-    if header.storage.lossy:  # compression makes values that mean nothing
-        return row, {}
-    row["unknown_colours" if raw.ndim == 3 else "unknown_ids"] = len(unknown)
-    if unknown:
-        value = max(unknown, key=lambda value: unknown[value])
-        x, y = first_position(raw, value)
-        row.update(unknown_value=format_value(value), unknown_px=unknown[value])
-        row.update(unknown_x=x, unknown_y=y)
-    return row, palette_of_ids(rules, labels)
-
-
-def _class_pixels(
-    counts: Mapping[int | Colour, int], data: DataParams, rules: LabelRules
-) -> dict[str, float]:
-    names = dict(enumerate(pixel_columns(data.classes))) | {data.ignore_index: "px_ignore"}
-    row = dict.fromkeys(names.values(), 0.0)
-    for value, count in counts.items():
-        class_id = rules.class_of(value)
-        if class_id is not None:
-            row[names[class_id]] += count
-    total = sum(counts.values())
-    first = pixel_columns(data.classes)[0]
-    row["other_pixels"] = total - row["px_ignore"] - row[first]
-    row["ignored_share"] = row["px_ignore"] / total
-    return row
 
 
 def _columns(data: DataParams) -> list[str]:

@@ -22,6 +22,7 @@ def summarize(
     *,
     plan: SplitPlan | None = None,
     notes: Sequence[str] = (),
+    unlabelled: pd.DataFrame | None = None,
 ) -> str:
     """Return the summary: decision, findings and notes first, then the contents of the set.
 
@@ -31,6 +32,7 @@ def summarize(
         params: Params that the data was compared with.
         plan: Plan of the splits; by default the result of `plan_splits`.
         notes: Remarks for the user, one line each.
+        unlabelled: Scan of the unlabelled images; None if there are none.
     """
     plan = plan or plan_splits(table, params)
     verdict = "passed" if not findings else f"refused, {len(findings)} findings"
@@ -50,6 +52,8 @@ def summarize(
     )  # fmt: skip
     for section in sections:
         lines += [*section, ""]
+    if unlabelled is not None and len(unlabelled):
+        lines += [*_unlabelled(unlabelled), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -73,6 +77,18 @@ def _contents(table: pd.DataFrame, params: Params) -> list[str]:
     if readable["kind"].nunique() > 1:
         lines.append("Note: gray and colour images are mixed; gray ones become RGB.")
     return lines
+
+
+def _unlabelled(table: pd.DataFrame) -> list[str]:
+    readable = table[table["kind"].notna()]
+    sizes = Counter(
+        f"{height:.0f} x {width:.0f}"
+        for height, width in zip(readable["height"], readable["width"], strict=True)
+    )
+    return [
+        f"Unlabelled images: {len(table)}, for training alone; {_counts(readable['kind'])}.",
+        f"Their sizes (height x width): {_top(sizes)}.",
+    ]
 
 
 def first_class_note(table: pd.DataFrame, params: Params) -> str:

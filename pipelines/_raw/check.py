@@ -18,10 +18,11 @@ from ocrnet.raw.findings import Finding, cap_lines, describe
 from ocrnet.raw.groups import suggest_group_by
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import label_rules
-from ocrnet.raw.scan import scan, write_table
+from ocrnet.raw.scan import scan_files, write_table
 from ocrnet.raw.sources import RawItem, find_items, raw_roots
 from ocrnet.raw.splits import UNLEARNED, SplitPlan, plan_splits
 from ocrnet.raw.summary import first_class_note, summarize
+from pipelines._raw.check_unlabelled import check_unlabelled
 from pipelines._stage.run import STATE, Stage
 
 if TYPE_CHECKING:
@@ -54,15 +55,29 @@ def check_raw_data(stage: Stage) -> pd.DataFrame:
     shutil.rmtree(work, ignore_errors=True)
     inventory = Inventory(Path(params.data.path))
     items = _find_items(stage, work, inventory)
-    table = scan(items, params.data, roots=raw_roots(params.data.source, inventory.root, work))
-    checked = check_scan(table, params, inventory, docs=STATE / "validate" / "docs")
-    findings, notes = checked.findings, checked.notes
+    scanned = scan_files(
+        [item for item in items if not item.is_unlabelled],
+        params.data,
+        roots=raw_roots(params.data.source, inventory.root, work),
+    )
+    table = scanned.table
+    docs = STATE / "validate" / "docs"
+    checked = check_scan(table, params, inventory, docs=docs)
+    beside = check_unlabelled(
+        [item for item in items if item.is_unlabelled], scanned, checked.plan, params, docs=docs
+    )
+    findings, notes = [*checked.findings, *beside.findings], checked.notes
     write_table(stage.out / "table.csv", table)
-    text = summarize(table, findings, params, plan=checked.plan, notes=notes)
+    beside.write(stage.out)
+    text = summarize(
+        table, findings, params, plan=checked.plan, notes=notes, unlabelled=beside.table
+    )
     account = "\n".join(inventory.lines())
     (stage.out / "summary.txt").write_text(f"{text}\n{account}\n")
-    _write_results(stage.out / "validation.json", checked.results, findings)
+    _write_results(stage.out / "validation.json", [*checked.results, *beside.results], findings)
     logger.info("validate: %d images, %d findings", len(table), len(findings))
+    if len(beside.table):
+        logger.info("validate: %d unlabelled images", len(beside.table))
     _warn(notes, stage)
     if findings:
         _refuse(stage, findings)
@@ -80,9 +95,12 @@ def check_scan(
         inventory: Inventory of the raw folder, with its findings.
         docs: Folder for the Data Docs.
     """
-    from pipelines._raw.expectations import check_table  # 8 s; earlier errors come first
+    from pipelines._raw.expectations import (  # 8 s: earlier errors first
+        check_table,
+        raw_expectations,
+    )
 
-    results = check_table(table, params, docs=docs)
+    results = check_table(table, raw_expectations(params, table), docs=docs)
     plan = plan_splits(table, params)
     findings = [*_named(inventory.findings), *_failed(results, table, params)]
     notes = _notes(() if findings else plan.notes, table, params)

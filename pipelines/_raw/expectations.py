@@ -25,6 +25,10 @@ from ocrnet.data.stored_labels import LOSSY
 for name in ("great_expectations", "great_expectations.data_context.types.base"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
+Expectations = list[
+    tuple[str, Any]
+]  # codes of findings, and the expectations whose failure they mean
+
 
 @dataclass(frozen=True)
 class ExpectationResult:
@@ -42,23 +46,28 @@ class ExpectationResult:
     ids: tuple[str, ...]
 
 
-def build_suite(params: Params, table: pd.DataFrame) -> gx.ExpectationSuite:
-    """Return the expectations that these params ask for."""
-    suite = gx.ExpectationSuite(name="raw")
-    for code, expectation in [*_files(params), *_labels(table), *_splits(params, table)]:
-        expectation.meta = {"code": code}
-        suite.add_expectation(expectation)
-    return suite
+def raw_expectations(params: Params, table: pd.DataFrame) -> Expectations:
+    """Return the expectations of images with label maps, which these params ask for."""
+    return [*_files(params), *_images(params), *_labels(table), *_splits(params, table)]
 
 
-def _files(params: Params) -> list[tuple[str, Any]]:
+def unlabelled_expectations(params: Params, depths: list[str]) -> Expectations:
+    """Return the expectations of images without label maps.
+
+    Args:
+        params: Params that set the expectations.
+        depths: Value types of the labelled images.
+    """
+    alike = gxe.ExpectColumnValuesToBeInSet(column="dtype", value_set=depths)
+    return [*_images(params), *([("E122", alike)] if depths else [])]
+
+
+def _files(params: Params) -> Expectations:
     limits = params.validate_
     expectations = [
         ("E123", gxe.ExpectTableRowCountToBeBetween(min_value=limits.min_images)),
-        ("E121", gxe.ExpectColumnValuesToBeNull(column="image_error")),
         ("E121", gxe.ExpectColumnValuesToBeNull(column="label_error")),
         ("E122", gxe.ExpectColumnUniqueValueCountToBeBetween(column="dtype", max_value=1)),
-        ("E124", gxe.ExpectColumnValuesToBeBetween(column="pixels", max_value=params.data.max_pixels)),
         ("E114", gxe.ExpectColumnValuesToNotBeNull(column="label_map")),
         *(
             ("E107", gxe.ExpectColumnPairValuesToBeEqual(
@@ -71,9 +80,18 @@ def _files(params: Params) -> list[tuple[str, Any]]:
         )),
     ]  # fmt: skip
     if params.data.exif == "error":
-        upright = gxe.ExpectColumnValuesToBeInSet(column="orientation", value_set=[1.0])
-        expectations.append(("E108", upright))
         upright = gxe.ExpectColumnValuesToBeInSet(column="label_orientation", value_set=[1.0])
+        expectations.append(("E108", upright))
+    return expectations
+
+
+def _images(params: Params) -> Expectations:
+    expectations = [
+        ("E121", gxe.ExpectColumnValuesToBeNull(column="image_error")),
+        ("E124", gxe.ExpectColumnValuesToBeBetween(column="pixels", max_value=params.data.max_pixels)),
+    ]  # fmt: skip
+    if params.data.exif == "error":
+        upright = gxe.ExpectColumnValuesToBeInSet(column="orientation", value_set=[1.0])
         expectations.append(("E108", upright))
     if params.data.extra_bands == "error":
         expectations.append(
@@ -88,7 +106,7 @@ def _files(params: Params) -> list[tuple[str, Any]]:
     return expectations
 
 
-def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
+def _labels(table: pd.DataFrame) -> Expectations:
     expectations = [
         ("E105", gxe.ExpectColumnValuesToNotBeInSet(column="label_format", value_set=LOSSY)),
         ("E106", gxe.ExpectColumnValuesToBeBetween(column="palette_apart", max_value=0)),
@@ -101,8 +119,8 @@ def _labels(table: pd.DataFrame) -> list[tuple[str, Any]]:
     return expectations
 
 
-def _splits(params: Params, table: pd.DataFrame) -> list[tuple[str, Any]]:
-    expectations: list[tuple[str, Any]] = [
+def _splits(params: Params, table: pd.DataFrame) -> Expectations:
+    expectations: Expectations = [
         ("E113", gxe.ExpectColumnValuesToBeBetween(column="group_elsewhere", max_value=0))
     ]
     if not params.data.allow_duplicates:
@@ -116,12 +134,14 @@ def _splits(params: Params, table: pd.DataFrame) -> list[tuple[str, Any]]:
     return expectations
 
 
-def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[ExpectationResult]:
-    """Run the suite as a checkpoint, write its Data Docs and return what each expectation found.
+def check_table(
+    table: pd.DataFrame, expectations: Expectations, *, docs: Path
+) -> list[ExpectationResult]:
+    """Run expectations as a checkpoint, write its Data Docs and return what each expectation found.
 
     Args:
         table: Table of the scan.
-        params: Params that set the expectations.
+        expectations: Expectations of the table, with their codes.
         docs: Folder of the Data Docs.
 
     Raises:
@@ -131,10 +151,14 @@ def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[Expe
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_or_update_pandas("raw").add_dataframe_asset("table")
+    suite = gx.ExpectationSuite(name="raw")
+    for code, expectation in expectations:
+        expectation.meta = {"code": code}
+        suite.add_expectation(expectation)
     definition = gx.ValidationDefinition(
         name="raw",
         data=asset.add_batch_definition_whole_dataframe("all"),
-        suite=context.suites.add(build_suite(params, table)),
+        suite=context.suites.add(suite),
     )
     context.add_data_docs_site("validate", _docs_site(docs))
     checkpoint = context.checkpoints.add(

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrnet.components import load_component
-from ocrnet.config import Params
+from ocrnet.config import DataParams, Params
 from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import DRAWN_SOURCES
+from ocrnet.raw.unlabelled_files import ROLE, find_unlabelled
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RawItem:
         label_map: Path of the label map; None if the source found none.
         split: One of train, val and test if the source publishes a split, else None.
         group: Group of the image; images of one group share a split.
+        is_unlabelled: Whether it is kept for training without a label map.
     """
 
     id: str
@@ -34,6 +36,7 @@ class RawItem:
     label_map: Path | None
     split: str | None
     group: str
+    is_unlabelled: bool = False
 
 
 Source = Callable[[Params, Path, Inventory], list[RawItem]]
@@ -85,7 +88,7 @@ def category_names(source: str, root: Path) -> list[str]:
 
 
 def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
-    """Return the items of the source that the params name; each id is unique.
+    """Return the items of the source that the params name, and those of `data.unlabelled`; each id is unique.
 
     Args:
         params: Params that describe the data.
@@ -103,17 +106,45 @@ def find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem
 
 
 def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
+    unlabelled = [
+        RawItem(file.id, file.path, None, None, file.group, is_unlabelled=True)
+        for file in find_unlabelled(params.data, inventory)
+    ]
     found = load_source(params.data.source)(params, work, inventory)
     items = [item for item in (_with_files(item, inventory) for item in found) if item is not None]
-    kept = _with_own_ids(items, inventory)
+    items = _without_label_map(items, params.data, inventory)
+    kept = _with_own_ids([*items, *unlabelled], inventory)
     for item in kept:
-        for path, role in ((item.image, "images"), (item.label_map, "label maps")):
+        image_role = ROLE if item.is_unlabelled else "images"
+        for path, role in ((item.image, image_role), (item.label_map, "label maps")):
             if path is not None and inventory.can_use(path):
                 inventory.use(path, role)
     _leave_dropped(found, kept, inventory)
     inventory.check_balance()
-    if not kept:
-        raise DataError(f"E114 {inventory.root}: no image can be read. Correct the findings above.")
+    if all(item.is_unlabelled for item in kept):
+        raise DataError(
+            f"E114 {inventory.root}: no image with a label map can be read. Correct the findings above."
+        )
+    return kept
+
+
+def _without_label_map(
+    items: list[RawItem], data: DataParams, inventory: Inventory
+) -> list[RawItem]:
+    """Return the items after `data.without_label_map`: those without a label map stay, are unlabelled, or are left out.
+
+    An image of a published val or test split stays what it is, which is a finding: no training may see it.
+    """
+    rule = data.without_label_map
+    kept = []
+    for item in items:
+        lacks = item.label_map is None
+        if lacks and rule == "drop" and inventory.can_use(item.image):
+            inventory.leave(item.image, "without a label map (data.without_label_map: drop)")
+        elif lacks and rule == "unlabelled" and item.split in (None, "train"):
+            kept.append(replace(item, split=None, is_unlabelled=True))
+        else:
+            kept.append(item)
     return kept
 
 
