@@ -45,7 +45,10 @@ class ExpectationResult:
 def build_suite(params: Params, table: pd.DataFrame) -> gx.ExpectationSuite:
     """Return the expectations that these params ask for."""
     suite = gx.ExpectationSuite(name="raw")
-    for code, expectation in [*_files(params), *_labels(table), *_splits(params, table)]:
+    of_objects = _objects(table) if params.data.things else []
+    for code, expectation in [
+        *_files(params), *_labels(table), *_splits(params, table), *of_objects
+    ]:  # fmt: skip
         expectation.meta = {"code": code}
         suite.add_expectation(expectation)
     return suite
@@ -114,6 +117,25 @@ def _splits(params: Params, table: pd.DataFrame) -> list[tuple[str, Any]]:
         )
         expectations.append(("E126", splits))
     return expectations
+
+
+def _objects(table: pd.DataFrame) -> list[tuple[str, Any]]:
+    """Return what maps that number objects must keep; without any, objects are connected components."""
+    if not table["instances"].notna().any():
+        return []
+    return [
+        ("E145", gxe.ExpectColumnValuesToNotBeNull(column="instances")),
+        ("E141", gxe.ExpectColumnValuesToBeNull(column="instances_error")),
+        *(
+            ("E142", gxe.ExpectColumnPairValuesToBeEqual(
+                column_A=f"instances_{side}", column_B=f"label_{side}",
+                ignore_row_if="either_value_is_missing",
+            ))
+            for side in ("height", "width")
+        ),
+        ("E143", gxe.ExpectColumnValuesToBeBetween(column="unnumbered_px", max_value=0)),
+        ("E144", gxe.ExpectColumnValuesToBeBetween(column="mixed_objects", max_value=0)),
+    ]  # fmt: skip
 
 
 def check_table(table: pd.DataFrame, params: Params, *, docs: Path) -> list[ExpectationResult]:
