@@ -18,6 +18,7 @@ def prepare(stage: Stage) -> None:
         DataError: The files cannot be used.
         ParamsError: The params do not fit the files.
     """
+    from ocrnet.data.instance_maps import INSTANCES, THINGS_FILE
     from ocrnet.data.manifest import ClassTable
     from ocrnet.preflight.later_stages import check_outlook
     from ocrnet.raw.prepare import prepare as prepare_files
@@ -28,8 +29,9 @@ def prepare(stage: Stage) -> None:
     params = stage.params
     table = read_table(VALIDATED / "table.csv", params.data)
     unlabelled = VALIDATED / "unlabelled.csv"
-    for name in ("images", "label_maps", "unlabelled"):
+    for name in ("images", "label_maps", INSTANCES, "unlabelled"):
         shutil.rmtree(stage.out / name, ignore_errors=True)
+    (stage.out / THINGS_FILE).unlink(missing_ok=True)
     data = params.data
     roots = raw_roots(data.source, Path(data.path), VALIDATED / "raw")
     manifest = prepare_files(

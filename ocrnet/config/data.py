@@ -27,6 +27,7 @@ class DataParams(Section):
     num_classes: int | None = None  # a cross-check, and the only key that may be missing
     # raw id, "r,g,b" of an RGB label map, or category of an annotation -> class or "ignore"
     label_map: dict[int | str, str]
+    things: tuple[str, ...]  # classes whose objects are told apart and scored
     background: str | None  # class, or "ignore", of pixels that no annotation covers
     overlap: Literal[
         "area", "order"
@@ -138,6 +139,17 @@ class DataParams(Section):
                 "there."
             )
         return folder
+
+    @model_validator(mode="after")
+    def _check_things(self) -> "DataParams":
+        for name in self.things:
+            if name not in self.classes or self.things.count(name) > 1:
+                fault = "twice" if name in self.classes else "not in classes"
+                raise ValueError(
+                    f"things names {name!r}, which is {fault}.{hint(name, self.classes)} Known: "
+                    f"{', '.join(self.classes)}."
+                )
+        return self
 
     @field_validator("group_by")
     @classmethod

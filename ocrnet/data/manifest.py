@@ -14,6 +14,7 @@ selected pairs, whose manifest also has the lineage.
 | image_sha256, label_map_sha256 | hashes of the canonical files |
 | raw_image, raw_label_map | their raw files, relative to the raw folder; empty if origin is not real |
 | px_ignore, px_NAME per class | pixels in the label map |
+| instances, instances_sha256 | instance map and its hash; only in prepared sets with thing classes |
 | parents, operations, seed, generator | lineage of a synthesized pair: ids and steps as JSON lists, seed, weights |
 """
 
@@ -40,7 +41,7 @@ COLUMNS = (
 )  # fmt: skip
 TEXT_COLUMNS = (
     "id", "split", "group", "image", "label_map", "origin", "image_sha256", "label_map_sha256", "raw_image",
-    "raw_label_map", "parents", "operations", "generator",
+    "raw_label_map", "instances", "instances_sha256", "parents", "operations", "generator",
 )  # fmt: skip
 LINEAGE_COLUMNS = ("parents", "operations", "seed", "generator")
 MANIFEST_FILE = "manifest.csv"

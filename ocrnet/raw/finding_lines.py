@@ -4,7 +4,7 @@ Each function gets the failing rows, the whole table and the params.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,10 +13,10 @@ from ocrnet.config import Params
 from ocrnet.data.manifest import SPLITS
 from ocrnet.data.stored_labels import Colour
 from ocrnet.raw.duplicates import leak_lines
+from ocrnet.raw.instance_lines import DESCRIBE_INSTANCES, Describe
 from ocrnet.raw.label_maps import format_value, label_rules, parse_raw_value
 
 NAMED_FILES = 5  # in a line about many files
-Describe = Callable[[pd.DataFrame, pd.DataFrame, Params], list[str]]
 
 
 def name_files(paths: Iterable[str]) -> str:
@@ -275,7 +275,7 @@ def _distance(one: Colour, other: Colour) -> int:
     return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
-DESCRIBE: dict[str, Describe] = {
+DESCRIBE: dict[str, Describe] = DESCRIBE_INSTANCES | {
     "E101": _unknown_ids, "E102": _nothing_to_learn, "E104": _unknown_colours, "E105": _jpeg,
     "E106": _palettes, "E107": _sizes, "E108": _rotated, "E109": _deep, "E110": _bands,
     "E111": _transparent, "E113": _leaks, "E114": _unlabelled,

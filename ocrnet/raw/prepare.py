@@ -1,4 +1,7 @@
-"""Canonical files of a prepared set: RGB images, label maps of class ids, manifest, statistics."""
+"""Canonical files of a prepared set: RGB images, label maps of class ids, manifest, statistics.
+
+With `data.things` it also has an instance map for each image, and the names of the thing classes.
+"""
 
 import json
 import logging
@@ -11,10 +14,12 @@ import pandas as pd
 
 from ocrnet.config import Params
 from ocrnet.data.decode import write_image, write_label_map
+from ocrnet.data.instance_maps import INSTANCES, write_things
 from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
 from ocrnet.raw.canonical import check_unchanged, decode_image, decode_label_map
 from ocrnet.raw.label_maps import palette_of
+from ocrnet.raw.prepare_objects import write_objects
 from ocrnet.raw.prepare_unlabelled import prepare_unlabelled
 from ocrnet.raw.sources import Roots
 from ocrnet.raw.splits import keep_fraction, plan_splits
@@ -77,7 +82,7 @@ def prepare(
     kept = _kept(table, params)
     table = table.assign(group=table["joined"])
     table, rest = table[kept], table[~kept]
-    for name in ("images", "label_maps"):
+    for name in ("images", "label_maps", *([INSTANCES] if data.things else [])):
         (out / name).mkdir(parents=True, exist_ok=True)
     statistics = ChannelStatistics()
     rows = []
@@ -85,10 +90,15 @@ def prepare(
         image, label_map = _decode(raw, params, roots)
         if raw["split"] == "train":
             statistics.add(image)
-        rows.append(_write_item(raw, image, label_map, classes=classes, out=out))
+        row = _write_item(raw, image, label_map, classes=classes, out=out)
+        if data.things:
+            row |= write_objects(raw, label_map, params, root=roots.label_maps, out=out)
+        rows.append(row)
     manifest = pd.DataFrame(rows)
     write_manifest(out, manifest)
     classes.write(out)
+    if data.things:
+        write_things(out, data.things)
     content = {**_statistics(manifest, classes, statistics), "train_left_out": len(rest)}
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     _prepare_unlabelled(unlabelled, rest, table, params, roots=roots, out=out)

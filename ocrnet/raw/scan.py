@@ -24,6 +24,8 @@
 | ignored_share | px_ignore / pixels of the label map |
 | copies_elsewhere | 1 if the same picture is in another split too |
 | group_elsewhere | 1 if the group by `data.group_by` is in another split too |
+
+With `data.things` it also has the columns of `scan_instances.py`.
 """
 
 import hashlib
@@ -53,6 +55,7 @@ from ocrnet.raw.duplicates import (
 from ocrnet.raw.label_maps import label_rules
 from ocrnet.raw.label_scan import Row, scan_label_map
 from ocrnet.raw.raw_values import palettes_apart
+from ocrnet.raw.scan_instances import INSTANCE_NUMBERS, INSTANCE_TEXT, scan_instances
 from ocrnet.raw.sources import RawItem, Roots
 
 TEXT = (
@@ -117,6 +120,7 @@ def scan_files(items: Sequence[RawItem], data: DataParams, *, roots: Roots) -> S
             except DataError as error:
                 _raise_if_of_machine(error)
                 row["label_error"] = _without_root(error, roots.label_maps)
+        row.update(scan_instances(item, data, rules, root=roots.label_maps))
         rows.append(row)
     table = _typed(rows, data)
     table["copy_of"] = find_copies(table, thumbnails)
@@ -135,8 +139,9 @@ def read_table(path: Path, data: DataParams) -> pd.DataFrame:
     """
     if not path.exists():
         raise DataError(f"{path}: the table of the raw files is missing. Run `dvc repro validate`.")
-    table = read_csv_table(path, text=TEXT)
-    for name in TEXT:
+    text = _text(data)
+    table = read_csv_table(path, text=text)
+    for name in text:
         if name != "copy_of":  # an empty field means a missing value
             table[name] = table[name].replace("", None)
     return _typed(table.to_dict("records"), data)
@@ -182,14 +187,15 @@ def kind_of(header: Header) -> str:
     return f"{header.depth}-bit {'gray' if header.is_gray else 'colour'}"
 
 
-def _columns(data: DataParams) -> list[str]:
-    return [*TEXT, *NUMBERS, *pixel_columns(data.classes)]
+def _text(data: DataParams) -> list[str]:
+    return [*TEXT, *(INSTANCE_TEXT if data.things else ())]
 
 
 def _typed(rows: Sequence[Mapping[Any, Any]], data: DataParams) -> pd.DataFrame:
-    table = pd.DataFrame(list(rows), columns=_columns(data))
-    numbers = [*NUMBERS, *pixel_columns(data.classes)]
-    table[list(TEXT)] = table[list(TEXT)].astype("str")
+    text = _text(data)
+    numbers = [*NUMBERS, *(INSTANCE_NUMBERS if data.things else ()), *pixel_columns(data.classes)]
+    table = pd.DataFrame(list(rows), columns=[*text, *numbers])
+    table[text] = table[text].astype("str")
     table[numbers] = table[numbers].astype(float)
     return table
 

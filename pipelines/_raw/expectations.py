@@ -48,7 +48,14 @@ class ExpectationResult:
 
 def raw_expectations(params: Params, table: pd.DataFrame) -> Expectations:
     """Return the expectations of images with label maps, which these params ask for."""
-    return [*_files(params), *_images(params), *_labels(table), *_splits(params, table)]
+    of_objects = _objects(table) if params.data.things else []
+    return [
+        *_files(params),
+        *_images(params),
+        *_labels(table),
+        *_splits(params, table),
+        *of_objects,
+    ]
 
 
 def unlabelled_expectations(params: Params, depths: list[str]) -> Expectations:
@@ -132,6 +139,25 @@ def _splits(params: Params, table: pd.DataFrame) -> Expectations:
         )
         expectations.append(("E126", splits))
     return expectations
+
+
+def _objects(table: pd.DataFrame) -> Expectations:
+    """Return what maps that number objects must keep; without any, objects are connected components."""
+    if not table["instances"].notna().any():
+        return []
+    return [
+        ("E145", gxe.ExpectColumnValuesToNotBeNull(column="instances")),
+        ("E141", gxe.ExpectColumnValuesToBeNull(column="instances_error")),
+        *(
+            ("E142", gxe.ExpectColumnPairValuesToBeEqual(
+                column_A=f"instances_{side}", column_B=f"label_{side}",
+                ignore_row_if="either_value_is_missing",
+            ))
+            for side in ("height", "width")
+        ),
+        ("E143", gxe.ExpectColumnValuesToBeBetween(column="unnumbered_px", max_value=0)),
+        ("E144", gxe.ExpectColumnValuesToBeBetween(column="mixed_objects", max_value=0)),
+    ]  # fmt: skip
 
 
 def check_table(

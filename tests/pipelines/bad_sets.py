@@ -112,6 +112,27 @@ def without_pits(raw: Path) -> None:
         save(raw / "masks" / f"{name}.png", np.minimum(stripes(), 1))
 
 
+def numbered(name: str, pixels: Any) -> Break:
+    """Number an object a column in each map of objects but one."""
+
+    def write(raw: Path) -> None:
+        columns = np.cumsum(np.ones((12, 16), np.uint16), axis=1, dtype=np.uint16)
+        for path in (raw / "masks").iterdir():
+            if path.stem != name:
+                save(raw / "instances" / path.name, columns * (stripes() > 0))
+            elif pixels is not None:
+                save(raw / "instances" / path.name, pixels)
+
+    return write
+
+
+def whole(number: int, size: tuple[int, int] = (12, 16)) -> Any:
+    return np.full(size, number, dtype=np.uint16)
+
+
+THINGS = {"things": ["scratch", "pit"]}
+
+
 # What breaks the set, the params besides, the code, and its line.
 BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     "an id of no class": (
@@ -208,5 +229,28 @@ BAD: dict[str, tuple[Break, dict[str, Any], str, str]] = {
     "a mask that is all void": (
         mask("a3", np.full((12, 16), 255, dtype=np.uint8)), {}, "E125",
         r"masks/a3.png: share 1.000 of its pixels is ignored",
+    ),
+    "a map of objects in colours": (
+        numbered("a3", noise(3)), THINGS, "E141", r"instances/a3.png has colours, expected numbers. Export a gray PNG"
+    ),
+    "a truncated map of objects": (
+        lambda raw: (numbered("", None)(raw), cut("instances/a3.png")(raw)), THINGS, "E141",
+        r"instances/a3.png cannot be read",
+    ),
+    "a map of objects of another size": (
+        numbered("a3", whole(1, (12, 15))), THINGS, "E142",
+        r"instances/a3.png: the map of objects is 15x12, the mask is 16x12. Export both at one size.",
+    ),
+    "things without objects": (
+        numbered("a3", whole(0)), THINGS, "E143",
+        r"instances/a3.png: 120 px of scratch, pit have no object, first at x=1 y=0. Number them, or ignore them",
+    ),
+    "an object of two classes": (
+        numbered("a3", whole(9)), THINGS, "E144",
+        r"instances/a3.png: object 9 \(first at x=0 y=0\) covers two classes of the mask. Give each class an object",
+    ),
+    "a missing map of objects": (
+        numbered("a3", None), THINGS, "E145",
+        r"1 of 8 images have no map of objects: images/a3.png. Add the maps; or move",
     ),
 }  # fmt: skip

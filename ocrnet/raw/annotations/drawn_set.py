@@ -5,18 +5,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ocrnet.config import Params
+from ocrnet.config import DataParams, Params
 from ocrnet.data.decode import write_label_map
 from ocrnet.data.headers import EXTENSIONS, TURNED, header_of, opened
+from ocrnet.data.instance_maps import INSTANCES, renumber, write_instances
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.errors.machine import machine_error
 from ocrnet.raw.annotations.categories import Categories
-from ocrnet.raw.annotations.rasterize import Region, Size, draw_label_map
+from ocrnet.raw.annotations.rasterize import Region, Size, draw_objects
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import palette_of
@@ -28,7 +30,17 @@ from ocrnet.raw.sources.split_names import split_named
 
 LABEL_MAPS = "label_maps"  # folder of the drawn label maps in the work folder
 LabelMap = npt.NDArray[np.uint8]
-Draw = Callable[[Categories], LabelMap]
+Numbers = npt.NDArray[np.int32]
+
+
+class Drawn(NamedTuple):
+    """The label map of an image and the number of the object at each pixel, from 1; 0 is none."""
+
+    label_map: LabelMap
+    numbers: Numbers
+
+
+Draw = Callable[[Categories], Drawn]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +53,8 @@ class Annotated:
         image: Path of the image.
         place: Name of the annotation file in messages.
         split: Split that the annotation file describes; None if it names none.
-        draw: Function that returns the label map and raises `ValueError` if the annotations do not fit the image.
+        draw: Function that returns label map and objects; it raises `ValueError` if the annotations do not fit the
+            image.
     """
 
     image: Path
@@ -73,20 +86,36 @@ def drawn_items(
         if key not in splits:
             inventory.leave(one.image, "in no list of the split")
             continue
-        drawn = work / LABEL_MAPS / f"{names[key]}.png"
         try:
-            label_map = one.draw(categories)
+            drawn = one.draw(categories)
         except (ValueError, DataError) as error:
             inventory.findings.append(_told(error, one, inventory))
             inventory.leave(one.image, "its label map cannot be drawn")
             continue
-        drawn.parent.mkdir(parents=True, exist_ok=True)
-        write_label_map(drawn, label_map, palette=palette, ignore_index=params.data.ignore_index)
+        label_map = work / LABEL_MAPS / f"{names[key]}.png"
+        label_map.parent.mkdir(parents=True, exist_ok=True)
+        write_label_map(
+            label_map, drawn.label_map, palette=palette, ignore_index=params.data.ignore_index
+        )
+        numbered = _write_things(drawn, work / INSTANCES / f"{names[key]}.png", params.data)
         group = group_of(names[key], params.data.group_by)
-        items.append(RawItem(names[key], one.image, drawn, splits[key], group))
+        items.append(
+            RawItem(names[key], one.image, label_map, splits[key], group, instances=numbered)
+        )
     categories.report(inventory)
     _leave_rest(items, inventory)
     return items
+
+
+def _write_things(drawn: Drawn, path: Path, data: DataParams) -> Path | None:
+    """Write the objects of the thing classes as an instance map, and return its path; None without thing classes."""
+    if not data.things:
+        return None
+    things = [i for i, name in enumerate(data.classes) if name in data.things]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = np.where(np.isin(drawn.label_map, things), drawn.numbers, 0)
+    write_instances(path, renumber(numbers))
+    return path
 
 
 def _told(error: Exception, one: Annotated, inventory: Inventory) -> str:
@@ -101,8 +130,8 @@ def _told(error: Exception, one: Annotated, inventory: Inventory) -> str:
 
 def draw_regions(
     regions: Sequence[Region], size: Size, params: Params, categories: Categories
-) -> LabelMap:
-    """Return the label map of an image from its regions; a region whose category is no class is left out.
+) -> Drawn:
+    """Return label map and objects of an image from its regions; a region whose category is no class is left out.
 
     Raises:
         ValueError: The image is too large, or the run lengths of a region are not those of an image of this size.
@@ -115,12 +144,14 @@ def draw_regions(
         (region, params.data.ignore_index if region.is_crowd else categories.id_of(region.category))
         for region in regions
     ]
-    return draw_label_map(
-        [(region, class_id) for region, class_id in ids if class_id is not None],
-        size,
-        background=categories.background,
-        ignore_index=params.data.ignore_index,
-        overlap=params.data.overlap,
+    return Drawn(
+        *draw_objects(
+            [(region, class_id) for region, class_id in ids if class_id is not None],
+            size,
+            background=categories.background,
+            ignore_index=params.data.ignore_index,
+            overlap=params.data.overlap,
+        )
     )
 
 

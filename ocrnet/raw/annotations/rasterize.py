@@ -126,10 +126,24 @@ def draw_label_map(
     ignore_index: int,
     overlap: Overlap,
 ) -> npt.NDArray[np.uint8]:
-    """Return the label map (H, W) of an image: its regions, each with its class id, over the background.
+    """Return the label map (H, W) of an image; see `draw_objects`."""
+    return draw_objects(
+        regions, size, background=background, ignore_index=ignore_index, overlap=overlap
+    )[0]
 
-    Where objects overlap, the smaller one is on top, or the later one if `overlap` is `order`. Crowds are ignored
-    pixels below all objects.
+
+def draw_objects(
+    regions: Sequence[tuple[Region, int]],
+    size: Size,
+    *,
+    background: int,
+    ignore_index: int,
+    overlap: Overlap,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Return the label map (H, W) of an image, and the number of the object at each pixel, from 1; 0 is none.
+
+    The label map shows the regions, each with its class id, over the background. Where objects overlap, the smaller one
+    is on top, or the later one if `overlap` is `order`. Crowds are ignored pixels below all objects.
 
     Raises:
         ValueError: The run lengths of a region are not those of an image of this size.
@@ -142,6 +156,8 @@ def draw_label_map(
     objects = [(class_id, mask) for region, class_id, mask in masks if not region.is_crowd]
     if overlap == "area":
         objects.sort(key=lambda item: -int(item[1].sum()))  # stable: equal areas keep their order
-    for class_id, mask in objects:
+    numbers = np.zeros(size, dtype=np.int32)
+    for number, (class_id, mask) in enumerate(objects, start=1):
         label_map[mask] = class_id
-    return label_map
+        numbers[mask] = number
+    return label_map, numbers

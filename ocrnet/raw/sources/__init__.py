@@ -29,6 +29,8 @@ class RawItem:
         split: One of train, val and test if the source publishes a split, else None.
         group: Group of the image; images of one group share a split.
         is_unlabelled: Whether it is kept for training without a label map.
+        instances: Path of the map that numbers the objects; None if the source found or wrote none. It may be the
+            label map itself.
     """
 
     id: str
@@ -37,6 +39,16 @@ class RawItem:
     split: str | None
     group: str
     is_unlabelled: bool = False
+    instances: Path | None = None
+
+    @property
+    def files(self) -> tuple[tuple[Path, str], ...]:
+        """The files of the item, each with its role in the plural."""
+        role = ROLE if self.is_unlabelled else "images"
+        named = [(self.image, role), (self.label_map, "label maps")]
+        if self.instances != self.label_map:
+            named.append((self.instances, "instance maps"))
+        return tuple((path, role) for path, role in named if path is not None)
 
 
 Source = Callable[[Params, Path, Inventory], list[RawItem]]
@@ -115,9 +127,8 @@ def _find_items(params: Params, work: Path, inventory: Inventory) -> list[RawIte
     items = _without_label_map(items, params.data, inventory)
     kept = _with_own_ids([*items, *unlabelled], inventory)
     for item in kept:
-        image_role = ROLE if item.is_unlabelled else "images"
-        for path, role in ((item.image, image_role), (item.label_map, "label maps")):
-            if path is not None and inventory.can_use(path):
+        for path, role in item.files:
+            if inventory.can_use(path):
                 inventory.use(path, role)
     _leave_dropped(found, kept, inventory)
     inventory.check_balance()
@@ -153,7 +164,9 @@ def _with_files(item: RawItem, inventory: Inventory) -> RawItem | None:
     if _refuses(item.image, inventory):
         return None
     if item.label_map is not None and _refuses(item.label_map, inventory):
-        return replace(item, label_map=None)
+        item = replace(item, label_map=None)
+    if item.instances is not None and _refuses(item.instances, inventory):
+        item = replace(item, instances=None)
     return item
 
 
@@ -200,10 +213,10 @@ def _name(item: RawItem, inventory: Inventory) -> str:
 
 def _leave_dropped(found: list[RawItem], kept: list[RawItem], inventory: Inventory) -> None:
     """Leave out the files of items that were refused."""
-    used = {path for item in kept for path in (item.image, item.label_map)}
+    used = {path for item in kept for path, _ in item.files}
     for item in found:
-        for path in (item.image, item.label_map):
-            if path is not None and path not in used and inventory.can_use(path):
+        for path, _ in item.files:
+            if path not in used and inventory.can_use(path):
                 inventory.leave(path, "belongs to an image that is refused")
 
 

@@ -19,7 +19,7 @@ from ocrnet.raw.annotations.coco_file import KEYS, CocoFile, CocoImage, Segment
 from ocrnet.raw.annotations.drawn_set import (
     Annotated,
     Draw,
-    LabelMap,
+    Drawn,
     draw_regions,
     drawn_items,
     size_of,
@@ -132,22 +132,27 @@ def _draw_of(
 
 def _draw(
     file: CocoFile, image: CocoImage, path: Path, params: Params, categories: Categories
-) -> LabelMap:
+) -> Drawn:
     size = image.size or size_of(path, params)
     return draw_regions(file.regions_of(image), size, params, categories)
 
 
 def _draw_panoptic(
     picture: Path, segments: Sequence[tuple[Segment, str]], params: Params, categories: Categories
-) -> LabelMap:
-    """Return the label map of a panoptic picture, whose colours are ids: red + 256 green + 65536 blue; 0 is none."""
+) -> Drawn:
+    """Return label map and objects of a panoptic picture.
+
+    Its colours are ids: red + 256 green + 65536 blue; 0 is none.
+    """
     _, pixels = read_pixels(picture, max_pixels=params.data.max_pixels)
     if pixels.ndim != 3:
         raise ValueError(f"its panoptic picture {picture.name} has no colours")
     ids = pixels[..., :3].astype(np.int64) @ np.array([1, 256, 65536])
     label_map = np.full(ids.shape, params.data.ignore_index, dtype=np.uint8)
-    for segment, category in segments:
+    numbers = np.zeros(ids.shape, dtype=np.int32)
+    for number, (segment, category) in enumerate(segments, start=1):
         class_id = params.data.ignore_index if segment.iscrowd else categories.id_of(category)
         if class_id is not None:
             label_map[ids == segment.id] = class_id
-    return label_map
+            numbers[ids == segment.id] = number
+    return Drawn(label_map, numbers)

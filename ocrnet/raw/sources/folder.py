@@ -4,6 +4,8 @@
 image type, any case of the extension, subfolders allowed on both sides. The split comes from lists such as
 `splits/{train,val,test}.txt`, or from subfolders such as `images/{train,val,test}`; without either, `prepare` draws
 one by group. `split_lists` and `split_folders` define what counts as a split.
+
+With `data.things`, `instances/` also gives the objects, beside the label maps or as the label maps themselves.
 """
 
 import logging
@@ -64,6 +66,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     _leave_unlisted(inventory, images, partners, splits)
     _tell_other_types(inventory, images, label_maps)
     _leave_lone_label_maps(inventory, label_maps, set(partners.values()))
+    numbered = _instance_maps(inventory, images, label_maps) if params.data.things else {}
     items = [
         RawItem(
             id=names[key],
@@ -71,15 +74,25 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
             label_map=partners.get(key),
             split=splits[key],
             group=group_of(names[key], params.data.group_by),
+            instances=numbered.get(key),
         )
         for key, path in images.files.items()
         if key in splits
     ]
     inventory.leave_rest(
         f"outside {images.folder.name}/ and {label_maps.folder.name}/",
-        keep=[path for item in items for path in (item.image, item.label_map)],
+        keep=[path for item in items for path, _ in item.files],
     )
     return items
+
+
+def _instance_maps(inventory: Inventory, images: _Side, label_maps: _Side) -> dict[Key, Path]:
+    """Return the map that numbers the objects of each image; empty without such a folder."""
+    if label_maps.folder.name.casefold() in INSTANCE_FOLDERS:
+        return _partners(images.files, label_maps.files)
+    if not _named(sorted(inventory.root.iterdir()), INSTANCE_FOLDERS):
+        return {}
+    return _partners(images.files, _side(inventory, INSTANCE_FOLDERS).files)
 
 
 def _side(inventory: Inventory, names: tuple[str, ...], *, instead: tuple[str, ...] = ()) -> _Side:

@@ -18,7 +18,7 @@ from ocrnet.data.headers import EXTENSIONS
 from ocrnet.raw.annotations.categories import Categories
 from ocrnet.raw.annotations.drawn_set import (
     Annotated,
-    LabelMap,
+    Drawn,
     draw_regions,
     drawn_items,
     split_of,
@@ -123,7 +123,7 @@ def _image_of(file: _File, entry: Entry, names: ImageNames, inventory: Inventory
     return None
 
 
-def _draw(file: _File, params: Params, categories: Categories) -> LabelMap:
+def _draw(file: _File, params: Params, categories: Categories) -> Drawn:
     size = (file.imageHeight, file.imageWidth)
     regions = [
         _region(shape, size) for shape in file.shapes if shape.shape_type not in WITHOUT_AREA

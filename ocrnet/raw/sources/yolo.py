@@ -20,7 +20,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.annotations.categories import Categories
 from ocrnet.raw.annotations.drawn_set import (
     Annotated,
-    LabelMap,
+    Drawn,
     draw_regions,
     drawn_items,
     size_of,
@@ -168,7 +168,7 @@ def _parse_line(line: str, names: Mapping[int, str]) -> tuple[str, tuple[float, 
     return names[category], values
 
 
-def _draw(regions: list[Region], image: Path, params: Params, categories: Categories) -> LabelMap:
+def _draw(regions: list[Region], image: Path, params: Params, categories: Categories) -> Drawn:
     height, width = size_of(image, params)
     scaled = [
         Region(one.category, tuple(_scaled(outline, height, width) for outline in one.outlines))
