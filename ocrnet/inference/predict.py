@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from ocrnet.bundles.bundle import ModelCard, load_bundle
 from ocrnet.data.decode import read_image, resize_image
@@ -15,7 +16,8 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
 from ocrnet.models.folded_heads import fold_heads
-from ocrnet.models.output import SegmentationModel, normalise
+from ocrnet.models.output import LEAST_SIDE, SegmentationModel, normalise
+from ocrnet.models.trunk import Trunk
 
 
 class Segmenter:
@@ -65,6 +67,22 @@ class Segmenter:
             DataError: The file cannot be decoded.
         """
         return labels(self.scores_of_file(path))
+
+    @torch.inference_mode()
+    def features(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, " D"]:
+        """Return the levels of the encoder for a prepared image, each averaged over the image.
+
+        Raises:
+            BundleError: The architecture has no known encoder.
+        """
+        pixels = self._normalised(image)
+        height, width = pixels.shape[-2:]
+        # Padded like an image to predict, so that the deepest level has a pixel.
+        right, below = max(0, LEAST_SIDE - width), max(0, LEAST_SIDE - height)
+        vector: Float[np.ndarray, " D"] = (
+            Trunk(self._model)(F.pad(pixels, (0, right, 0, below)))[0].float().cpu().numpy()
+        )
+        return vector
 
     @torch.inference_mode()
     def scores(

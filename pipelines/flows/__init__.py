@@ -7,7 +7,8 @@
 | `stage` | the flow of one stage on a worker |
 | `command` | a process whose lines are logged and that ends with the flow |
 | `summary` | the page that a run leaves |
-| `gate` | promotion and rollback as flows |
+| `command_flow` | a command of the repository as a flow |
+| `promotion_flows`, `drift_flow` | promotion, rollback and drift as flows |
 | `watch` | the flow that looks for new raw data |
 | `server_setup` | pools, deployments and automations |
 | `jobs` | the process that a worker starts for a run |

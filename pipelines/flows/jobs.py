@@ -20,6 +20,7 @@ ENTRYPOINTS = frozenset(
     {
         "pipelines.flows.pipeline.pipeline", "pipelines.flows.stage.stage", "pipelines.flows.watch.watch",
         "pipelines.flows.promotion_flows.promote", "pipelines.flows.promotion_flows.rollback",
+        "pipelines.flows.drift_flow.drift",
     }
 )  # fmt: skip
 CURE = "Run `python -m pipelines.deploy` again, and start the run without job variables."

@@ -3,21 +3,13 @@
 They run the commands of the same names in a clone of the commit, with what `prepare` and `evaluate` wrote restored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
-from ocrnet.errors import DataError, GateError, OcrnetError
-from pipelines import _untrusted
-from pipelines._repository.clones import Clone, check_out, hold_clone, resolve_revision
-from pipelines.flows.command import advance, run_module
-from pipelines.flows.stage import EXIT, refuse
+from pipelines.flows.command_flow import options, run_command
 
-REFUSED = "Refused"
 TEST_DATA = ("prepare", "evaluate")
 
 
@@ -40,9 +32,12 @@ def promote(
         first: Whether there is no champion yet, so that minimum scores decide.
         dry_run: Whether to decide without moving an alias.
     """
-    given = {"version": version, "model": model}
     flags = [*(["--first"] if first else []), *(["--dry-run"] if dry_run else [])]
-    return _run(repository, revision, "promote", given, flags, before=_restore_test_data)
+
+    def arguments() -> list[str]:
+        return [*options({"version": version, "model": model}), *flags]
+
+    return run_command(repository, revision, "promote", arguments, restored=TEST_DATA)
 
 
 @flow(name="rollback", flow_run_name="rollback")
@@ -57,66 +52,6 @@ def rollback(
         model: Name of the registered model; empty for that of params.yaml.
         reason: Reason of the rollback, for the ledger.
     """
-    return _run(repository, revision, "rollback", {"model": model, "reason": reason})
-
-
-def _run(
-    repository: str,
-    revision: str,
-    name: str,
-    given: Mapping[str, str],
-    flags: Sequence[str] = (),
-    *,
-    before: Callable[[Clone], None] = lambda clone: None,
-) -> State[Any]:
-    logger = get_run_logger()
-    lines: list[str] = []
-
-    def log_line(line: str) -> None:
-        logger.info(line)
-        lines.append(line)
-
-    try:
-        arguments = [*options(given), *flags]
-        with hold_clone(repository) as clone:
-            check_out(clone, resolve_revision(clone, revision), {})
-            before(clone)
-            code, _ = run_module(clone, f"pipelines.{name}", *arguments, log=log_line)
-    except OcrnetError as error:
-        return refuse(error)
-    create_markdown_artifact("```\n" + "\n".join(lines) + "\n```\n", key=name)
-    words = lines[-1] if lines else ""
-    if code == GateError.exit_code:
-        return Completed(name=REFUSED, message=words)
-    if code:
-        return Failed(name=f"{EXIT}{code}", message=words)
-    return Completed(message=words)
-
-
-def options(given: Mapping[str, str]) -> list[str]:
-    """Return the options of a command, each in one word with its value, so that no value is read as an option.
-
-    Raises:
-        ParamsError: an option does not accept its value.
-    """
-    parsers = {
-        "version": _untrusted.version_or_alias,
-        "model": _untrusted.registry_name,
-        "reason": _untrusted.text_line,
-    }
-    return [f"--{name}={parsers[name](value, name)}" for name, value in given.items() if value]
-
-
-def _restore_test_data(clone: Clone) -> None:
-    """Restore the test split and the scores of the commit.
-
-    Raises:
-        DataError: the pipeline has not run at the commit.
-    """
-    missing = [
-        line["name"] for line in advance(clone, TEST_DATA, []) if line["state"] != "restored"
-    ]
-    if missing:
-        raise DataError(
-            f"{missing[0]}: the run cache does not know it for this commit. Run the pipeline at it first."
-        )
+    return run_command(
+        repository, revision, "rollback", lambda: options({"model": model, "reason": reason})
+    )

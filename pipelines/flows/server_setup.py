@@ -23,6 +23,7 @@ from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from pipelines.flows.cron import next_run, nightly_schedule, watch_schedule
+from pipelines.flows.drift_flow import drift
 from pipelines.flows.jobs import ENGINE
 from pipelines.flows.pipeline import pipeline
 from pipelines.flows.promotion_flows import promote, rollback
@@ -72,6 +73,7 @@ def make_all(
     lines.append(_deploy(watch, NAME, PARENT_POOL, given, every))
     lines.append(_deploy(promote, NAME, PARENT_POOL, given))
     lines.append(_deploy(rollback, NAME, PARENT_POOL, given))
+    lines.append(_deploy(drift, NAME, PARENT_POOL, given))
     return lines + [_automate(one) for one in automations(*limits)]
 
 

@@ -27,8 +27,9 @@ from torch.nn import functional as F
 from ocrnet.bundles.bundle import IMAGENET_MEAN, IMAGENET_STD, load_bundle
 from ocrnet.errors import BundleError
 from ocrnet.gan.quality import DOWNLOAD, INCEPTION, RANDOM_CONV, SEGMENTER, TIMM, ExtractorChoice
-from ocrnet.gan.quality.networks import RandomConv, Trunk
+from ocrnet.gan.quality.random_conv import RandomConv
 from ocrnet.models.output import normalise
+from ocrnet.models.trunk import Trunk
 from ocrnet.runtime import seeded
 from ocrnet.weights.files import read_tensors
 

@@ -9,6 +9,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.types.entrypoint import EntrypointType
 
 from ocrnet.errors import ParamsError
+from pipelines.flows.drift_flow import drift
 from pipelines.flows.jobs import ENGINE, ENTRYPOINTS, FixedJob
 from pipelines.flows.pipeline import pipeline
 from pipelines.flows.promotion_flows import promote, rollback
@@ -29,7 +30,7 @@ def prepare(
 
 
 def test_the_flows_that_are_deployed_are_those_that_a_worker_starts() -> None:
-    flows: tuple[Any, ...] = (pipeline, stage, watch, promote, rollback)
+    flows: tuple[Any, ...] = (pipeline, stage, watch, promote, rollback, drift)
     made = {
         flow.to_deployment("x", entrypoint_type=EntrypointType.MODULE_PATH).entrypoint
         for flow in flows

@@ -24,7 +24,15 @@ from pipelines._repository.clones import (
     hold_clone,
     resolve_revision,
 )
-from pipelines.flows import command, pipeline, promotion_flows, stage, watch
+from pipelines.flows import (
+    command,
+    command_flow,
+    drift_flow,
+    pipeline,
+    promotion_flows,
+    stage,
+    watch,
+)
 from tests.base_params import full_values
 
 from ..hostile import MARK, marks, words
@@ -90,6 +98,9 @@ def test_no_parameter_of_the_other_flows_is_more_than_a_word(toy: Toy, word: str
     assert_refused(stage.stage.fn(stage="train@0", repository=origin, commit=word))
     assert_refused(promotion_flows.rollback.fn(repository=word))
     assert_refused(promotion_flows.promote.fn(repository=origin, revision=word))
+    assert_refused(drift_flow.drift.fn(repository=origin, revision=word, folder="/photos"))
+    if not word.startswith("/"):
+        assert_refused(drift_flow.drift.fn(repository=origin, folder=word))
     for one in promotion_flows.promote, promotion_flows.rollback:
         if word.strip("@") and word != "a" * 5000:
             assert_refused(one.fn(repository=origin, revision="no-such", model=word))
@@ -99,7 +110,7 @@ def test_no_parameter_of_the_other_flows_is_more_than_a_word(toy: Toy, word: str
 @given(word=words() | st.text())
 def test_a_reason_is_one_argument_and_comes_out_as_it_went_in(word: str) -> None:
     with suppress(ParamsError):
-        found = promotion_flows.options({"reason": word})
+        found = command_flow.options({"reason": word})
         assert [rollback.parser().parse_args([one]).reason for one in found] == [word] * bool(word)
 
 

@@ -1,4 +1,4 @@
-"""The project's own feature networks: the encoder of a segmenter, and random convolutions for tests."""
+"""The encoder of a segmenter as a network from an image to one feature vector."""
 
 from jaxtyping import Float
 from torch import Tensor, cat, nn
@@ -8,9 +8,6 @@ from ocrnet.errors import BundleError
 from ocrnet.models.backbones import Backbone, JoinedBackbone
 from ocrnet.models.output import SegmentationModel
 from ocrnet.models.unet import UNet
-from ocrnet.runtime import seeded
-
-WIDTHS = (16, 32, 64)
 
 
 class Trunk(nn.Module):
@@ -28,8 +25,8 @@ class Trunk(nn.Module):
         backbone = getattr(model, "backbone", None)
         if not isinstance(backbone, Backbone) and not isinstance(model, UNet):
             raise BundleError(
-                f"select.extractor: 'segmenter' needs a model with a backbone, {type(model).__name__} has none. "
-                "Set another model.arch or another extractor."
+                f"features need a model with a backbone, {type(model).__name__} has none. Set another model.arch, or "
+                "another select.extractor if that asked for them."
             )
         self._encoder: nn.Module = backbone if isinstance(backbone, Backbone) else model
 
@@ -48,21 +45,3 @@ class Trunk(nn.Module):
         for index, block in enumerate(encoder.down):
             levels.append(block(F.max_pool2d(levels[-1], 2) if index else images))
         return levels[1:]
-
-
-class RandomConv(nn.Module):
-    """Three convolutions with fixed random weights: mean and deviation of their output over the image."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with seeded("random-conv"):
-            layers = [
-                nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.2))
-                for before, after in zip((3, *WIDTHS), WIDTHS, strict=False)
-            ]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
-        """Return one vector per image."""
-        feats = self.layers(images)
-        return cat([feats.mean(dim=(2, 3)), feats.std(dim=(2, 3), correction=0)], dim=1)
