@@ -1,9 +1,10 @@
 """Which new images are strange, and whether the new images as a whole are others than the reference.
 
-An image: each measure is standardised by the median and the spread of the training images, and the largest of these
-distances is the image's strangeness. Its p-value is conformal: with n images of the split val, p = (1 + number of val
-images that are at least as strange) / (n + 1). If a new image comes from where the val images come from, p is at most r
-with probability r or less, whatever the distributions are (Vovk et al., Algorithmic Learning in a Random World, 2005).
+An image: the distance of each measure from the median of the training images is divided by the distance that 95 % of
+these stay below, so that measures with long tails count alike, and the largest quotient is the image's strangeness. Its
+p-value is conformal: with n images of the split val, p = (1 + number of val images that are at least as strange) /
+(n + 1). If a new image comes from where the val images come from, p is at most r with probability r or less, whatever
+the distributions are (Vovk et al., Algorithmic Learning in a Random World, 2005).
 
 The set: a two-sample Kolmogorov-Smirnov test of each measure against the val images, with Holm's correction, so that
 the probability of any false alarm is at most r for independent images. Frames of one video are not independent.
@@ -19,35 +20,35 @@ from scipy import stats
 from ocrnet.drift.measures import TAILS
 from ocrnet.errors import ParamsError
 
-MAD_TO_STD = 1.4826  # of a normal distribution
+MOST = 0.95  # share of the training images whose distance is at most 1
+LEAST_SPREAD = 1e-6  # where all training images have one value, such as a size
 LEAST_SET = 5  # images, below which the set is not tested
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The middle and the spread of each measure over the training images."""
+    """The middle of each measure over the training images, and the distance that most of them stay below."""
 
     middle: "pd.Series[float]"
     spread: "pd.Series[float]"
 
     @classmethod
     def of(cls, train: pd.DataFrame) -> "Scale":
-        """Return the medians, and the median absolute deviations as standard deviations."""
+        """Return the medians, and the 95 % quantiles of the distances from them to the side that is strange."""
         middle = train.median()
-        spread = (train - middle).abs().median() * MAD_TO_STD
-        # Most images have one and the same value, such as a size: the standard deviation tells the rare others.
-        spread = spread.where(spread > 0, train.std(ddof=0))
-        return cls(middle, spread.where(spread > 0, 1e-6))
+        spread = _to_strange_side(train - middle).quantile(MOST)
+        return cls(middle, spread.where(spread > LEAST_SPREAD, LEAST_SPREAD))
 
     def distances(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return how far each measure is from the middle, in spreads, to the side that is strange; 0 if unknown."""
-        signed = (table - self.middle) / self.spread
-        for name, tail in TAILS.items():
-            if tail == "both":
-                signed[name] = signed[name].abs()
-            elif tail == "low":
-                signed[name] = -signed[name]
-        return signed.clip(lower=0.0).fillna(0.0)
+        return _to_strange_side(table - self.middle) / self.spread
+
+
+def _to_strange_side(deviations: pd.DataFrame) -> pd.DataFrame:
+    """Return deviations as distances: those to the other side, and those that are not known, are 0."""
+    signs = {"both": deviations.abs(), "low": -deviations, "high": deviations}
+    sided = pd.DataFrame({name: signs[tail][name] for name, tail in TAILS.items()})
+    return sided.clip(lower=0.0).fillna(0.0)
 
 
 @dataclass(frozen=True)

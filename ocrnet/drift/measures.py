@@ -8,7 +8,7 @@
 | sharpness | log10 of the variance of the luma's Laplacian | low or high |
 | pixels | log10 of the number of pixels of the file | low or high |
 | confidence | mean over the pixels of the probability of the predicted class | low |
-| features | distance of the encoder's vector to the nearest training images | high |
+| features | Mahalanobis distance of the encoder's vector from those of the training images | high |
 | shares | distance of the shares of the classes to those of the nearest training images, in [0, 1] | high |
 
 All but `pixels` are of the image as the model gets it, resized as by `prepare`.

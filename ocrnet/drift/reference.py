@@ -12,11 +12,16 @@ from jaxtyping import Float
 from ocrnet.data.decode import read_image
 from ocrnet.data.files import whole_file
 from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
+from ocrnet.drift.distances import (
+    NEIGHBOURS,
+    feature_distances,
+    neighbour_distances,
+    own_feature_distances,
+)
 from ocrnet.drift.measures import TAILS, ImageMeasures, measure_prepared
 from ocrnet.errors import DataError
 from ocrnet.inference.predict import Segmenter
 
-NEIGHBOURS = 3  # nearest training images whose mean distance counts
 SINGLE = tuple(name for name in TAILS if name not in ("features", "shares"))
 FORM = "1"  # of the kept file; another number after a change of the measures
 Progress = Callable[[int, int], None]
@@ -58,38 +63,14 @@ class Reference:
         own: bool,
     ) -> pd.DataFrame:
         train = np.array([name == "train" for name in self.splits])
-        spread = self.vectors[train].std(axis=0)
-        scale = np.where(spread > 0, spread, 1.0)  # a dead channel says nothing
-        far = neighbour_distances(vectors / scale, self.vectors[train] / scale, own=own)
-        # Total variation: half of the sum of the absolute differences of the shares.
-        apart = neighbour_distances(shares, self.shares[train], own=own, order=1) / 2
         table = pd.DataFrame(values, columns=list(SINGLE))
-        table["features"], table["shares"] = far / np.sqrt(vectors.shape[1]), apart
+        table["features"] = (
+            own_feature_distances(vectors)
+            if own
+            else feature_distances(vectors, self.vectors[train])
+        )
+        table["shares"] = neighbour_distances(shares, self.shares[train], own=own)
         return table[list(TAILS)]
-
-
-def neighbour_distances(
-    points: Float[np.ndarray, "n D"],
-    others: Float[np.ndarray, "N D"],
-    *,
-    own: bool,
-    order: int = 2,
-) -> Float[np.ndarray, " n"]:
-    """Return the mean distance of each point to its nearest others.
-
-    Args:
-        points: Points.
-        others: Points that the distances are to, at least `NEIGHBOURS` without the point itself.
-        own: Whether the points are the others, in their order, so that each leaves itself out.
-        order: Order of the norm, 1 or 2.
-    """
-    found = np.empty(len(points))
-    for index, point in enumerate(points):
-        distances = np.linalg.norm(others - point, ord=order, axis=1)
-        if own:
-            distances = np.delete(distances, index)
-        found[index] = np.partition(distances, NEIGHBOURS - 1)[:NEIGHBOURS].mean()
-    return found
 
 
 def read_reference(

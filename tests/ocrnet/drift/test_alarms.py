@@ -17,7 +17,9 @@ def table_of(brightness: np.ndarray, **others: float) -> pd.DataFrame:
     return table.assign(brightness=brightness)
 
 
-TRAIN = table_of(np.array([0.0, 1.0, 2.0, 3.0, 4.0]))  # median 2, spread 1.4826
+TRAIN = table_of(
+    np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+)  # median 2; no image is further from it than 2
 VAL = table_of(np.array([2.0, 3.0, 0.0, 5.0]))  # 0, 1, 2 and 3 from the middle
 
 
@@ -35,6 +37,14 @@ def test_the_p_value_counts_the_val_images_that_are_as_strange(
 def test_a_strange_image_is_told_why() -> None:
     found = judge(table_of(np.array([9.0]), confidence=0.0), train=TRAIN, val=VAL, rate=0.2)
     assert found.reasons(0) == ["confidence", "brightness"]
+
+
+def test_most_training_images_are_within_one_spread_whatever_their_tail() -> None:
+    rng = np.random.default_rng(0)
+    for values in (rng.normal(size=400), rng.exponential(size=400) ** 3):
+        train = table_of(values)
+        within = (Scale.of(train).distances(train)["brightness"] <= 1).mean()
+        assert within == pytest.approx(0.95, abs=0.005)
 
 
 def test_high_confidence_is_not_strange() -> None:

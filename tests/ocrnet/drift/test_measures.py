@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ocrnet.drift.measures import pixel_measures
-from ocrnet.drift.reference import neighbour_distances
 
 
 def filled(value: tuple[int, int, int]) -> np.ndarray:
@@ -30,17 +29,3 @@ def test_a_chessboard_of_pixels_is_as_sharp_as_a_picture_can_be() -> None:
     assert found["contrast"] == pytest.approx(0.5)
     # Inside, each Laplacian is 4 or -4, of variance 16; pixels at the border have a neighbour less.
     assert found["sharpness"] == pytest.approx(np.log10(16), abs=0.1)
-
-
-def test_neighbours_of_points_on_a_line() -> None:
-    line = np.array([[0.0], [1.0], [3.0], [7.0], [20.0]])
-    # From 0: 1, 3 and 7; from 20: 13, 17 and 19.
-    found = neighbour_distances(line, line, own=True)
-    assert found[[0, 4]] == pytest.approx([11 / 3, 49 / 3])
-    assert neighbour_distances(np.array([[0.0]]), line, own=False) == pytest.approx([4 / 3])
-
-
-def test_shares_are_compared_by_the_sum_of_their_differences() -> None:
-    others = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    found = neighbour_distances(np.array([[0.5, 0.5]]), others, own=False, order=1)
-    assert found == pytest.approx([1.0])
