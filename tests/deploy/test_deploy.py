@@ -183,12 +183,38 @@ def test_the_command_of_the_units_is_one_that_there_is() -> None:
         assert _parser().parse_args(arguments).pool
 
 
-def test_the_image_installs_from_the_lock_by_hash() -> None:
-    """And the lock holds what the servers need beside mlflow and prefect."""
-    text = (DEPLOY / "Dockerfile").read_text()
+IMAGES = ["Dockerfile", "predict.Dockerfile"]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_installs_from_the_lock_by_hash_and_copies_what_docker_may_see(name: str) -> None:
+    text = (DEPLOY / name).read_text()
     assert "--require-hashes" in text
+    seen = re.findall(r"^!(\S+)", (DEPLOY / f"{name}.dockerignore").read_text(), re.M)
+    copied = re.findall(r"^COPY (\S+) ", text, re.M)
+    assert set(copied) == set(seen)
+    for source in copied:
+        assert (ROOT / source).exists(), source
+
+
+def test_the_lock_holds_what_the_servers_need_beside_mlflow_and_prefect() -> None:
     lines = re.findall(r"^([a-z][^ ;]*)", (ROOT / "requirements.lock").read_text(), re.M)
     names = {Requirement(line).name for line in lines}
     assert {"mlflow", "prefect", "flask-wtf", "psycopg2-binary", "asyncpg"} <= names
+
+
+def test_the_image_for_prediction_has_all_that_its_command_imports(tmp_path: Path) -> None:
+    """Its entry point, run in an empty folder on a copy of what the image copies."""
+    text = (DEPLOY / "predict.Dockerfile").read_text()
     for source in re.findall(r"^COPY (\S+) ", text, re.M):
-        assert (ROOT / source).exists(), source
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, tmp_path / source)
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", text, re.M)
+    command = [sys.executable, *json.loads(entry)[1:]]
+    (tmp_path / "work").mkdir()
+    for arguments, told in ((["--version"], "version 0."), (["predict", "--help"], "SOURCE...")):
+        done = subprocess.run(
+            [*command, *arguments], cwd=tmp_path / "work", capture_output=True, text=True, check=True,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        assert told in done.stdout
