@@ -51,7 +51,8 @@ class DeepLabV3(SegmentationModel):
             ParamsError: The batch has one image in training, so the batch norm of the pooled branch has one value.
         """
         pooled_norm = self.head[0].convs[-1][2]
-        if len(images) == 1 and isinstance(pooled_norm, nn.BatchNorm2d) and pooled_norm.training:
+        is_pooled = isinstance(pooled_norm, nn.BatchNorm2d) and pooled_norm.training
+        if is_pooled and images.shape[0] == 1:
             raise ParamsError(
                 "train.batch_size: deeplabv3 has 1 image per process, but the batch norm of its pooled "
                 "branch needs 2 or more. Raise train.batch_size, or set model.norm to group or sync."

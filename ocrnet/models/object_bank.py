@@ -120,7 +120,7 @@ class ObjectBankHead(nn.Module):
         pixels = self.reduce(feats)
         flat = pixels.flatten(2).transpose(1, 2)  # B h*w M
         related = attend(self.to_query(flat), self.to_key(flat), flat)
-        bank = self.bank.to(related.dtype).expand(len(related), -1, -1)
+        bank = self.bank.to(related.dtype).expand(related.shape[0], -1, -1)
         recalled = attend(related, bank, bank)
         found = self.related_weight * related + self.recalled_weight * recalled
         fused = pixels + found.transpose(1, 2).reshape_as(pixels)

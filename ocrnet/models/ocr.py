@@ -175,7 +175,7 @@ class RegionContext(nn.Module):
         query = self.to_query(pixels).flatten(2).transpose(1, 2)  # B h*w D
         key = self.to_key(regions).squeeze(-1).transpose(1, 2)  # B K D
         value = self.to_value(regions).squeeze(-1).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attend_regions(query, key, value)
         return mixed.transpose(1, 2).reshape(*mixed.shape[:1], -1, height, width)
 
     def _augment(
@@ -226,6 +226,20 @@ def gather_regions(
     precision = torch.promote_types(aux_logits.dtype, torch.float32)
     weights = aux_logits.flatten(2).softmax(dim=2, dtype=precision).to(pixels.dtype)  # B K h*w
     return (weights @ pixels.flatten(2).transpose(1, 2)).transpose(1, 2)
+
+
+def attend_regions(
+    query: Float[Tensor, "B N D"], key: Float[Tensor, "B K D"], value: Float[Tensor, "B K D"]
+) -> Float[Tensor, "B N D"]:
+    """Return softmax(query key^T / sqrt(D)) value.
+
+    An exporter to ONNX knows attention with heads alone, so it gets one head. The bits are the same on a CPU; CUDA has
+    another kernel for heads, whose rounding differs, so training and prediction stay without them.
+    """
+    if not torch.compiler.is_exporting():
+        return F.scaled_dot_product_attention(query, key, value)
+    one_head = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])
+    return one_head.squeeze(1)
 
 
 def _activation(negative_slope: float) -> nn.Module:

@@ -13,6 +13,7 @@ pooled pixels, which makes their cost independent of the size of the image.
 from itertools import pairwise
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
@@ -135,8 +136,7 @@ class JoinedContext(RegionContext):
         if not self.region_grid:
             return gather_regions(pixels, aux_logits)
         side = self.region_grid
-        pooled = F.adaptive_avg_pool2d(pixels, side)
-        return gather_regions(pooled, F.adaptive_avg_pool2d(aux_logits, side))
+        return gather_regions(pool_to_grid(pixels, side), pool_to_grid(aux_logits, side))
 
     def _augment(
         self, context: Float[Tensor, "B M h w"], pixels: Float[Tensor, "B M h w"]
@@ -190,6 +190,32 @@ class Cascade(nn.Module):
             feats = block(cat([raised, skip(level)], dim=1))
         logits: Tensor = self.classify(feats)
         return logits
+
+
+def pool_to_grid(feats: Float[Tensor, "B C h w"], side: int) -> Float[Tensor, "B C s s"]:
+    """Return the mean of each cell of a grid, as torch's adaptive pooling has its cells.
+
+    In an export the means are products with a matrix for the rows and one for the columns: torch's pooling would keep
+    the cells of the traced size.
+    """
+    if not torch.compiler.is_exporting():
+        return F.adaptive_avg_pool2d(feats, side)
+    rows, columns = (_cell_weights(length, side, feats) for length in feats.shape[-2:])
+    return rows @ feats @ columns.transpose(0, 1)
+
+
+def _cell_weights(length: Any, side: int, like: Tensor) -> Float[Tensor, "s n"]:
+    """Return the weight of each pixel of a side in the mean of each cell; the length may be a symbol.
+
+    Cell i has the pixels from floor(i n / s) to before ceil((i + 1) n / s).
+    """
+    cells = torch.arange(side, device=like.device)
+    first = (cells * length // side)[:, None]
+    end = (((cells + 1) * length + side - 1) // side)[:, None]
+    pixels = torch.arange(length, device=like.device)
+    inside = (pixels >= first) & (pixels < end)
+    weights: Tensor = inside.to(like.dtype) / (end - first).to(like.dtype)
+    return weights
 
 
 def _block(before: int, after: int, *, kernel: int) -> nn.Sequential:

@@ -1,8 +1,8 @@
 """The base class of every segmenter: from normalised images to logits at feature resolution."""
 
-import math
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,9 +38,9 @@ class SegmentationModel(nn.Module):
 
 
 def resize_logits(
-    logits: Float[Tensor, "B K h w"], size: tuple[int, int], *, align_corners: bool
+    logits: Float[Tensor, "B K h w"], size: tuple[Any, Any], *, align_corners: bool
 ) -> Float[Tensor, "B K H W"]:
-    """Resize logits bilinearly to `size`, in float32."""
+    """Resize logits bilinearly to `size` (height, width), symbols during an export, in float32."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits.float()
     return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=align_corners)
@@ -79,9 +79,19 @@ def full_size_logits(
     height, width = images.shape[-2:]
     # Padded here, the logits of what the backbone would pad are cut off after the resize and not before it.
     tall, wide = (
-        math.ceil(max(LEAST_SIDE, *sides) / model.multiple) * model.multiple
-        for sides in zip(least, (height, width), strict=True)
+        _raised(torch.sym_max(smallest, side), model.multiple)
+        for smallest, side in zip(least, (height, width), strict=True)
     )
     padded = F.pad(images, (0, wide - width, 0, tall - height))
     logits = resize_logits(model(padded).logits, (tall, wide), align_corners=model.align_corners)
     return logits[:, :, :height, :width]
+
+
+def _raised(side: Any, multiple: int) -> Any:
+    """Return the next multiple of at least LEAST_SIDE pixels; a side may be a symbol, which `max` would fix.
+
+    >>> _raised(40, 1), _raised(70, 32), _raised(96, 32)
+    (64, 96, 96)
+    """
+    # No number below zero is divided: ONNX rounds such a quotient up, Python down.
+    return (torch.sym_max(LEAST_SIDE, side) + multiple - 1) // multiple * multiple

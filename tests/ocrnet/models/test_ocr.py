@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 
 from ocrnet.models import build_segmenter
 from ocrnet.models.folded_heads import FoldedAuxHead, FoldedOCRHead
-from ocrnet.models.ocr import AuxHead, OCRHead, gather_regions
+from ocrnet.models.ocr import AuxHead, OCRHead, attend_regions, gather_regions
 from tests.ocrnet.models.official import load_official
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ocr_parity"
@@ -105,3 +106,16 @@ def test_an_unknown_form_is_named_with_the_known_ones() -> None:
         ValueError, match=r"model\.head_variant: 'mmsge' is unknown\. Known: official, openseg"
     ):
         build_segmenter("ocrnet", backbone="resnet18", num_classes=2, head_variant="mmsge")
+
+
+def test_the_one_head_of_an_export_has_the_bits_of_no_head() -> None:
+    """On the CPU, for the layouts that the head gives: transposed maps and regions."""
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (
+        torch.randn(2, 8, count, generator=generator).transpose(1, 2) for count in (60, 5, 5)
+    )
+    plain = attend_regions(query, key, value)
+    with patch("torch.compiler.is_exporting", return_value=True):
+        assert torch.equal(attend_regions(query, key, value), plain)
+    weights = (query @ key.transpose(1, 2) * 8**-0.5).softmax(dim=2)
+    torch.testing.assert_close(plain, weights @ value)

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 
 from ocrnet.models import build_segmenter
 from ocrnet.models.ocr import gather_regions
-from ocrnet.models.ocr_cascade import Cascade, JoinedContext, OCRCascade
+from ocrnet.models.ocr_cascade import Cascade, JoinedContext, OCRCascade, _cell_weights
 
 
 def build(backbone: str = "tf_efficientnet_lite0", **options: Any) -> OCRCascade:
@@ -105,3 +108,13 @@ def test_every_weight_of_the_cascade_learns(joined_by: str, region_grid: int) ->
     ]
     # timm's residual blocks begin as identities, so that most of their weights have no gradient yet.
     assert not [name for name in still if not name.startswith("backbone.net.layer")]
+
+
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_the_cells_of_an_export_are_those_of_torch(length: int, side: int) -> None:
+    """On a side of pixels; more cells than pixels overlap."""
+    pixels = torch.randn(1, 2, length, generator=torch.Generator().manual_seed(0))
+    weights = _cell_weights(length, side, pixels)
+    torch.testing.assert_close(
+        pixels @ weights.transpose(0, 1), F.adaptive_avg_pool1d(pixels, side)
+    )
