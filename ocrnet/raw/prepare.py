@@ -93,7 +93,7 @@ def prepare(table: pd.DataFrame, params: Params, *, roots: Roots, out: Path) -> 
     write_manifest(out, manifest)
     classes.write(out)
     if data.things:
-        write_things(out, data.things)
+        write_things(out, [name for name in data.classes if name in data.things])
     content = {**_statistics(manifest, classes, statistics), "train_left_out": left_out}
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     return manifest
