@@ -1,6 +1,7 @@
 """Score one bundle, or several as an ensemble: `python -m pipelines.score data/train/0 --split val --flip`.
 
-It prints IoU per class with its interval, boundary IoU and calibration, and writes them as JSON to `--out`. The
+It prints IoU per class with its interval, boundary IoU and calibration, the scores of objects if the set has
+`data.things`, and writes them as JSON to `--out`. The
 result is the same for any number of processes.
 """
 
@@ -75,6 +76,13 @@ def parser() -> argparse.ArgumentParser:
         help="Way of merging windows, scales and mirrored images (default: softmax_mean)",
     )
     found.add_argument(
+        "--min-object-area",
+        type=int,
+        default=1,
+        metavar="PIXELS",
+        help="Area of the smallest predicted object that counts, in sets with data.things (default: 1)",
+    )
+    found.add_argument(
         "--processes", type=int, help="Number of processes (default: one per core, on CUDA one)"
     )
     found.add_argument(
@@ -109,9 +117,12 @@ def score(argv: Sequence[str]) -> str:
     processes = _default_processes(device) if given.processes is None else given.processes
     if processes < 1:
         raise ParamsError(f"--processes: found {processes}. Give 1 or more.")
+    if given.min_object_area < 1:
+        raise ParamsError(f"--min-object-area: found {given.min_object_area}. Give 1 or more.")
     found = score_bundles(
         given.bundles, given.data,
         split=given.split, protocol=protocol, device=device, processes=processes,
+        min_object_area=given.min_object_area,
     )  # fmt: skip
     if given.out is not None:
         given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ def data_choices(
             "What raw values or categories mean; empty: they are the class ids or names.",
         ),
         *_background(facts, classes),
+        Choice("data.things", [], "Classes whose objects are counted and scored; none."),
         Choice(
             "data.palette",
             "auto" if classes.palette == "auto" else [list(colour) for colour in classes.palette],

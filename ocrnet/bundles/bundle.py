@@ -148,6 +148,7 @@ class ModelCard:
         std: Standard deviation of RGB in [0, 1] that images are normalised with.
         decoding: Decoding of the raw images by `prepare`.
         training: Facts about the training: steps, seed, scores.
+        things: Names of the classes whose objects are told apart; a card without any does not have the key.
         weights_sha256: SHA-256 of the weights file; empty until saved.
         schema_version: Version of the card's schema.
     """
@@ -161,6 +162,7 @@ class ModelCard:
     std: tuple[Std, Std, Std] = IMAGENET_STD
     decoding: Annotated[Decoding, AfterValidator(_check_decoding)] = Decoding()
     training: Annotated[dict[str, JsonValue], AfterValidator(_check_finite)] | None = None
+    things: Annotated[tuple[str, ...], Field(max_length=255)] = ()
     weights_sha256: Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")] = ""
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -178,7 +180,10 @@ def save_bundle(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> No
     weights = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     with whole_file(folder / WEIGHTS_FILE) as partial:
         save_file(weights, partial)
-    values = {**asdict(card), "weights_sha256": file_sha256(folder / WEIGHTS_FILE)}
+    values = {
+        name: value for name, value in asdict(card).items() if name != "things" or card.things
+    }
+    values = {**values, "weights_sha256": file_sha256(folder / WEIGHTS_FILE)}
     write_whole(folder / MODEL_FILE, json.dumps(values, indent=1) + "\n")
 
 
@@ -208,6 +213,9 @@ def read_card(folder: Path) -> ModelCard:
             f"{path}: the file is not a model card: {min(missing)} is missing. {CURE}"
         )
     card: ModelCard = check_card(CARD, json.dumps(_brought_up_to_date(raw)), path, cure=CURE)
+    unknown = [name for name in card.things if name not in card.classes.class_names]
+    if unknown:
+        raise BundleError(f"{path}: things: {unknown[0][:60]!r} is no class of the model. {CURE}")
     return card
 
 

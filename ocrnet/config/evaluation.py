@@ -24,6 +24,7 @@ class EvaluateParams(Section):
     scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
     flip: bool  # add the mirrored image
     merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"]
+    min_object_area: Count  # pixels; a smaller predicted object is left out
     ensemble: bool  # also score the seeds of an arm as an ensemble
     worst: Count  # number of worst images, and of most changed images, in the report
     rare_share: Share  # a class with a smaller share of the training pixels is rare

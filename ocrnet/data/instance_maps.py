@@ -24,7 +24,7 @@ INSTANCE_COLUMNS = ("instances", "instances_sha256")
 
 
 def write_things(folder: Path, names: Sequence[str]) -> None:
-    """Write the names of the thing classes into `folder`."""
+    """Write the names of the thing classes, in the order of class ids, into `folder`."""
     (folder / THINGS_FILE).write_text(json.dumps({"things": list(names)}, indent=1) + "\n")
 
 

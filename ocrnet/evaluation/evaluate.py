@@ -9,6 +9,7 @@
 | challenger.json | the model to register, and the reason |
 | verdict.txt | the answer in one line, and its basis in another |
 | gallery.csv, gallery/MODEL/ID.png | predictions for the worst and the most changed images |
+| objects.csv, objects/MODEL/ID.png | with thing classes: the images with the most missed and false objects |
 | plots/ | tables that `dvc plots` draws |
 """
 
@@ -26,6 +27,8 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import StudyResult, conclude
+from ocrnet.evaluation.object_comparison import compare_objects_of_arms, flat_object_differences
+from ocrnet.evaluation.object_files import write_object_gallery
 from ocrnet.evaluation.output_files import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import (
@@ -70,11 +73,14 @@ def evaluate(
         recorder.log(0, flat_scores(scores[-1], split))
     result = conclude(scores, split, params.evaluate)
     ensembles = _score_ensembles(load, data=data, split=split, params=params)
+    objects = compare_objects_of_arms(scores, result, split, params.evaluate)
     write_files(
-        out, scores, ensembles, split=split, result=result, params=params.evaluate, data=data
-    )
+        out, scores, ensembles, split=split, result=result, params=params.evaluate, data=data,
+        objects=objects,
+    )  # fmt: skip
     _write_gallery(out, scores, split=split, result=result, count=params.evaluate.worst)
-    metrics = flat_differences(result, split)
+    write_object_gallery(out, scores, split=split, result=result, count=params.evaluate.worst)
+    metrics = flat_differences(result, split) | flat_object_differences(objects)
     recorder.log(0, metrics)
     everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
     for score in everything:
@@ -121,6 +127,7 @@ def score_cell(
         split=split,
         val_miou=read_val_miou(folder),
         boundary_ratio=params.evaluate.boundary_ratio,
+        min_object_area=params.evaluate.min_object_area,
     )
     logger.info("%-16s test mIoU %.4f", score.name, score.summary["miou"])
     return score
@@ -141,8 +148,12 @@ def _score_ensembles(
     scores = []
     for cells in arms.values():
         segmenter = load(*(cell.folder(data) for cell in cells))
-        ratio = params.evaluate.boundary_ratio
-        scores.append(score_ensemble(cells, segmenter, split=split, boundary_ratio=ratio))
+        scores.append(
+            score_ensemble(
+                cells, segmenter, split=split, boundary_ratio=params.evaluate.boundary_ratio,
+                min_object_area=params.evaluate.min_object_area,
+            )
+        )  # fmt: skip
         logger.info("%-16s test mIoU %.4f", scores[-1].name, scores[-1].summary["miou"])
     return scores
 

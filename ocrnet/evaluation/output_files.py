@@ -14,6 +14,9 @@ from ocrnet.config import EvaluateParams
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison
+from ocrnet.evaluation.object_comparison import ObjectComparisons
+from ocrnet.evaluation.object_files import flat_objects, object_columns
+from ocrnet.evaluation.object_text import finite
 from ocrnet.evaluation.prediction_counts import Counts
 from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.evaluation.scoring import EnsembleScores, ModelScores
@@ -33,6 +36,7 @@ def write_files(
     result: StudyResult,
     params: EvaluateParams,
     data: Path,
+    objects: ObjectComparisons | None = None,
 ) -> None:
     """Write the scores, the decision and the challenger into `out`; ensembles are shown but never chosen."""
     summaries = {score.cell: score.summary for score in scores}
@@ -41,10 +45,12 @@ def write_files(
     verdict = write_verdict(result, split, params)
     (out / "verdict.txt").write_text(verdict + "\n")
     content = _scores_file(list(summaries.values()), together, split, result, params)
+    if objects is not None:
+        content |= {"things": split.things, "objects": finite(objects)}
     _write_json(out / "scores.json", content)
     chosen = summaries[result.challenger]
     challenger = {**_challenger(chosen, result, data), "verdict": verdict}
-    challenger["metrics"] = _challenger_metrics(chosen, split)
+    challenger["metrics"] = _challenger_metrics(chosen, split) | flat_objects(chosen, "test")
     _write_json(out / "challenger.json", challenger)
     _write_per_image(out / "per_image.csv", everything, split)
     arrays: dict[str, Any] = {
@@ -98,7 +104,8 @@ def flat_scores(score: ModelScores | EnsembleScores, split: TestSplit) -> dict[s
     for i, name in enumerate(split.classes.class_names):
         flat[f"{place}/IoU/{name}"] = summary["iou"][i]
         flat[f"{place}/boundary_IoU/{name}"] = summary["boundary_iou"][i]
-    return {name: value for name, value in flat.items() if value is not None}
+    known = {name: value for name, value in flat.items() if value is not None}
+    return known | flat_objects(summary, place)
 
 
 def flat_differences(result: StudyResult, split: TestSplit) -> dict[str, float]:
@@ -134,7 +141,7 @@ def _scores_file(
     baseline, retrained = result.shown_pair
 
     def table(comparisons: dict[str, Comparison]) -> dict[str, Any]:
-        return {arm: _finite(asdict(comparison)) for arm, comparison in comparisons.items()}
+        return {arm: finite(asdict(comparison)) for arm, comparison in comparisons.items()}
 
     return {
         "images": len(split),
@@ -145,7 +152,7 @@ def _scores_file(
         "rare": [split.classes.class_names[i] for i in rare_classes(split, params)],
         "models": summaries,
         "ensembles": together,
-        "arms": _finite(result.arm_scores),
+        "arms": finite(result.arm_scores),
         "against_baseline": table(result.against_baseline),
         "against_best_non_gan": table(result.against_best_non_gan),
         "best_non_gan": result.best_non_gan,
@@ -154,15 +161,6 @@ def _scores_file(
         "challenger": result.challenger.name,
         "helps": result.helps,
     }
-
-
-def _finite(value: Any) -> Any:
-    """Return nested values with None in place of nan, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -180,6 +178,7 @@ def _write_per_image(
             "pixels": score.confusions.sum(axis=(1, 2)),
             "miou": image_mious(score),
             "accuracy": [pixel_accuracy(confusion) for confusion in score.confusions],
+            **object_columns(score.objects),
         })
         for score in scores
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ from ocrnet.metrics import (
     per_class_recall,
     pixel_accuracy,
 )
+from ocrnet.objects.matching import ObjectCounts
+from ocrnet.objects.summary import ObjectTally
 
 
 class ImageCounts(NamedTuple):
@@ -33,6 +35,7 @@ class ImageCounts(NamedTuple):
     boundary: Int64[np.ndarray, "K 2"]
     calibration: Float[np.ndarray, "3 15"]
     packed: bytes
+    objects: ObjectCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Counts:
         boundary: Intersection and union of the boundary bands per class.
         calibration: Sums per confidence bin, as `calibration_counts` returns them.
         packed: Predicted label map of each image, compressed: a large split would not fit into memory.
+        objects: Matched objects of each image; None without thing classes.
     """
 
     confusions: Int64[np.ndarray, "N K K"]
     boundary: Int64[np.ndarray, "K 2"]
     calibration: Float[np.ndarray, "3 15"]
     packed: tuple[bytes, ...]
+    objects: ObjectTally | None = field(default=None, kw_only=True)
 
     def prediction(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
         """Return the predicted label map of an image of this (height, width)."""
@@ -82,7 +87,13 @@ def add_up(images: Sequence[ImageCounts]) -> Counts:
         boundary=np.stack([image.boundary for image in images]).sum(axis=0),
         calibration=_sum_in_order([image.calibration for image in images]),
         packed=tuple(image.packed for image in images),
+        objects=_tally([image.objects for image in images]),
     )
+
+
+def _tally(images: Sequence[ObjectCounts | None]) -> ObjectTally | None:
+    counted = tuple(image for image in images if image is not None)
+    return ObjectTally(counted) if counted else None
 
 
 def _sum_in_order(parts: Sequence[Float[np.ndarray, "3 15"]]) -> Float[np.ndarray, "3 15"]:
@@ -101,6 +112,7 @@ def summarize(counts: Counts) -> dict[str, Any]:
     present = confusion.sum(axis=1) > 0
     iou = per_class_iou(confusion)
     edges = np.where(present, boundary_iou(counts.boundary), np.nan)
+    objects = {} if counts.objects is None else {"objects": counts.objects.summary}
     return {
         "miou": _number(miou(confusion)),
         "accuracy": _number(pixel_accuracy(confusion)),
@@ -114,6 +126,7 @@ def summarize(counts: Counts) -> dict[str, Any]:
         "dice": [_number(value) for value in per_class_dice(confusion)],
         "confusion": confusion.tolist(),
         "calibration": counts.calibration.tolist(),
+        **objects,
     }
 
 

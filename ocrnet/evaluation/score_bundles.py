@@ -12,14 +12,17 @@ from typing import Any
 import torch
 
 from ocrnet.bundles.bundle import read_card
-from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate
+from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate, resampling_units
 from ocrnet.evaluation.intervals import shortage_words
+from ocrnet.evaluation.object_comparison import Ends, estimate_counts
+from ocrnet.evaluation.object_text import finite, object_lines
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, summarize
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import count_split
 from ocrnet.evaluation.verdict_text import percent
 from ocrnet.inference.ensemble import load_segmenters
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.objects.curves import unit_counts
 from ocrnet.protocols import SegmenterLike
 
 # Independent of `params.yaml`, so that the scores of any two bundles can be compared.
@@ -38,15 +41,18 @@ class BundleScores:
         facts: Bundles, split and protocol.
         summary: Every score; None if it is not defined.
         estimate: The IoUs with their intervals.
+        objects: PQ and AP50 with their intervals; None without thing classes.
     """
 
     facts: dict[str, Any]
     summary: dict[str, Any]
     estimate: Estimate
+    objects: dict[str, Ends] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content for a JSON file; it does not depend on the number of processes."""
         found = self.estimate
+        intervals = {} if self.objects is None else {"object_intervals": finite(self.objects)}
         return {
             **self.facts,
             "bootstrap": {
@@ -56,6 +62,7 @@ class BundleScores:
             **self.summary,
             "miou": _interval(found.miou),
             "iou": [_interval(one) for one in found.per_class],
+            **intervals,
         }  # fmt: skip
 
     def to_text(self) -> str:
@@ -82,7 +89,12 @@ class BundleScores:
                 f"{name:{width}}  {pixels:>7}  {percent(one.value):>7}  {_ends(one, found.unit):16}  {_share(edge):>12}"
                 + "".join("" if name == "mean" else f"  {_share(other):>9}" for other in others)
             )
-        return "\n".join([*lines, "", *self._notes()])
+        return "\n".join([*lines, "", *self._notes(), *self._objects()])
+
+    def _objects(self) -> list[str]:
+        if self.objects is None:
+            return []
+        return ["", *object_lines(self.summary["objects"], self.objects, self.facts["things"])]
 
     def _notes(self) -> list[str]:
         found, scores = self.estimate, self.summary
@@ -107,6 +119,7 @@ def score_bundles(
     protocol: ScoringProtocol,
     device: str = "cpu",
     processes: int = 1,
+    min_object_area: int = 1,
 ) -> BundleScores:
     """Score one bundle, or several together, on a split of prepared data.
 
@@ -117,6 +130,7 @@ def score_bundles(
         protocol: Protocol of views and merging.
         device: Device that the networks run on.
         processes: Number of processes that share the images. Each has one thread, so the result does not depend on it.
+        min_object_area: Pixels of the smallest predicted object that counts, if the set has thing classes.
 
     Raises:
         BundleError: A bundle is missing or damaged, or was trained on other classes.
@@ -128,7 +142,9 @@ def score_bundles(
     images = read_test_split(prepared, split=split)
     load = partial(load_segmenters, *folders, device=device, protocol=protocol)
     place = " + ".join(folder.as_posix() for folder in folders)
-    counts = count_in_processes(load, images, place=place, processes=processes)
+    counts = count_in_processes(
+        load, images, place=place, processes=processes, min_object_area=min_object_area
+    )
     truth = counts.confusions.sum(axis=(0, 2))
     facts = {
         "bundles": [
@@ -142,6 +158,8 @@ def score_bundles(
         "pixel_shares": [float(share) for share in truth / max(truth.sum(), 1)],
         "boundary_ratio": BOUNDARY_RATIO,
     }
+    if images.things:
+        facts |= {"things": list(images.things), "min_object_area": min_object_area}
     found = estimate(
         counts.confusions[None],
         groups=images.groups,
@@ -149,11 +167,23 @@ def score_bundles(
         confidence=CONFIDENCE,
         seed=SEED,
     )
-    return BundleScores(facts, summarize(counts), found)
+    return BundleScores(facts, summarize(counts), found, _object_intervals(counts, images))
+
+
+def _object_intervals(counts: Counts, images: TestSplit) -> dict[str, Ends] | None:
+    if counts.objects is None:
+        return None
+    units = unit_counts(counts.objects.images, resampling_units(images.groups)[1])
+    return estimate_counts(units, resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED)
 
 
 def count_in_processes(
-    load: Callable[[], SegmenterLike], split: TestSplit, *, place: str, processes: int
+    load: Callable[[], SegmenterLike],
+    split: TestSplit,
+    *,
+    place: str,
+    processes: int,
+    min_object_area: int = 1,
 ) -> Counts:
     """Count every image of a split, in this process or in several, each with its own copy of the model.
 
@@ -162,12 +192,17 @@ def count_in_processes(
         split: Split to count.
         place: Name of the model in messages.
         processes: Number of processes; no more are started than there are images.
+        min_object_area: Pixels of the smallest predicted object that counts.
     """
     count = min(processes, len(split))
     if count == 1:
-        return add_up(_count_rows(range(len(split)), load=load, split=split, place=place))
+        return add_up(
+            _count_rows(
+                range(len(split)), load=load, split=split, place=place, min_area=min_object_area
+            )
+        )
     shares = [range(first, len(split), count) for first in range(count)]
-    work = partial(_count_rows, load=load, split=split, place=place)
+    work = partial(_count_rows, load=load, split=split, place=place, min_area=min_object_area)
     # Spawned: a forked process cannot use CUDA, and it may inherit locks whose threads do not exist in it.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         parts = list(pool.map(work, shares))
@@ -175,10 +210,13 @@ def count_in_processes(
 
 
 def _count_rows(
-    rows: range, *, load: Callable[[], SegmenterLike], split: TestSplit, place: str
+    rows: range, *, load: Callable[[], SegmenterLike], split: TestSplit, place: str, min_area: int
 ) -> list[ImageCounts]:
     with _one_thread():
-        return count_split(load(), split, place=place, boundary_ratio=BOUNDARY_RATIO, rows=rows)
+        return count_split(
+            load(), split, place=place, boundary_ratio=BOUNDARY_RATIO, rows=rows,
+            min_object_area=min_area,
+        )  # fmt: skip
 
 
 @contextlib.contextmanager

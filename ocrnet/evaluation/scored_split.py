@@ -11,8 +11,10 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.instance_maps import read_instances, read_things, thing_ids
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
+from ocrnet.objects.object_map import ObjectMap, instances
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class TestSplit:
         table: Rows of the split in the manifest.
         classes: Classes of the set.
         train_shares: Share of each class in the labelled pixels of the training split.
+        things: Names of the thing classes, whose objects are scored.
     """
 
     __test__ = False  # pytest must not collect it as a test case
@@ -32,6 +35,7 @@ class TestSplit:
     table: pd.DataFrame
     classes: ClassTable
     train_shares: tuple[float, ...]
+    things: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -55,6 +59,8 @@ class TestSplit:
             "class_names": self.classes.class_names,
             "ignore_index": self.classes.ignore_index,
         }
+        if self.things:
+            content |= {"things": self.things, "instances": list(self.table["instances_sha256"])}
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def images(
@@ -67,6 +73,16 @@ class TestSplit:
                 read_image(self.folder / row["image"]),
                 read_label_map(self.folder / row["label_map"]),
             )
+
+    @property
+    def thing_ids(self) -> tuple[int, ...]:
+        """The ids of the thing classes."""
+        return thing_ids(self.classes, self.things)
+
+    def true_objects(self, index: int, truth: UInt8[np.ndarray, "H W"]) -> ObjectMap:
+        """Return the true objects of a row; `truth` is its label map."""
+        numbers = read_instances(self.folder / self.table["instances"].iloc[index])
+        return instances(numbers, truth, self.thing_ids)
 
 
 def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
@@ -90,4 +106,4 @@ def read_test_split(folder: Path, *, split: str = "test") -> TestSplit:
     train = whole[whole["split"] == "train"]
     pixels = train[columns].sum().to_numpy(dtype=np.float64)
     shares = tuple(float(share) for share in pixels / max(pixels.sum(), 1.0))
-    return TestSplit(folder, table, classes, shares)
+    return TestSplit(folder, table, classes, shares, read_things(folder))

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from jaxtyping import Float, UInt8
+
 from ocrnet.config import Params
 from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.evaluation.scored_split import TestSplit
+from ocrnet.objects.matching import ObjectCounts, compare_objects
+from ocrnet.objects.object_map import predicted_components
 from ocrnet.protocols import SegmenterLike
 
 
@@ -117,8 +122,11 @@ def count_split(
     place: str,
     boundary_ratio: float,
     rows: Iterable[int] | None = None,
+    min_object_area: int = 1,
 ) -> list[ImageCounts]:
     """Score every image of a split, or some rows of it, one at a time and at its original size.
+
+    Objects are scored if the split has thing classes; a smaller predicted object than `min_object_area` is left out.
 
     Raises:
         DataError: The classes of the model differ from the classes of the split; the message starts with `place`.
@@ -128,12 +136,35 @@ def count_split(
         classes, place=f"{place}: the model", other="the data",
         cure="Run `dvc repro` to train it again, or score it on its own data.",
     )  # fmt: skip
-    return [
-        count_image(
-            segmenter.probabilities(image), truth, classes=classes, boundary_ratio=boundary_ratio
-        )
-        for image, truth in split.images(rows)
-    ]
+    chosen = range(len(split)) if rows is None else rows
+    counts = []
+    # Not strict: the caller counts what was scored (E112).
+    for index, (image, truth) in zip(chosen, split.images(rows), strict=False):
+        probabilities = segmenter.probabilities(image)
+        found = count_image(probabilities, truth, classes=classes, boundary_ratio=boundary_ratio)
+        if split.things:
+            objects = _count_objects(probabilities, truth, split, index, min_area=min_object_area)
+            found = found._replace(objects=objects)
+        counts.append(found)
+    return counts
+
+
+def _count_objects(
+    probabilities: Float[np.ndarray, "K H W"],
+    truth: UInt8[np.ndarray, "H W"],
+    split: TestSplit,
+    index: int,
+    *,
+    min_area: int,
+) -> ObjectCounts:
+    """Match the predicted objects of an image with the true ones."""
+    things = split.thing_ids
+    return compare_objects(
+        predicted_components(probabilities, things, min_area=min_area),
+        split.true_objects(index, truth),
+        ignored=truth == split.classes.ignore_index,
+        things=things,
+    )
 
 
 def score_model(
@@ -143,20 +174,28 @@ def score_model(
     split: TestSplit,
     val_miou: float,
     boundary_ratio: float,
+    min_object_area: int = 1,
 ) -> ModelScores:
     """Score a model on every test image.
 
     Raises:
         DataError: The classes of the model differ from the classes of the split, or not all images were scored.
     """
-    images = count_split(segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio)
+    images = count_split(
+        segmenter, split, place=cell.stage, boundary_ratio=boundary_ratio, min_object_area=min_object_area,
+    )  # fmt: skip
     counts = _all_images(images, split, cell.stage)
     sha256 = segmenter.weights_sha256
     return ModelScores(**vars(counts), cell=cell, weights_sha256=sha256, val_miou=val_miou)
 
 
 def score_ensemble(
-    cells: Sequence[Cell], segmenter: SegmenterLike, *, split: TestSplit, boundary_ratio: float
+    cells: Sequence[Cell],
+    segmenter: SegmenterLike,
+    *,
+    split: TestSplit,
+    boundary_ratio: float,
+    min_object_area: int = 1,
 ) -> EnsembleScores:
     """Score the models of one arm, loaded as one segmenter, on every test image.
 
@@ -164,7 +203,9 @@ def score_ensemble(
         DataError: The classes of the models differ from the classes of the split, or not all images were scored.
     """
     place = " + ".join(cell.stage for cell in cells)
-    images = count_split(segmenter, split, place=place, boundary_ratio=boundary_ratio)
+    images = count_split(
+        segmenter, split, place=place, boundary_ratio=boundary_ratio, min_object_area=min_object_area,
+    )  # fmt: skip
     counts = _all_images(images, split, place)
     sha256 = segmenter.weights_sha256
     return EnsembleScores(**vars(counts), cells=tuple(cells), weights_sha256=sha256)

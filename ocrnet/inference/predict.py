@@ -27,6 +27,7 @@ class Segmenter:
         class_table: Names, palette and ignored id of its classes.
         decoding: Decoding of its raw training images by `prepare`.
         weights_sha256: SHA-256 of its weights.
+        things: Names of the classes whose objects are told apart.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
     """
@@ -42,6 +43,7 @@ class Segmenter:
     ) -> None:
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
+        self.things = card.things
         self.weights_sha256 = card.weights_sha256
         self.protocol = protocol or ScoringProtocol()
         self.name = name or card.arch

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64, Integer, UInt8
 from scipy import ndimage
 
-from ocrnet.data.instance_maps import renumber
+from ocrnet.data.instance_maps import MAX_OBJECTS, renumber
 
 EIGHT = np.ones((3, 3), dtype=np.bool_)
 
@@ -85,11 +85,15 @@ def predicted_components(
 ) -> ObjectMap:
     """Return the connected components of the predicted label map, without those below `min_area` pixels.
 
-    The score of an object is the mean probability of its class over its pixels.
+    Of more than 65535 components the largest are kept. The score of an object is the mean probability of its class over
+    its pixels.
     """
     label_map = probabilities.argmax(axis=0).astype(np.uint8)
     found = components(label_map, things)
-    found = found.kept(found.areas >= min_area)
+    least = max(
+        min_area, int(np.sort(found.areas)[-MAX_OBJECTS]) + 1 if len(found) > MAX_OBJECTS else 1
+    )
+    found = found.kept(found.areas >= least)
     return with_scores(found, probabilities)
 
 

@@ -5,6 +5,8 @@
 | `label_maps/NAME.png` | class ids; the palette shows them in the colours of the classes |
 | `overlays/NAME.png` | the image, half covered by the colours of the classes |
 | `probabilities/NAME.npz` | `probabilities`, (K, H, W) float32 in [0, 1], and `class_names` |
+| `objects/NAME.json` | the objects of the image: class, score, box, area, run lengths |
+| `objects.csv`, `counts.csv` | an object per row; an image per row with the numbers and areas of its objects |
 | `areas.csv` | an image per row: its path, its label map, height, width, and `px_NAME` per class |
 | `coco.json` | all label maps as one COCO file |
 | `predict.json`, `done.jsonl` | model and options, and what is done |
@@ -12,7 +14,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,24 @@ from ocrnet.errors import ParamsError
 from ocrnet.predict_files.bands import Band
 from ocrnet.predict_files.coco import CocoImage, write_coco
 from ocrnet.predict_files.journal import DONE_FILE, SETTINGS_FILE, Done, Journal, check_settings
+from ocrnet.predict_files.objects import (
+    FoundObject,
+    count_table,
+    object_table,
+    read_objects,
+    to_json,
+)
 from ocrnet.predict_files.png_rows import PngRows, palette_of, png_rows
 
 LABEL_MAPS, OVERLAYS, PROBABILITIES = "label_maps", "overlays", "probabilities"
+OBJECTS = "objects"
+ENDINGS = {PROBABILITIES: ".npz", OBJECTS: ".json"}
 AREAS_FILE, COCO_FILE = "areas.csv", "coco.json"
-OURS = (LABEL_MAPS, OVERLAYS, PROBABILITIES, AREAS_FILE, COCO_FILE, DONE_FILE)
+OBJECTS_FILE, COUNTS_FILE = "objects.csv", "counts.csv"
+OURS = (
+    LABEL_MAPS, OVERLAYS, PROBABILITIES, OBJECTS, AREAS_FILE, OBJECTS_FILE, COUNTS_FILE, COCO_FILE,
+    DONE_FILE,
+)  # fmt: skip
 
 
 class Outputs:
@@ -73,18 +88,17 @@ class Outputs:
         self.journal = Journal(folder)
 
     def path(self, kind: str, name: str) -> Path:
-        """Return the path of an output: a label map, an overlay or probabilities."""
-        ending = ".npz" if kind == PROBABILITIES else ".png"
-        return self.folder / kind / f"{name}{ending}"
+        """Return the path of an output: a label map, an overlay, probabilities or objects."""
+        return self.folder / kind / f"{name}{ENDINGS.get(kind, '.png')}"
 
     def has(self, name: str, kinds: Iterable[str]) -> bool:
         """Return whether the label map of an image and the outputs of these kinds are there."""
         return all(self.path(kind, name).is_file() for kind in (LABEL_MAPS, *kinds))
 
     def delete_stale(self, item: Done) -> None:
-        """Delete overlay and probabilities of an image if its file has changed since they were written."""
+        """Delete what is beside the label map of an image if its file has changed since it was written."""
         if self.journal.find(item.source, item.frame, item.stamp) is None:
-            for kind in (OVERLAYS, PROBABILITIES):
+            for kind in (OVERLAYS, PROBABILITIES, OBJECTS):
                 self.path(kind, item.name).unlink(missing_ok=True)
 
     def write_bands(
@@ -122,6 +136,32 @@ class Outputs:
                 file, probabilities=values, class_names=np.array(self._classes.class_names)
             )
 
+    def write_objects(self, name: str, found: Sequence[FoundObject]) -> None:
+        """Write the objects of an image."""
+        path = self.path(OBJECTS, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, to_json(found))
+
+    def write_object_tables(self, things: Sequence[str]) -> None:
+        """Write the objects of all images that have them, and their numbers and areas, as tables.
+
+        Args:
+            things: Names of the classes whose objects are told apart.
+
+        Raises:
+            DataError: The objects of an image cannot be read.
+        """
+        rows = [
+            (_text(item.image), read_objects(self.path(OBJECTS, item.name)))
+            for item in self._present()
+            if self.has(item.name, [OBJECTS])
+        ]
+        for name, table in (
+            (OBJECTS_FILE, object_table(rows)), (COUNTS_FILE, count_table(rows, things)),
+        ):  # fmt: skip
+            with whole_file(self.folder / name) as partial:
+                write_csv_table(partial, table)
+
     def write_areas(self) -> None:
         """Write the areas of all label maps in the folder."""
         columns = [f"px_{name}" for name in self._classes.class_names]
@@ -136,8 +176,11 @@ class Outputs:
             names = ["image", "label_map", "height", "width", *columns]
             write_csv_table(partial, pd.DataFrame(rows, columns=names))
 
-    def write_coco(self) -> list[Done]:
+    def write_coco(self, things: Sequence[str] = ()) -> list[Done]:
         """Write the COCO file of all label maps in the folder, and return those that are too large for it.
+
+        Args:
+            things: Names of the classes that have an annotation for each object, in images whose objects are known.
 
         Raises:
             DataError: A label map cannot be read.
@@ -146,12 +189,17 @@ class Outputs:
         large = [item for item in present if item.height * item.width > PILLOW_PIXELS]
         images = [
             CocoImage(
-                _text(item.image), (item.height, item.width), self.path(LABEL_MAPS, item.name)
+                _text(item.image),
+                (item.height, item.width),
+                self.path(LABEL_MAPS, item.name),
+                self.path(OBJECTS, item.name)
+                if things and self.has(item.name, [OBJECTS])
+                else None,
             )
             for item in present
             if item not in large
         ]
-        write_coco(self.folder / COCO_FILE, images, self._classes)
+        write_coco(self.folder / COCO_FILE, images, self._classes, things)
         return large
 
     def _present(self) -> list[Done]:

@@ -10,12 +10,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ocrnet.data.decode import read_image
+from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.objects.object_map import predicted_components
 from ocrnet.predict_files.bands import ArrayRows, Band, Rows, band_fault, slide_bands
 from ocrnet.predict_files.large_tiff import LargeTiff, tiff_size
+from ocrnet.predict_files.objects import FoundObject, list_objects
 from ocrnet.predict_files.references import is_registered
 from ocrnet.runtime import pick_device
 
@@ -59,6 +62,36 @@ class Predictor:
         """
         pixels = self.read(Path(image)) if isinstance(image, str | Path) else _checked(image)
         return self.finish(self.segmenter.scores_at_size(pixels))
+
+    def objects(self, image: Any, *, min_area: int = 1) -> list[FoundObject]:
+        """Return the objects of the thing classes of an image; see `predict`.
+
+        Args:
+            image: Path of an image file, or an RGB array (H, W, 3) of uint8.
+            min_area: Pixels of the smallest object.
+
+        Raises:
+            DataError: The file cannot be decoded, the array is no RGB image, or the model has no thing classes.
+        """
+        return self.objects_in(self.probabilities(image), min_area=min_area)
+
+    def objects_in(
+        self, probabilities: Float[np.ndarray, "K H W"], *, min_area: int = 1
+    ) -> list[FoundObject]:
+        """Return the objects of the thing classes by the probabilities of an image; see `objects`.
+
+        Raises:
+            DataError: The model has no thing classes.
+        """
+        segmenter = self.segmenter
+        if not segmenter.things:
+            raise DataError(
+                f"{self.name}: the model has no thing classes. Train it with data.things, such as "
+                f"[{self.classes.class_names[-1]}]."
+            )
+        things = thing_ids(self.classes, segmenter.things)
+        found = predicted_components(probabilities, things, min_area=min_area)
+        return list_objects(found, self.classes)
 
     def read(self, path: Path) -> UInt8[np.ndarray, "H W 3"]:
         """Decode an image file as `prepare` decoded the training images, at the file's size.

@@ -13,7 +13,7 @@ from ocrnet.errors.machine import is_of_machine
 from ocrnet.inference.predict import labels
 from ocrnet.predict_files.bands import ArrayRows, Band, Rows
 from ocrnet.predict_files.journal import Done, stamp_of
-from ocrnet.predict_files.outputs import OVERLAYS, PROBABILITIES, Outputs
+from ocrnet.predict_files.outputs import OBJECTS, OVERLAYS, PROBABILITIES, Outputs
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.sources import Source
 from ocrnet.predict_files.video import read_frames
@@ -26,15 +26,23 @@ class Kinds:
     Args:
         overlays: Whether overlays are written.
         probabilities: Whether probabilities are written.
+        objects: Whether the objects of the thing classes are written.
+        min_object_area: Pixels of the smallest object.
     """
 
     overlays: bool = False
     probabilities: bool = False
+    objects: bool = False
+    min_object_area: int = 1
 
     @property
     def folders(self) -> list[str]:
         """The folders of these outputs."""
-        return [OVERLAYS] * self.overlays + [PROBABILITIES] * self.probabilities
+        return (
+            [OVERLAYS] * self.overlays
+            + [PROBABILITIES] * self.probabilities
+            + [OBJECTS] * self.objects
+        )
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,16 @@ class Outcome:
     words: str = ""
 
 
-def settings_of(predictor: Predictor) -> dict[str, Any]:
-    """Return what label maps depend on, for the record of the outputs."""
+def settings_of(predictor: Predictor, *, min_object_area: int = 1) -> dict[str, Any]:
+    """Return what label maps and objects depend on, for the record of the outputs."""
     segmenter = predictor.segmenter
+    objects = {"things": list(segmenter.things), "min_area": min_object_area}
     return {
         "weights_sha256": segmenter.weights_sha256,
         "classes": asdict(segmenter.class_table),
         "decoding": asdict(segmenter.decoding),
         "protocol": asdict(segmenter.protocol),
+        **({"objects": objects} if segmenter.things else {}),
     }
 
 
@@ -146,9 +156,10 @@ def _image(predictor: Predictor, source: Source, outputs: Outputs, kinds: Kinds)
     if _is_done(outputs, source, None, stamp, kinds):
         return Outcome(source, "done")
     rows = predictor.open(source.path)
-    if kinds.probabilities and not isinstance(rows, ArrayRows):
+    if (kinds.probabilities or kinds.objects) and not isinstance(rows, ArrayRows):
+        option = "--probabilities" if kinds.probabilities else "--objects"
         raise DataError(
-            f"E124 {source.path}: {rows.width} x {rows.height} pixels are too many for --probabilities. Leave it "
+            f"E124 {source.path}: {rows.width} x {rows.height} pixels are too many for {option}. Leave it "
             "out for this image."
         )
     image, size = source.path.as_posix(), (rows.height, rows.width)
@@ -184,7 +195,7 @@ def _predict(
 ) -> Iterator[Outcome]:
     """Predict images of one size, and yield what became of them."""
     scores: Sequence[Float[Tensor, "1 K H W"] | None] = [None] * len(jobs)
-    if len(jobs) > 1 or (jobs and kinds.probabilities):
+    if len(jobs) > 1 or (jobs and (kinds.probabilities or kinds.objects)):
         images = [job.rows.read(0, job.rows.height) for job in jobs]
         scores = torch.split(predictor.segmenter.batch_scores(images), 1)
     for job, own in zip(jobs, scores, strict=True):
@@ -213,8 +224,13 @@ def _write(
     if scores is None:
         bands = predictor.bands(rows)
     else:
+        if kinds.probabilities or kinds.objects:
+            probabilities = predictor.finish(scores)
         if kinds.probabilities:
-            outputs.write_probabilities(item.name, predictor.finish(scores))
+            outputs.write_probabilities(item.name, probabilities)
+        if kinds.objects:
+            found = predictor.objects_in(probabilities, min_area=kinds.min_object_area)
+            outputs.write_objects(item.name, found)
         bands = iter([Band(rows.read(0, rows.height), labels(scores))])
     pixels = outputs.write_bands(item.name, job.size, bands, overlay=kinds.overlays)
     outputs.journal.add(replace(item, pixels=pixels))

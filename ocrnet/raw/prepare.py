@@ -98,7 +98,7 @@ def prepare(
     write_manifest(out, manifest)
     classes.write(out)
     if data.things:
-        write_things(out, data.things)
+        write_things(out, [name for name in data.classes if name in data.things])
     content = {**_statistics(manifest, classes, statistics), "train_left_out": len(rest)}
     (out / STATISTICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     _prepare_unlabelled(unlabelled, rest, table, params, roots=roots, out=out)

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from ocrnet.data.manifest import ClassTable
-from ocrnet.report import arms, gallery, generated, provenance, scores
+from ocrnet.report import arms, gallery, generated, objects, provenance, scores
 from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
 from ocrnet.report.pages import fill_page
@@ -71,6 +71,7 @@ def render_report(data: Path) -> str:
         ],
         error_legend=[(name, css_colour(colour)) for name, colour in ERROR_COLOURS.items()],
         images=gallery.shown_images(data, found["shown"], classes),
+        objects=objects.object_section(data, found, classes),
         gan=gallery.gan_pairs(data, classes),
         layouts=generated.layout_rows(data, classes),
         operations=generated.operation_words(data),

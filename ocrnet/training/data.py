@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrnet.config import Params
+from ocrnet.data.instance_maps import read_things
 from ocrnet.data.manifest import ClassTable
 from ocrnet.training.batches import TrainBatch, train_batches
 from ocrnet.training.dataset import ImageFolder
@@ -20,12 +21,14 @@ class TrainingData:
         real: Real training split.
         val: Real validation split.
         extra: Training split of the extra data, or None.
+        things: Names of the classes whose objects are told apart.
     """
 
     classes: ClassTable
     real: ImageFolder
     val: ImageFolder
     extra: ImageFolder | None = None
+    things: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, prepared: Path, *, extra: Path | None = None) -> "TrainingData":
@@ -39,6 +42,7 @@ class TrainingData:
             real=ImageFolder.read(prepared, split="train"),
             val=ImageFolder.read(prepared, split="val"),
             extra=None if extra is None else ImageFolder.read(extra, split="train"),
+            things=read_things(prepared),
         )
 
     def batches(self, params: Params, *, seed: int, first: int = 0) -> Iterator[TrainBatch]:

@@ -60,7 +60,7 @@ class SegmenterTrainer(Resumable):
         self.recipe = params.train
         self._seed = seed
         device = pick_device()
-        self.card = _card(params, data.classes)
+        self.card = _card(params, data.classes, data.things)
         self.model = _build_model(params, self.card, seed)
         # Channels last saves a tenth of the time per step on a CPU, and tensor cores need it.
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -143,7 +143,7 @@ class SegmenterTrainer(Resumable):
         }
 
 
-def _card(params: Params, classes: ClassTable) -> ModelCard:
+def _card(params: Params, classes: ClassTable, things: tuple[str, ...]) -> ModelCard:
     decoding = Decoding(
         params.data.value_range,
         params.data.exif,
@@ -154,7 +154,9 @@ def _card(params: Params, classes: ClassTable) -> ModelCard:
     )
     mean, std = input_statistics(params.model.backbone, params.model.pretrained)
     options = segmenter_options(params.model.model_dump())
-    return ModelCard(params.model.arch, options, classes, mean=mean, std=std, decoding=decoding)
+    return ModelCard(
+        params.model.arch, options, classes, mean=mean, std=std, decoding=decoding, things=things
+    )
 
 
 def _build_model(params: Params, card: ModelCard, seed: int) -> SegmentationModel:

@@ -30,7 +30,8 @@ class PredictRequest:
         sources: Files, folders, patterns, and `-` for the standard input.
         out: Folder of the outputs.
         model: Folder of a bundle, or a name of the registry.
-        overlays, probabilities, coco: Whether these are written beside the label maps.
+        overlays, probabilities, objects, coco: Whether these are written beside the label maps.
+        min_object_area: Pixels of the smallest object.
         window: Height and width of a sliding window, in pixels; None: the whole image.
         overlap: Share of a window that the next window covers again, in [0, 1).
         scales: Sizes relative to the image's own size.
@@ -47,7 +48,9 @@ class PredictRequest:
     model: str
     overlays: bool
     probabilities: bool
+    objects: bool
     coco: bool
+    min_object_area: int
     window: tuple[int, int] | None
     overlap: float
     scales: tuple[float, ...]
@@ -83,6 +86,10 @@ def predict_files(request: PredictRequest) -> None:
         sys.stdin.reconfigure(errors="surrogateescape")  # a path may be no UTF-8
     sources = find_sources(request.sources, out=request.out, listed=sys.stdin, known=known)
     predictor = load(request.model, device=request.device, protocol=protocol)
+    if request.objects and not predictor.segmenter.things:
+        raise ParamsError(
+            f"--objects: {predictor.name} has no thing classes. Train a model with data.things, or leave it out."
+        )
     require_folder(request.out)
     busy = f"{request.out}: another run writes there. Wait for it, or choose another folder."
     with locked(request.out / LOCK_FILE, busy=busy):
@@ -95,8 +102,9 @@ def predict_files(request: PredictRequest) -> None:
 
 def _write(request: PredictRequest, predictor: Predictor, sources: Sequence[Source]) -> None:
     """Predict files into a folder that no other run writes to."""
-    outputs = Outputs(request.out, predictor.classes, settings_of(predictor), force=request.force)
-    kinds = Kinds(request.overlays, request.probabilities)
+    settings = settings_of(predictor, min_object_area=request.min_object_area)
+    outputs = Outputs(request.out, predictor.classes, settings, force=request.force)
+    kinds = Kinds(request.overlays, request.probabilities, request.objects, request.min_object_area)
     start = time.perf_counter()
     outcomes = predict_sources(
         predictor, sources, outputs, kinds=kinds, every=request.every, batch=request.batch
@@ -104,10 +112,13 @@ def _write(request: PredictRequest, predictor: Predictor, sources: Sequence[Sour
     counts, faults = _follow(outcomes, len(sources))
     spent = time.perf_counter() - start
     outputs.write_areas()
+    things = predictor.segmenter.things if request.objects else ()
+    if things:
+        outputs.write_object_tables(things)
     if request.coco:
         faults += [
             f"{item.image}: {item.width} x {item.height} pixels are too many for coco.json; its label map is written."
-            for item in outputs.write_coco()
+            for item in outputs.write_coco(things)
         ]
     click.echo(f"{request.out}: {summary(counts, spent)} by {predictor.name}")
     if faults:

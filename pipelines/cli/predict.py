@@ -48,6 +48,15 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     is_flag=True,
     help="Also write the probability of each class at each pixel (npz).",
 )
+@click.option(
+    "--objects",
+    is_flag=True,
+    help="Also write the objects of the thing classes, with their counts and sizes.",
+)
+@click.option(
+    "--min-object-area", type=click.IntRange(min=1), default=1, show_default=True, metavar="PIXELS",
+    help="Area of the smallest object.",
+)  # fmt: skip
 @click.option("--coco", is_flag=True, help="Also write all label maps as one COCO file.")
 @click.option(
     "--window", nargs=2, type=int, metavar="H W",

@@ -14,7 +14,7 @@ from pipelines.activate import SETS, activate_set, kept_keys, main
 
 from .fresh_params import reset_params
 
-SHIPPED = ("camvid", "demo", "folder")  # beside those that a user adds
+SHIPPED = ("camvid", "demo", "folder", "nuclei")  # beside those that a user adds
 
 
 @pytest.fixture

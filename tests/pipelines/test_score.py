@@ -20,6 +20,7 @@ from ocrnet.metrics import confusion_matrix, miou
 from ocrnet.training.dataset import ImageFolder
 from pipelines.score import main
 from tests.ocrnet.conftest import CLASSES, write_toy_set
+from tests.ocrnet.evaluation.test_objects import add_things
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,25 @@ def test_the_scores_are_those_of_the_label_maps(
     ):
         assert words in printed
     assert f"{100 * found['miou']['value']:.1f} %" in printed
+
+
+def test_objects_are_scored_where_the_set_has_thing_classes(
+    bundles: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_toy_set(tmp_path / "set", counts={"train": 1, "test": 3}, size=(64, 72))
+    add_things(data, CLASSES.class_names[1:])
+    found = run(bundles[0], "--processes", "1", out=tmp_path / "one.json", data=data)
+    large = ("--min-object-area", "5000")
+    none = run(bundles[0], *large, out=tmp_path / "none.json", data=data)
+    assert found["things"] == list(CLASSES.class_names[1:])
+    assert found["objects"]["sizes"]["small"].keys() == {"found", "missed", "false"}
+    assert found["object_intervals"]["pq"]["value"] == pytest.approx(found["objects"]["pq"])
+    assert found["object_intervals"]["pq"]["low"] is None  # three images
+    assert [row["predicted"] for row in none["objects"]["classes"]] == [0, 0]
+    printed = capsys.readouterr().out
+    assert "mean AP50 0.0 %" in printed
+    assert "error of the count" in printed
+    assert main([bundles[0], "--min-object-area", "0"]) == 2
 
 
 @pytest.mark.slow

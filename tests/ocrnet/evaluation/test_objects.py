@@ -1,0 +1,176 @@
+"""Objects through `evaluate`: scores, comparisons, files and the report."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ocrnet.data.csv_tables import write_csv_table
+from ocrnet.data.decode import read_label_map
+from ocrnet.data.instance_maps import read_instances, write_instances, write_things
+from ocrnet.data.manifest import file_sha256, read_manifest
+from ocrnet.evaluation.object_comparison import compare_counts, estimate_counts
+from ocrnet.evaluation.scored_split import read_test_split
+from ocrnet.objects.curves import average_precision, panoptic_quality, unit_counts
+from ocrnet.objects.matching import ObjectCounts
+from ocrnet.objects.object_map import components
+from ocrnet.report import render_report
+from ocrnet.report.objects import overlay_objects
+from tests.ocrnet.evaluation.evaluated import params_of, read, run, write_world
+from tests.ocrnet.objects.test_scores import compared, row, scene
+
+
+def add_things(prepared: Path, names: Sequence[str] = ("dent", "rust")) -> None:
+    """Make each component of the classes 1 and 2 of a prepared set an object."""
+    table = read_manifest(prepared)
+    (prepared / "instances").mkdir()
+    hashes = []
+    for name in table["id"]:
+        path = prepared / "instances" / f"{name}.png"
+        write_instances(
+            path,
+            components(read_label_map(prepared / "label_maps" / f"{name}.png"), (1, 2)).numbers,
+        )
+        hashes.append(file_sha256(path))
+    table = table.assign(instances=[f"instances/{name}.png" for name in table["id"]])
+    write_csv_table(prepared / "manifest.csv", table.assign(instances_sha256=hashes))
+    write_things(prepared, names)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("world")
+    write_world(root)
+    add_things(root / "prepare")
+    # Noise of single pixels is no object.
+    run(root, params_of(evaluate={"bootstrap": 200, "worst": 2, "min_object_area": 6}))
+    return root
+
+
+def test_the_scores_of_each_model_have_its_objects(world: Path) -> None:
+    scores: Any = read(world, "scores.json")
+    assert scores["things"] == ["dent", "rust"]
+    baseline, retrained = (model["objects"] for model in scores["models"])
+    split = read_test_split(world / "prepare")
+    true = sum(int(read_instances(world / "prepare" / path).max()) for path in split.table["instances"])  # fmt: skip
+    assert sum(one["true"] for one in retrained["classes"]) == true
+    assert retrained["classes"][0]["recall"] > 0.8
+    assert retrained["pq"] > baseline["pq"]
+    counts = baseline["sizes"]["small"]
+    assert counts["found"] + counts["missed"] == true
+
+
+def test_objects_are_metrics_with_intervals(world: Path) -> None:
+    metrics: Any = read(world, "metrics.json")
+    scores: Any = read(world, "scores.json")
+    assert metrics["test/gan-0/AP50"] == scores["models"][1]["objects"]["ap50"]
+    assert metrics["test/gan-0/objects_missed/small"] == float(
+        scores["models"][1]["objects"]["sizes"]["small"]["missed"]
+    )
+    gain = scores["models"][1]["objects"]["pq"] - scores["models"][0]["objects"]["pq"]
+    assert metrics["test/delta/gan/PQ"] == pytest.approx(gain)
+    assert 0 < metrics["test/delta/gan/PQ/low"] < gain < metrics["test/delta/gan/PQ/high"]
+    challenger: Any = read(world, "challenger.json")
+    assert challenger["metrics"]["test/AP50"] == metrics["test/gan-0/AP50"]
+
+
+def test_each_image_has_its_numbers_of_objects(world: Path) -> None:
+    table = pd.read_csv(world / "evaluate/per_image.csv")
+    mine = table[table["model"] == "gan-0"]
+    assert ((mine["found"] + mine["missed"]) == mine["objects"]).all()
+    scores: Any = read(world, "scores.json")
+    sizes = scores["models"][1]["objects"]["sizes"]
+    assert mine["false"].sum() == sum(one["false"] for one in sizes.values())
+
+
+def test_the_report_shows_objects_and_their_worst_images(world: Path) -> None:
+    page = render_report(world)
+    assert 'id="objects"' in page
+    shown = pd.read_csv(world / "evaluate/objects.csv")
+    assert len(shown) <= 2
+    for name in shown["id"]:
+        assert f"truth of the objects of test image {name}" in page
+        for model in ("train-0", "gan-0"):
+            assert read_instances(world / "evaluate/objects" / model / f"{name}.png").shape == (
+                24,
+                32,
+            )
+
+
+def test_without_things_nothing_of_it_is_written(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    metrics = run(tmp_path, params_of())
+    text = json.dumps(read(tmp_path, "scores.json")) + json.dumps(metrics)
+    assert "AP50" not in text
+    assert '"objects"' not in text
+    assert not (tmp_path / "evaluate/objects.csv").exists()
+    assert "missed" not in (tmp_path / "evaluate/per_image.csv").read_text()
+    assert 'id="objects"' not in render_report(tmp_path)
+
+
+def test_the_name_of_a_test_split_has_its_objects(world: Path, tmp_path: Path) -> None:
+    split = read_test_split(world / "prepare")
+    other = split.table.assign(instances_sha256="other")
+    changed = type(split)(split.folder, other, split.classes, split.train_shares, split.things)
+    bare = type(split)(split.folder, split.table, split.classes, split.train_shares)
+    assert len({split.sha256, changed.sha256, bare.sha256}) == 3
+
+
+def half_found(count: int, found: int) -> list[ObjectCounts]:
+    """Return images of one object each, of which the first `found` are found exactly."""
+    true, none = row(1, 1, 0, classes=[1]), row(0, 0, 0, classes=[])
+    return [compared(true if i < found else none, true) for i in range(count)]
+
+
+def test_a_difference_is_paired_and_needs_six_images() -> None:
+    params = params_of(evaluate={"bootstrap": 400}).evaluate
+    better, worse = unit_counts(half_found(40, 36)), unit_counts(half_found(40, 12))
+    found = compare_counts([better], [worse], params)
+    # PQ of f of 40: f / (f + (40 - f) / 2). AP50: the recalls up to f / 40, of 101.
+    assert found["pq"]["value"] == pytest.approx(36 / 38 - 12 / 26)
+    assert found["ap50"]["value"] == pytest.approx((91 - 31) / 101)
+    for name in ("pq", "ap50"):
+        assert 0 < found[name]["low"] < found[name]["value"] < found[name]["high"]
+    same = compare_counts([better], [better], params)
+    assert [same["pq"][end] for end in ("value", "low", "high")] == [0, 0, 0]
+    few = compare_counts([unit_counts(half_found(5, 5))], [unit_counts(half_found(5, 1))], params)
+    assert few["pq"]["value"] > 0
+    assert np.isnan(few["pq"]["low"])
+
+
+def test_one_better_image_of_seven_is_no_evidence() -> None:
+    params = params_of(evaluate={"bootstrap": 400}).evaluate
+    found = compare_counts([unit_counts(half_found(7, 5))], [unit_counts(half_found(7, 4))], params)
+    assert found["pq"]["low"] <= 0 < found["pq"]["value"]
+
+
+def test_the_spread_of_seeds_widens_the_interval() -> None:
+    params = params_of(evaluate={"bootstrap": 400}).evaluate
+    worse = unit_counts(half_found(40, 12))
+    one, two = unit_counts(half_found(40, 38)), unit_counts(half_found(40, 30))
+    single, both = (
+        compare_counts(seeds, [worse] * len(seeds), params) for seeds in ([one], [one, two])
+    )
+    assert both["pq"]["low"] < single["pq"]["low"]
+
+
+def test_an_estimate_is_the_score_of_the_split() -> None:
+    counts = unit_counts([scene(seed) for seed in range(8)])
+    ones = np.ones((1, 8))
+    found = estimate_counts(counts, resamples=200, confidence=0.95, seed=0)
+    assert found["ap50"]["value"] == pytest.approx(average_precision(counts, ones).mean())
+    assert found["pq"]["value"] == pytest.approx(panoptic_quality(counts, ones).mean())
+    assert found["pq"]["low"] < found["pq"]["value"] < found["pq"]["high"]
+
+
+def test_each_object_has_a_colour_of_its_own() -> None:
+    numbers = np.zeros((5, 9), np.uint16)
+    numbers[1:4, 1:4], numbers[1:4, 4:8] = 1, 2  # they touch
+    shown = overlay_objects(np.full((5, 9, 3), 100, np.uint8), numbers)
+    assert (shown[numbers == 0] == 100).all()
+    assert shown[2, 2].tolist() != shown[2, 6].tolist()
+    assert shown[1, 3].tolist() != shown[1, 4].tolist()
