@@ -20,6 +20,7 @@ from ocrnet.predict_files.bands import ArrayRows, Band, Rows, band_fault, slide_
 from ocrnet.predict_files.large_tiff import LargeTiff, tiff_size
 from ocrnet.predict_files.objects import FoundObject, list_objects
 from ocrnet.predict_files.references import is_registered
+from ocrnet.predict_files.segmentation import Segmentation
 from ocrnet.runtime import pick_device
 
 
@@ -92,6 +93,16 @@ class Predictor:
         things = thing_ids(self.classes, segmenter.things)
         found = predicted_components(probabilities, things, min_area=min_area)
         return list_objects(found, self.classes)
+
+    def segment(self, image: Any) -> Segmentation:
+        """Return the label map of an image with the confidence of each pixel; see `predict`.
+
+        Raises:
+            DataError: The file cannot be decoded as the training images were, or the array is no RGB image.
+        """
+        pixels = self.read(Path(image)) if isinstance(image, str | Path) else _checked(image)
+        scores = self.segmenter.scores_at_size(pixels)
+        return Segmentation(labels(scores), self.finish(scores).max(axis=0))
 
     def read(self, path: Path) -> UInt8[np.ndarray, "H W 3"]:
         """Decode an image file as `prepare` decoded the training images, at the file's size.

@@ -24,6 +24,7 @@ VERBS = {
     "search": "Search for better params by validation scores.",
     "predict": "Write label maps of images, folders and videos by a trained model.",
     "drift": "Tell whether new images are like those that a model was trained on.",
+    "serve": "Serve models as a page and as an HTTP interface.",
 }
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 

@@ -38,6 +38,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("ocrnet.gate.gate", set()),
         ("pipelines.rebuild", set()),
         ("pipelines._search.search", set()),
+        ("pipelines._serve.server", set()),
     ],
 )
 def test_importing_a_module_loads_no_heavy_one(module: str, allowed: set[str]) -> None:

@@ -15,7 +15,7 @@ WATCHED = """
 import sys
 from pipelines.cli.app import main
 code = main(sys.argv[1:])
-print("loaded:", *sorted({"torch", "pandas", "pydantic", "dvc", "mlflow", "optuna"} & set(sys.modules)))
+print("loaded:", *sorted({"torch", "pandas", "pydantic", "dvc", "mlflow", "optuna", "gradio"} & set(sys.modules)))
 sys.exit(code)
 """
 
@@ -36,6 +36,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complete
         ("init", "--help"),
         ("search", "--help"),
         ("predict", "--help"),
+        ("serve", "--help"),
         ("-h",),
     ],
 )
@@ -73,6 +74,8 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
             "'cvat' is unknown. Known: demo, folder, by_name, camvid, coco",
         ),
         (["init", ""], "found a path of 0 characters"),
+        (["serve", "--port", "70000"], "70000 is not in the range 0<=x<=65535"),
+        (["serve", "--host", "nowhere.invalid"], "Give --password-file FILE or set"),
         (["search"], "Missing argument 'KEY=RANGE...'. See: ocrnet search --help"),
         (["search", "-n", "0", "train.lr=1..2"], "0 is not in the range 1<=x<=100000"),
         (["search", "--name", "../x", "train.lr=1..2"], "found '../x'. Use 1 to 64 letters"),

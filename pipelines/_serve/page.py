@@ -1,0 +1,55 @@
+"""The page: tabs to try models on images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from starlette.applications import Starlette
+
+from pipelines._serve.models import ServedModel
+from pipelines._serve.predict_tab import predict_tab
+from pipelines._serve.results import Results
+
+CHECKED_S, KEPT_S = 300, 3600  # seconds between looks at uploaded files, and of their life
+WAITING = 32  # events of all pages
+CSS = """
+footer { display: none !important }
+.areas { width: 100%; border-collapse: collapse; border: 0; font-size: 14px; font-variant-numeric: tabular-nums }
+.areas td, .areas th { padding: 3px 4px; text-align: right; border: 0 }
+.areas tr { border: 0; border-bottom: 1px solid var(--border-color-primary) }
+.areas td:nth-child(2), .areas th:nth-child(2) { text-align: left }
+.areas td:first-child, .areas th:first-child { width: 24px }
+.areas tfoot td { font-weight: 600 }
+.swatch { display: inline-block; width: 14px; height: 14px; border-radius: 3px; vertical-align: -2px }
+.swatch { border: 1px solid #8888 }
+.note { color: var(--body-text-color-subdued) }
+.fault { color: var(--error-text-color, #b91c1c); font-weight: 600 }
+"""
+
+
+def mount_page(
+    app: Starlette, models: Sequence[ServedModel], *, folder: Path, max_bytes: int
+) -> None:
+    """Put the page at / of an application.
+
+    Args:
+        app: Application.
+        models: Models, one or more.
+        folder: Folder for the files of the page, which Gradio also uses.
+        max_bytes: Most bytes of an image file.
+    """
+    results = Results(folder / "results")
+    with gr.Blocks(
+        title="ocrnet serve",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(CHECKED_S, KEPT_S),
+    ) as page:
+        predict_tab(models, results, folder)
+    page.queue(max_size=WAITING, default_concurrency_limit=4, api_open=False)
+    system = ["system-ui", "sans-serif"]
+    gr.mount_gradio_app(
+        app, page, path="/", allowed_paths=[], max_file_size=max_bytes, show_error=False, footer_links=[],
+        run_history=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, pwa=False, css=CSS,
+        theme=gr.themes.Default(font=system, font_mono=["ui-monospace", "monospace"]),
+    )  # fmt: skip
