@@ -27,7 +27,10 @@ class Segmenter:
         weights_sha256: SHA-256 of its weights.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
+        has_probabilities: Whether its scores are those of a network; an exported file may give label maps alone.
     """
+
+    has_probabilities = True
 
     def __init__(
         self,

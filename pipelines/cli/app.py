@@ -23,6 +23,7 @@ VERBS = {
     "init": "Look at a folder of images and write a set of params for it.",
     "search": "Search for better params by validation scores.",
     "predict": "Write label maps of images, folders and videos by a trained model.",
+    "export": "Write a trained model as ONNX or torch.export, and hold it against the model.",
 }
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
