@@ -30,7 +30,10 @@ class Segmenter:
         things: Names of the classes whose objects are told apart.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
+        has_probabilities: Whether its scores are those of a network; an exported file may give label maps alone.
     """
+
+    has_probabilities = True
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from ocrnet.data.decode import read_image
 from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
+from ocrnet.export.onnx_segmenter import SUFFIX, PixelSegmenter, load_onnx
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.objects.object_map import predicted_components
@@ -141,7 +142,12 @@ class Predictor:
             yield Band(image, labels(self.segmenter.scores_at_size(image)))
 
     def finish(self, scores: Float[Tensor, "1 K H W"]) -> Float[np.ndarray, "K H W"]:
-        """Return scores as probabilities, in [0, 1]."""
+        """Return scores as probabilities, in [0, 1].
+
+        Raises:
+            ParamsError: The model is an exported file that gives none.
+        """
+        require_probabilities(self.segmenter)
         return self.segmenter.protocol.merger.finish(scores)[0].cpu().numpy()
 
 
@@ -154,8 +160,8 @@ def load(
     """Load a model for prediction.
 
     Args:
-        model: Folder of a bundle; champion or challenger, which are versions of the registered model of `params.yaml`;
-            or `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+        model: Folder of a bundle; an exported ONNX file; champion or challenger, which are versions of the registered
+            model of `params.yaml`; or `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
         device: One of cpu, cuda and cuda:N; None is the GPU if there is one, else the CPU.
         protocol: Windows, scales and mirroring; None scores whole images.
 
@@ -168,12 +174,26 @@ def load(
     place = str(pick_device()) if device is None else checked_device(device)
     if isinstance(model, Path) or not is_registered(model):
         folder = Path(model)
+        if folder.suffix == SUFFIX and not folder.is_dir():
+            return _loaded_file(folder, device, protocol)
         return _loaded(folder, folder.as_posix(), place, protocol)
     # The one thing that the library needs from `pipelines`, which knows the registry; pyproject.toml allows it.
     from pipelines._mlflow.registered_model import registered_bundle
 
     with registered_bundle(model) as (folder, name):
         return _loaded(folder, name, place, protocol)
+
+
+def require_probabilities(segmenter: Segmenter) -> None:
+    """Check that a model gives probabilities.
+
+    Raises:
+        ParamsError: It is an exported file that gives label maps alone.
+    """
+    if not segmenter.has_probabilities:
+        raise ParamsError(
+            f"{segmenter.name}: the file gives no probabilities. Export the model with --probabilities or --raw."
+        )
 
 
 def checked_device(name: str) -> str:
@@ -193,6 +213,19 @@ def checked_device(name: str) -> str:
 def _loaded(folder: Path, name: str, device: str, protocol: ScoringProtocol | None) -> Predictor:
     segmenter = load_segmenter(folder, device=device, protocol=protocol)
     return Predictor(segmenter, name=name)
+
+
+def _loaded_file(path: Path, device: str | None, protocol: ScoringProtocol | None) -> Predictor:
+    if device not in (None, "cpu"):
+        raise ParamsError(f"--device: found {device!r}, but {path} runs on the CPU. Leave it out.")
+    segmenter = load_onnx(path, protocol=protocol)
+    resize = segmenter.decoding.resize
+    if isinstance(segmenter, PixelSegmenter) and resize is not None:
+        raise ParamsError(
+            f"{path}: its label maps have {resize[0]} x {resize[1]} pixels (prepare.resize), not the size of an image. "
+            "Export the model with --raw."
+        )
+    return Predictor(segmenter, name=path.as_posix())
 
 
 def _checked(image: Any) -> UInt8[np.ndarray, "H W 3"]:

@@ -39,7 +39,7 @@ def registered_bundle(reference: str) -> Iterator[tuple[Path, str]]:
     """
     model, wanted = split_reference(reference)
     with TemporaryDirectory(prefix="ocrnet-model-") as folder:
-        with _reading() as session:
+        with opened_store() as session:
             version = find_version(session, model, wanted)
             bundle = fetch_bundle(version, Path(folder))
         yield bundle, f"{SCHEME}{model}/{version.number}"
@@ -61,8 +61,12 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _reading() -> Iterator[Session]:
-    """Open the store without changing it: neither a store nor an experiment is made."""
+def opened_store() -> Iterator[Session]:
+    """Open the store of the registry; neither a store nor an experiment is made.
+
+    Raises:
+        StoreError: MLflow is not installed, unreachable or refuses a call.
+    """
     target = find_address()
     file = target.sqlite_file
     if file is not None and not file.is_file():

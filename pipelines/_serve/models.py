@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ocrnet.errors import OcrnetError, ParamsError
-from ocrnet.predict_files.predictor import Predictor, load
+from ocrnet.predict_files.predictor import Predictor, load, require_probabilities
 from ocrnet.predict_files.references import is_registered
 from ocrnet.predict_files.segmentation import Segmentation
 from pipelines._untrusted import shown
@@ -106,7 +106,8 @@ def load_models(references: Sequence[str], *, device: str | None, queue: int) ->
         queue: Most images of one model that are being predicted or wait.
 
     Raises:
-        ParamsError: Two models have one name, or a name or the device is not valid.
+        ParamsError: Two models have one name, a name or the device is not valid, or an exported file gives no
+            probabilities.
         DataError: The registry does not have a version.
         BundleError: A bundle is missing, damaged or from another program.
         StoreError: MLflow is not installed or does not answer.
@@ -118,9 +119,12 @@ def load_models(references: Sequence[str], *, device: str | None, queue: int) ->
             f"--model: two models are called {shown(twice)}. Give each model once; folders of one name need "
             "different relative paths."
         )
+    loaded = [load(reference, device=device) for reference in references]
+    for predictor in loaded:
+        require_probabilities(predictor.segmenter)
     return [
-        ServedModel(name, load(reference, device=device), queue=queue)
-        for name, reference in zip(names, references, strict=True)
+        ServedModel(name, predictor, queue=queue)
+        for name, predictor in zip(names, loaded, strict=True)
     ]
 
 

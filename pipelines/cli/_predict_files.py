@@ -14,7 +14,7 @@ from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.predict_files.journal import names_in
 from ocrnet.predict_files.outputs import Outputs, require_folder
-from ocrnet.predict_files.predictor import Predictor, load
+from ocrnet.predict_files.predictor import Predictor, load, require_probabilities
 from ocrnet.predict_files.run import Kinds, Outcome, predict_sources, settings_of
 from ocrnet.predict_files.sources import Source, find_sources
 from pipelines._command.lock import locked
@@ -29,7 +29,7 @@ class PredictRequest:
     Args:
         sources: Files, folders, patterns, and `-` for the standard input.
         out: Folder of the outputs.
-        model: Folder of a bundle, or a name of the registry.
+        model: Folder of a bundle, exported ONNX file, or a name of the registry.
         overlays, probabilities, objects, coco: Whether these are written beside the label maps.
         min_object_area: Pixels of the smallest object.
         window: Height and width of a sliding window, in pixels; None: the whole image.
@@ -90,6 +90,8 @@ def predict_files(request: PredictRequest) -> None:
         raise ParamsError(
             f"--objects: {predictor.name} has no thing classes. Train a model with data.things, or leave it out."
         )
+    if request.probabilities or request.objects:
+        require_probabilities(predictor.segmenter)
     require_folder(request.out)
     busy = f"{request.out}: another run writes there. Wait for it, or choose another folder."
     with locked(request.out / LOCK_FILE, busy=busy):

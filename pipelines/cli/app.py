@@ -25,6 +25,7 @@ VERBS = {
     "predict": "Write label maps of images, folders and videos by a trained model.",
     "drift": "Tell whether new images are like those that a model was trained on.",
     "serve": "Serve models as a page and as an HTTP interface.",
+    "export": "Write a trained model as ONNX or torch.export, and hold it against the model.",
 }
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 

@@ -36,7 +36,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--model", default="champion", show_default=True, metavar="MODEL",
-    help="Folder of a bundle, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS.",
+    help="Folder of a bundle, exported .onnx file, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS.",
 )  # fmt: skip
 @click.option(
     "--overlays",

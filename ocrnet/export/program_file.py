@@ -1,0 +1,44 @@
+"""An exported archive of torch.export as a model, to hold it against its source."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ocrnet.errors import DataError
+from ocrnet.export.card import ExportCard
+from ocrnet.export.network import file_input
+from ocrnet.export.trace import quiet
+from ocrnet.models.output import LEAST_SIDE
+
+
+class ProgramFile:
+    """The graph of an archive.
+
+    Args:
+        path: Path of an archive that this process has written; torch reads parts of it by pickle.
+        card: Card of the archive.
+    """
+
+    def __init__(self, path: Path, card: ExportCard) -> None:
+        with quiet(), path.open("rb") as file:
+            self._run = torch.export.load(file).module()
+        self._card = card
+
+    @torch.inference_mode()
+    def label_map(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return the class ids (H, W) of an RGB image (H, W, 3).
+
+        Raises:
+            DataError: The image is smaller than those that the graph was traced for.
+        """
+        if min(image.shape[:2]) < LEAST_SIDE:
+            raise DataError(
+                f"--format torch_export: needs images of {LEAST_SIDE} pixels a side or more, found {image.shape[0]} x "
+                f"{image.shape[1]}. Use --format onnx, or other images with --images."
+            )
+        found = self._run(torch.from_numpy(file_input(self._card, image)))
+        label_map = found.argmax(dim=1).to(torch.uint8) if self._card.is_raw else found[0]
+        ids: npt.NDArray[np.uint8] = label_map[0].numpy()
+        return ids
