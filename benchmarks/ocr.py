@@ -143,7 +143,7 @@ def _way(network: Network, inputs: list[Tensor], setting: Setting) -> Callable[[
     def step() -> object:
         leaves = [x.detach().requires_grad_(setting.part == "head") for x in inputs]
         with _precision(inputs, setting):
-            logits, aux_logits = network(leaves)
+            logits, aux_logits = network(leaves)[:2]
         assert aux_logits is not None
         (logits.float().square().mean() + 0.4 * aux_logits.float().square().mean()).backward()  # type: ignore[no-untyped-call]
         return None

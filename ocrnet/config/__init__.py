@@ -74,6 +74,15 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_instances(self) -> "Params":
+        if self.model.instances != "none" and not self.data.things:
+            raise ValueError(
+                f"model.instances: {self.model.instances} tells the objects of data.things apart, and data.things "
+                "names no class. Name some, or set model.instances to none."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_mix(self) -> "Params":
         # An arm without extra samples would be the baseline, and the report would say that pairs do not help.
         retrain, batch, steps = self.retrain, self.train.batch_size, self.train.steps

@@ -42,6 +42,7 @@ class ModelParams(Section):
     align_corners: bool
     head_variant: str  # variant of the OCR head: a name in ocrnet/models/head_variants.py
     norm: str  # a name in ocrnet/models/norm_policies.py
+    instances: Literal["none", "offsets"]  # heads that tell the objects of data.things apart
 
     @field_validator("pretrained", mode="before")
     @classmethod
@@ -68,6 +69,9 @@ class TrainParams(Section):
     clip_norm: Positive | None
     loss: str  # names of ocrnet/losses and their sums: "ce + 0.5*dice"
     aux_weight: Weight
+    centre_weight: Weight  # of the heat map of centres, with model.instances
+    offset_weight: Weight  # of the offsets to the centres, with model.instances
+    centre_sigma: Annotated[float, Field(ge=0.5, le=100), Number]  # pixels
     class_weights: Literal["none", "inverse", "inverse_sqrt", "median", "effective"]
     ohem_threshold: Share
     ohem_min_kept: Count

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float, UInt8
-
 from ocrnet.config import Params
 from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.evaluation.scored_split import TestSplit
-from ocrnet.objects.matching import ObjectCounts, compare_objects
-from ocrnet.objects.object_map import predicted_components
+from ocrnet.objects.grouping import find_objects
+from ocrnet.objects.matching import compare_objects
 from ocrnet.protocols import SegmenterLike
 
 
@@ -143,28 +140,16 @@ def count_split(
         probabilities = segmenter.probabilities(image)
         found = count_image(probabilities, truth, classes=classes, boundary_ratio=boundary_ratio)
         if split.things:
-            objects = _count_objects(probabilities, truth, split, index, min_area=min_object_area)
-            found = found._replace(objects=objects)
+            things = split.thing_ids
+            objects = find_objects(
+                segmenter, image, probabilities, things, min_area=min_object_area
+            )
+            ignored = truth == split.classes.ignore_index
+            true = split.true_objects(index, truth)
+            matched = compare_objects(objects, true, ignored=ignored, things=things)
+            found = found._replace(objects=matched)
         counts.append(found)
     return counts
-
-
-def _count_objects(
-    probabilities: Float[np.ndarray, "K H W"],
-    truth: UInt8[np.ndarray, "H W"],
-    split: TestSplit,
-    index: int,
-    *,
-    min_area: int,
-) -> ObjectCounts:
-    """Match the predicted objects of an image with the true ones."""
-    things = split.thing_ids
-    return compare_objects(
-        predicted_components(probabilities, things, min_area=min_area),
-        split.true_objects(index, truth),
-        ignored=truth == split.classes.ignore_index,
-        things=things,
-    )
 
 
 def score_model(

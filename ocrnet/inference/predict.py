@@ -16,7 +16,13 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
 from ocrnet.models.folded_heads import fold_heads
-from ocrnet.models.output import LEAST_SIDE, SegmentationModel, normalise
+from ocrnet.models.output import (
+    LEAST_SIDE,
+    SegmentationModel,
+    full_size_instances,
+    normalise,
+    resize_logits,
+)
 from ocrnet.models.trunk import Trunk
 
 
@@ -159,6 +165,28 @@ class Segmenter:
         batch = prepared[0] if len(prepared) == 1 else torch.cat(prepared)
         own = self.protocol.scores(self._model, batch, merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)
+
+    @torch.inference_mode()
+    def instance_maps(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Float[np.ndarray, "3 H2 W2"] | None:
+        """Return heat of a centre and way to the centre, in pixels; None if the model has no instance heads.
+
+        The maps are of the whole image as the only view, whatever the protocol.
+
+        Args:
+            image: RGB image as `prepare` resizes it.
+            size: (height, width) of the result, whose pixels the ways are measured in.
+        """
+        if getattr(self._model, "instance_heads", None) is None:
+            return None
+        maps = full_size_instances(self._model, self._normalised(image))
+        factors = torch.tensor([1.0, size[0] / maps.shape[-2], size[1] / maps.shape[-1]])
+        resized = resize_logits(maps, size, align_corners=False)
+        found: npt.NDArray[np.float32] = (
+            (resized * factors.to(resized.device).view(1, 3, 1, 1))[0].cpu().numpy()
+        )
+        return found
 
     def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)

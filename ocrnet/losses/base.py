@@ -18,6 +18,7 @@ class Whole(NamedTuple):
 
     label_maps: Tensor  # [N, H, W]
     sample_weights: Tensor  # [N] or [N, H, W]
+    numbers: Tensor | None = None  # [N, H, W], numbers of objects
 
 
 class Loss(nn.Module):

@@ -22,20 +22,48 @@ ARCHS = {
     "deeplabv3": "ocrnet.models.deeplabv3:DeepLabV3",
     "unet": "ocrnet.models.unet:UNet",
 }
+NO_HEADS = "none"
+INSTANCES = (NO_HEADS, "offsets")  # values of `model.instances`
+INSTANCE_ARCHS = frozenset({"ocrnet", "ocr_cascade"})  # they can have heads that tell objects apart
 NO_BACKBONE = frozenset({"unet"})  # they have a built-in encoder and no pretrained weights
 # Options of a model in `params.yaml`; an architecture gets the options that its constructor names.
 OPTIONS = (
     "mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "head_variant", "stride",
-    "context", "region_grid",
+    "context", "region_grid", "instances",
 )  # fmt: skip
 
 
 def segmenter_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `build_segmenter` that the section `model` of the params gives."""
     options = {key: value for key, value in params.items() if key in ("backbone", "norm", *OPTIONS)}
+    if options.get("instances") == NO_HEADS:  # cards without the heads do not name them
+        del options["instances"]
     given = str(options["stride"])
     options["stride"] = choose_stride(options["backbone"]) if given == AUTO else given
     return options
+
+
+def add_instance_heads(segmenter: "SegmentationModel", kind: str) -> None:
+    """Give a segmenter the heads of a kind in `INSTANCES`, after all others, whose weights do not depend on them.
+
+    Raises:
+        ValueError: The kind is unknown, or the architecture cannot have the heads.
+    """
+    if kind not in INSTANCES:
+        raise ValueError(f"model.instances: {kind!r} is unknown. Known: {', '.join(INSTANCES)}.")
+    if kind == NO_HEADS:
+        return
+    if not hasattr(segmenter, "instance_heads"):
+        raise ValueError(
+            f"model.instances: {type(segmenter).__name__} has no such heads. Set model.arch to one of "
+            f"{', '.join(sorted(INSTANCE_ARCHS))}."
+        )
+    from ocrnet.models.instance_heads import InstanceHeads
+
+    channels: Any = segmenter.backbone
+    segmenter.instance_heads = InstanceHeads(
+        channels.main_channels, align_corners=segmenter.align_corners
+    )
 
 
 def build_segmenter(
@@ -60,5 +88,6 @@ def build_segmenter(
     taken = inspect.signature(build).parameters
     given = {"backbone": backbone, "num_classes": num_classes, **options}
     segmenter: SegmentationModel = build(**{k: v for k, v in given.items() if k in taken})
+    add_instance_heads(segmenter, str(options.get("instances", NO_HEADS)))
     apply_norm(segmenter, norm)
     return segmenter

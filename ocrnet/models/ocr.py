@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 from ocrnet.models.backbones import JoinedBackbone, LevelConv2d, build_backbone
 from ocrnet.models.head_variants import HEAD_VARIANTS
+from ocrnet.models.instance_heads import InstanceHeads
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
 
@@ -92,13 +93,15 @@ class OCRNet(SegmentationModel):
             negative_slope=HEAD_VARIANTS[head_variant].negative_slope,
             align_corners=align_corners,
         )
+        self.instance_heads: InstanceHeads | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return main and auxiliary logits at feature resolution."""
         levels = self.backbone.levels(images)
         aux_logits = self.aux_head(levels.aux)
         logits = self.head(levels.main, aux_logits)
-        return SegmenterOutput(logits, aux_logits)
+        maps = None if self.instance_heads is None else self.instance_heads(levels.main)
+        return SegmenterOutput(logits, aux_logits, maps)
 
 
 class AuxHead(nn.Sequential):

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
 from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
+from ocrnet.models.instance_heads import InstanceHeads
 from ocrnet.models.ocr import AuxHead, RegionContext, gather_regions
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 
@@ -86,6 +87,7 @@ class OCRCascade(SegmentationModel):
         self.decoder = Cascade(
             mid_channels, net.channels[: self.fine], num_classes, align_corners=align_corners
         )
+        self.instance_heads: InstanceHeads | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return logits at the stride of the finest level, and auxiliary ones at that of the deep levels."""
@@ -93,7 +95,8 @@ class OCRCascade(SegmentationModel):
         deep = levels[self.fine :]
         aux_logits = self.aux_head(deep)
         augmented = self.head(deep, aux_logits)
-        return SegmenterOutput(self.decoder(augmented, levels[: self.fine]), aux_logits)
+        maps = None if self.instance_heads is None else self.instance_heads(levels)
+        return SegmenterOutput(self.decoder(augmented, levels[: self.fine]), aux_logits, maps)
 
 
 class JoinedContext(RegionContext):

@@ -9,13 +9,15 @@ from torch.nn import functional as F
 
 # A smaller image is padded: the deepest feature map would be less than two pixels wide.
 LEAST_SIDE = 64
+OFFSET_UNIT = 16.0  # pixels: unit of the offsets that instance heads give
 
 
 class SegmenterOutput(NamedTuple):
-    """Logits of the main and the auxiliary head, at feature resolution."""
+    """Logits of the main and the auxiliary head, and maps of the instance heads, at feature resolution."""
 
     logits: Float[Tensor, "B K h w"]
     aux_logits: Float[Tensor, "B K h2 w2"] | None
+    instances: Float[Tensor, "B 3 h3 w3"] | None = None
 
 
 class SegmentationModel(nn.Module):
@@ -76,22 +78,52 @@ def full_size_logits(
         images: Normalised images, all of one size; images below the minimum size are padded at the right and bottom.
         least: Minimum (height, width) in pixels.
     """
+    padded, (height, width) = _padded(model, images, least)
+    logits = resize_logits(
+        model(padded).logits,
+        (padded.shape[-2], padded.shape[-1]),
+        align_corners=model.align_corners,
+    )
+    return logits[:, :, :height, :width]
+
+
+def full_size_instances(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B 3 H W"]:
+    """Return the maps of the instance heads at the size of normalised images, offsets in pixels.
+
+    Raises:
+        ValueError: The model has no instance heads.
+    """
+    padded, (height, width) = _padded(model, images, (0, 0))
+    maps = model(padded).instances
+    if maps is None:
+        raise ValueError("the model has no instance heads")
+    size = (padded.shape[-2], padded.shape[-1])
+    found = resize_logits(maps, size, align_corners=model.align_corners)
+    units = torch.tensor([1.0, OFFSET_UNIT, OFFSET_UNIT], device=found.device)
+    return found[:, :, :height, :width] * units.view(1, 3, 1, 1)
+
+
+def _padded(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"], least: tuple[int, int]
+) -> tuple[Float[Tensor, "B 3 h w"], tuple[int, int]]:
+    """Return images padded to what the network needs, and the size before."""
     height, width = images.shape[-2:]
     # Padded here, the logits of what the backbone would pad are cut off after the resize and not before it.
     tall, wide = (
         _raised(torch.sym_max(smallest, side), model.multiple)
         for smallest, side in zip(least, (height, width), strict=True)
     )
-    padded = F.pad(images, (0, wide - width, 0, tall - height))
-    logits = resize_logits(model(padded).logits, (tall, wide), align_corners=model.align_corners)
-    return logits[:, :, :height, :width]
+    return F.pad(images, (0, wide - width, 0, tall - height)), (height, width)
 
 
 def _raised(side: Any, multiple: int) -> Any:
     """Return the next multiple of at least LEAST_SIDE pixels; a side may be a symbol, which `max` would fix.
 
-    >>> _raised(40, 1), _raised(70, 32), _raised(96, 32)
-    (64, 96, 96)
+    Examples:
+        >>> _raised(40, 1), _raised(70, 32), _raised(96, 32)
+        (64, 96, 96)
     """
     # No number below zero is divided: ONNX rounds such a quotient up, Python down.
     return (torch.sym_max(LEAST_SIDE, side) + multiple - 1) // multiple * multiple

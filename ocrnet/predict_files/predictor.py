@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ocrnet.data.decode import read_image
+from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.export.onnx_segmenter import SUFFIX, PixelSegmenter, load_onnx
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
-from ocrnet.objects.object_map import predicted_components
+from ocrnet.objects.grouping import find_objects
 from ocrnet.predict_files.bands import ArrayRows, Band, Rows, band_fault, slide_bands
 from ocrnet.predict_files.large_tiff import LargeTiff, tiff_size
 from ocrnet.predict_files.objects import FoundObject, list_objects
@@ -75,10 +75,15 @@ class Predictor:
         Raises:
             DataError: The file cannot be decoded, the array is no RGB image, or the model has no thing classes.
         """
-        return self.objects_in(self.probabilities(image), min_area=min_area)
+        pixels = self.read(Path(image)) if isinstance(image, str | Path) else _checked(image)
+        return self.objects_in(pixels, self.probabilities(pixels), min_area=min_area)
 
     def objects_in(
-        self, probabilities: Float[np.ndarray, "K H W"], *, min_area: int = 1
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        probabilities: Float[np.ndarray, "K H W"],
+        *,
+        min_area: int = 1,
     ) -> list[FoundObject]:
         """Return the objects of the thing classes by the probabilities of an image; see `objects`.
 
@@ -91,8 +96,10 @@ class Predictor:
                 f"{self.name}: the model has no thing classes. Train it with data.things, such as "
                 f"[{self.classes.class_names[-1]}]."
             )
+        resize = segmenter.decoding.resize
+        prepared = image if resize is None else resize_image(image, resize)
         things = thing_ids(self.classes, segmenter.things)
-        found = predicted_components(probabilities, things, min_area=min_area)
+        found = find_objects(segmenter, prepared, probabilities, things, min_area=min_area)
         return list_objects(found, self.classes)
 
     def segment(self, image: Any) -> Segmentation:

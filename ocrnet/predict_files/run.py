@@ -229,7 +229,8 @@ def _write(
         if kinds.probabilities:
             outputs.write_probabilities(item.name, probabilities)
         if kinds.objects:
-            found = predictor.objects_in(probabilities, min_area=kinds.min_object_area)
+            image = rows.read(0, rows.height)
+            found = predictor.objects_in(image, probabilities, min_area=kinds.min_object_area)
             outputs.write_objects(item.name, found)
         bands = iter([Band(rows.read(0, rows.height), labels(scores))])
     pixels = outputs.write_bands(item.name, job.size, bands, overlay=kinds.overlays)

@@ -15,7 +15,7 @@ from ocrnet.gan.generator.presets import PRESETS
 from ocrnet.gan.quality import extractor_lines
 from ocrnet.losses import LOSSES
 from ocrnet.losses.expression import parse_loss
-from ocrnet.models import ARCHS, NO_BACKBONE
+from ocrnet.models import ARCHS, INSTANCE_ARCHS, NO_BACKBONE
 from ocrnet.models.head_variants import DEEP_BASE, HEAD_VARIANTS
 from ocrnet.models.known import is_known_backbone, timm_models
 from ocrnet.models.norm_policies import NORMS
@@ -64,6 +64,7 @@ def check_component_names(params: Params) -> None:
         )
     lines += _pretrained_lines(params.model.arch, params.model.norm, params.model.pretrained)
     lines += _freeze_lines(params.model.freeze, params.model.pretrained)
+    lines += _instance_lines(params.model.arch, params.model.instances)
     lines += _window_lines(params)
     lines += extractor_lines(params.select.extractor, timm_models())
     if lines:
@@ -97,6 +98,16 @@ def _pretrained_lines(arch: str, norm: str, pretrained: bool | str) -> list[str]
             f"{hint(str(pretrained), ('auto', 'true', 'false'))} Set auto, true, false, or the path of a weights file."
         )
     return lines
+
+
+def _instance_lines(arch: str, instances: str) -> list[str]:
+    """Return the line about heads that an architecture cannot have."""
+    if instances == "none" or arch not in ARCHS or arch in INSTANCE_ARCHS:
+        return []
+    return [
+        f"params.yaml: model.instances: found {instances}, but {arch} has no such heads. Set model.arch to one of "
+        f"{', '.join(sorted(INSTANCE_ARCHS))}, or model.instances to none."
+    ]
 
 
 def _freeze_lines(part: str, pretrained: bool | str) -> list[str]:

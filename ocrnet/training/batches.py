@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 from ocrnet.config import RetrainParams, TrainParams
 from ocrnet.errors import OcrnetError
 from ocrnet.errors.machine import machine_error
+from ocrnet.losses.instances import UNKNOWN
 from ocrnet.runtime import keyed_generator
 from ocrnet.training.batch_rows import Slot, StepSampler
 from ocrnet.training.cutmix import draw_box
-from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.dataset import ImageFolder, Item
 from ocrnet.training.transforms import TrainTransform
 
 
@@ -27,17 +28,25 @@ class TrainBatch(NamedTuple):
     label_maps: Tensor  # [B, h, w] int64
     ids: list[str]
     weights: Tensor  # float32, weight of each sample [B] or of each pixel [B, h, w] in the loss
+    numbers: Tensor | None = None  # [B, h, w] int64, objects of each image; -1: unknown
 
     def parts(self, count: int) -> list["TrainBatch"]:
         """Return the batch as parts of equal size, which get the samples in turn."""
         turns = [slice(start, None, count) for start in range(count)]
         return [
-            TrainBatch(self.images[turn], self.label_maps[turn], self.ids[turn], self.weights[turn])
+            TrainBatch(
+                self.images[turn],
+                self.label_maps[turn],
+                self.ids[turn],
+                self.weights[turn],
+                None if self.numbers is None else self.numbers[turn],
+            )
             for turn in turns
         ]
 
 
-Sample = tuple[Tensor, Tensor, str, Tensor]
+Sample = tuple[Tensor, Tensor, str, Tensor, Tensor | None]
+APART = 1 << 16  # added to the numbers of a pasted box: they are others than those around it
 
 
 class Refusal(NamedTuple):
@@ -59,6 +68,7 @@ class SlotDataset(Dataset[Sample | Refusal]):
         extra_weight: Weight of an extra pixel in the loss; a real pixel has 1.
         mixes: Whether slots may have donors, so that a sample may have pixels of two weights.
         seed: Random seed of the training run.
+        instances: Whether samples have their instance maps.
     """
 
     def __init__(
@@ -69,12 +79,14 @@ class SlotDataset(Dataset[Sample | Refusal]):
         extra_weight: float,
         mixes: bool,
         seed: int,
+        instances: bool = False,
     ) -> None:
         self._streams = streams
         self._transform = transform
         self._weights = (1.0, extra_weight)
         self._weighs_pixels = mixes and len(streams) > 1 and extra_weight != 1
         self._seed = seed
+        self._instances = instances
 
     def __getitem__(self, slot: Slot) -> Sample | Refusal:
         try:
@@ -86,26 +98,42 @@ class SlotDataset(Dataset[Sample | Refusal]):
             raise
 
     def _sample(self, slot: Slot) -> Sample:
-        image, label_map, name, weight = self._alone(slot)
+        image, label_map, name, weight, numbers = self._alone(slot)
         if slot.donor is not None:
-            own = (image, label_map, weight)
+            own = [image, label_map, weight]
             other = self._alone(slot.donor)
+            pasted = [other[0], other[1], other[3]]
+            if numbers is not None and other[4] is not None:
+                own.append(numbers)
+                pasted.append(torch.where(other[4] > 0, other[4] + APART, other[4]))
             key = keyed_generator(self._seed, "box", slot.step, slot.place)
             rows, columns = draw_box((label_map.shape[0], label_map.shape[1]), generator=key)
-            for part, pasted in zip(own, (other[0], other[1], other[3]), strict=True):
+            for part, donated in zip(own, pasted, strict=True):
                 if part.ndim:
-                    part[..., rows, columns] = pasted[..., rows, columns]
-        return image, label_map, name, weight
+                    part[..., rows, columns] = donated[..., rows, columns]
+        return image, label_map, name, weight, numbers
 
     def _alone(self, slot: Slot) -> Sample:
         """Return the sample of a slot before anything is pasted into it."""
         item = self._streams[slot.stream].item(slot.row)
         generator = keyed_generator(self._seed, "sample", slot.step, slot.place)
-        image, label_map = self._transform(item.image, item.label_map, generator=generator)
+        image, label_map, numbers = self._changed(slot, item, generator)
         weight = torch.tensor(self._weights[slot.stream])
         if self._weighs_pixels:
             weight = weight.repeat(*label_map.shape)
-        return image, label_map, item.id, weight
+        return image, label_map, item.id, weight, numbers
+
+    def _changed(
+        self, slot: Slot, item: Item, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return image, label map and, if samples have them, the instance map of an item after its transform."""
+        known = self._streams[slot.stream].numbers(slot.row) if self._instances else None
+        if known is not None:
+            return self._transform.with_numbers(
+                item.image, item.label_map, known, generator=generator
+            )
+        image, label_map = self._transform(item.image, item.label_map, generator=generator)
+        return image, label_map, torch.full_like(label_map, UNKNOWN) if self._instances else None
 
 
 def train_batches(
@@ -116,6 +144,7 @@ def train_batches(
     mix: RetrainParams,
     seed: int,
     first: int = 0,
+    instances: bool = False,
 ) -> Iterator[TrainBatch]:
     """Return this rank's share of the batches of the steps from `first` on.
 
@@ -127,6 +156,7 @@ def train_batches(
         mix: Mix of real and extra rows; it has no effect without extra rows.
         seed: Random seed; seed and step key all randomness.
         first: First step.
+        instances: Whether batches have instance maps.
 
     Raises:
         OcrnetError: A file cannot be used or the machine fails; raised by the iterator.
@@ -146,6 +176,7 @@ def train_batches(
         extra_weight=mix.synthetic_weight,
         mixes=recipe.cutmix > 0,
         seed=seed,
+        instances=instances,
     )
     loader: DataLoader[Sample | Refusal] = DataLoader(
         samples,
@@ -168,5 +199,8 @@ def _collate(samples: list[Sample | Refusal]) -> TrainBatch | Refusal:
     refused = [sample for sample in samples if isinstance(sample, Refusal)]
     if refused:
         return refused[0]
-    images, label_maps, ids, weights = zip(*cast(list[Sample], samples), strict=True)
-    return TrainBatch(torch.stack(images), torch.stack(label_maps), list(ids), torch.stack(weights))
+    images, label_maps, ids, weights, numbers = zip(*cast(list[Sample], samples), strict=True)
+    return TrainBatch(
+        torch.stack(images), torch.stack(label_maps), list(ids), torch.stack(weights),
+        None if numbers[0] is None else torch.stack(numbers),
+    )  # fmt: skip

@@ -64,4 +64,5 @@ class TrainingData:
             mix=params.retrain,  # has no effect without extra data
             seed=seed,
             first=first,
+            instances=params.model.instances != "none",
         )

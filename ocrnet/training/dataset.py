@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.instance_maps import INSTANCES, read_instances
 from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.errors import DataError
 
@@ -55,6 +56,13 @@ class ImageFolder:
         row = self.table.iloc[index]
         image = read_image(self.folder / row["image"])
         return Item(row["id"], image, read_label_map(self.folder / row["label_map"]))
+
+    def numbers(self, index: int) -> npt.NDArray[np.uint16] | None:
+        """Read the instance map of a row; None if its objects are not known, as in a generated pair."""
+        row = self.table.iloc[index]
+        if INSTANCES not in row or not row[INSTANCES]:
+            return None
+        return read_instances(self.folder / row[INSTANCES])
 
     def weights(self) -> npt.NDArray[np.float64]:
         """Return the sampling probability of each row; they sum to 1."""

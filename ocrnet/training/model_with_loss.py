@@ -7,6 +7,7 @@ from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
 from ocrnet.training.criterion import Criterion
+from ocrnet.training.instance_criterion import InstanceCriterion
 
 
 class Objective(nn.Module):
@@ -16,10 +17,19 @@ class Objective(nn.Module):
         model: Segmenter to train.
         criterion: Loss to minimise.
         precision: Precision of the model: auto, fp32 or bf16; the criterion computes in float32.
+        instances: Loss of the instance heads; None for a model without them.
     """
 
-    def __init__(self, model: SegmentationModel, criterion: Criterion, *, precision: str) -> None:
+    def __init__(
+        self,
+        model: SegmentationModel,
+        criterion: Criterion,
+        *,
+        precision: str,
+        instances: InstanceCriterion | None = None,
+    ) -> None:
         super().__init__()
+        self.instances = instances
         self.model = model
         self.criterion = criterion
         self.precision = precision
@@ -30,6 +40,7 @@ class Objective(nn.Module):
         label_maps: Int[Tensor, "B H W"],
         sample_weights: Weights,
         whole: Whole | None = None,
+        numbers: Int[Tensor, "B H W"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the loss of a batch with weighted samples, or what a part adds to the loss of a whole batch."""
         with autocast(images.device, self.precision):
@@ -41,4 +52,13 @@ class Objective(nn.Module):
             sample_weights=sample_weights,
             whole=whole,
         )
+        if self.instances is not None:
+            loss = loss + self.instances(
+                output,
+                label_maps,
+                numbers,
+                align_corners=self.model.align_corners,
+                sample_weights=sample_weights,
+                whole=whole,
+            )
         return loss

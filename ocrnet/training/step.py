@@ -31,6 +31,7 @@ from ocrnet.training.batches import TrainBatch
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.data import TrainingData
 from ocrnet.training.freeze import freeze
+from ocrnet.training.instance_criterion import InstanceCriterion
 from ocrnet.training.model_with_loss import Objective
 from ocrnet.training.optim import build_optimizer, learning_rate, set_learning_rate
 from ocrnet.weight_ema import WeightAverage
@@ -71,7 +72,12 @@ class SegmenterTrainer(Resumable):
             ignore_index=data.classes.ignore_index,
         )
         self._frozen = freeze(self.model, params.model.backbone, params.model.freeze)
-        objective = Objective(self.model, criterion, precision=self.recipe.precision)
+        instances = None
+        if params.model.instances != "none":
+            instances = InstanceCriterion(self.recipe, ignore_index=data.classes.ignore_index)
+        objective = Objective(
+            self.model, criterion, precision=self.recipe.precision, instances=instances
+        )
         self.average = WeightAverage(self.model, self.recipe.ema_decay, average_buffers=True)
         self._objective = over_ranks(objective.to(device))
         is_pretrained = params.model.pretrained is not False
@@ -127,13 +133,15 @@ class SegmenterTrainer(Resumable):
         images = normalise(part.images.to(device), mean=self.mean, std=self.std)
         images = images.contiguous(memory_format=torch.channels_last)
         loss: Tensor = self._objective(
-            images, part.label_maps.to(device), part.weights.to(device), whole
-        )
+            images, part.label_maps.to(device), part.weights.to(device), whole,
+            None if part.numbers is None else part.numbers.to(device),
+        )  # fmt: skip
         return loss
 
     def _whole(self, batch: TrainBatch) -> Whole:
         device = self.mean.device
-        return Whole(batch.label_maps.to(device), batch.weights.to(device))
+        numbers = None if batch.numbers is None else batch.numbers.to(device)
+        return Whole(batch.label_maps.to(device), batch.weights.to(device), numbers)
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -18,6 +18,8 @@ from ocrnet.config import TrainParams
 from ocrnet.runtime import uniform
 from ocrnet.training.warp import cut_along, elastic_shifts, window_positions
 
+LABELS = 256  # a value may be a label plus 256 times the number of an object
+
 
 class TrainTransform:
     """Random changes of one sample, as the params of the training set them.
@@ -43,8 +45,29 @@ class TrainTransform:
         generator: Generator,
     ) -> tuple[Tensor, Tensor]:
         """Return a uint8 image [3, h, w] and an int64 label map [h, w]."""
+        pixels, labels = self._change(image, torch.from_numpy(label_map), generator)
+        return pixels, labels.long()
+
+    def with_numbers(
+        self,
+        image: npt.NDArray[np.uint8],
+        label_map: npt.NDArray[np.uint8],
+        numbers: npt.NDArray[np.uint16],
+        *,
+        generator: Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what a call returns, with the instance map [h, w], int64, of the same pixels."""
+        # Label and number of a pixel move as one value, below 2^24: exact in float32, by which they are resized.
+        both = torch.from_numpy(numbers.astype(np.int32) * LABELS + label_map)
+        pixels, moved = self._change(image, both, generator)
+        return pixels, (moved % LABELS).long(), (moved // LABELS).long()
+
+    def _change(
+        self, image: npt.NDArray[np.uint8], values: Tensor, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return image [3, h, w] and values [h, w]: labels, or labels with the numbers of objects."""
         pixels = tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1))
-        labels = tv_tensors.Mask(torch.from_numpy(label_map)[None])
+        labels = tv_tensors.Mask(values[None])
         pixels, labels = self._resize(pixels, labels, generator)
         pixels, labels = self._crop(pixels, labels, generator)
         if self._params.flip and uniform(generator) < 0.5:
@@ -53,7 +76,7 @@ class TrainTransform:
             pixels, labels = TF.vertical_flip(pixels), TF.vertical_flip(labels)
         for change in (self._jitter, self._gamma, self._blur, self._noise):
             pixels = change(pixels, generator)
-        return pixels.as_subclass(Tensor), labels.as_subclass(Tensor)[0].long()
+        return pixels.as_subclass(Tensor), labels.as_subclass(Tensor)[0]
 
     def _resize(
         self, pixels: Tensor, labels: Tensor, generator: Generator
@@ -99,6 +122,7 @@ class TrainTransform:
         room = [labels.shape[-2] - self._crop_size[0], labels.shape[-1] - self._crop_size[1]]
         corner = [int(uniform(generator) * (space + 1)) for space in room]
         if uniform(generator) < self._params.rare_crops:
+            labels = labels if labels.dtype == torch.uint8 else labels % LABELS
             classes = torch.unique(labels[labels != self._ignore_index])
             if classes.numel():
                 chosen = classes[int(uniform(generator) * classes.numel())]

@@ -8,7 +8,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int32, UInt8
 from torch import Generator, Tensor
 
 ELASTIC_POINTS = 3  # points of the coarse grid per side
@@ -58,11 +58,11 @@ def elastic_shifts(
 
 def cut_along(
     pixels: UInt8[Tensor, "3 H W"],
-    labels: UInt8[Tensor, "1 H W"],
+    labels: UInt8[Tensor, "1 H W"] | Int32[Tensor, "1 H W"],
     positions: Float[Tensor, "h w 2"],
     *,
     ignore_index: int,
-) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "1 h w"]]:
+) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "1 h w"] | Int32[Tensor, "1 h w"]]:
     """Return the pixels and labels at positions of an image.
 
     Pixels are interpolated bilinearly; a label is that of the nearest pixel, so that no label is new. Beside the image,
@@ -70,7 +70,7 @@ def cut_along(
 
     Args:
         pixels: Image to cut.
-        labels: Label map of the image.
+        labels: Label map of the image, or labels with numbers of objects, below 2^24.
         positions: (row, column) of each pixel of the window, in pixels.
         ignore_index: Label of what lies beside the image.
     """
@@ -81,4 +81,4 @@ def cut_along(
     # Outside, grid_sample gives 0: the label whose difference from ignore_index is 0.
     difference = labels[None].float() - ignore_index
     nearest = F.grid_sample(difference, grid[None], mode="nearest", align_corners=False)
-    return image[0].round().to(torch.uint8), (nearest[0] + ignore_index).to(torch.uint8)
+    return image[0].round().to(torch.uint8), (nearest[0] + ignore_index).to(labels.dtype)
