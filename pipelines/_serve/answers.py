@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ocrnet.data.decode import write_label_map
-from ocrnet.data.headers import TooLargeError
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.errors.machine import machine_error
@@ -18,6 +17,7 @@ from pipelines._serve.models import BusyError, ServedModel
 
 logger = logging.getLogger(__name__)
 PNG, JSON = "image/png", "application/json"
+TOO_LARGE = "E124"  # the finding of too many pixels
 
 
 class RefusedError(Exception):
@@ -121,7 +121,8 @@ def error_answer(error: Exception, path: Path | None = None) -> JSONResponse:
     if isinstance(error, BusyError):
         return refusal(503, str(error), **{"Retry-After": str(error.retry_after_s)})
     if isinstance(error, DataError):
-        return refusal(413 if isinstance(error, TooLargeError) else 400, data_words(error, path))
+        words = data_words(error, path)
+        return refusal(413 if words.startswith(TOO_LARGE) else 400, words)
     if machine_error(error) is not None:
         logger.error("serve: %s", machine_error(error))
         return refusal(500, "the machine failed, such as by lack of memory. Send a smaller image.")

@@ -6,6 +6,8 @@ from pathlib import Path
 import gradio as gr
 from starlette.applications import Starlette
 
+from pipelines._serve.edit_tab import edit_tab
+from pipelines._serve.edits import Edits
 from pipelines._serve.models import ServedModel
 from pipelines._serve.predict_tab import predict_tab
 from pipelines._serve.results import Results
@@ -28,7 +30,12 @@ footer { display: none !important }
 
 
 def mount_page(
-    app: Starlette, models: Sequence[ServedModel], *, folder: Path, max_bytes: int
+    app: Starlette,
+    models: Sequence[ServedModel],
+    *,
+    folder: Path,
+    max_bytes: int,
+    edits: Edits | None,
 ) -> None:
     """Put the page at / of an application.
 
@@ -37,6 +44,7 @@ def mount_page(
         models: Models, one or more.
         folder: Folder for the files of the page, which Gradio also uses.
         max_bytes: Most bytes of an image file.
+        edits: Edits by a GAN; None: there is no editor.
     """
     results = Results(folder / "results")
     with gr.Blocks(
@@ -45,7 +53,11 @@ def mount_page(
         fill_width=True,
         delete_cache=(CHECKED_S, KEPT_S),
     ) as page:
-        predict_tab(models, results, folder)
+        with gr.Tab("Predict"):
+            predict_tab(models, results)
+        if edits is not None:
+            with gr.Tab("Edit"):
+                edit_tab(edits)
     page.queue(max_size=WAITING, default_concurrency_limit=4, api_open=False)
     system = ["system-ui", "sans-serif"]
     gr.mount_gradio_app(

@@ -79,3 +79,11 @@ def swatch(color: Sequence[int]) -> str:
 def note(words: str, *, fault: bool = False) -> str:
     """Return a sentence as HTML."""
     return f"<p class='{'fault' if fault else 'note'}'>{escape(' '.join(words.split()))}</p>"
+
+
+def legend(classes: ClassTable) -> str:
+    """Return the names of the classes with their colours as HTML."""
+    return " &nbsp; ".join(
+        f"{swatch(color)} {escape(name)}"
+        for name, color in zip(classes.class_names, classes.palette, strict=True)
+    )

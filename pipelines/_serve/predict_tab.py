@@ -23,13 +23,11 @@ class PredictTab:
     Args:
         models: Models, one or more.
         results: Predictions of the server.
-        folder: Folder that holds all uploaded files.
     """
 
-    def __init__(self, models: Sequence[ServedModel], results: Results, folder: Path) -> None:
+    def __init__(self, models: Sequence[ServedModel], results: Results) -> None:
         self._models = {model.name: model for model in models}
         self._results = results
-        self._folder = folder
 
     def choose(self, files: list[str] | None) -> Any:
         """Return the choice among the uploaded images."""
@@ -76,9 +74,9 @@ class PredictTab:
         return [gr.Column(visible=True), title, shown, table, button]
 
 
-def predict_tab(models: Sequence[ServedModel], results: Results, folder: Path) -> None:
+def predict_tab(models: Sequence[ServedModel], results: Results) -> None:
     """Build the tab in the page that is being built."""
-    tab = PredictTab(models, results, folder)
+    tab = PredictTab(models, results)
     names = [model.name for model in models]
     choices = [(model.title, model.name) for model in models]
     with gr.Row():

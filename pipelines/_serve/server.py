@@ -32,6 +32,8 @@ class ServeRequest:
         max_mib: Largest image file, in MiB.
         queue: Most images of one model that are being predicted or wait.
         device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
+        gan: Folder of a trained GAN; None: the page has no editor.
+        data: Folder of the outputs of the stages.
     """
 
     models: tuple[str, ...]
@@ -41,6 +43,8 @@ class ServeRequest:
     max_mib: int
     queue: int
     device: str | None
+    gan: Path | None
+    data: Path
 
 
 def serve(request: ServeRequest) -> None:
@@ -49,7 +53,7 @@ def serve(request: ServeRequest) -> None:
     Raises:
         ParamsError: An option is wrong, Gradio is not installed, or others could reach the server without a password.
         DataError: The registry does not have a version.
-        BundleError: A bundle is missing, damaged or from another program.
+        BundleError: A bundle or the GAN is missing, damaged or from another program.
         StoreError: MLflow is not installed or does not answer.
         ServerError: The port is in use, or the address is not one of this machine.
     """
@@ -69,12 +73,16 @@ def _run(request: ServeRequest, access: Access, door: socket.socket, folder: Pat
     import uvicorn
 
     from pipelines._serve.application import build_application
+    from pipelines._serve.edits import load_edits
     from pipelines._serve.models import load_models
 
     _end_on_sigterm()
     click.echo("serve: loading ...", err=True)
     models = load_models(request.models, device=request.device, queue=request.queue)
-    app = build_application(models, access=access, folder=folder, max_bytes=request.max_mib * MIB)
+    edits = None if request.gan is None else load_edits(request.gan, models, request.data, folder)
+    app = build_application(
+        models, access=access, folder=folder, max_bytes=request.max_mib * MIB, edits=edits
+    )
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, ws="none", server_header=False,
         timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=20,

@@ -1,6 +1,7 @@
 """`ocrnet serve`: a page and an HTTP interface for trained models."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,15 +38,15 @@ from pipelines.cli.arguments import SafePath
     metavar="DEVICE",
     help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
 )
-def serve(
-    models: tuple[str, ...],
-    host: str,
-    port: int,
-    password_file: Path | None,
-    max_mib: int,
-    queue: int,
-    device: str | None,
-) -> int:
+@click.option(
+    "--gan", type=SafePath(), metavar="FOLDER",
+    help="Trained GAN, such as data/train_gan: the page gets an editor of images by their label maps.",
+)  # fmt: skip
+@click.option(
+    "--data", type=SafePath(), default=Path("data"), show_default=True, metavar="FOLDER",
+    help="Folder of the outputs of the stages, from which the page takes test images.",
+)  # fmt: skip
+def serve(**options: Any) -> int:
     """Serve models until Ctrl-C: a page to try them on, and POST /predict for programs.
 
     Drop images on the page, and compare the first model with a second one.
@@ -53,5 +54,5 @@ def serve(
     from pipelines._serve.server import ServeRequest
     from pipelines._serve.server import serve as run
 
-    run(ServeRequest(models, host, port, password_file, max_mib, queue, device))
+    run(ServeRequest(**options))
     return 0

@@ -127,6 +127,19 @@ def test_many_pixels_in_few_bytes_are_refused_by_the_header(server: Server) -> N
     assert psutil.Process(server.pid).memory_info().rss - before < 20 * MIB
 
 
+@pytest.mark.parametrize("size", [(5_000, 6_000), (60_000, 60_000)])
+def test_too_large_images_of_other_formats_are_refused_too(
+    server: Server, size: tuple[int, int]
+) -> None:
+    """The second is above twice the limit, where Pillow itself refuses it."""
+    content = bytearray(encoded(blobs(1, SIZE), "JPEG"))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", *size)
+    found = post(server, bytes(content))
+    assert found.status == 413
+    assert found.error.startswith("E124 the image")
+
+
 @pytest.mark.parametrize(
     "target",
     [
