@@ -7,6 +7,7 @@ from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
 from ocrnet.training.criterion import Criterion
+from ocrnet.training.pseudo_loss import PseudoLoss
 
 
 class Objective(nn.Module):
@@ -16,24 +17,44 @@ class Objective(nn.Module):
         model: Segmenter to train.
         criterion: Loss to minimise.
         precision: Precision of the model: auto, fp32 or bf16; the criterion computes in float32.
+        pseudo_loss: Loss of pseudo-labels; None if there are no unlabelled images.
     """
 
-    def __init__(self, model: SegmentationModel, criterion: Criterion, *, precision: str) -> None:
+    def __init__(
+        self,
+        model: SegmentationModel,
+        criterion: Criterion,
+        *,
+        precision: str,
+        pseudo_loss: PseudoLoss | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.criterion = criterion
         self.precision = precision
+        self.pseudo_loss = pseudo_loss
 
     def forward(
         self,
         images: Float[Tensor, "B 3 H W"],
         label_maps: Int[Tensor, "B H W"],
-        sample_weights: Weights,
+        sample_weights: Weights | None,
         whole: Whole | None = None,
+        *,
+        pixels: Float[Tensor, ""] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch with weighted samples, or what a part adds to the loss of a whole batch."""
+        """Return the loss of a batch with weighted samples, or what a part adds to the loss of a whole batch.
+
+        With `pixels`, which `PseudoLoss` explains, the label maps are pseudo-labels.
+        """
         with autocast(images.device, self.precision):
             output = self.model(images)
+        if pixels is not None:
+            assert self.pseudo_loss is not None
+            pseudo: Tensor = self.pseudo_loss(
+                output, label_maps, align_corners=self.model.align_corners, pixels=pixels
+            )
+            return pseudo
         loss: Tensor = self.criterion(
             output,
             label_maps,
