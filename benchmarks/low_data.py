@@ -33,7 +33,7 @@ from benchmarks.low_data_variants import (
 )
 from benchmarks.study import run_variants
 from ocrnet.config import Params
-from ocrnet.config.arms import ARMS, BASELINE
+from ocrnet.config.arms import ARMS, BASELINE, JOIN, uses_unlabelled
 from ocrnet.config.params_file import load_params
 from ocrnet.data.files import write_whole
 from ocrnet.evaluation.scoring import Cell
@@ -43,6 +43,7 @@ from pipelines._study.values import with_values
 from pipelines._study.work_folder import place_data
 
 TABLE_FILE, CURVE_FILE, PAGE_FILE = "table.md", "curve.json", "curve.html"
+LABELLED = [arm for arm in ARMS if not uses_unlabelled(arm)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,10 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--arms",
         nargs="+",
-        default=[BASELINE, *ARMS],
-        choices=[BASELINE, *ARMS],
+        default=[BASELINE, *LABELLED],
+        choices=[BASELINE, *ARMS, *(f"{arm}{JOIN}mean_teacher" for arm in LABELLED)],
         metavar="ARM",
-        help="Arms to compare",
+        help="Arms to compare (default: those without unlabelled images)",
     )
     add(
         "--variants",
@@ -111,13 +112,17 @@ def read_params(given: argparse.Namespace) -> Params:
     """
     params = with_values(load_params(given.params), read_values(given.dataset), place=str(given.dataset))  # fmt: skip
     arms = [arm for arm in given.arms if arm != BASELINE]
-    options: dict[str, Any] = {"data.path": str(given.data), "seeds": list(given.seeds)}
+    options: dict[str, Any] = {
+        "data.path": str(given.data), "seeds": list(given.seeds), "prepare.train_fraction": given.fractions[0],
+    }  # fmt: skip
     if arms:
         options["retrain.arms"] = arms
     if given.size:
         options["prepare.resize"] = list(given.size)
+    settings = dict(map(parse_setting, given.set))
+    params = with_values(params, settings, place="--set")  # arms may need them
     params = with_values(params, options, place="options")
-    params = with_values(params, dict(map(parse_setting, given.set)), place="--set")
+    params = with_values(params, settings, place="--set")
     check_component_names(params)
     return params
 

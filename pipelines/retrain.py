@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ocrnet.config.arms import extra_folder
+from ocrnet.config.arms import extra_folder, uses_unlabelled
 from pipelines._stage.run import Stage, run_stage
 from pipelines._torchrun import by_torchrun
 
@@ -17,7 +17,11 @@ def retrain(stage: Stage) -> None:
     from ocrnet.training.train import train_segmenter
 
     arm, seed = stage.cell
-    data = TrainingData.read(Path("data/prepare"), extra=extra_folder(arm, Path("data")))
+    data = TrainingData.read(
+        Path("data/prepare"),
+        extra=extra_folder(arm, Path("data")),
+        unlabelled=uses_unlabelled(arm),
+    )
     train_segmenter(
         stage.params,
         data,

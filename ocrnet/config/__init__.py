@@ -4,15 +4,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from ocrnet.config.arms import ARMS, JOIN, uses_unlabelled
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
 from ocrnet.config.evaluation import CheckpointsParams, EvaluateParams, PromoteParams, PublishParams
 from ocrnet.config.gan import SelectParams, SynthesizeParams, TrainGanParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
+from ocrnet.config.unlabelled import MeanTeacherParams
 
 __all__ = [
-    "DataParams", "EvaluateParams", "ModelParams", "Params", "PromoteParams", "RetrainParams", "SelectParams",
-    "SynthesizeParams", "TrainGanParams", "TrainParams",
+    "DataParams", "EvaluateParams", "MeanTeacherParams", "ModelParams", "Params", "PromoteParams", "RetrainParams",
+    "SelectParams", "SynthesizeParams", "TrainGanParams", "TrainParams",
 ]  # fmt: skip
 
 
@@ -30,6 +32,7 @@ class Params(Section):
     synthesize: SynthesizeParams
     select: SelectParams
     retrain: RetrainParams
+    mean_teacher: MeanTeacherParams
     evaluate: EvaluateParams
     publish: PublishParams
     checkpoints: CheckpointsParams
@@ -83,6 +86,29 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_unlabelled(self) -> "Params":
+        arms = [arm for arm in self.retrain.arms if _is_known(arm) and uses_unlabelled(arm)]
+        if not arms:
+            return self
+        data, prepare = self.data, self.prepare
+        has_rest = prepare.rest == "unlabelled" and prepare.train_fraction < 1
+        if data.unlabelled is None and data.without_label_map != "unlabelled" and not has_rest:
+            raise ValueError(
+                f"retrain.arms: {', '.join(arms)} needs unlabelled images, but no param names any. Set data.unlabelled "
+                "to a folder of them, or data.without_label_map or, with prepare.train_fraction below 1, prepare.rest "
+                "to unlabelled; or remove the arm."
+            )
+        count, batch = self.mean_teacher.per_batch(self.train.batch_size), self.train.batch_size
+        parts = 2 * self.train.processes * self.train.accumulate
+        if count % parts:
+            raise ValueError(
+                f"mean_teacher.ratio: {self.mean_teacher.ratio:g} of train.batch_size {batch} is {count} unlabelled "
+                f"images, which cannot be divided evenly as pairs over train.processes {self.train.processes} and "
+                f"train.accumulate {self.train.accumulate}. Set a ratio that gives a multiple of {parts}."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_mix(self) -> "Params":
         # An arm without extra samples would be the baseline, and the report would say that pairs do not help.
         retrain, batch, steps = self.retrain, self.train.batch_size, self.train.steps
@@ -104,6 +130,11 @@ class Params(Section):
                 "baseline. Set less, such as 0.2."
             )
         return self
+
+
+def _is_known(arm: str) -> bool:
+    """Return whether the streams of an arm are known; `preflight/names.py` tells the others."""
+    return all(part in ARMS for part in arm.split(JOIN))
 
 
 def _needs_two(arch: str, norm: str) -> bool:

@@ -1,7 +1,9 @@
 """The arms: kinds of training that are compared with each other.
 
-Each arm of `retrain` has one line: the folder of its extra data's manifest, whether a GAN generated that data, and
-descriptions. `real_twice` adds the real data once more: with equal steps it shows the effect of mixing alone.
+An arm is a set of data streams beside the real images. Each stream has one line: the folder of its pairs' manifest,
+whether a GAN generated them, whether it needs unlabelled images, and descriptions. `a+b` joins two: at most one stream
+of pairs and, after it, one of unlabelled images. `real_twice` adds the real data once more: with equal steps it shows
+the effect of mixing alone.
 """
 
 from collections.abc import Iterable
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BASELINE = "train"  # the arm that trains on the real images once, and its stage
+JOIN = "+"
 
 
 @dataclass(frozen=True)
@@ -16,16 +19,18 @@ class Arm:
     """An arm of `retrain`.
 
     Args:
-        folder: Folder of the manifest of its extra data.
-        uses_gan: Whether a GAN generated the extra data.
+        folder: Folder of the manifest of its pairs; None if it has none.
+        uses_gan: Whether a GAN generated the pairs.
         words: Description of its models, used after "the model".
         data_words: Description of its extra data, used after "against".
+        uses_unlabelled: Whether it needs unlabelled images.
     """
 
-    folder: str
+    folder: str | None
     uses_gan: bool
     words: str
     data_words: str
+    uses_unlabelled: bool = False
 
 
 ARMS = {
@@ -42,31 +47,92 @@ ARMS = {
     "real_twice": Arm(
         "prepare", False, "retrained on the real images twice over", "real images twice over"
     ),
+    "mean_teacher": Arm(
+        None, False, "retrained with unlabelled images by a mean teacher", "unlabelled images",
+        uses_unlabelled=True,
+    ),
 }  # fmt: skip
 # The arms that show what pasted real pixels, and the mixing of batches alone, are worth.
 CONTROLS = ("copy_paste", "real_twice")
 
 
-def extra_folder(arm: str, data: Path) -> Path:
-    """Return the manifest folder of an arm's extra data."""
-    return data / ARMS[arm].folder
+def arm_of(name: str) -> Arm:
+    """Return an arm of `retrain`, which may join two streams; its name is known."""
+    first, *rest = (ARMS[part] for part in name.split(JOIN))
+    for other in rest:
+        first = Arm(
+            first.folder or other.folder,
+            first.uses_gan or other.uses_gan,
+            f"{first.words} and {other.words.removeprefix('retrained ')}",
+            f"{first.data_words} and {other.data_words}",
+            first.uses_unlabelled or other.uses_unlabelled,
+        )
+    return first
+
+
+def join_fault(name: str) -> str:
+    """Return why known streams cannot be joined in this way, with the cure; "" if they can."""
+    parts = name.split(JOIN)
+    if sum(ARMS[part].folder is not None for part in parts) > 1 or len(set(parts)) < len(parts):
+        return "it joins two streams of pairs, or one stream twice. Name one of them, or two arms."
+    ordered = sorted(parts, key=list(ARMS).index)
+    return "" if parts == ordered else f"the pairs come first. Write {JOIN.join(ordered)}."
+
+
+def extra_folder(arm: str, data: Path) -> Path | None:
+    """Return the manifest folder of an arm's pairs; None if it has none."""
+    folder = arm_of(arm).folder
+    return None if folder is None else data / folder
 
 
 def uses_gan(arm: str) -> bool:
     """Return whether an arm, which may be the baseline, trains on generated images."""
-    return arm != BASELINE and ARMS[arm].uses_gan
+    return arm != BASELINE and arm_of(arm).uses_gan
+
+
+def uses_unlabelled(arm: str) -> bool:
+    """Return whether an arm, which may be the baseline, trains on unlabelled images."""
+    return arm != BASELINE and arm_of(arm).uses_unlabelled
 
 
 def words_of(arm: str) -> str:
     """Return the description of a model of an arm, which may be the baseline."""
-    return "trained on real images only" if arm == BASELINE else ARMS[arm].words
+    return "trained on real images only" if arm == BASELINE else arm_of(arm).words
 
 
 def data_words_of(arm: str) -> str:
     """Return the description of the extra data of an arm, which may be the baseline."""
-    return "real images only" if arm == BASELINE else ARMS[arm].data_words
+    return "real images only" if arm == BASELINE else arm_of(arm).data_words
 
 
 def without_gan(arms: Iterable[str]) -> list[str]:
     """Return the arms without a GAN, in order."""
     return [arm for arm in arms if not uses_gan(arm)]
+
+
+def files_of(arm: str) -> str:
+    """Return the files that the training of an arm, which may be the baseline, may use."""
+    return "labelled and unlabelled images" if uses_unlabelled(arm) else "labelled images alone"
+
+
+def rivals_of(arm: str, arms: Iterable[str]) -> list[str]:
+    """Return the arms without a GAN that need no files besides those of an arm, in order."""
+    return [
+        other for other in without_gan(arms) if uses_unlabelled(arm) or not uses_unlabelled(other)
+    ]
+
+
+def step_cost(arm: str, unlabelled_ratio: float) -> float:
+    """Return the computation of a training step in units of that of the baseline.
+
+    A pass forwards counts 1 and a pass backwards 2. An unlabelled image is seen by the teacher forwards and by the
+    student both ways; pairs take the place of real images.
+
+    Args:
+        arm: Name of the arm, which may be the baseline.
+        unlabelled_ratio: Unlabelled images per labelled one, `mean_teacher.ratio`.
+
+    >>> round(step_cost("gan+mean_teacher", 1.0), 2)
+    2.33
+    """
+    return 1 + unlabelled_ratio * 4 / 3 if uses_unlabelled(arm) else 1.0

@@ -131,7 +131,8 @@ class RetrainParams(Section):
 
     # One word each: dvc.yaml uses it in a command and a path.
     arms: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...], Field(min_length=1)
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\+[A-Za-z0-9_]+)*$")], ...],
+        Field(min_length=1),
     ]
     real_fraction: Share  # share of each batch that is real
     # Weight of an extra pixel in the loss; a real pixel has 1.

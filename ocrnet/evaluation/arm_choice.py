@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ocrnet.config.arms import without_gan
+from ocrnet.config.arms import rivals_of, without_gan
 
 
 def best_seed(val_mious: Mapping[int, float]) -> int:
@@ -18,11 +18,13 @@ def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str])
 def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
     """Return the arm of the challenger.
 
-    The candidates are the arms with a GAN that are shown to help or, if there are none, the arms without a GAN. Among
-    them the validation split decides, never the test split.
+    The candidates are the arms with a GAN that are shown to help, and the arms without a GAN that none of these was
+    held against: all of them if no GAN helps. Among them the validation split decides, never the test split.
 
     Args:
         val_mious: Validation mIoU per arm and seed.
         helpful: Arms with a GAN that are shown to help.
     """
-    return best_arm(val_mious, helpful or without_gan(val_mious))
+    beaten = {rival for arm in helpful for rival in rivals_of(arm, val_mious)}
+    others = [arm for arm in without_gan(val_mious) if arm not in beaten]
+    return best_arm(val_mious, [*helpful, *others])

@@ -1,11 +1,12 @@
 """The comparison of the arms: does the GAN help, and which model is the challenger?
 
-The GAN helps if the difference between its arm and the best arm without a GAN has its whole interval above zero. The
-best arm without a GAN has the highest mean on the test images: if it were chosen by validation, another arm without a
-GAN could score higher on the test images than a GAN arm that helps. The challenger, however, is chosen by the
-validation split. The interval is from a bootstrap over test images (or groups of them), with the same resamples for
-both arms. With several seeds it also covers their spread. With too few images or groups there is no interval, and no
-arm is shown to help.
+The GAN helps if the difference between its arm and its rival has its whole interval above zero. The rival is the best
+arm without a GAN that needs no other files: an arm that sees no unlabelled images is not held against one that does.
+The best arm has the highest mean on the test images: if it were chosen by validation, another arm without a GAN could
+score higher on the test images than a GAN arm that helps. The challenger, however, is chosen by the validation split.
+The interval is from a bootstrap over test images (or groups of them), with the same resamples for both arms. With
+several seeds it also covers their spread. With too few images or groups there is no interval, and no arm is shown to
+help.
 """
 
 import logging
@@ -16,7 +17,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ocrnet.config import EvaluateParams
-from ocrnet.config.arms import BASELINE, uses_gan, without_gan
+from ocrnet.config.arms import BASELINE, rivals_of, uses_gan, without_gan
 from ocrnet.evaluation.arm_choice import best_arm, best_seed, choose_arm
 from ocrnet.evaluation.bootstrap import Comparison, arm_scores, compare
 from ocrnet.evaluation.scored_split import TestSplit
@@ -33,8 +34,10 @@ class StudyResult:
         arm_scores: Per arm, the mean over its seeds of the IoU of each class and, last, of the mIoU.
         val_mious: Validation mIoU per arm and seed.
         against_baseline: Comparison of every other arm with the baseline.
-        against_best_non_gan: Comparison of every other arm with the best arm without a GAN.
+        against_best_non_gan: Comparison of every arm with a GAN with its rival, and of every other arm with the best
+            arm without a GAN.
         best_non_gan: Best arm without a GAN on the test images.
+        rivals: Rival of each arm with a GAN: the best arm without one, on the test images, that needs no other files.
         shown: Arm that the report shows beside the baseline.
         challenger: Model to register.
         helps: Whether the challenger is from an arm with a GAN.
@@ -45,9 +48,15 @@ class StudyResult:
     against_baseline: dict[str, Comparison]
     against_best_non_gan: dict[str, Comparison]
     best_non_gan: str
+    rivals: dict[str, str]
     shown: str
     challenger: Cell
     helps: bool
+
+    @property
+    def rival(self) -> str:
+        """The arm that the shown arm is held against."""
+        return self.rivals.get(self.shown, self.best_non_gan)
 
     @property
     def gan_arms(self) -> list[str]:
@@ -121,11 +130,16 @@ def compare_arms(
         )  # fmt: skip
 
     scores = {arm: tuple(map(float, arm_scores(stack))) for arm, stack in stacks.items()}
-    best_non_gan = max(without_gan(val_mious), key=lambda arm: scores[arm][-1])
+
+    def best(arms: Sequence[str]) -> str:
+        return max(arms, key=lambda arm: scores[arm][-1])
+
+    best_non_gan = best(without_gan(val_mious))
     extra = [arm for arm in val_mious if arm != BASELINE]
     gan = [arm for arm in extra if uses_gan(arm)]
+    rivals = {arm: best(rivals_of(arm, val_mious)) for arm in gan}
     against_best_non_gan = {
-        arm: against(arm, best_non_gan) for arm in val_mious if arm != best_non_gan
+        arm: against(arm, rivals.get(arm, best_non_gan)) for arm in val_mious if arm != best_non_gan
     }
     chosen = choose_arm(val_mious, [arm for arm in gan if against_best_non_gan[arm].helps])
     return StudyResult(
@@ -134,6 +148,7 @@ def compare_arms(
         against_baseline={arm: against(arm, BASELINE) for arm in extra},
         against_best_non_gan=against_best_non_gan,
         best_non_gan=best_non_gan,
+        rivals=rivals,
         shown=chosen if chosen in gan else best_arm(val_mious, gan or extra),
         challenger=Cell(chosen, best_seed(val_mious[chosen])),
         helps=chosen in gan,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ocrnet.config import EvaluateParams
+from ocrnet.config.arms import uses_unlabelled
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison
@@ -156,6 +157,7 @@ def _scores_file(
         "against_baseline": table(result.against_baseline),
         "against_best_non_gan": table(result.against_best_non_gan),
         "best_non_gan": result.best_non_gan,
+        **({"rivals": result.rivals} if any(map(uses_unlabelled, result.val_mious)) else {}),
         "gan_arms": result.gan_arms,
         "shown": {"arm": result.shown, "baseline": baseline.name, "retrained": retrained.name},
         "challenger": result.challenger.name,

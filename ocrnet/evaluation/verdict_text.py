@@ -3,7 +3,15 @@
 import math
 
 from ocrnet.config import EvaluateParams
-from ocrnet.config.arms import BASELINE, CONTROLS, data_words_of, without_gan, words_of
+from ocrnet.config.arms import (
+    BASELINE,
+    CONTROLS,
+    data_words_of,
+    files_of,
+    rivals_of,
+    uses_unlabelled,
+    words_of,
+)
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison, Interval
 from ocrnet.evaluation.intervals import shortage_words
@@ -39,14 +47,14 @@ def answer(result: StudyResult) -> str:
     if not result.gan_arms:
         return f"No arm uses a GAN; {chosen}"
     comparison = result.against_best_non_gan[result.shown]
-    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(result.best_non_gan)}"
-    if without_gan(result.val_mious) == [BASELINE]:
-        gain += ", the only arm without a GAN"
+    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(result.rival)}"
+    if _rivals(result) == [BASELINE]:
+        gain += f", the only arm without a GAN{_of_files(result)}"
     if comparison.too_few:
         why = f"there are too few test images ({_shortage(comparison)})"
         return f"It is unknown whether the GAN pairs help, because {why}: {gain}; {chosen}"
     words = "are not shown to help"
-    if result.helps:
+    if comparison.helps:
         words = "help"
     elif comparison.hurts:
         words = "harm"
@@ -128,29 +136,42 @@ def _rare_sentence(result: StudyResult, split: TestSplit, params: EvaluateParams
 def _best_non_gan_sentence(result: StudyResult) -> list[str]:
     if not result.gan_arms:
         return []
-    if without_gan(result.val_mious) == [BASELINE]:
+    if _rivals(result) == [BASELINE]:
         others = " and ".join(CONTROLS)
         return [
-            "Only the baseline is without a GAN, so it is unknown whether pasted real pixels, or the mixing of "
-            f"batches alone, have the same effect: add {others} to retrain.arms."
+            f"Only the baseline is without a GAN{_of_files(result)}, so it is unknown whether pasted real pixels, or "
+            f"the mixing of batches alone, have the same effect: add {others} to retrain.arms."
         ]
-    score = percent(result.arm_scores[result.best_non_gan][-1])
-    if result.best_non_gan == BASELINE:
-        return [f"The best arm without a GAN on the test images is {BASELINE}: real images only."]
+    best = f"The best arm without a GAN{_of_files(result)} on the test images is {result.rival}"
+    if result.rival == BASELINE:
+        return [f"{best}: real images only."]
+    score = percent(result.arm_scores[result.rival][-1])
     against = result.against_best_non_gan[result.shown]
     gain = difference(against.miou, against.unit)
-    return [
-        f"The best arm without a GAN on the test images is {result.best_non_gan} ({score}); the difference to it "
-        f"is {gain} points."
-    ]
+    return [f"{best} ({score}); the difference to it is {gain} points."]
+
+
+def _rivals(result: StudyResult) -> list[str]:
+    """Return the arms without a GAN that the shown arm may be held against."""
+    return rivals_of(result.shown, result.val_mious)
+
+
+def _of_files(result: StudyResult) -> str:
+    """Return the files that the rivals of the shown arm may use, where some arm uses unlabelled images."""
+    if not any(map(uses_unlabelled, result.val_mious)):
+        return ""
+    return f" that uses {files_of(result.shown)}"
 
 
 def _choice_sentence(result: StudyResult) -> list[str]:
     if not result.gan_arms:
         return ["The challenger is the best of all models by validation mIoU."]
-    if result.helps:
-        return ["The pairs help, because the whole interval is above zero."]
     against = result.against_best_non_gan[result.shown]
+    if against.helps:
+        why = "The pairs help, because the whole interval is above zero"
+        if result.helps:
+            return [f"{why}."]
+        return [f"{why}; the challenger is better by validation mIoU, and uses unlabelled images."]
     why = "The whole interval is below zero" if against.hurts else "The interval contains zero"
     if against.too_few:
         why = "There is no interval"

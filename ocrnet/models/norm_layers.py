@@ -77,7 +77,7 @@ class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics towards the statistics of this batch."""
-        if self.running_mean is None or self.running_var is None:
+        if self.running_mean is None or self.running_var is None or not self.track_running_stats:
             return
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)

@@ -3,11 +3,11 @@
 A component's name must be in its table, and a file must exist. `ocrnet/preflight/networks.py` builds the networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocrnet.config import Params
-from ocrnet.config.arms import ARMS
+from ocrnet.config.arms import ARMS, JOIN, join_fault
 from ocrnet.errors import ParamsError
 from ocrnet.errors.near_names import hint
 from ocrnet.gan import GANS, OPERATIONS
@@ -48,7 +48,7 @@ def check_component_names(params: Params) -> None:
         ("model.head_variant", params.model.head_variant),
         ("train_gan.arch", params.train_gan.arch),
         *(("synthesize.operations", name) for name in params.synthesize.operations),
-        *(("retrain.arms", arm) for arm in params.retrain.arms),
+        *(("retrain.arms", part) for arm in params.retrain.arms for part in arm.split(JOIN)),
     ]
     lines = _loss_lines(params.train.loss)
     lines += [
@@ -66,9 +66,17 @@ def check_component_names(params: Params) -> None:
     lines += _freeze_lines(params.model.freeze, params.model.pretrained)
     lines += _instance_lines(params.model.arch, params.model.instances)
     lines += _window_lines(params)
+    lines += _arm_lines(params.retrain.arms)
     lines += extractor_lines(params.select.extractor, timm_models())
     if lines:
         raise ParamsError("\n".join(lines))
+
+
+def _arm_lines(arms: Sequence[str]) -> list[str]:
+    faults = {arm: join_fault(arm) for arm in arms if all(part in ARMS for part in arm.split(JOIN))}
+    return [
+        f"params.yaml: retrain.arms: {arm!r}: {fault}" for arm, fault in faults.items() if fault
+    ]
 
 
 def _loss_lines(text: str) -> list[str]:

@@ -25,6 +25,7 @@ and the failing ids into lines. It uses the words of the user's folders, so a la
 | E126 | a split without images, published or drawn, or a published split that is unclear |
 | E127 | a class that other splits show, but no training pixel |
 | E128 | an unlabelled image that shows the picture, or is of the group, of a val or test image |
+| E129 | no unlabelled image, but an arm that needs some |
 | E141 | a map that numbers objects does not hold whole numbers of at most 65535 objects |
 | E142 | a label map and its map of objects differ in size |
 | E143 | a pixel of a thing class has no object |

@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ocrnet.config import Params
+from ocrnet.config.arms import uses_unlabelled
 from ocrnet.raw.duplicates import find_twins
 
 HELD_OUT = ("val", "test")
 OVERLAP = "E128"
+NONE_FOUND = "E129"
 
 
 def overlap_lines(
@@ -51,6 +54,24 @@ def overlap_lines(
                 f"group no training may see. {cure}"
             )
     return lines
+
+
+def none_found_lines(count: int, params: Params) -> list[str]:
+    """Return a line if an arm needs unlabelled images and the set has none.
+
+    Args:
+        count: Number of unlabelled images that were found.
+        params: Params with the arms, and with the rest of a training fraction.
+    """
+    fraction, rest = params.prepare.train_fraction, params.prepare.rest
+    has_rest = rest == "unlabelled" and fraction < 1
+    arms = [arm for arm in params.retrain.arms if uses_unlabelled(arm)]
+    if count or has_rest or not arms:
+        return []
+    return [
+        f"{NONE_FOUND} {', '.join(arms)} of retrain.arms needs unlabelled images, but every image has a label map. Put "
+        "some into data.unlabelled, or remove the arm."
+    ]
 
 
 def without_copies(unlabelled: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:

@@ -48,6 +48,7 @@ def render_report(data: Path) -> str:
     answer, _, reasons = (
         required(data / "evaluate" / "verdict.txt").read_text().strip().partition("\n")
     )
+    params = provenance.param_rows(data, found)
     return fill_page(
         TEMPLATE,
         title=f"Segmentation of {', '.join(classes.class_names)}",
@@ -59,7 +60,7 @@ def render_report(data: Path) -> str:
         precision_rows=scores.precision_rows(found, classes),
         model_rows=scores.model_rows(found),
         seeds=arms.seeds_of(found),
-        arm_rows=arms.arm_rows(found),
+        arm_rows=arms.arm_rows(found, dict(params)),
         class_arm_rows=arms.class_arm_rows(found, classes),
         curve=read_curve(data),
         confusions=scores.confusion_tables(found),
@@ -78,6 +79,6 @@ def render_report(data: Path) -> str:
         quality=generated.quality_table(data),
         neighbours=generated.neighbours(data),
         data=provenance.data_tables(data, classes),
-        params=provenance.param_rows(data, found),
+        params=params,
         hashes=provenance.hash_rows(data, found),
     )

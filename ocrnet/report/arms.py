@@ -1,8 +1,17 @@
 """The answer on the page: the headline and the comparison of the arms."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from ocrnet.config.arms import BASELINE, data_words_of, words_of
+from ocrnet.config.arms import (
+    BASELINE,
+    data_words_of,
+    files_of,
+    step_cost,
+    uses_gan,
+    uses_unlabelled,
+    words_of,
+)
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.verdict_text import difference
@@ -18,7 +27,8 @@ def headline(scores: Json, answer: str) -> Json:
         scores: Result of `read_scores`.
         answer: First line of `verdict.txt`.
     """
-    arm, best_non_gan = scores["shown"]["arm"], scores["best_non_gan"]
+    arm = scores["shown"]["arm"]
+    best_non_gan = _rival(scores, arm)
     before, after = scores["arms"][BASELINE], scores["arms"][arm]
     figures = [
         ("Baseline mIoU", percent_of(before[-1]), words_of(BASELINE)),
@@ -41,6 +51,12 @@ def _tone(scores: Json, arm: str) -> str:
     return "open"
 
 
+def _rival(scores: Json, arm: str) -> str:
+    """Return the arm that an arm is held against: the best without a GAN or, of a GAN, that of the same files."""
+    rival: str = scores.get("rivals", {}).get(arm, scores["best_non_gan"])
+    return rival
+
+
 def interval_words(scores: Json) -> str:
     """Return the description of the page's intervals."""
     return _words_of(scores["against_baseline"][scores["shown"]["arm"]])
@@ -61,19 +77,29 @@ def seeds_of(scores: Json) -> list[int]:
     return sorted({model["seed"] for model in scores["models"]})
 
 
-def arm_rows(scores: Json) -> list[Json]:
-    """Return a row per arm: its mean, the scores of its seeds, and its differences from the reference arms."""
+def arm_rows(scores: Json, params: Mapping[str, str]) -> list[Json]:
+    """Return a row per arm: its mean, the scores of its seeds, its files and cost, and its differences from others.
+
+    Args:
+        scores: Result of `read_scores`.
+        params: Recorded params of the trainings, by dotted names.
+    """
     rows = []
     for arm, values in scores["arms"].items():
         by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
-        gains = [scores[key].get(arm) for key, _ in _references(scores)]
+        gains = [
+            _named_difference(scores[key].get(arm), _rival(scores, arm), reference)
+            for key, reference in _references(scores)
+        ]
         rows.append({
             "arm": arm,
             "words": words_of(arm),
+            "files": files_of(arm),
+            "cost": _cost_words(arm, params),
             "best_non_gan": arm == scores["best_non_gan"],
             "miou": percent_of(values[-1]),
             "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],
-            "gains": [_difference(gain) for gain in gains],
+            "gains": gains,
         })  # fmt: skip
     return rows
 
@@ -87,7 +113,8 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
         cells = []
         for arm, values in scores["arms"].items():
             lines = [
-                (reference, _difference(comparison, i if is_class else None))
+                (reference if key == "against_baseline" else _rival(scores, arm),
+                 _difference(comparison, i if is_class else None))
                 for key, reference in against
                 if (comparison := scores[key].get(arm)) is not None
             ]  # fmt: skip
@@ -95,6 +122,19 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
         colour = css_colour(classes.palette[i]) if is_class else None
         rows.append({"name": name, "colour": colour, "cells": cells})
     return rows
+
+
+def _cost_words(arm: str, params: Mapping[str, str]) -> str:
+    ratio = float(params["mean_teacher.ratio"]) if uses_unlabelled(arm) else 0.0
+    gan = ", after the training of the GAN" if uses_gan(arm) else ""
+    return f"{step_cost(arm, ratio):.2g}{gan}"
+
+
+def _named_difference(comparison: Json | None, rival: str, reference: str) -> str:
+    """Return the text of a difference of the mIoU, with the arm if it is not the one that the column names."""
+    words = _difference(comparison)
+    other = comparison is not None and reference != BASELINE and rival != reference
+    return f"{words} ({rival})" if other else words
 
 
 def _references(scores: Json) -> list[tuple[str, str]]:

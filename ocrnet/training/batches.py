@@ -4,7 +4,7 @@ A batch depends only on (seed, step): its items, their augmentation and what is 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -57,6 +57,9 @@ class Refusal(NamedTuple):
     """
 
     error: OcrnetError
+
+
+Batch = TypeVar("Batch")
 
 
 class SlotDataset(Dataset[Sample | Refusal]):
@@ -185,10 +188,15 @@ def train_batches(
         collate_fn=_collate,
         persistent_workers=recipe.workers > 0,
     )
-    return _without_refusals(iter(loader))
+    return without_refusals(iter(loader))
 
 
-def _without_refusals(batches: Iterator[TrainBatch | Refusal]) -> Iterator[TrainBatch]:
+def without_refusals(batches: Iterator[Batch | Refusal]) -> Iterator[Batch]:
+    """Yield batches until one is a refusal, which is raised.
+
+    Raises:
+        OcrnetError: The error of the refusal.
+    """
     for batch in batches:
         if isinstance(batch, Refusal):
             raise batch.error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from ocrnet.config import Params
@@ -10,6 +11,8 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.training.batches import TrainBatch, train_batches
 from ocrnet.training.dataset import ImageFolder
 from ocrnet.training.transforms import TrainTransform
+from ocrnet.training.unlabelled_batches import UnlabelledBatch, unlabelled_batches
+from ocrnet.training.unlabelled_images import UnlabelledImages
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class TrainingData:
         val: Real validation split.
         extra: Training split of the extra data, or None.
         things: Names of the classes whose objects are told apart.
+        unlabelled: Unlabelled images that the training sees, or None.
     """
 
     classes: ClassTable
@@ -29,13 +33,16 @@ class TrainingData:
     val: ImageFolder
     extra: ImageFolder | None = None
     things: tuple[str, ...] = ()
+    unlabelled: UnlabelledImages | None = None
 
     @classmethod
-    def read(cls, prepared: Path, *, extra: Path | None = None) -> "TrainingData":
-        """Read the real data, and the training split of an extra manifest folder.
+    def read(
+        cls, prepared: Path, *, extra: Path | None = None, unlabelled: bool = False
+    ) -> "TrainingData":
+        """Read the real data, the training split of an extra manifest folder, and the unlabelled images if asked to.
 
         Raises:
-            DataError: A manifest is missing or wrong, or a split is empty.
+            DataError: A manifest is missing or wrong, a split is empty, or there are no unlabelled images.
         """
         return cls(
             classes=ClassTable.read(prepared),
@@ -43,6 +50,7 @@ class TrainingData:
             val=ImageFolder.read(prepared, split="val"),
             extra=None if extra is None else ImageFolder.read(extra, split="train"),
             things=read_things(prepared),
+            unlabelled=UnlabelledImages.read(prepared) if unlabelled else None,
         )
 
     def batches(self, params: Params, *, seed: int, first: int = 0) -> Iterator[TrainBatch]:
@@ -66,3 +74,11 @@ class TrainingData:
             first=first,
             instances=params.model.instances != "none",
         )
+
+    def unlabelled_batches(
+        self, params: Params, *, seed: int, first: int = 0
+    ) -> Iterator[UnlabelledBatch | None]:
+        """Return the batches of unlabelled images like `batches`; None for every step without unlabelled images."""
+        if self.unlabelled is None:
+            return repeat(None)
+        return unlabelled_batches(self.unlabelled, params, seed=seed, first=first)

@@ -1,6 +1,5 @@
 """One step of a segmenter's training."""
 
-import logging
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -9,10 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ocrnet.bundles.bundle import Decoding, ModelCard, build_model
 from ocrnet.checkpoint import Resumable
 from ocrnet.config import Params
-from ocrnet.data.manifest import ClassTable
 from ocrnet.distributed.ddp import over_ranks, without_averaging
 from ocrnet.distributed.ranks import (
     gather_names,
@@ -21,31 +18,39 @@ from ocrnet.distributed.ranks import (
     sum_over_ranks,
     world_size,
 )
-from ocrnet.errors import ParamsError, TrainError
+from ocrnet.errors import TrainError
 from ocrnet.losses.base import Whole
-from ocrnet.models import segmenter_options
 from ocrnet.models.layers import read_layers
-from ocrnet.models.output import SegmentationModel, normalise
-from ocrnet.runtime import key_seed, pick_device, seeded
+from ocrnet.models.output import normalise
+from ocrnet.runtime import key_seed, pick_device
 from ocrnet.training.batches import TrainBatch
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.data import TrainingData
 from ocrnet.training.freeze import freeze
+from ocrnet.training.initial_model import card_of, initial_model
 from ocrnet.training.instance_criterion import InstanceCriterion
+from ocrnet.training.mean_teacher import Lesson, MeanTeacher
 from ocrnet.training.model_with_loss import Objective
+from ocrnet.training.norm_statistics import kept_statistics
 from ocrnet.training.optim import build_optimizer, learning_rate, set_learning_rate
+from ocrnet.training.pseudo_loss import PseudoLoss
+from ocrnet.training.unlabelled_batches import UnlabelledBatch
 from ocrnet.weight_ema import WeightAverage
-from ocrnet.weights.pretrained import input_statistics, load_backbone_weights
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StepValues:
-    """The loss of one step, which in every process is over the whole batch, and the learning rate."""
+    """The losses of one step, which in every process are over the whole batch, and the learning rate.
+
+    Args:
+        loss: Loss of the labelled images.
+        rate: Learning rate.
+        unlabelled_loss: Loss of the unlabelled images before it is weighted; None if there are none.
+    """
 
     loss: float
     rate: float
+    unlabelled_loss: float | None = None
 
 
 class SegmenterTrainer(Resumable):
@@ -61,8 +66,8 @@ class SegmenterTrainer(Resumable):
         self.recipe = params.train
         self._seed = seed
         device = pick_device()
-        self.card = _card(params, data.classes, data.things)
-        self.model = _build_model(params, self.card, seed)
+        self.card = card_of(params, data.classes, data.things)
+        self.model = initial_model(params, self.card, seed)
         # Channels last saves a tenth of the time per step on a CPU, and tensor cores need it.
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(
@@ -76,7 +81,11 @@ class SegmenterTrainer(Resumable):
         if params.model.instances != "none":
             instances = InstanceCriterion(self.recipe, ignore_index=data.classes.ignore_index)
         objective = Objective(
-            self.model, criterion, precision=self.recipe.precision, instances=instances
+            self.model,
+            criterion,
+            precision=self.recipe.precision,
+            instances=instances,
+            pseudo_loss=self._pseudo_loss(data),
         )
         self.average = WeightAverage(self.model, self.recipe.ema_decay, average_buffers=True)
         self._objective = over_ranks(objective.to(device))
@@ -85,13 +94,22 @@ class SegmenterTrainer(Resumable):
         self._optimizer = build_optimizer(self.model, self.recipe, layers)
         self.mean = torch.tensor(self.card.mean, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(self.card.std, device=device).view(1, 3, 1, 1)
+        self.teacher = self._teacher(params, data, device)
 
-    def step(self, step: int, batch: TrainBatch, *, rate: float | None = None) -> StepValues:
+    def step(
+        self,
+        step: int,
+        batch: TrainBatch,
+        unlabelled: UnlabelledBatch | None = None,
+        *,
+        rate: float | None = None,
+    ) -> StepValues:
         """Train the segmenter on one batch.
 
         Args:
             step: Number of the step, from 0.
             batch: This process's share of the batch.
+            unlabelled: This process's share of the unlabelled images; None if the training has none.
             rate: Learning rate; None: that of the schedule.
 
         Raises:
@@ -102,41 +120,84 @@ class SegmenterTrainer(Resumable):
         torch.manual_seed(key_seed(self._seed, "step", step, *own))
         rate = learning_rate(step, self.recipe) if rate is None else rate
         set_learning_rate(self._optimizer, rate)
-        loss = self._descend(step, batch)
+        loss, unlabelled_loss = self._descend(step, batch, unlabelled)
         self.average.update(self.model, step)
-        return StepValues(loss, rate)
+        return StepValues(loss, rate, unlabelled_loss)
 
-    def _descend(self, step: int, batch: TrainBatch) -> float:
-        """Make an optimizer step on a batch, whose gradients are added up part by part, and return its loss."""
+    def _descend(
+        self, step: int, batch: TrainBatch, unlabelled: UnlabelledBatch | None
+    ) -> tuple[float, float | None]:
+        """Make an optimizer step, whose gradients are added up part by part, and return the two losses."""
         self.model.train()
         for module in self._frozen:
             module.eval()
         self._optimizer.zero_grad(set_to_none=True)
         parts = batch.parts(self.recipe.accumulate)
         whole = self._whole(batch) if len(parts) > 1 else None
-        total = 0.0
+        lessons: list[Lesson] = []
+        if unlabelled is not None and self.teacher is not None:
+            lessons = self.teacher.lessons(unlabelled, parts=self.recipe.accumulate)
+        last = [*parts, *lessons][-1]
+        total, unlabelled_total = 0.0, 0.0
         for part in parts:
-            with nullcontext() if part is parts[-1] else without_averaging(self._objective):
+            with nullcontext() if part is last else without_averaging(self._objective):
                 loss = self._loss(part, whole)
-                # Each rank has the loss of all ranks; the mean is not finite if any of them is not.
-                total += float(sum_over_ranks(loss.detach()) / world_size())
-                _check_finite(total, "loss", step, part)
+                total += _over_ranks(loss)
+                _check_finite(total, "loss", step, part.ids)
                 loss.backward()  # type: ignore[no-untyped-call]
+        for lesson in lessons:
+            with nullcontext() if lesson is last else without_averaging(self._objective):
+                loss, weight = self._lesson_loss(lesson, step)
+                unlabelled_total += _over_ranks(loss)
+                _check_finite(unlabelled_total, "loss of unlabelled images", step, lesson.ids)
+                (weight * loss).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-            _check_finite(float(norm), "norm of the gradient", step, batch)
+            _check_finite(float(norm), "norm of the gradient", step, batch.ids)
         self._optimizer.step()
-        return total
+        return total, unlabelled_total if lessons else None
 
     def _loss(self, part: TrainBatch, whole: Whole | None) -> Tensor:
         device = self.mean.device
-        images = normalise(part.images.to(device), mean=self.mean, std=self.std)
-        images = images.contiguous(memory_format=torch.channels_last)
         loss: Tensor = self._objective(
-            images, part.label_maps.to(device), part.weights.to(device), whole,
-            None if part.numbers is None else part.numbers.to(device),
+            self._input(part.images), part.label_maps.to(device), part.weights.to(device), whole,
+            numbers=None if part.numbers is None else part.numbers.to(device),
         )  # fmt: skip
         return loss
+
+    def _lesson_loss(self, lesson: Lesson, step: int) -> tuple[Tensor, float]:
+        """Return the loss of the student on the strong views of a part, and its weight at a step."""
+        assert self.teacher is not None
+        with kept_statistics(self.model):
+            loss = self._objective(
+                self._input(lesson.images), lesson.label_maps, None, pixels=lesson.pixels
+            )
+        return loss, self.teacher.weight(step, self.recipe.steps)
+
+    def _input(self, images: Tensor) -> Tensor:
+        """Return uint8 images as the model takes them."""
+        pixels = normalise(images.to(self.mean.device), mean=self.mean, std=self.std)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+    def _pseudo_loss(self, data: TrainingData) -> PseudoLoss | None:
+        if data.unlabelled is None:
+            return None
+        return PseudoLoss(aux_weight=self.recipe.aux_weight, ignore_index=data.classes.ignore_index)
+
+    def _teacher(
+        self, params: Params, data: TrainingData, device: torch.device
+    ) -> MeanTeacher | None:
+        if data.unlabelled is None:
+            return None
+        return MeanTeacher(
+            self.average.model,
+            params.mean_teacher,
+            num_classes=data.classes.num_classes,
+            ignore_index=data.classes.ignore_index,
+            precision=self.recipe.precision,
+            normalise=self._input,
+            device=device,
+        )
 
     def _whole(self, batch: TrainBatch) -> Whole:
         device = self.mean.device
@@ -144,58 +205,18 @@ class SegmenterTrainer(Resumable):
         return Whole(batch.label_maps.to(device), batch.weights.to(device), numbers)
 
     def _parts(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "average": self.average.model,
-            "optimizer": self._optimizer,
-        }
+        parts = {"model": self.model, "average": self.average.model, "optimizer": self._optimizer}
+        return parts if self.teacher is None else {**parts, "teacher": self.teacher}
 
 
-def _card(params: Params, classes: ClassTable, things: tuple[str, ...]) -> ModelCard:
-    decoding = Decoding(
-        params.data.value_range,
-        params.data.exif,
-        params.prepare.resize,
-        params.data.max_pixels,
-        alpha=params.data.alpha,
-        extra_bands=params.data.extra_bands,
-    )
-    mean, std = input_statistics(params.model.backbone, params.model.pretrained)
-    options = segmenter_options(params.model.model_dump())
-    return ModelCard(
-        params.model.arch, options, classes, mean=mean, std=std, decoding=decoding, things=things
-    )
+def _over_ranks(loss: Tensor) -> float:
+    """Return the mean over the ranks: each has the loss of all, and the mean is not finite if any of them is not."""
+    return float(sum_over_ranks(loss.detach()) / world_size())
 
 
-def _build_model(params: Params, card: ModelCard, seed: int) -> SegmentationModel:
-    """Return the segmenter with its initial weights."""
-    with seeded(seed, "init"):
-        model = build_model(card)
-    _try_forward(model, params)
-    load_backbone_weights(model, params.model.backbone, params.model.pretrained)
-    if params.model.norm == "frozen" and params.model.pretrained is False:
-        logger.warning(
-            "model.norm: frozen keeps the statistics of random weights. Set model.pretrained, or another norm"
-        )
-    return model
-
-
-def _try_forward(model: SegmentationModel, params: Params) -> None:
-    """Refuse a backbone that does not accept images of the crop's size, before the training starts."""
-    try:
-        with torch.inference_mode():
-            model.eval()(torch.zeros(1, 3, *params.data.crop_size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ParamsError(
-            f"params.yaml: model.backbone: {params.model.backbone} does not accept images of "
-            f"{list(params.data.crop_size)}: {reason}. Set a backbone for any size, or change data.crop_size."
-        ) from error
-
-
-def _check_finite(value: float, what: str, step: int, batch: TrainBatch) -> None:
+def _check_finite(value: float, what: str, step: int, ids: list[str]) -> None:
     if not math.isfinite(value):
         raise TrainError(
-            f"step {step}: the {what} is {value} on the batch {', '.join(gather_names(batch.ids))}. "
+            f"step {step}: the {what} is {value} on the batch {', '.join(gather_names(ids))}. "
             "Lower train.lr or set train.clip_norm, and check these images."
         )

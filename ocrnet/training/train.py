@@ -45,6 +45,9 @@ class SegmenterRun(RunLoop):
     def steps_left(self) -> Iterable[int]:
         """Return the steps that are left while validations still improve, with a progress bar on a terminal."""
         self._batches = self._data.batches(self._params, seed=self._seed, first=self.done)
+        self._unlabelled = self._data.unlabelled_batches(
+            self._params, seed=self._seed, first=self.done
+        )
         steps = self._params.train.steps
         bar = tqdm(
             range(self.done, steps), initial=self.done, total=steps, unit="step",
@@ -55,7 +58,7 @@ class SegmenterRun(RunLoop):
     def take_step(self, step: int) -> None:
         """Train on one batch, and log and validate at the intervals of the params."""
         recipe = self._params.train
-        values = self._trainer.step(step, next(self._batches))
+        values = self._trainer.step(step, next(self._batches), next(self._unlabelled))
         self.done = step + 1
         if self.done % recipe.log_interval == 0:
             self._log(values)
@@ -71,6 +74,8 @@ class SegmenterRun(RunLoop):
         if self._data.extra is not None:
             share = self._params.retrain.real_share(recipe, taken=self.done)
             metrics["train/real_share"] = share
+        if self._trainer.teacher is not None:
+            metrics |= self._pseudo_shares(self._trainer.teacher.shares())
         if recipe.patience:
             metrics["train/steps"] = self.done
         self._recorder.finish({**metrics, "val/best_step": self._best.step})
@@ -100,9 +105,20 @@ class SegmenterRun(RunLoop):
         return True
 
     def _log(self, values: StepValues) -> None:
-        self._recorder.log(self.done, {"train/loss": values.loss, "train/lr": values.rate})
+        metrics = {"train/loss": values.loss, "train/lr": values.rate}
+        if values.unlabelled_loss is not None and self._trainer.teacher is not None:
+            metrics["train/unlabelled_loss"] = values.unlabelled_loss
+            metrics |= self._pseudo_shares(self._trainer.teacher.step_shares())
+        self._recorder.log(self.done, metrics)
         if not sys.stderr.isatty():
             self.log_line(f"loss {values.loss:.4f}  {self.pace.words(self.done)}")
+
+    def _pseudo_shares(self, shares: list[float]) -> dict[str, float]:
+        """Return the shares of pixels with a pseudo-label of each class, under their recorded names."""
+        names = self._data.classes.class_names
+        return {
+            f"train/pseudo_share/{name}": share for name, share in zip(names, shares, strict=True)
+        }
 
     def _validate(self) -> None:
         """Score the averaged weights on the whole validation images and keep them if they are the best so far."""

@@ -12,7 +12,7 @@ from ocrnet.raw.findings import Finding, describe
 from ocrnet.raw.scan import Scan, scan_files, write_table
 from ocrnet.raw.sources import RawItem, Roots
 from ocrnet.raw.splits import SplitPlan
-from ocrnet.raw.unlabelled import OVERLAP, overlap_lines
+from ocrnet.raw.unlabelled import NONE_FOUND, OVERLAP, none_found_lines, overlap_lines
 
 if TYPE_CHECKING:
     from pipelines._raw.expectations import ExpectationResult
@@ -40,7 +40,7 @@ class UnlabelledCheck:
 def check_unlabelled(
     items: Sequence[RawItem], labelled: Scan, plan: SplitPlan, params: Params, *, docs: Path
 ) -> UnlabelledCheck:
-    """Scan and check the unlabelled images; without any, nothing is read.
+    """Scan and check the unlabelled images; without any, nothing is read, but an arm may need them.
 
     Args:
         items: Unlabelled items.
@@ -49,8 +49,9 @@ def check_unlabelled(
         params: Params that the images are compared with.
         docs: Folder for the Data Docs; those of the unlabelled images are in a folder below it.
     """
+    lacking = [Finding(NONE_FOUND, line) for line in none_found_lines(len(items), params)]
     if not items:
-        return UnlabelledCheck(labelled.table[:0], [], [])
+        return UnlabelledCheck(labelled.table[:0], [], lacking)
     from pipelines._raw.expectations import check_table, unlabelled_expectations
 
     root = Path(params.data.path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocrnet.evaluation.scoring import cells_of
+from ocrnet.record import write_record
 from ocrnet.report import render_report
 from tests.ocrnet.evaluation.evaluated import (
     NAMES,
@@ -143,3 +144,51 @@ def test_seeds_are_paired_and_stale_folders_are_not_read(tmp_path: Path) -> None
     assert "over 2 seeds and 8 images" in told
     assert "2 seeds are few to estimate the variation" in told
     assert not any("gan-7" in name for name in metrics)
+
+
+def write_ratio(folder: Path) -> None:
+    """Write the record of a training with unlabelled images."""
+    write_record(folder, stage="retrain", fingerprint="f0", params={"mean_teacher.ratio": 1.0})
+
+
+def test_a_gan_is_held_against_the_arms_of_its_own_files(tmp_path: Path) -> None:
+    """The arm with unlabelled images is the best of all, but the GAN saw none: its pairs help all the same."""
+    write_world(tmp_path)
+    perfect = tmp_path / "retrain/mean_teacher-0"
+    write_model(perfect, NAMES, dent=PALETTE[1], val_miou=0.95)
+    write_ratio(perfect)
+    run(
+        tmp_path, params_of(retrain={"arms": ["gan", "mean_teacher"]}, data={"unlabelled": "extra"})
+    )
+    scores, challenger = read(tmp_path, "scores.json"), read(tmp_path, "challenger.json")
+    assert scores["best_non_gan"] == "mean_teacher"
+    assert scores["rivals"] == {"gan": "train"}
+    answer, reasons = str(challenger["verdict"]).splitlines()
+    assert answer.startswith("The GAN pairs help in one training of each arm: +")
+    assert "real images only, the only arm without a GAN that uses labelled images alone;" in answer
+    assert "the challenger is better by validation mIoU, and uses unlabelled images" in reasons
+    assert (challenger["stage"], challenger["helps"]) == ("retrain@mean_teacher-0", False)
+    page = Page(render_report(tmp_path)).text
+    assert "labelled and unlabelled images" in page
+    assert "2.3" in page
+    assert "1, after the training of the GAN" in page
+
+
+def test_a_gan_that_sees_unlabelled_images_has_all_arms_without_a_gan_as_rivals(
+    tmp_path: Path,
+) -> None:
+    write_world(tmp_path)
+    for arm in ("mean_teacher", "gan+mean_teacher"):
+        folder = tmp_path / f"retrain/{arm}-0"
+        write_model(folder, NAMES, dent=PALETTE[1], val_miou=0.9)
+        write_ratio(folder)
+    arms = ["gan", "mean_teacher", "gan+mean_teacher"]
+    run(tmp_path, params_of(retrain={"arms": arms}, data={"unlabelled": "extra"}))
+    scores = read(tmp_path, "scores.json")
+    assert scores["rivals"] == {"gan": "train", "gan+mean_teacher": "mean_teacher"}
+    against = scores["against_best_non_gan"]
+    assert isinstance(against, dict)
+    assert against["gan+mean_teacher"]["miou"]["value"] == 0
+    assert against["gan"]["miou"]["low"] > 0
+    told = str(read(tmp_path, "challenger.json")["verdict"])
+    assert "without a GAN that uses labelled and unlabelled images on the test images is" in told
