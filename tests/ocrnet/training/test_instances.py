@@ -84,9 +84,10 @@ def test_a_flip_mirrors_numbers_and_labels() -> None:
     image = np.zeros((40, 48, 3), np.uint8)
     seen = set()
     for seed in range(8):
-        _, _, found = transform.with_numbers(
+        _, labels, found = transform.with_numbers(
             image, label_map, numbers, generator=keyed_generator(seed, "f")
         )
+        assert torch.equal(found > 0, labels == 1)
         mirrored = bool(found[6, 44] == 1)
         expected = numbers[:, ::-1] if mirrored else numbers
         np.testing.assert_array_equal(found.numpy(), expected)
