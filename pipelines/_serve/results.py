@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.files import whole_file, write_whole
-from ocrnet.predict_files.segmentation import ClassArea, class_areas
+from ocrnet.data.manifest import ClassTable
+from ocrnet.predict_files.segmentation import ClassArea, Segmentation, class_areas
 from pipelines._serve.models import ServedModel
 
 KEPT = 100  # predictions
@@ -68,29 +69,27 @@ class Results:
                 os.utime(place)
                 return _read(place)
         found = model.segment(image)
-        classes = model.predictor.classes
+        with self._lock:  # another event of a page may have asked for the same
+            self._write(place, found, model.predictor.classes, f"{image.stem[:80]}_label_map.png")
+            self._delete_old()
+            return _read(place)
+
+    def _write(self, place: Path, found: Segmentation, classes: ClassTable, name: str) -> None:
         place.mkdir(parents=True, exist_ok=True)
-        with whole_file(place / f"{image.stem[:80]}_label_map.png") as partial:
+        with whole_file(place / name) as partial:
             write_label_map(
                 partial, found.label_map, palette=classes.palette, ignore_index=classes.ignore_index
             )
-        facts = {
-            "path": f"{image.stem[:80]}_label_map.png",
-            "areas": [asdict(area) for area in class_areas(found, classes)],
-            "confidence": found.mean_confidence,
-        }
+        areas = [asdict(area) for area in class_areas(found, classes)]
+        facts = {"path": name, "areas": areas, "confidence": found.mean_confidence}
         write_whole(place / FACTS, json.dumps(facts))
-        self._delete_old()
-        return _read(place)
 
     def _delete_old(self) -> None:
-        with self._lock:
-            places = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)
-            now = time.time()
-            for place in places[:-1]:
-                if len(places) > KEPT or now - place.stat().st_mtime > KEPT_S:
-                    shutil.rmtree(place, ignore_errors=True)
-                    places = places[1:]
+        """Delete what is older than an hour, and the oldest beyond the number that is kept; never the newest."""
+        places = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)
+        for index, place in enumerate(places[:-1]):
+            if len(places) - index > KEPT or time.time() - place.stat().st_mtime > KEPT_S:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _read(place: Path) -> Result:
