@@ -107,8 +107,8 @@ def full_size_instances(
 
 def _padded(
     model: SegmentationModel, images: Float[Tensor, "B 3 H W"], least: tuple[int, int]
-) -> tuple[Float[Tensor, "B 3 h w"], tuple[int, int]]:
-    """Return images padded to what the network needs, and the size before."""
+) -> tuple[Float[Tensor, "B 3 h w"], tuple[Any, Any]]:
+    """Return images padded to what the network needs, and the size before, which is of symbols in an export."""
     height, width = images.shape[-2:]
     # Padded here, the logits of what the backbone would pad are cut off after the resize and not before it.
     tall, wide = (

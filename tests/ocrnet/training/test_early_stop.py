@@ -10,7 +10,6 @@ import pytest
 
 from ocrnet.config import RetrainParams
 from ocrnet.training import train
-from ocrnet.training.batches import TrainBatch
 from ocrnet.training.best import SCORES_FILE
 from ocrnet.training.step import SegmenterTrainer, StepValues
 from ocrnet.training.train import SegmenterRun
@@ -89,10 +88,10 @@ def test_a_killed_run_ends_early_at_the_same_step(
     whole = run(params, toy_set, tmp_path / "whole" / "out")
     take_step = SegmenterTrainer.step
 
-    def step_or_die(self: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
+    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
         if step == 7:  # the last step, after the checkpoint of step 4
             raise KilledError
-        return take_step(self, step, batch)
+        return take_step(self, step, *batches)
 
     with monkeypatch.context() as patch:
         patch.setattr(SegmenterTrainer, "step", step_or_die)

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,10 +96,10 @@ def test_a_killed_run_ends_with_the_same_bits(
     whole = run(params, toy_set, tmp_path / "whole" / "out")
     take_step = SegmenterTrainer.step
 
-    def step_or_die(self: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
+    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
         if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
             raise KilledError
-        return take_step(self, step, batch)
+        return take_step(self, step, *batches)
 
     monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
     with pytest.raises(KilledError):
@@ -124,11 +125,11 @@ def test_a_killed_run_with_extra_data_ends_with_the_same_bits_in_the_tail(
     take_step = SegmenterTrainer.step
     weights = []
 
-    def step_or_die(self: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
-        weights.append(batch.weights.tolist())
+    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
+        weights.append(batches[0].weights.tolist())
         if step == 5 and len(weights) == 6:
             raise KilledError
-        return take_step(self, step, batch)
+        return take_step(self, step, *batches)
 
     monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
     with pytest.raises(KilledError):
