@@ -132,7 +132,8 @@ def step_cost(arm: str, unlabelled_ratio: float) -> float:
         arm: Name of the arm, which may be the baseline.
         unlabelled_ratio: Unlabelled images per labelled one, `mean_teacher.ratio`.
 
-    >>> round(step_cost("gan+mean_teacher", 1.0), 2)
-    2.33
+    Examples:
+        >>> round(step_cost("gan+mean_teacher", 1.0), 2)
+        2.33
     """
     return 1 + unlabelled_ratio * 4 / 3 if uses_unlabelled(arm) else 1.0

@@ -69,8 +69,9 @@ class Exported:
 def record_path(path: Path) -> Path:
     """Return the path of the record of a file.
 
-    >>> record_path(Path("out/model.onnx")).as_posix()
-    'out/model.onnx.json'
+    Examples:
+        >>> record_path(Path("out/model.onnx")).as_posix()
+        'out/model.onnx.json'
     """
     return path.with_name(f"{path.name}.json")
 

@@ -39,8 +39,9 @@ def same_padding(side: Any, kernel_size: int, stride: int, dilation: int) -> Any
         stride: Distance of the outputs, in pixels.
         dilation: Distance of the kernel's taps, in pixels.
 
-    >>> same_padding(8, 3, 2, 1), same_padding(9, 3, 2, 1), same_padding(9, 1, 2, 1)
-    (1, 2, 0)
+    Examples:
+        >>> same_padding(8, 3, 2, 1), same_padding(9, 3, 2, 1), same_padding(9, 1, 2, 1)
+        (1, 2, 0)
     """
     reach = (kernel_size - 1) * dilation + 1
     missing = ((side + stride - 1) // stride - 1) * stride + reach - side
