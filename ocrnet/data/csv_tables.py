@@ -10,17 +10,21 @@ from pathlib import Path
 import pandas as pd
 
 
-def read_csv_table(path: Path, *, text: Collection[str]) -> pd.DataFrame:
+def read_csv_table(
+    path: Path, *, text: Collection[str], columns: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read a table.
 
     Args:
         path: Path of the file, in UTF-8.
         text: Names of the text columns; all other columns are numbers.
+        columns: Names of the columns to read; None: all.
     """
     # The writer does not quote a carriage return, which would end a line by default.
     table = pd.read_csv(
         path,
         dtype=str,
+        usecols=None if columns is None else list(columns),
         keep_default_na=False,
         na_filter=False,
         encoding="utf-8",

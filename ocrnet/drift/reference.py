@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from ocrnet.data.csv_tables import read_csv_table
 from ocrnet.data.decode import read_image
 from ocrnet.data.files import whole_file
 from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
@@ -134,6 +135,5 @@ def _file_sizes(folder: Path, *, resized: bool) -> dict[str, float] | None:
     table = folder.parent / "validate" / "table.csv"
     if not table.exists():
         return {}
-    columns = pd.read_csv(table, usecols=["id", "pixels"], dtype=str, keep_default_na=False)
-    known = columns[columns["pixels"] != ""]
+    known = read_csv_table(table, text=("id",), columns=("id", "pixels")).dropna()
     return dict(zip(known["id"], known["pixels"].astype(float), strict=True))

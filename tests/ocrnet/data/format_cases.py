@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image
 
 from tests.ocrnet.data.raw_files import Array, values, write_bmp, write_png, write_tiff
@@ -19,6 +20,9 @@ COLOURS: list[list[int]] = np.random.default_rng(1).integers(0, 256, (256, 3)).t
 GAMMA = [(b"gAMA", struct.pack(">I", 100000)), (b"iCCP", b"p\0\0" + zlib.compress(b"x" * 200))]
 SAMPLES = {1: "uint", 2: "int", 3: "float"}
 PNG_COLOUR = {"gray": 0, "RGB": 2, "palette": 3, "gray with alpha": 4, "RGBA": 6}
+
+# Gradio allows Pillow 12 alone, which refuses some rare files that a newer one reads.
+PILLOW_13 = int(PIL.__version__.partition(".")[0]) >= 13
 
 
 def opaque(bits: int, bands: int = 4) -> Array:
@@ -129,7 +133,8 @@ def _bmp_cases() -> Iterator[Case]:
     for bits in (1, 8):
         yield bmp(", white and black", bits, values(1), palette=WHITE_BLACK)
     yield bmp(", black and white", 1, values(1), palette=BLACK_WHITE)
-    yield bmp(", RLE black and white", 8, values(1), palette=BLACK_WHITE, rle=True)
+    if PILLOW_13:  # an older one does not read it, so it is refused
+        yield bmp(", RLE black and white", 8, values(1), palette=BLACK_WHITE, rle=True)
     yield bmp(", gray", 8, values(8), palette=GRAY)
     yield bmp(", gray of 16", 8, values(4), palette=GRAY[:16])
     yield bmp("", 24, values(8, 3))

@@ -14,7 +14,6 @@ from ocrnet.config.params_file import parse_params
 from ocrnet.distributed.ranks import rank, world_size
 from ocrnet.errors import ParamsError
 from ocrnet.record import Recorder, SilentRecorder
-from ocrnet.training.batches import TrainBatch
 from ocrnet.training.best import SCORES_FILE
 from ocrnet.training.data import TrainingData
 from ocrnet.training.step import SegmenterTrainer, StepValues
@@ -135,10 +134,10 @@ def train_whole_and_killed(toy_set: Path, folder: Path) -> None:
     params = params_of(processes=WORLD)
     take_step = SegmenterTrainer.step
 
-    def step_or_die(trainer: SegmenterTrainer, step: int, batch: TrainBatch) -> StepValues:
+    def step_or_die(trainer: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
         if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
             raise KilledError
-        return take_step(trainer, step, batch)
+        return take_step(trainer, step, *batches)
 
     run(params, toy_set, folder / "whole" / "out")
     SegmenterTrainer.step = step_or_die  # type: ignore[assignment, method-assign]
