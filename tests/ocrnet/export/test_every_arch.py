@@ -17,7 +17,7 @@ from tests.ocrnet.conftest import CLASSES
 from tests.ocrnet.export.files import build, card_of
 
 SMALL = {
-    "backbone": "mobilenetv3_small_050", "stride": "pyramid", "mid_channels": 16, "key_channels": 8, "prototypes": 5,
+    "backbone": "test_resnet", "stride": "pyramid", "mid_channels": 16, "key_channels": 8, "prototypes": 5,
 }  # fmt: skip
 # Smaller than the least side; odd; a multiple of every stride.
 SIZES = ((40, 131), (101, 75), (128, 160))
