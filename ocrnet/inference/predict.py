@@ -79,6 +79,22 @@ class Segmenter:
         """
         return labels(self.scores_of_file(path))
 
+    def read(self, path: Path) -> UInt8[np.ndarray, "H W 3"]:
+        """Decode an image file as `prepare` decoded the training images, at the file's size.
+
+        Raises:
+            DataError: The file cannot be decoded.
+        """
+        decoding = self.decoding
+        return read_image(
+            path,
+            value_range=decoding.value_range,
+            exif=decoding.exif,
+            alpha=decoding.alpha,
+            extra_bands=decoding.extra_bands,
+            max_pixels=decoding.max_pixels,
+        )
+
     @torch.inference_mode()
     def features(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, " D"]:
         """Return the levels of the encoder for a prepared image, each averaged over the image.
@@ -125,16 +141,7 @@ class Segmenter:
         Raises:
             DataError: The file cannot be decoded.
         """
-        decoding = self.decoding
-        image = read_image(
-            path,
-            value_range=decoding.value_range,
-            exif=decoding.exif,
-            alpha=decoding.alpha,
-            extra_bands=decoding.extra_bands,
-            max_pixels=decoding.max_pixels,
-        )
-        return self.scores_at_size(image, merger=merger)
+        return self.scores_at_size(self.read(path), merger=merger)
 
     @torch.inference_mode()
     def scores_at_size(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ocrnet.data.decode import read_image, resize_image
+from ocrnet.data.decode import resize_image
 from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
@@ -118,11 +118,7 @@ class Predictor:
         Raises:
             DataError: The file cannot be decoded.
         """
-        decoding = self.segmenter.decoding
-        return read_image(
-            path, value_range=decoding.value_range, exif=decoding.exif, alpha=decoding.alpha,
-            extra_bands=decoding.extra_bands, max_pixels=decoding.max_pixels,
-        )  # fmt: skip
+        return self.segmenter.read(path)
 
     def open(self, path: Path) -> Rows:
         """Decode an image file like `read`, or open a TIFF file above `max_pixels` to be read by rows.

@@ -29,6 +29,16 @@ class SafePath(click.Path):
             self.fail(str(error), param, ctx)
 
 
+out_option = click.option(
+    "-o", "--out", type=SafePath(), required=True, metavar="OUT", help="Folder for the outputs."
+)
+device_option = click.option(
+    "--device",
+    metavar="DEVICE",
+    help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
+)
+
+
 class SourceName(click.ParamType[str]):
     """The name of a source of raw data."""
 

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.arguments import SafePath
+from pipelines.cli.arguments import SafePath, device_option, out_option
 
 
 @click.command(short_help="Tell whether new images are like those that a model was trained on.")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "-o", "--out", type=SafePath(), required=True, metavar="OUT", help="Folder for the outputs."
-)
+@out_option
 @click.option(
     "--model", default="champion", show_default=True, metavar="MODEL",
     help="Folder of a bundle, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS.",
@@ -25,11 +23,7 @@ from pipelines.cli.arguments import SafePath
     help="Highest probability of a false alarm, for an image and for the set, in (0, 1).",
 )  # fmt: skip
 @click.option("--mlflow", is_flag=True, help="Also send the result to MLflow as a run.")
-@click.option(
-    "--device",
-    metavar="DEVICE",
-    help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
-)
+@device_option
 def drift(
     sources: tuple[str, ...],
     out: Path,

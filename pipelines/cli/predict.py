@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipelines.cli.arguments import SafePath
+from pipelines.cli.arguments import device_option, out_option
 
 MERGES = ("softmax_mean", "logit_mean", "exp_logit_sum")
 
@@ -31,9 +31,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 
 @click.command(short_help="Write label maps of images, folders and videos by a trained model.")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "-o", "--out", type=SafePath(), required=True, metavar="OUT", help="Folder for the outputs."
-)
+@out_option
 @click.option(
     "--model", default="champion", show_default=True, metavar="MODEL",
     help="Folder of a bundle, exported .onnx file, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS.",
@@ -83,11 +81,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
     help="Most images of one size that the network gets at once.",
 )  # fmt: skip
-@click.option(
-    "--device",
-    metavar="DEVICE",
-    help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
-)
+@device_option
 @click.option(
     "--force",
     is_flag=True,

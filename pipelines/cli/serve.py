@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from pipelines.cli.arguments import SafePath
+from pipelines.cli.arguments import SafePath, device_option
 
 
 @click.command(short_help="Serve models as a page and as an HTTP interface.")
 @click.option(
     "--model", "models", multiple=True, default=("champion",), show_default=True, metavar="MODEL",
-    help="Folder of a bundle, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS; may be repeated.",
+    help="Folder of a bundle, exported .onnx file, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--host", default="127.0.0.1", show_default=True, metavar="HOST",
@@ -33,11 +33,7 @@ from pipelines.cli.arguments import SafePath
     "--queue", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N",
     help="Most images of one model that are being predicted or wait.",
 )  # fmt: skip
-@click.option(
-    "--device",
-    metavar="DEVICE",
-    help="Device: cpu, cuda or cuda:N (default: CUDA if there is a GPU).",
-)
+@device_option
 @click.option(
     "--gan", type=SafePath(), metavar="FOLDER",
     help="Trained GAN, such as data/train_gan: the page gets an editor of images by their label maps.",
