@@ -11,7 +11,8 @@ from pipelines.cli.arguments import SafePath, device_option
 @click.command(short_help="Serve models as a page and as an HTTP interface.")
 @click.option(
     "--model", "models", multiple=True, default=("champion",), show_default=True, metavar="MODEL",
-    help="Folder of a bundle, exported .onnx file, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS; may be repeated.",
+    help="Folder of a bundle, exported .onnx file, champion, challenger, models:/NAME/VERSION or models:/NAME@ALIAS; "
+         "may be repeated.",
 )  # fmt: skip
 @click.option(
     "--host", default="127.0.0.1", show_default=True, metavar="HOST",
