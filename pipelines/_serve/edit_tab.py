@@ -11,7 +11,7 @@ from ocrnet.errors import DataError
 from pipelines._serve.answers import data_words
 from pipelines._serve.edits import Edits, Pair
 from pipelines._serve.models import BusyError
-from pipelines._serve.pictures import VIEWS, legend, note, picture
+from pipelines._serve.pictures import VIEWS, legend, note, picture_file
 from pipelines._serve.strokes import layers_of
 
 OVERLAY, LABEL_MAP, IMAGE = VIEWS
@@ -83,11 +83,11 @@ class EditTab:
         """Return history, editor, picture, note, downloads and the state of the button for undo."""
         pair, classes = history[-1], self._edits.classes
         image, label_map = pair.image, pair.label_map
-        ground = picture(image, label_map, classes, LABEL_MAP)
+        ground = picture_file(pair.folder, image, label_map, classes, LABEL_MAP)
         return [
             history,
             {"background": ground, "layers": [], "composite": ground},
-            picture(image, label_map, classes, IMAGE),
+            picture_file(pair.folder, image, label_map, classes, IMAGE),
             note(words),
             gr.DownloadButton(value=str(pair.image_path), interactive=True),
             gr.DownloadButton(value=str(pair.label_map_path), interactive=True),

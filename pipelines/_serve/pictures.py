@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ocrnet.data.decode import write_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.predict_files.bands import Band
 from ocrnet.predict_files.outputs import blend
@@ -17,6 +20,28 @@ LONGEST_SIDE = 1600  # pixels of a picture on the page
 VIEWS = ("overlay", "label map", "image")
 
 Pixels = npt.NDArray[np.uint8]
+
+
+def picture_file(
+    place: Path, image: Pixels, label_map: Pixels, classes: ClassTable, view: str
+) -> str:
+    """Return the PNG of a view, which is written once.
+
+    Gradio would write pixels anew into the same file each time, also while a browser reads it.
+
+    Args:
+        place: Folder of this image and label map alone.
+        image: RGB image (H, W, 3).
+        label_map: Class ids (H, W).
+        classes: Class table, whose palette colours the classes.
+        view: Name in `VIEWS`.
+    """
+    path = place / f"shown_{view.replace(' ', '_')}.png"
+    if not path.is_file():
+        partial = place / f"{uuid4().hex}.png"
+        write_image(partial, picture(image, label_map, classes, view))
+        partial.replace(path)
+    return str(path)
 
 
 def picture(image: Pixels, label_map: Pixels, classes: ClassTable, view: str) -> Pixels:

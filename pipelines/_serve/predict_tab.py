@@ -10,7 +10,7 @@ from ocrnet.data.headers import EXTENSIONS
 from ocrnet.errors import DataError
 from pipelines._serve.answers import data_words
 from pipelines._serve.models import BusyError, ServedModel
-from pipelines._serve.pictures import VIEWS, area_table, note, picture
+from pipelines._serve.pictures import VIEWS, area_table, note, picture_file
 from pipelines._serve.results import Results
 
 NOTHING = "Drop one or more images, and the label map appears here."
@@ -64,7 +64,8 @@ class PredictTab:
         try:
             result = self._results.find(model, path)
             classes = model.predictor.classes
-            shown = picture(model.predictor.read(path), result.label_map, classes, view)
+            image = model.predictor.read(path)
+            shown = picture_file(result.path.parent, image, result.label_map, classes, view)
         except (DataError, BusyError) as error:
             words = data_words(error, path) if isinstance(error, DataError) else str(error)
             told = words.replace("the image", path.name, 1)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrnet.data.decode import read_image
 from ocrnet.predict_files.segmentation import Segmentation, class_areas
 from pipelines._serve import results as results_module
 from pipelines._serve.models import ServedModel, load_models
+from pipelines._serve.pictures import VIEWS, picture, picture_file
 from pipelines._serve.results import Results
 from tests.ocrnet.conftest import CLASSES
 
@@ -64,3 +66,18 @@ def test_the_oldest_results_are_deleted(
         os.utime(found[-1].path.parent, (then, then))
     kept = [one.path.exists() for one in found]
     assert kept == [False, True, False, True, True]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_file_that_a_browser_may_be_reading_is_not_written_again(
+    view: str, tmp_path: Path
+) -> None:
+    image, label_map = blobs(0, SIZE), np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 3
+    parts = (image, label_map.astype(np.uint8), CLASSES, view)
+    with ThreadPoolExecutor(6) as events:
+        (path,) = set(events.map(lambda _: picture_file(tmp_path, *parts), range(6)))
+    written = os.stat(path)
+    assert np.array_equal(read_image(Path(path)), picture(*parts))
+    assert picture_file(tmp_path, *parts) == path
+    assert (os.stat(path).st_ino, os.stat(path).st_mtime_ns) == (written.st_ino, written.st_mtime_ns)  # fmt: skip
+    assert [one.name for one in tmp_path.iterdir()] == [Path(path).name]
