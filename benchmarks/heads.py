@@ -27,9 +27,9 @@ from ocrnet.data.files import write_whole
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.models import ARCHS
 from ocrnet.preflight.names import check_component_names
-from pipelines._command.run import command
-from pipelines._study.values import with_values
-from pipelines._study.work_folder import place_data
+from pipelines._command.exit_codes import command
+from pipelines._work_folders.values import with_values
+from pipelines._work_folders.work_folder import place_data
 
 COST_ROUNDS = 10
 

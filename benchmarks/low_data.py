@@ -38,9 +38,9 @@ from ocrnet.config.params_file import load_params
 from ocrnet.data.files import write_whole
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.preflight.names import check_component_names
-from pipelines._command.run import command
-from pipelines._study.values import with_values
-from pipelines._study.work_folder import place_data
+from pipelines._command.exit_codes import command
+from pipelines._work_folders.values import with_values
+from pipelines._work_folders.work_folder import place_data
 
 TABLE_FILE, CURVE_FILE, PAGE_FILE = "table.md", "curve.json", "curve.html"
 LABELLED = [arm for arm in ARMS if not uses_unlabelled(arm)]

@@ -1,7 +1,7 @@
 """A study runs variants of the params through the pipeline by DVC, and reads the test scores of their models.
 
 A variant has a work folder of its own below `work/`, with its params and a stage more for each model, which scores it
-(`pipelines/_study`). DVC restores there what any variant, or the checkout itself, has computed before.
+(`pipelines/_work_folders`). DVC restores there what any variant, or the checkout itself, has computed before.
 """
 
 import hashlib
@@ -25,7 +25,13 @@ from pipelines._command.lock import locked
 from pipelines._dvc_files.lock_check import GRAPH_FILE
 from pipelines._repository.git import git, try_git
 from pipelines._stage.dependencies import CODE
-from pipelines._study.work_folder import bring_up, committed_head, put_params, start_stages, tree_of
+from pipelines._work_folders.work_folder import (
+    bring_up,
+    committed_head,
+    put_params,
+    start_stages,
+    tree_of,
+)
 
 logger = logging.getLogger("benchmarks")
 PROTOCOL = ("window", "overlap", "scales", "flip", "merge")  # keys of `evaluate`

@@ -23,7 +23,7 @@ from ocrnet import errors
 from ocrnet.errors import MachineError, OcrnetError, ParamsError, TrainError
 from ocrnet.errors.machine import machine_error
 from pipelines._stage.rank import is_rank
-from pipelines._stage.run import Stage
+from pipelines._stage.stage import Stage
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

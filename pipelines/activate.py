@@ -18,7 +18,7 @@ from ocrnet.config.params_file import parse_params, read_yaml
 from ocrnet.errors import ParamsError
 from ocrnet.errors.near_names import hint
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._edit_params import leaves_of, put_values, write_values
 
 SETS = Path("params")

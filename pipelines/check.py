@@ -15,7 +15,7 @@ from ocrnet.errors import DataError, ParamsError
 from ocrnet.errors.near_names import hint
 from ocrnet.preflight.names import check_component_names
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 PARAMS = Path("params.yaml")
 

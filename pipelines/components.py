@@ -17,7 +17,7 @@ from ocrnet.errors import ParamsError
 from ocrnet.errors.near_names import hint
 from ocrnet.preflight.names import TABLES
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ocrnet.errors import ParamsError
 from pipelines import _untrusted
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._command.secrets import hide_secrets, without_credentials
 from pipelines._repository.git import git
 from pipelines._servers.local import check_prefect, repository_of, set_local_servers

@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 
 def evaluate(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ocrnet.data.files import write_whole
 from ocrnet.errors import DataError
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._dvc_files.lock_check import check_lock
 from pipelines._servers.local import check_prefect, set_local_servers
 from pipelines._untrusted import flow_run_id

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import RebuildError
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._mlflow.address import StoreAddress, find_address
 from pipelines._repository.registered_tags import (
     PREFIX,

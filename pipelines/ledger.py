@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 if TYPE_CHECKING:
-    from pipelines._mlflow.ledger import LedgerEntry
+    from pipelines._mlflow.promotion_ledger import LedgerEntry
 
 COLUMNS = ("entry", "when", "who", "what", "from", "to", "state", "mIoU (%)", "why")
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import ParamsError
 from pipelines._command.arguments import Parser, path_argument
-from pipelines._command.run import command
-from pipelines._stage.run import set_up_logging
+from pipelines._command.exit_codes import command
+from pipelines._stage.stage import set_up_logging
 
 if TYPE_CHECKING:
     from ocrnet.training.lr_range import Point

@@ -16,7 +16,7 @@ from ocrnet.config.base import MAX_PIXELS
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, ParamsError
 from pipelines._command.arguments import Parser, path_argument
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 if TYPE_CHECKING:
     import numpy as np

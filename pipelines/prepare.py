@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 logger = logging.getLogger(__name__)
 VALIDATED = Path("data/validate")

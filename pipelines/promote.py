@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._mlflow.promotion_result import PromoteOptions
 
 

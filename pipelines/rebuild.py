@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from ocrnet.errors import DataError, ParamsError, RebuildError
 from pipelines._command.arguments import Parser, path_argument
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._dvc_files.lock import load_plain_yaml
 from pipelines._mlflow.address import find_address
 from pipelines._mlflow.provenance import EVALUATE, Origin, read_origin

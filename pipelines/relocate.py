@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._mlflow.address import find_address
 from pipelines._mlflow.local_artifacts import ARTIFACTS, relocate
 

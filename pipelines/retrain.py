@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ocrnet.config.arms import extra_folder, uses_unlabelled
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 from pipelines._torchrun import by_torchrun
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ocrnet.config import EvaluateParams
 from ocrnet.errors import ParamsError
 from pipelines._command.arguments import Parser, path_argument
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 MOST_PROCESSES = 8  # the default limit: each process holds a copy of the model
 

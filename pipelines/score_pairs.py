@@ -16,10 +16,11 @@ from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
 from ocrnet.record import RECORD_FILE, Recorder, SilentRecorder, flatten
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._stage.dependencies import read_node
+from pipelines._stage.fingerprint import checkpoint_folder, fingerprint_of, recorded_params
 from pipelines._stage.rank import rank
-from pipelines._stage.run import checkpoint_folder, fingerprint_of, recorded_params, set_up_logging
+from pipelines._stage.stage import set_up_logging
 from pipelines._torchrun import run_by_torchrun
 
 PREPARED = Path("data/prepare")

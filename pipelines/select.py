@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ocrnet.config import Params
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 logger = logging.getLogger(__name__)
 LEAST_RATIO = 0.7  # mIoU of the baseline on generated images over its mIoU on real ones

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ocrnet.errors import ParamsError, ServerError
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._mlflow.address import StoreAddress
 from pipelines._mlflow.local_artifacts import check_store
 from pipelines._servers.access import (

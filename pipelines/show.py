@@ -7,7 +7,7 @@ from pathlib import Path
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 EVALUATED = Path("data/evaluate")
 

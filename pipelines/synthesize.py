@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ocrnet.config import Params
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 PREPARED, PAINTER = Path("data/prepare"), Path("data/train_gan")
 

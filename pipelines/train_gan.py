@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 from pipelines._torchrun import by_torchrun
 
 PREPARED = Path("data/prepare")

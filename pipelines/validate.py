@@ -8,7 +8,7 @@ crops with the images, so that no stage fails because of a typing error an hour 
 import sys
 
 from ocrnet.preflight.names import check_component_names
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 
 def validate(stage: Stage) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ocrnet.errors import DataError, ParamsError
 from pipelines._command.arguments import Parser
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._repository.clones import CLONES_VARIABLE, DEFAULT_CLONES
 from pipelines._servers.local import check_prefect, set_local_servers, share_cache_of
 from pipelines._servers.terminal import Terminal, handle_stop

@@ -18,7 +18,7 @@ from ocrnet.data.files import UNFINISHED, whole_file
 from pipelines._command.secrets import hide_secrets
 
 VARIABLE = "OCRNET_CHECKPOINTS"
-FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage.run`
+FOLDER = Path(".state/checkpoints")  # of the stages of `pipelines`, see `pipelines._stage.stage`
 INTERVAL_S = 2.0
 
 

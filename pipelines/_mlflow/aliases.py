@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ocrnet.errors import DataError, GateError
 
 from .client import Session
-from .ledger import OPEN, REFUSED, LedgerEntry, close_entry, read_entry, utc_now
+from .promotion_ledger import OPEN, REFUSED, LedgerEntry, close_entry, read_entry, utc_now
 from .sent_record import ALIAS as CHALLENGER
 
 CHAMPION = "champion"

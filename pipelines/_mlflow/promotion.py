@@ -13,7 +13,7 @@ from pipelines._untrusted import device_name, registry_name, text_line, version_
 from .address import find_address
 from .aliases import move_aliases, read_aliases
 from .client import Session, connect
-from .ledger import (
+from .promotion_ledger import (
     DONE,
     REFUSED,
     Draft,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import DataError
-from ocrnet.export.record import Exported, record_path
+from ocrnet.export.exported import Exported, record_path
 
 from .registered_model import opened_store, split_reference
 from .versions import find_version

@@ -20,7 +20,7 @@ from ocrnet.data.files import write_whole
 
 from .address import STATE, StoreAddress, credentials
 
-LEDGER_FILE = STATE / "published.json"
+SENT_FILE = STATE / "published.json"
 ALIAS = "challenger"
 TIMEOUT_S = 2.0
 
@@ -51,7 +51,7 @@ class Sent:
     experiment_id: str = ""
 
 
-def load_sent(target: StoreAddress, experiment: str, path: Path = LEDGER_FILE) -> Sent:
+def load_sent(target: StoreAddress, experiment: str, path: Path = SENT_FILE) -> Sent:
     """Return what was sent to an experiment; an empty record where the file is missing or cannot be read."""
     raw = _read(path).get(_place(target, experiment), {})
     try:
@@ -62,7 +62,7 @@ def load_sent(target: StoreAddress, experiment: str, path: Path = LEDGER_FILE) -
         return Sent()
 
 
-def save_sent(target: StoreAddress, experiment: str, sent: Sent, path: Path = LEDGER_FILE) -> None:
+def save_sent(target: StoreAddress, experiment: str, sent: Sent, path: Path = SENT_FILE) -> None:
     """Replace the record of an experiment."""
     ledger = {**_read(path), _place(target, experiment): asdict(sent)}
     write_whole(path, json.dumps(ledger, indent=1) + "\n")

@@ -23,7 +23,8 @@ from ocrnet.raw.sources import RawItem, find_items, raw_roots
 from ocrnet.raw.splits import UNLEARNED, SplitPlan, plan_splits
 from ocrnet.raw.summary import first_class_note, summarize
 from pipelines._raw.check_unlabelled import check_unlabelled
-from pipelines._stage.run import STATE, Stage
+from pipelines._stage.fingerprint import STATE
+from pipelines._stage.stage import Stage
 
 if TYPE_CHECKING:
     from pipelines._raw.expectations import ExpectationResult

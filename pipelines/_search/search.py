@@ -21,8 +21,8 @@ from pipelines._search.trials import IMAGES, SETTINGS, Trials
 from pipelines._search.watch import Watch
 from pipelines._search.words import tell, tell_result, values_in_words
 from pipelines._stage.dependencies import read_node
-from pipelines._study.values import with_values
-from pipelines._study.work_folder import committed_head, place_data, tree_of
+from pipelines._work_folders.values import with_values
+from pipelines._work_folders.work_folder import committed_head, place_data, tree_of
 from pipelines.activate import SETS
 from pipelines.check import check
 

@@ -15,8 +15,8 @@ from ocrnet.errors import ParamsError
 from ocrnet.preflight.names import check_component_names
 from ocrnet.record import flatten
 from pipelines._stage.dependencies import read_node
-from pipelines._study.values import with_values
-from pipelines._study.work_folder import tree_of
+from pipelines._work_folders.values import with_values
+from pipelines._work_folders.work_folder import tree_of
 
 DIGITS = 4  # significant digits of a proposed number, so that a set can be read
 LOG_RATIO = 10  # high / low from which a range of positive floats is logarithmic

@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 from ocrnet.config import Params
 from pipelines._search.watch import Watch, read_score
 from pipelines._search.words import tell
-from pipelines._study.work_folder import bring_up, put_params, start_stages
+from pipelines._work_folders.work_folder import bring_up, put_params, start_stages
 
 POLL_S = 0.5
 GRACE_S = 15.0  # from SIGTERM to SIGKILL

@@ -15,11 +15,11 @@ from ocrnet.data.decode import resize_image
 from ocrnet.errors import GateError, ParamsError
 from ocrnet.export.card import ExportCard
 from ocrnet.export.comparison import LabelMapper, compare, time_models
+from ocrnet.export.exported import Exported, write_record
 from ocrnet.export.int8 import write_int8
 from ocrnet.export.onnx_segmenter import load_onnx
 from ocrnet.export.packages import TO_WRITE, require_packages
 from ocrnet.export.program_file import ProgramFile
-from ocrnet.export.record import Exported, write_record
 from ocrnet.export.samples import Samples, read_samples
 from ocrnet.export.trace import trace
 from ocrnet.export.write_file import write_onnx, write_program

@@ -16,11 +16,11 @@ import pandas as pd
 from ocrnet.auto_config.choice import Choice, to_values
 from ocrnet.auto_config.classes import ClassChoice
 from ocrnet.auto_config.found_set import FoundSet, find_set
-from ocrnet.auto_config.head_text import head_words, time_words
 from ocrnet.auto_config.layout import DEMO, detect_source
 from ocrnet.auto_config.machine import read_machine
 from ocrnet.auto_config.rules import Plan, choose_params, layout_choices
 from ocrnet.auto_config.set_file import set_text
+from ocrnet.auto_config.set_header import head_words, time_words
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params, parse_params
 from ocrnet.data.files import write_whole

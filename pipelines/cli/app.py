@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from ocrnet.errors import ParamsError
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 
 NAME = "ocrnet"
 VERBS = {

@@ -14,8 +14,8 @@ from benchmarks.low_data_variants import VARIANTS
 from ocrnet.config.params_file import load_params
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.report.curve import hash_ids
-from pipelines._study.values import with_values
-from pipelines._study.work_folder import place_data
+from pipelines._work_folders.values import with_values
+from pipelines._work_folders.work_folder import place_data
 from tests.ocrnet.conftest import toy_params
 
 from .toy_scores import IMAGES, write_prepared, write_scores

@@ -11,7 +11,7 @@ from benchmarks.low_data_gan import gan_section
 from benchmarks.low_data_groups import Group
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.gan.quality.measured import Measure, write_quality
-from pipelines._study.values import with_values
+from pipelines._work_folders.values import with_values
 from tests.ocrnet.conftest import toy_params
 
 KID = Measure(

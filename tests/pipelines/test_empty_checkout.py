@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines._edit_params import write_values
-from pipelines._stage.run import run_stage
+from pipelines._stage.stage import run_stage
 from tests.pipelines.test_graph import STAGES
 
 from .test_help import COMMANDS

@@ -26,7 +26,7 @@ import json, sys, time
 from pathlib import Path
 from ocrnet.config.params_file import load_params
 from pipelines._stage.dependencies import Node
-from pipelines._stage.run import Stage
+from pipelines._stage.stage import Stage
 
 first, steps, pause, live = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "live"
 params = load_params(Path("params.yaml"))

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import ParamsError
+from pipelines._command.exit_codes import report_error
 from pipelines._command.lock import locked
-from pipelines._command.run import report_error
 
 
 def test_a_second_holder_is_refused_in_one_line_and_the_next_one_is_not(

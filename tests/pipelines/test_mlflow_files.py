@@ -14,7 +14,7 @@ from pipelines._mlflow import address as target_module
 from pipelines._mlflow.address import StoreAddress, find_address
 from pipelines._mlflow.sent_record import Registered, Sent, load_sent, save_sent, still_there
 from pipelines._mlflow.stage_points import Point, all_points, is_complete, live_points
-from pipelines._stage.run import STATE
+from pipelines._stage.fingerprint import STATE
 
 LOCK = """
 schema: '2.0'

@@ -9,7 +9,7 @@ import pytest
 
 from ocrnet.config import Params
 from ocrnet.config.base import Section
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 from tests.base_params import write_params
 from tests.ocrnet.raw.raw_sets import CLASSES, noise, save, stripes
 

@@ -15,8 +15,8 @@ from ocrnet.errors import GateError
 from pipelines import ledger as ledger_command
 from pipelines import rollback as rollback_command
 from pipelines._mlflow.aliases import move_aliases
-from pipelines._mlflow.ledger import Draft, add_entry, claim, ledger_name
 from pipelines._mlflow.promotion import opened, rollback
+from pipelines._mlflow.promotion_ledger import Draft, add_entry, claim, ledger_name
 from tests.limits import HANG_S
 
 from .registered import (
@@ -210,7 +210,7 @@ def test_a_running_promotion_is_refused_by_the_clock_of_the_store_alone(
     with opened(load_params(Path("params.yaml"))) as session:
         claim(session, MODEL, Draft("promote", BASE, BETTER), limit_s=600.0)
         ahead = SimpleNamespace(time=lambda: time.time() + 3600)  # the store keeps its own clock
-        monkeypatch.setattr("pipelines._mlflow.ledger.time", ahead)
+        monkeypatch.setattr("pipelines._mlflow.promotion_ledger.time", ahead)
         with pytest.raises(GateError, match=r"entry 2 of .* is running.* in 10 minutes"):
             claim(session, MODEL, Draft("promote", BASE, BEST), limit_s=600.0)
     assert registry.states() == ["done", "open", "refused"]

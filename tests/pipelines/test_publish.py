@@ -17,7 +17,7 @@ from pipelines._mlflow.address import find_address
 from pipelines._mlflow.client import connect
 from pipelines._mlflow.local_artifacts import relocate
 from pipelines._mlflow.runs import create_run, log_points
-from pipelines._mlflow.sent_record import LEDGER_FILE
+from pipelines._mlflow.sent_record import SENT_FILE
 from pipelines._mlflow.stage_points import Point
 from tests.limits import HANG_S
 
@@ -156,10 +156,10 @@ def test_nothing_to_send_needs_no_heavy_module(first: Workspace) -> None:
 def test_without_its_ledger_it_finds_the_runs_again(copy: Workspace) -> None:
     store = Store(copy.folder / "mlflow.db")
     before = store.runs()
-    (copy.folder / LEDGER_FILE).unlink()
+    (copy.folder / SENT_FILE).unlink()
     assert publish.publish() == 0
     assert store.runs() == before
-    assert (copy.folder / LEDGER_FILE).is_file()
+    assert (copy.folder / SENT_FILE).is_file()
 
 
 def test_a_run_deleted_in_mlflow_is_sent_again(
@@ -176,7 +176,7 @@ def test_a_publish_killed_in_the_middle_is_completed_by_the_next(copy: Workspace
     whole = store.run("train@0")
     change(copy, "DELETE FROM metrics WHERE run_uuid = ? AND step > 500", whole.id)
     change(copy, "DELETE FROM tags WHERE run_uuid = ? AND key = 'ocrnet.sent'", whole.id)
-    (copy.folder / LEDGER_FILE).unlink()
+    (copy.folder / SENT_FILE).unlink()
     assert publish.publish() == 0
     run = store.run("train@0")
     assert run.id == whole.id
@@ -215,8 +215,8 @@ def test_a_store_that_was_replaced_is_filled_again(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     moved = f"sqlite:///{copy.folder}/moved.db"
-    ledger = (copy.folder / LEDGER_FILE).read_text().replace("sqlite:///mlflow.db", moved)
-    (copy.folder / LEDGER_FILE).write_text(ledger)  # says that all is in a store that is empty
+    sent = (copy.folder / SENT_FILE).read_text().replace("sqlite:///mlflow.db", moved)
+    (copy.folder / SENT_FILE).write_text(sent)  # says that all is in a store that is empty
     copy_empty_store(tmp_path_factory, copy.folder / "moved.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", moved)
     assert publish.publish() == 0

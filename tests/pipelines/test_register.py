@@ -27,7 +27,7 @@ from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.models import build_segmenter
 from pipelines._mlflow import publish
-from pipelines._mlflow.sent_record import LEDGER_FILE
+from pipelines._mlflow.sent_record import SENT_FILE
 from tests.limits import HANG_S
 
 from .store import Store, copy_empty_store
@@ -113,7 +113,7 @@ def test_it_is_registered_once_whatever_the_ledger_says(
 ) -> None:
     assert publish.publish() == 0
     assert "nothing to send" in capsys.readouterr().out
-    (workspace.folder / LEDGER_FILE).unlink()
+    (workspace.folder / SENT_FILE).unlink()
     assert publish.publish() == 0
     assert store.query("SELECT version FROM model_versions") == [(1,)]
 

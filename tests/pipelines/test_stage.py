@@ -19,7 +19,8 @@ from ocrnet.errors import DataError, TrainError
 from ocrnet.record import Recorder
 from pipelines import _torchrun
 from pipelines._stage.dependencies import read_node
-from pipelines._stage.run import MACHINE_FAILED, STATE, Stage, run_stage
+from pipelines._stage.fingerprint import STATE
+from pipelines._stage.stage import MACHINE_FAILED, Stage, run_stage
 from pipelines.flows.stage_scheduler import FINAL_CODES
 from tests.limits import HANG_S
 from tests.ocrnet.conftest import toy_params, write_toy_set

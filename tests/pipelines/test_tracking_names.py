@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocrnet.errors.mlflow_names import LONGEST_MODEL, experiment_fault, metric_name, model_fault
-from pipelines._mlflow.ledger import ledger_name
+from pipelines._mlflow.promotion_ledger import ledger_name
 from pipelines._mlflow.stage_points import clean_name
 
 pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore")]

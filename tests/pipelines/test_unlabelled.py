@@ -30,7 +30,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(name: str, **sections: Any) -> int:
-    from pipelines._stage.run import run_stage
+    from pipelines._stage.stage import run_stage
     from pipelines.prepare import prepare
     from pipelines.validate import validate
 

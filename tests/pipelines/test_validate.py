@@ -31,7 +31,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_validate(**sections: Any) -> int:
-    from pipelines._stage.run import run_stage
+    from pipelines._stage.stage import run_stage
     from pipelines.validate import validate
 
     data = {
@@ -216,7 +216,7 @@ def test_names_are_checked_before_any_file_is_read(
 
 
 def test_prepare_follows_and_is_the_same_twice(workspace: Path) -> None:
-    from pipelines._stage.run import run_stage
+    from pipelines._stage.stage import run_stage
     from pipelines.prepare import prepare
 
     assert run_validate() == 0

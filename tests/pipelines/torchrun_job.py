@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from ocrnet.errors import DataError
-from pipelines._command.run import command
+from pipelines._command.exit_codes import command
 from pipelines._stage.rank import rank
-from pipelines._stage.run import set_up_logging
+from pipelines._stage.stage import set_up_logging
 from pipelines._torchrun import run_by_torchrun
 
 

@@ -19,8 +19,8 @@ from ocrnet.inference.view_merging import MERGERS
 from ocrnet.models.output import SegmenterOutput
 from ocrnet.predict_files.journal import DONE_FILE
 from ocrnet.predict_files.outputs import Outputs
+from ocrnet.predict_files.predict_sources import Kinds, Outcome, predict_sources, settings_of
 from ocrnet.predict_files.predictor import Predictor
-from ocrnet.predict_files.run import Kinds, Outcome, predict_sources, settings_of
 from ocrnet.predict_files.sources import find_sources
 from tests.ocrnet.toy_models import COLOURS, ColourNet
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ocrnet.config.params_file import load_params
-from pipelines._stage.run import run_stage
+from pipelines._stage.stage import run_stage
 from pipelines.activate import activate_set
 from pipelines.check import check
 from pipelines.cli.app import main

@@ -18,7 +18,7 @@ time.sleep(60)
 STAGE = """
 import logging, os, sys, time
 from pathlib import Path
-from pipelines._stage.orphan import end_with_dvc
+from pipelines._stage.end_with_dvc import end_with_dvc
 logging.basicConfig()
 end_with_dvc()
 print(os.getpid(), flush=True)

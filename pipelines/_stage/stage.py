@@ -6,15 +6,13 @@ git and DVC ignore.
 """
 
 import argparse
-import hashlib
-import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,14 +25,14 @@ from ocrnet.errors.machine import machine_error
 from ocrnet.errors.near_names import hint
 from ocrnet.record import Recorder, SilentRecorder, flatten, write_record
 from pipelines._command.arguments import Parser
-from pipelines._command.run import report_error
+from pipelines._command.exit_codes import report_error
 from pipelines._stage.commit import note_commit
 from pipelines._stage.dependencies import Node, read_node, read_order
-from pipelines._stage.orphan import end_with_dvc
+from pipelines._stage.end_with_dvc import end_with_dvc
+from pipelines._stage.fingerprint import STATE, checkpoint_folder, fingerprint_of, recorded_params
 from pipelines._stage.rank import is_rank, rank
 
 logger = logging.getLogger(__name__)
-STATE = Path(".state")
 MACHINE_FAILED = MachineError.exit_code  # makes a flow try the stage on another machine
 KEPT_CHECKPOINTS = 2  # fingerprints kept per stage cell
 
@@ -184,41 +182,6 @@ def set_up_logging() -> None:
     )  # logs hundreds of lines at import
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-
-
-def recorded_params(params: Params, node: Node) -> dict[str, Any]:
-    """Return the params that a stage depends on, by dotted names."""
-    values = flatten(params.model_dump(mode="json", by_alias=True))
-    return {name: value for name, value in values.items() if node.uses(name)}
-
-
-def fingerprint_of(params: Mapping[str, Any], inputs: Sequence[Path], cell: Sequence[str]) -> str:
-    """Return a hash of what a stage depends on besides code: params, cell and inputs."""
-    digest = hashlib.sha256("\0".join(cell).encode())
-    digest.update(json.dumps(params, sort_keys=True).encode())
-    return _digest_files(digest, _files(inputs))
-
-
-def checkpoint_folder(name: str, fingerprint: str, node: Node) -> Path:
-    """Return the folder of a checkpoint, named by the stage's inputs and code."""
-    code = _digest_files(hashlib.sha256(), node.code_files())
-    return STATE / "checkpoints" / name / f"{fingerprint}-{code}"
-
-
-def _digest_files(digest: "hashlib._Hash", paths: Sequence[Path]) -> str:
-    for path in paths:
-        digest.update(path.name.encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def _files(inputs: Sequence[Path]) -> list[Path]:
-    return [
-        file
-        for path in inputs
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if file.is_file()
-    ]
 
 
 def _log_position(stage: Stage) -> None:
