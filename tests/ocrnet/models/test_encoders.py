@@ -90,6 +90,17 @@ def test_a_trial_on_the_cpu_leaves_the_random_numbers_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    "name", ["tf_efficientnet_lite0", "convnext_atto", "swin_tiny_patch4_window7_224"]
+)
+def test_a_small_network_is_found_to_accept_what_it_accepts_without_memory(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = timm_levels.fit.__wrapped__(name)
+    monkeypatch.setattr(timm_levels, "SMALL", 0)
+    assert timm_levels.fit.__wrapped__(name) == found
+
+
 def test_a_network_of_one_size_is_refused_with_another_to_take() -> None:
     with pytest.raises(ParamsError, match=r"'mixer_s16_224' accepts no image size.*Take another"):
         timm_levels.fit("mixer_s16_224")
