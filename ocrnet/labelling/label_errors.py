@@ -116,4 +116,7 @@ def _at(
     probabilities: Float[np.ndarray, "K H W"], ids: Integer[np.ndarray, "H W"]
 ) -> Float[np.ndarray, "H W"]:
     """Return the probability of one class at each pixel."""
-    return np.take_along_axis(probabilities, ids[None].astype(np.int64), axis=0)[0]
+    found: Float[np.ndarray, "H W"] = np.take_along_axis(
+        probabilities, ids[None].astype(np.int64), axis=0
+    )[0]
+    return found

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ocrnet.bundles.bundle import WEIGHTS_FILE
 from ocrnet.checkpoint import CheckpointStore
+from ocrnet.config.params_file import load_params
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import read_manifest
 from ocrnet.data.unlabelled import write_unlabelled_manifest
@@ -132,8 +133,10 @@ def test_labels_are_judged_by_models_of_other_folds(
     """Of five images three are in the first fold, whose model is, to the bit, one that was trained on the others."""
     prepared = write_toy_set(tmp_path / "data/prepare", counts={"train": 5, "val": 2})
     monkeypatch.chdir(tmp_path)
-    params = toy_params(steps=3, val_interval=3)
-    write_params(Path("params.yaml"), params.model_dump(mode="json", by_alias=True))
+    values = toy_params(steps=3, val_interval=3).model_dump(mode="json", by_alias=True)
+    values["model"]["backbone"] = "mobilenetv3_small_050"
+    write_params(Path("params.yaml"), values)
+    params = load_params(Path("params.yaml"))
     assert run_next("--labels", "--folds", "2", "-o", "out", "-n", "2") == 0
     told = capsys.readouterr()
     assert "fold 1 of 2: train without 3 of 5 images" in told.err
