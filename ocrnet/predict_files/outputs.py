@@ -152,7 +152,7 @@ class Outputs:
             DataError: The objects of an image cannot be read.
         """
         rows = [
-            (_text(item.image), read_objects(self.path(OBJECTS, item.name)))
+            (path_text(item.image), read_objects(self.path(OBJECTS, item.name)))
             for item in self._present()
             if self.has(item.name, [OBJECTS])
         ]
@@ -167,8 +167,8 @@ class Outputs:
         columns = [f"px_{name}" for name in self._classes.class_names]
         rows = [
             {
-                "image": _text(item.image), "label_map": _text(f"{LABEL_MAPS}/{item.name}.png"), "height": item.height,
-                "width": item.width, **dict(zip(columns, item.pixels, strict=True)),
+                "image": path_text(item.image), "label_map": path_text(f"{LABEL_MAPS}/{item.name}.png"),
+                "height": item.height, "width": item.width, **dict(zip(columns, item.pixels, strict=True)),
             }
             for item in self._present()
         ]  # fmt: skip
@@ -189,7 +189,7 @@ class Outputs:
         large = [item for item in present if item.height * item.width > PILLOW_PIXELS]
         images = [
             CocoImage(
-                _text(item.image),
+                path_text(item.image),
                 (item.height, item.width),
                 self.path(LABEL_MAPS, item.name),
                 self.path(OBJECTS, item.name)
@@ -224,7 +224,7 @@ def blend(band: Band, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return mean
 
 
-def _text(path: str) -> str:
+def path_text(path: str) -> str:
     """Return a path that may be no UTF-8 as text for a file."""
     return path.encode(errors="backslashreplace").decode()
 

@@ -1,8 +1,7 @@
 """The work of `ocrnet drift`: measure the reference and the new images, compare, write, tell."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ocrnet.errors.machine import is_of_machine
 from ocrnet.predict_files.outputs import require_folder
 from ocrnet.predict_files.predictor import Predictor, load
 from ocrnet.predict_files.sources import Source, find_sources
+from pipelines.cli.progress import progress_bar
 
 KEPT = Path(".state/drift")  # measures of reference sets
 FILES = ("drift.html", "drift.csv", "drift.json")
@@ -58,7 +58,7 @@ def find_drift(request: DriftRequest) -> None:
     """
     sources = find_sources(request.sources, out=request.out, listed=sys.stdin)
     predictor = load(request.model, device=request.device)
-    with _bar("reference") as progress:
+    with progress_bar("reference") as progress:
         reference = read_reference(
             request.reference, predictor.segmenter, kept=KEPT, progress=progress
         )
@@ -96,7 +96,7 @@ def _measure_all(
 ) -> tuple[list[Source], list[ImageMeasures], list[str]]:
     """Return the files that can be read, their measures, and a message for each other file."""
     known, measured, faults = [], [], []
-    with _bar("images") as progress:
+    with progress_bar("images") as progress:
         for index, source in enumerate(sources):
             try:
                 measured.append(_measured(predictor, source))
@@ -140,17 +140,3 @@ def _send(request: DriftRequest, drift: Drift) -> None:
     if reason is not None:
         raise StoreError(f"{target.shown}: {reason} The files in {request.out} are complete.")
     click.echo(f"sent to {target.shown}")
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows the number of images done of all on a terminal."""
-    with click.progressbar(
-        length=1, label=label, file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
-    ) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.length = of
-            bar.update(done - bar.pos)
-
-        yield progress

@@ -24,6 +24,7 @@ VERBS = {
     "search": "Search for better params by validation scores.",
     "predict": "Write label maps of images, folders and videos by a trained model.",
     "drift": "Tell whether new images are like those that a model was trained on.",
+    "next": "Tell which images to label next, or which labels are likely wrong.",
     "serve": "Serve models as a page and as an HTTP interface.",
     "export": "Write a trained model as ONNX or torch.export, and hold it against the model.",
 }

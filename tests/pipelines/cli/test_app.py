@@ -37,6 +37,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complete
         ("search", "--help"),
         ("predict", "--help"),
         ("serve", "--help"),
+        ("next", "--help"),
         ("-h",),
     ],
 )
