@@ -18,7 +18,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of both models that takes files of up to 1 MiB."""
     models = ["--model", str(bundles / "1"), "--model", str(bundles / "2")]

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -228,6 +229,14 @@ def test_a_full_queue_is_told_with_a_time(bundles: Path, tmp_path: Path) -> None
             answer.begin()
             assert answer.status == 200
         assert post(server, content).status == 200
+
+
+def test_a_server_without_requests_leaves_the_processor_alone(server: Server) -> None:
+    process = psutil.Process(server.pid)
+    before = process.cpu_times()
+    time.sleep(4)
+    after = process.cpu_times()
+    assert after.user + after.system - before.user - before.system < 0.03 * 4
 
 
 def test_four_clients_lose_nothing_and_memory_stays_flat(server: Server, bundles: Path) -> None:
