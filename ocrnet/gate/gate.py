@@ -228,7 +228,9 @@ def _statistics(found: Estimate, statistics: EvaluateParams, *, images: int) -> 
 
 def _scores(model: Candidate, metric: Metric) -> dict[str, Any]:
     """Return the scores of one model."""
-    own = {} if metric == MIOU else {metric: finite(object_scores([_units(model)])[metric])}
+    own: dict[str, float | None] = {}
+    if metric != MIOU:
+        own[metric] = finite(object_scores([_units(model)])[metric])
     return {
         "name": model.name,
         "weights_sha256": model.weights_sha256,

@@ -155,7 +155,7 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
         confusions=counts.confusions,
         calibration_error=calibration_error(counts.calibration),
         weights_sha256=segmenter.weights_sha256,
-        objects=counts.objects and counts.objects.images,
+        objects=None if counts.objects is None else counts.objects.images,
     ), "now"
 
 

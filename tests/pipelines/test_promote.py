@@ -121,7 +121,8 @@ def test_the_gate_may_be_asked_on_objects(
 ) -> None:
     """Both are scored again, since `evaluate` keeps no matched objects; neither of these networks is trained."""
     promote_to(BASE, first=True)
-    data = {**PARAMS["data"], "things": ["square", "dot"]}
+    names = ["floor", "square", "dot"]
+    data = {"source": "folder", "path": "raw", "classes": names, "things": names[1:]}
     asked = {**PARAMS, "data": data, "evaluate": {"bootstrap": 100, "metric": "pq"}}
     write_params(registry.folder / "params.yaml", asked)
     argv = ["--version", BETTER, "--device", "cpu"]
