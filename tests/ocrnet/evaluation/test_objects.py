@@ -35,8 +35,10 @@ from tests.ocrnet.evaluation.evaluated import (
 from tests.ocrnet.objects.test_scores import compared, row, scene
 
 
-def add_things(prepared: Path, names: Sequence[str] = ("dent", "rust")) -> None:
-    """Make each component of the classes 1 and 2 of a prepared set an object."""
+def add_things(
+    prepared: Path, names: Sequence[str] = ("dent", "rust"), ids: tuple[int, ...] = (1, 2)
+) -> None:
+    """Make each component of some classes of a prepared set an object."""
     table = read_manifest(prepared)
     (prepared / "instances").mkdir()
     hashes = []
@@ -44,7 +46,7 @@ def add_things(prepared: Path, names: Sequence[str] = ("dent", "rust")) -> None:
         path = prepared / "instances" / f"{name}.png"
         write_instances(
             path,
-            components(read_label_map(prepared / "label_maps" / f"{name}.png"), (1, 2)).numbers,
+            components(read_label_map(prepared / "label_maps" / f"{name}.png"), ids).numbers,
         )
         hashes.append(file_sha256(path))
     table = table.assign(instances=[f"instances/{name}.png" for name in table["id"]])
