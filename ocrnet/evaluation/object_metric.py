@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ocrnet.config import EvaluateParams
 from ocrnet.config.evaluation import MIOU
+from ocrnet.data.instance_maps import INSTANCES, show_objects
 from ocrnet.errors import DataError
 from ocrnet.evaluation.object_bootstrap import object_scores
 from ocrnet.evaluation.prediction_counts import add_up
@@ -36,10 +37,12 @@ def require_objects(split: TestSplit, name: str, params: EvaluateParams) -> None
     Raises:
         DataError: It shows none, so the metric has no value.
     """
-    if params.metric == MIOU or _shows_objects(split):
+    if params.metric == MIOU:
+        return
+    if split.things and show_objects(split.folder, list(split.table[INSTANCES])):
         return
     raise DataError(
-        f"{split.folder}: the {name} split shows no object of {', '.join(split.things) or 'data.things'}, so "
+        f"E134 {split.folder}: the {name} split shows no object of {', '.join(split.things) or 'data.things'}, so "
         f"evaluate.metric {params.metric} has no value. Set evaluate.metric to miou, or add images with objects to the "
         "split."
     )
@@ -56,10 +59,3 @@ def score_val_objects(
     tally = add_up(images).objects
     assert tally is not None
     return object_scores([unit_counts(tally.images)])
-
-
-def _shows_objects(split: TestSplit) -> bool:
-    if not split.things:
-        return False
-    images = enumerate(split.images())
-    return any(len(split.true_objects(index, truth)) for index, (_, truth) in images)

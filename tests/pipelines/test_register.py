@@ -242,7 +242,7 @@ def test_a_model_with_thing_classes_answers_with_its_objects(with_things: Worksp
         scores = [one["score"] for one in row["objects"]]
         assert scores == sorted(scores, reverse=True)
         for one in row["objects"]:
-            runs = {**one["segmentation"], "counts": one["segmentation"]["counts"].encode()}
+            runs: Any = {**one["segmentation"], "counts": one["segmentation"]["counts"].encode()}
             mask = coco_mask.decode(runs).astype(np.bool_)
             assert one["area"] == mask.sum() >= 12
             assert set(label_map[mask]) == {TABLE.class_names.index(one["class"])}

@@ -146,7 +146,7 @@ def _bend(own: Values, box: tuple[slice, slice], shifts: Canvas) -> Values:
     taken = ndimage.map_coordinates(
         window.astype(np.int32), np.stack([y + dy, x + dx]), order=0, mode="nearest"
     )
-    bent = np.zeros_like(own)
+    bent: Values = np.zeros_like(own)
     bent[rows, columns] = taken.astype(own.dtype)
     return bent
 
