@@ -18,18 +18,19 @@ ObjectComparisons = dict[str, dict[str, dict[str, Ends]]]
 def compare_objects_of_arms(
     scores: Sequence[ModelScores], result: StudyResult, split: TestSplit, params: EvaluateParams
 ) -> ObjectComparisons | None:
-    """Compare each arm with the baseline and with the best arm without a GAN; None without thing classes."""
+    """Compare each arm with the baseline, and with the arm that its mIoU is held against; None without things."""
     if not split.things:
         return None
     arms = objects_of_arms(scores, result.val_scores, split.groups)
-    against = {"against_baseline": BASELINE, "against_best_non_gan": result.best_non_gan}
+    rivals = {arm: result.rivals.get(arm, result.best_non_gan) for arm in arms}
+    against = {"against_baseline": dict.fromkeys(arms, BASELINE), "against_best_non_gan": rivals}
     return {
         kind: {
-            arm: compare_counts(own, arms[reference], params)
-            for arm, own in arms.items()
+            arm: compare_counts(arms[arm], arms[reference], params)
+            for arm, reference in references.items()
             if arm != reference
         }
-        for kind, reference in against.items()
+        for kind, references in against.items()
     }
 
 

@@ -15,13 +15,16 @@ from ocrnet.data.decode import read_label_map
 from ocrnet.data.instance_maps import read_instances, write_instances, write_things
 from ocrnet.data.manifest import file_sha256, read_manifest
 from ocrnet.errors import DataError
-from ocrnet.evaluation.arm_comparison import compare_arms
+from ocrnet.evaluation.arm_comparison import compare_arms, conclude
 from ocrnet.evaluation.object_bootstrap import compare_counts, estimate_counts
+from ocrnet.evaluation.object_comparison import compare_objects_of_arms
 from ocrnet.evaluation.object_metric import read_val_split
 from ocrnet.evaluation.scored_split import read_test_split
+from ocrnet.evaluation.scoring import Cell, ModelScores
 from ocrnet.objects.curves import average_precision, panoptic_quality, unit_counts
 from ocrnet.objects.matching import ObjectCounts, compare_objects
 from ocrnet.objects.object_map import components, predicted_components
+from ocrnet.objects.summary import ObjectTally
 from ocrnet.report import render_report
 from ocrnet.report.objects import overlay_objects
 from tests.ocrnet.evaluation.evaluated import (
@@ -210,6 +213,31 @@ def test_the_arm_with_the_better_objects_wins_though_its_miou_is_lower() -> None
     assert found.deciding.value == pytest.approx(18 / 19 - 8 / 14)
     assert found.miou.value == pytest.approx(80 / 120 - 90 / 110)
     assert found.miou.high < 0 < found.deciding.low
+
+
+def test_a_gan_is_held_against_an_arm_of_the_same_files_by_its_objects_too(world: Path) -> None:
+    """The arm with unlabelled images is the best without a GAN, but GAN pairs use none: their rival is the baseline."""
+    split = read_test_split(world / "prepare")
+    params = params_of(evaluate={"bootstrap": 200}).evaluate.model_copy(update={"metric": "pq"})
+    scores = [
+        ModelScores(
+            np.stack([np.diag([90, 10, 10])] * 8), np.zeros((3, 2), np.int64), np.zeros((3, 15)), (),
+            Cell(arm, 0), arm, 0.5,
+            objects=ObjectTally(tuple(half_found(8, found))), val_objects={"pq": 0.1 * found, "ap50": 0.0},
+        )
+        for arm, found in (("train", 2), ("gan", 4), ("mean_teacher", 6))
+    ]  # fmt: skip
+    result = conclude(scores, split, params)
+    assert (result.best_non_gan, result.rivals) == ("mean_teacher", {"gan": "train"})
+    assert result.challenger.arm == "mean_teacher"
+    found = compare_objects_of_arms(scores, result, split, params)
+    assert found is not None
+    held = found["against_best_non_gan"]
+    # PQ of f of 8: f / (f + (8 - f) / 2).
+    assert held["gan"]["pq"]["value"] == pytest.approx(4 / 6 - 2 / 5)
+    assert held["gan"]["pq"]["low"] == result.against_best_non_gan["gan"].deciding.low
+    assert held["train"]["pq"]["value"] == pytest.approx(2 / 5 - 6 / 7)
+    assert "mean_teacher" not in held
 
 
 def test_without_things_nothing_of_it_is_written(tmp_path: Path) -> None:
