@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ocrnet.config.evaluation import METRICS, MIOU
 from pipelines._command.arguments import Parser
 from pipelines._command.exit_codes import command
 
@@ -36,11 +37,19 @@ def describe(entries: "Sequence[LedgerEntry]") -> str:
 def _row(entry: "LedgerEntry") -> tuple[str, ...]:
     tags = entry.tags
     why = [tags.get(name, "").replace("\n", "; ") for name in ("reason", "reasons", "note")]
-    score = tags.get("miou_difference") or tags.get("miou") or "-"
     return (
         str(entry.number), tags["at"], tags["by"], entry.kind, entry.champion or "-", entry.to or "-",
-        entry.state, score, "; ".join(filter(None, why)),
+        entry.state, _score(tags), "; ".join(filter(None, why)),
     )  # fmt: skip
+
+
+def _score(tags: Mapping[str, str]) -> str:
+    """Return the deciding score; one that is no mIoU has its name before it."""
+    for key, word in METRICS.items():
+        found = tags.get(f"{key}_difference")
+        if found:
+            return found if key == MIOU else f"{word} {found}"
+    return tags.get(MIOU) or "-"
 
 
 @command("ledger")

@@ -7,7 +7,13 @@ from pydantic import Field, field_validator, model_validator
 from ocrnet.config.arms import ARMS, JOIN, uses_unlabelled
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
-from ocrnet.config.evaluation import CheckpointsParams, EvaluateParams, PromoteParams, PublishParams
+from ocrnet.config.evaluation import (
+    MIOU,
+    CheckpointsParams,
+    EvaluateParams,
+    PromoteParams,
+    PublishParams,
+)
 from ocrnet.config.gan import SelectParams, SynthesizeParams, TrainGanParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
 from ocrnet.config.unlabelled import MeanTeacherParams
@@ -82,6 +88,15 @@ class Params(Section):
             raise ValueError(
                 f"model.instances: {self.model.instances} tells the objects of data.things apart, and data.things "
                 "names no class. Name some, or set model.instances to none."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> "Params":
+        if self.evaluate.metric != MIOU and not self.data.things:
+            raise ValueError(
+                f"evaluate.metric: {self.evaluate.metric} is a score of the objects of data.things, and data.things "
+                "names no class. Name some, or set evaluate.metric to miou."
             )
         return self
 

@@ -7,12 +7,19 @@ from pydantic import Field, field_validator
 from ocrnet.config.base import Count, Number, Positive, Section, Seed, Share, Size
 from ocrnet.errors.mlflow_names import experiment_fault, model_fault
 
+# The score that the verdict and the gate are about, and its name for people.
+METRICS = {"miou": "mIoU", "pq": "PQ", "ap50": "AP50"}
+Metric = Literal["miou", "pq", "ap50"]
+MIOU: Metric = "miou"
 Scale = Annotated[float, Field(ge=0.05, le=16), Number]
 
 
 class EvaluateParams(Section):
     """The comparison on the test split."""
 
+    metric: (
+        Metric  # the score by which arms are compared and promoted; pq and ap50 need data.things
+    )
     bootstrap: Annotated[int, Field(ge=100, le=10**7), Number]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed
@@ -63,7 +70,7 @@ class CheckpointsParams(Section):
 class PromoteParams(Section):
     """Conditions for a challenger to become the champion; bootstrap and protocol are those of `evaluate`."""
 
-    # The whole interval of the mIoU difference must be above it; below 0 it is a non-inferiority margin.
+    # The whole interval of the difference in evaluate.metric must be above it; below 0 it is a non-inferiority margin.
     margin: Annotated[float, Field(ge=-1, le=1)]
     max_class_drop: Share  # largest allowed loss of IoU of any class
     max_calibration_increase: Share

@@ -67,6 +67,11 @@ def read_instances(path: Path) -> UInt16[np.ndarray, "H W"]:
     return raw
 
 
+def show_objects(folder: Path, names: Sequence[str]) -> bool:
+    """Return whether one of some instance maps below a folder shows an object; the first that does ends the search."""
+    return any(read_instances(folder / name).any() for name in names)
+
+
 def renumber(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
     """Return an instance map (H, W) whose objects have the numbers 1, 2, ..., in the order of their old numbers."""
     _, inverse = np.unique(np.concatenate([[0], numbers.ravel()]), return_inverse=True)

@@ -5,26 +5,26 @@ from collections.abc import Mapping, Sequence
 from ocrnet.config.arms import rivals_of, without_gan
 
 
-def best_seed(val_mious: Mapping[int, float]) -> int:
-    """Return the seed with the best validation mIoU; ties go to the first seed."""
-    return max(val_mious, key=lambda seed: val_mious[seed])
+def best_seed(val_scores: Mapping[int, float]) -> int:
+    """Return the seed with the best validation score; ties go to the first seed."""
+    return max(val_scores, key=lambda seed: val_scores[seed])
 
 
-def best_arm(val_mious: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
-    """Return the arm with the best mean validation mIoU over its seeds; ties go to the first arm."""
-    return max(among, key=lambda arm: sum(val_mious[arm].values()) / len(val_mious[arm]))
+def best_arm(val_scores: Mapping[str, Mapping[int, float]], among: Sequence[str]) -> str:
+    """Return the arm with the best mean validation score over its seeds; ties go to the first arm."""
+    return max(among, key=lambda arm: sum(val_scores[arm].values()) / len(val_scores[arm]))
 
 
-def choose_arm(val_mious: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
+def choose_arm(val_scores: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
     """Return the arm of the challenger.
 
     The candidates are the arms with a GAN that are shown to help, and the arms without a GAN that none of these was
     held against: all of them if no GAN helps. Among them the validation split decides, never the test split.
 
     Args:
-        val_mious: Validation mIoU per arm and seed.
+        val_scores: Validation score per arm and seed.
         helpful: Arms with a GAN that are shown to help.
     """
-    beaten = {rival for arm in helpful for rival in rivals_of(arm, val_mious)}
-    others = [arm for arm in without_gan(val_mious) if arm not in beaten]
-    return best_arm(val_mious, [*helpful, *others])
+    beaten = {rival for arm in helpful for rival in rivals_of(arm, val_scores)}
+    others = [arm for arm in without_gan(val_scores) if arm not in beaten]
+    return best_arm(val_scores, [*helpful, *others])

@@ -74,17 +74,28 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison(Estimate):
-    """The differences between the scores of two arms, with their intervals."""
+    """The differences between the scores of two arms, with their intervals.
+
+    Args:
+        of_objects: The difference in the score of objects that `evaluate.metric` names; None if it names the mIoU.
+    """
+
+    of_objects: Interval | None = None
+
+    @property
+    def deciding(self) -> Interval:
+        """The difference in the score that `evaluate.metric` names."""
+        return self.of_objects or self.miou
 
     @property
     def helps(self) -> bool:
-        """Whether the whole interval of the difference in mIoU is above zero."""
-        return self.miou.low > 0.0
+        """Whether the whole interval of the deciding difference is above zero."""
+        return self.deciding.low > 0.0
 
     @property
     def hurts(self) -> bool:
-        """Whether the whole interval of the difference in mIoU is below zero."""
-        return self.miou.high < 0.0
+        """Whether the whole interval of the deciding difference is below zero."""
+        return self.deciding.high < 0.0
 
 
 def compare(

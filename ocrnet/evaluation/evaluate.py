@@ -18,6 +18,7 @@ import logging
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,7 @@ from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import StudyResult, conclude
 from ocrnet.evaluation.object_comparison import compare_objects_of_arms, flat_object_differences
 from ocrnet.evaluation.object_files import write_object_gallery
+from ocrnet.evaluation.object_metric import read_val_split, score_val_objects
 from ocrnet.evaluation.output_files import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import (
@@ -63,13 +65,15 @@ def evaluate(
         recorder: Recorder of the scores, under flat names.
 
     Raises:
-        DataError: The test split is empty, or a model has no validation score.
+        DataError: The test split is empty, a model has no validation score, or a split shows no object although
+            `evaluate.metric` is a score of objects.
         BundleError: A model is missing or was trained on other classes.
     """
     split = read_test_split(data / "prepare")
+    val = read_val_split(data / "prepare", split, params.evaluate)
     scores = []
     for cell in cells_of(params):
-        scores.append(score_cell(cell, load, data=data, split=split, params=params))
+        scores.append(score_cell(cell, load, data=data, split=split, params=params, val=val))
         recorder.log(0, flat_scores(scores[-1], split))
     result = conclude(scores, split, params.evaluate)
     ensembles = _score_ensembles(load, data=data, split=split, params=params)
@@ -113,24 +117,29 @@ def score_cell(
     data: Path,
     split: TestSplit,
     params: Params,
+    val: TestSplit | None = None,
 ) -> ModelScores:
-    """Score one model on the test split by the params' protocol.
+    """Score one model on the test split by the params' protocol, and its objects on the validation split `val`.
 
     Raises:
         DataError: The model has no validation score.
         BundleError: The model is missing or was trained on other classes.
     """
     folder = cell.folder(data)
+    segmenter = load(folder)
     score = score_model(
         cell,
-        load(folder),
+        segmenter,
         split=split,
         val_miou=read_val_miou(folder),
         boundary_ratio=params.evaluate.boundary_ratio,
         min_object_area=params.evaluate.min_object_area,
     )
     logger.info("%-16s test mIoU %.4f", score.name, score.summary["miou"])
-    return score
+    if val is None:
+        return score
+    found = score_val_objects(segmenter, val, params.evaluate, place=cell.stage)
+    return replace(score, val_objects=found)
 
 
 def _score_ensembles(

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from ocrnet.config.evaluation import METRICS
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.instance_maps import write_instances
 from ocrnet.evaluation.arm_comparison import StudyResult
+from ocrnet.evaluation.object_bootstrap import OBJECT_SCORES
 from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.evaluation.scoring import ModelScores
 from ocrnet.objects.summary import MEANS, SIZES, ObjectTally
@@ -34,6 +36,17 @@ def flat_objects(summary: dict[str, Any], place: str) -> dict[str, float]:
         for kind, count in found["sizes"][size].items():
             flat[f"{place}/objects_{kind}/{size}"] = float(count)
     return {name: value for name, value in flat.items() if value is not None}
+
+
+def flat_val_objects(summary: dict[str, Any], place: str) -> dict[str, float]:
+    """Return PQ and AP50 on the validation images under flat metric names; empty if they do not choose models.
+
+    Args:
+        summary: Summary of the scores of a model.
+        place: First part of the names, such as `val/`.
+    """
+    found = {METRICS[name]: summary.get(f"val_{name}") for name in OBJECT_SCORES}
+    return {f"{place}{word}": value for word, value in found.items() if value is not None}
 
 
 def object_columns(tally: ObjectTally | None) -> dict[str, list[int]]:

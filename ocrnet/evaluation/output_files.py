@@ -12,11 +12,12 @@ import pandas as pd
 
 from ocrnet.config import EvaluateParams
 from ocrnet.config.arms import uses_unlabelled
+from ocrnet.config.evaluation import MIOU
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison
 from ocrnet.evaluation.object_comparison import ObjectComparisons
-from ocrnet.evaluation.object_files import flat_objects, object_columns
+from ocrnet.evaluation.object_files import flat_objects, flat_val_objects, object_columns
 from ocrnet.evaluation.object_text import finite
 from ocrnet.evaluation.prediction_counts import Counts
 from ocrnet.evaluation.scored_split import TestSplit
@@ -51,7 +52,11 @@ def write_files(
     _write_json(out / "scores.json", content)
     chosen = summaries[result.challenger]
     challenger = {**_challenger(chosen, result, data), "verdict": verdict}
-    challenger["metrics"] = _challenger_metrics(chosen, split) | flat_objects(chosen, "test")
+    challenger["metrics"] = (
+        _challenger_metrics(chosen, split)
+        | flat_val_objects(chosen, "val/")
+        | flat_objects(chosen, "test")
+    )
     _write_json(out / "challenger.json", challenger)
     _write_per_image(out / "per_image.csv", everything, split)
     arrays: dict[str, Any] = {
@@ -106,7 +111,7 @@ def flat_scores(score: ModelScores | EnsembleScores, split: TestSplit) -> dict[s
         flat[f"{place}/IoU/{name}"] = summary["iou"][i]
         flat[f"{place}/boundary_IoU/{name}"] = summary["boundary_iou"][i]
     known = {name: value for name, value in flat.items() if value is not None}
-    return known | flat_objects(summary, place)
+    return known | flat_val_objects(summary, f"{place}/val_") | flat_objects(summary, place)
 
 
 def flat_differences(result: StudyResult, split: TestSplit) -> dict[str, float]:
@@ -142,7 +147,9 @@ def _scores_file(
     baseline, retrained = result.shown_pair
 
     def table(comparisons: dict[str, Comparison]) -> dict[str, Any]:
-        return {arm: finite(asdict(comparison)) for arm, comparison in comparisons.items()}
+        return {arm: finite(_plain(comparison)) for arm, comparison in comparisons.items()}
+
+    metric = {"metric": result.metric, "metric_scores": finite(result.metric_scores)}
 
     return {
         "images": len(split),
@@ -153,16 +160,22 @@ def _scores_file(
         "rare": [split.classes.class_names[i] for i in rare_classes(split, params)],
         "models": summaries,
         "ensembles": together,
+        **({} if result.metric == MIOU else metric),
         "arms": finite(result.arm_scores),
         "against_baseline": table(result.against_baseline),
         "against_best_non_gan": table(result.against_best_non_gan),
         "best_non_gan": result.best_non_gan,
-        **({"rivals": result.rivals} if any(map(uses_unlabelled, result.val_mious)) else {}),
+        **({"rivals": result.rivals} if any(map(uses_unlabelled, result.val_scores)) else {}),
         "gan_arms": result.gan_arms,
         "shown": {"arm": result.shown, "baseline": baseline.name, "retrained": retrained.name},
         "challenger": result.challenger.name,
         "helps": result.helps,
     }
+
+
+def _plain(comparison: Comparison) -> dict[str, Any]:
+    """Return the values of a comparison; that of objects is left out if the mIoU decides."""
+    return {name: value for name, value in asdict(comparison).items() if value is not None}
 
 
 def _write_json(path: Path, value: Any) -> None:

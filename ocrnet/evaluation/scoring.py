@@ -1,12 +1,13 @@
 """Models, and the scores of one model, or of an ensemble, on a split."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ocrnet.config import Params
 from ocrnet.config.arms import BASELINE
+from ocrnet.config.evaluation import MIOU, Metric
 from ocrnet.errors import DataError
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.evaluation.scored_split import TestSplit
@@ -62,20 +63,31 @@ class ModelScores(Counts):
         cell: Arm and seed of the model.
         weights_sha256: SHA-256 of the weights.
         val_miou: mIoU on the validation split, which decides between models.
+        val_objects: PQ and AP50 on the validation split, one of which decides if `evaluate.metric` names it; None if
+            that is the mIoU.
     """
 
     cell: Cell
     weights_sha256: str
     val_miou: float
+    val_objects: Mapping[str, float] | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
         """The name in metrics and files."""
         return self.cell.name
 
+    def val_score(self, metric: Metric) -> float:
+        """Return the validation score that `evaluate.metric` names."""
+        if metric == MIOU:
+            return self.val_miou
+        assert self.val_objects is not None
+        return self.val_objects[metric]
+
     @property
     def summary(self) -> dict[str, Any]:
         """The description of the model and its scores."""
+        objects = self.val_objects or {}
         return {
             "model": self.name,
             "arm": self.cell.arm,
@@ -83,6 +95,7 @@ class ModelScores(Counts):
             "stage": self.cell.stage,
             "weights_sha256": self.weights_sha256,
             "val_miou": self.val_miou,
+            **{f"val_{name}": value for name, value in objects.items()},
             **summarize(self),
         }
 

@@ -12,6 +12,7 @@ from ocrnet.config.arms import (
     uses_unlabelled,
     words_of,
 )
+from ocrnet.config.evaluation import MIOU
 from ocrnet.evaluation.arm_comparison import StudyResult
 from ocrnet.evaluation.bootstrap import Comparison, Interval
 from ocrnet.evaluation.intervals import shortage_words
@@ -23,16 +24,19 @@ FEW_SEEDS = 5  # with fewer, the interval is wide because the estimate of their 
 def write_verdict(result: StudyResult, split: TestSplit, params: EvaluateParams) -> str:
     """Return the decision: one line with the answer and a second line with its basis."""
     comparison = result.against_baseline[result.shown]
-    names = split.classes.class_names
-    before, after = result.arm_scores[BASELINE], result.arm_scores[result.shown]
-    seeds = len(result.val_mious[BASELINE])
+    score = f"the mIoU over {comparison.classes} of {len(split.classes.class_names)} classes"
+    if result.metric != MIOU:
+        score = f"the {result.word} of the objects of {', '.join(split.things)}"
+    before, after = result.metric_scores[BASELINE], result.metric_scores[result.shown]
+    seeds = len(result.val_scores[BASELINE])
     mean = f", mean of {seeds} seeds" if seeds > 1 else ""
     models = (words_of(BASELINE), words_of(result.shown))
     sentences = [
-        f"On {len(split)} test images the mIoU over {comparison.classes} of {len(names)} classes "
-        f"is {percent(before[-1])} for the model {models[0]} and {percent(after[-1])} for "
-        f"the model {models[1]}{mean}: {difference(comparison.miou)} points "
+        f"On {len(split)} test images {score} "
+        f"is {percent(before)} for the model {models[0]} and {percent(after)} for "
+        f"the model {models[1]}{mean}: {difference(comparison.deciding)} points "
         f"({_interval_words(comparison, params)}).",
+        *_miou_sentence(result),
         _rare_sentence(result, split, params),
         *_best_non_gan_sentence(result),
         *_choice_sentence(result),
@@ -47,7 +51,8 @@ def answer(result: StudyResult) -> str:
     if not result.gan_arms:
         return f"No arm uses a GAN; {chosen}"
     comparison = result.against_best_non_gan[result.shown]
-    gain = f"{difference(comparison.miou, comparison.unit)} points of mIoU against {data_words_of(result.rival)}"
+    points = f"{difference(comparison.deciding, comparison.unit)} points of {result.word}"
+    gain = f"{points} against {data_words_of(result.rival)}"
     if _rivals(result) == [BASELINE]:
         gain += f", the only arm without a GAN{_of_files(result)}"
     if comparison.too_few:
@@ -118,6 +123,16 @@ def resampled(comparison: Comparison) -> str:
     return f"{comparison.seeds} seeds and {units}" if comparison.seeds > 1 else units
 
 
+def _miou_sentence(result: StudyResult) -> list[str]:
+    """Return the mIoU of both models where another score decides."""
+    if result.metric == MIOU:
+        return []
+    before, after = (percent(result.arm_scores[arm][-1]) for arm in (BASELINE, result.shown))
+    comparison = result.against_baseline[result.shown]
+    gain = difference(comparison.miou, comparison.unit)
+    return [f"The mIoU is {before} and {after}: {gain} points."]
+
+
 def _rare_sentence(result: StudyResult, split: TestSplit, params: EvaluateParams) -> str:
     limit = f"less than {100 * params.rare_share:g} % of the training pixels"
     rare = rare_classes(split, params)
@@ -145,41 +160,43 @@ def _best_non_gan_sentence(result: StudyResult) -> list[str]:
     best = f"The best arm without a GAN{_of_files(result)} on the test images is {result.rival}"
     if result.rival == BASELINE:
         return [f"{best}: real images only."]
-    score = percent(result.arm_scores[result.rival][-1])
+    score = percent(result.metric_scores[result.rival])
     against = result.against_best_non_gan[result.shown]
-    gain = difference(against.miou, against.unit)
+    gain = difference(against.deciding, against.unit)
     return [f"{best} ({score}); the difference to it is {gain} points."]
 
 
 def _rivals(result: StudyResult) -> list[str]:
     """Return the arms without a GAN that the shown arm may be held against."""
-    return rivals_of(result.shown, result.val_mious)
+    return rivals_of(result.shown, result.val_scores)
 
 
 def _of_files(result: StudyResult) -> str:
     """Return the files that the rivals of the shown arm may use, where some arm uses unlabelled images."""
-    if not any(map(uses_unlabelled, result.val_mious)):
+    if not any(map(uses_unlabelled, result.val_scores)):
         return ""
     return f" that uses {files_of(result.shown)}"
 
 
 def _choice_sentence(result: StudyResult) -> list[str]:
     if not result.gan_arms:
-        return ["The challenger is the best of all models by validation mIoU."]
+        return [f"The challenger is the best of all models by validation {result.word}."]
     against = result.against_best_non_gan[result.shown]
     if against.helps:
         why = "The pairs help, because the whole interval is above zero"
         if result.helps:
             return [f"{why}."]
-        return [f"{why}; the challenger is better by validation mIoU, and uses unlabelled images."]
+        better = f"the challenger is better by validation {result.word}, and uses unlabelled images"
+        return [f"{why}; {better}."]
     why = "The whole interval is below zero" if against.hurts else "The interval contains zero"
     if against.too_few:
         why = "There is no interval"
-    return [f"{why}, so the challenger is the best of the models without a GAN by validation mIoU."]
+    best = f"the best of the models without a GAN by validation {result.word}"
+    return [f"{why}, so the challenger is {best}."]
 
 
 def _caveats(result: StudyResult, comparison: Comparison, split: TestSplit) -> list[str]:
-    seeds = len(result.val_mious[BASELINE])
+    seeds = len(result.val_scores[BASELINE])
     lines = []
     if comparison.too_few and comparison.unit == "groups":
         lines.append(

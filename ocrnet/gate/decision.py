@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ocrnet.config.evaluation import METRICS, MIOU
 from ocrnet.evaluation.bootstrap import Interval
 from ocrnet.evaluation.intervals import shortage_words
 
@@ -90,9 +91,10 @@ class Decision:
     def in_words(self) -> dict[str, str]:
         """Return the deciding score with its interval in percent, by its name."""
         unit = self.figures["bootstrap"]["unit"]
-        difference = self.figures.get("miou_difference")
+        key = f"{_metric(self.figures)}_difference"
+        difference = self.figures.get(key)
         if difference is not None:
-            return {"miou_difference": interval_words(difference, signed=True, unit=unit)}
+            return {key: interval_words(difference, signed=True, unit=unit)}
         return {"miou": interval_words(self.figures["miou"], unit=unit)}
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +107,11 @@ class Decision:
         return {"promote": self.promote, "checks": checks, "figures": self.figures}
 
 
+def _metric(figures: Mapping[str, Any]) -> str:
+    """Return the score that decides; a first model is held to least scores of the mIoU whatever decides later."""
+    return str(figures.get("metric", MIOU))
+
+
 def _notes(figures: Mapping[str, Any]) -> list[str]:
     if not figures:
         return []
@@ -115,10 +122,11 @@ def _notes(figures: Mapping[str, Any]) -> list[str]:
         return [
             f"{challenger['name']}: mIoU {interval_words(figures['miou'], unit=drawn['unit'])} %; {basis}"
         ]
-    points = interval_words(figures["miou_difference"], signed=True, unit=drawn["unit"])
+    metric = _metric(figures)
+    points = interval_words(figures[f"{metric}_difference"], signed=True, unit=drawn["unit"])
     return [
-        f"{challenger['name']}: mIoU {_show(challenger['miou'], 'share')}; "
-        f"{champion['name']}, the champion: {_show(champion['miou'], 'share')}; difference {points} points",
+        f"{challenger['name']}: {METRICS[metric]} {_show(challenger[metric], 'share')}; "
+        f"{champion['name']}, the champion: {_show(champion[metric], 'share')}; difference {points} points",
         basis,
     ]
 

@@ -1,25 +1,37 @@
 """The decision whether the challenger replaces the champion: a pure function of scores, latencies and limits.
 
-The challenger replaces the champion if three conditions hold: the whole interval of the mIoU difference (a paired
-bootstrap over test images or groups of them, as in `compare`) is above the margin; no class loses more IoU than the
-limit; and neither calibration nor latency gets worse by more than its limit. A first model has no champion to be
-compared with: it must be requested (--first) and must reach minimum scores, without an interval. If the test split has
-too few images or groups for an interval, no champion is replaced.
+The challenger replaces the champion if three conditions hold: the whole interval of the difference in the score that
+`evaluate.metric` names (a paired bootstrap over test images or groups of them, as in `compare`) is above the margin; no
+class loses more IoU than the limit; and neither calibration nor latency gets worse by more than its limit. A first
+model has no champion to be compared with: it must be requested (--first) and must reach minimum scores of the mIoU and
+of each class, without an interval. If the test split has too few images or groups for an interval, no champion is
+replaced.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Integer
 
 from ocrnet.config import EvaluateParams, PromoteParams
+from ocrnet.config.evaluation import METRICS, MIOU, Metric
 from ocrnet.errors import DataError
-from ocrnet.evaluation.bootstrap import Estimate, Interval, compare, estimate
+from ocrnet.evaluation.bootstrap import (
+    Comparison,
+    Estimate,
+    Interval,
+    compare,
+    estimate,
+    resampling_units,
+)
+from ocrnet.evaluation.object_bootstrap import compare_counts, object_scores
 from ocrnet.gate.decision import Check, Decision, finite
 from ocrnet.metrics import miou
+from ocrnet.objects.curves import UnitCounts, unit_counts
+from ocrnet.objects.matching import ObjectCounts
 
 SHOWN_IDS = 3
 
@@ -35,6 +47,7 @@ class Candidate:
         confusions: One confusion matrix per image; rows are the truth.
         calibration_error: Calibration error of the top label, over all valid pixels.
         weights_sha256: SHA-256 of the weights that were scored.
+        objects: Matched objects of each image; needed only if `evaluate.metric` is a score of objects.
     """
 
     name: str
@@ -43,6 +56,7 @@ class Candidate:
     confusions: Integer[np.ndarray, "N K K"]
     calibration_error: float
     weights_sha256: str = ""
+    objects: tuple[ObjectCounts, ...] | None = None
 
 
 def decide(
@@ -74,14 +88,11 @@ def decide(
             challenger, class_names, limits=limits, statistics=statistics, first=first
         )
     _check_same_split(challenger, champion)
-    found = compare(
-        challenger.confusions[None], champion.confusions[None], groups=challenger.groups,
-        resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
-    )  # fmt: skip
+    found = compare_candidates(challenger, champion, statistics)
     less_calibrated = challenger.calibration_error - champion.calibration_error
     slowest = limits.max_latency_ratio
     checks = [
-        _beyond_doubt(found, limits),
+        _beyond_doubt(found, limits, METRICS[statistics.metric]),
         *(
             Check(f"IoU {name}", one.value, ">=", -limits.max_class_drop, "points")
             for name, one in zip(class_names, found.per_class, strict=True)
@@ -98,12 +109,32 @@ def decide(
     figures = {
         **_statistics(found, statistics, images=len(challenger.ids)),
         "miou_difference": _ends(found.miou),
+        **_object_figures(found, statistics.metric),
         "iou_differences": _by_class(class_names, [one.value for one in found.per_class]),
-        "challenger": _scores(challenger),
-        "champion": _scores(champion),
+        "challenger": _scores(challenger, statistics.metric),
+        "champion": _scores(champion, statistics.metric),
         "latency": dict(latency),
     }
     return Decision(tuple(checks), figures)
+
+
+def compare_candidates(
+    challenger: Candidate, champion: Candidate, statistics: EvaluateParams
+) -> Comparison:
+    """Compare two models that were scored on the same images, by their objects too if these decide."""
+    found = compare(
+        challenger.confusions[None], champion.confusions[None], groups=challenger.groups,
+        resamples=statistics.bootstrap, confidence=statistics.confidence, seed=statistics.seed,
+    )  # fmt: skip
+    if statistics.metric == MIOU:
+        return found
+    ends = compare_counts([_units(challenger)], [_units(champion)], statistics)
+    return replace(found, of_objects=Interval(**ends[statistics.metric]))
+
+
+def _units(model: Candidate) -> UnitCounts:
+    assert model.objects is not None
+    return unit_counts(model.objects, resampling_units(model.groups)[1])
 
 
 def _decide_first(
@@ -130,18 +161,25 @@ def _decide_first(
     figures = {
         **_statistics(found, statistics, images=len(challenger.ids)),
         "miou": _ends(found.miou),
-        "challenger": _scores(challenger),
+        "challenger": _scores(challenger, statistics.metric),
     }
     return Decision(tuple(checks), figures)
 
 
-def _beyond_doubt(found: Estimate, limits: PromoteParams) -> Check:
+def _beyond_doubt(found: Comparison, limits: PromoteParams, word: str) -> Check:
     """Return the check of the interval or, if there is none, of the number of units that it needs."""
     if found.too_few:
         name = f"test {found.unit} for an interval"
         return Check(name, float(found.units), ">=", float(found.least), "count")
-    name = f"mIoU difference, low end of {100 * found.confidence:g} %"
-    return Check(name, found.miou.low, ">", limits.margin, "points")
+    name = f"{word} difference, low end of {100 * found.confidence:g} %"
+    return Check(name, found.deciding.low, ">", limits.margin, "points")
+
+
+def _object_figures(found: Comparison, metric: Metric) -> dict[str, Any]:
+    """Return the difference in the score of objects that decides; empty if the mIoU does."""
+    if found.of_objects is None:
+        return {}
+    return {"metric": metric, f"{metric}_difference": _ends(found.of_objects)}
 
 
 def _ends(interval: Interval) -> dict[str, float | None]:
@@ -188,12 +226,16 @@ def _statistics(found: Estimate, statistics: EvaluateParams, *, images: int) -> 
     }  # fmt: skip
 
 
-def _scores(model: Candidate) -> dict[str, Any]:
+def _scores(model: Candidate, metric: Metric) -> dict[str, Any]:
     """Return the scores of one model."""
+    own: dict[str, float | None] = {}
+    if metric != MIOU:
+        own[metric] = finite(object_scores([_units(model)])[metric])
     return {
         "name": model.name,
         "weights_sha256": model.weights_sha256,
         "miou": finite(miou(model.confusions.sum(axis=0))),
+        **own,
         "calibration_error": finite(model.calibration_error),
     }
 

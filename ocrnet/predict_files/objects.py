@@ -6,10 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float, UInt8
 
+from ocrnet.data.decode import resize_image
+from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
+from ocrnet.inference.predict import Segmenter
+from ocrnet.objects.grouping import find_objects
 from ocrnet.objects.object_map import ObjectMap
 from ocrnet.objects.run_lengths import encode_objects
 
@@ -35,12 +41,42 @@ class FoundObject:
     segmentation: dict[str, Any]
 
     @property
+    def answer(self) -> dict[str, Any]:
+        """The object as a registered model answers with it."""
+        return {
+            "class": self.class_name, "score": self.score, "box": list(self.box),
+            "area": self.area, "segmentation": self.segmentation,
+        }  # fmt: skip
+
+    @property
     def annotation(self) -> dict[str, Any]:
         """The object in the form of COCO, without its ids."""
         return {
             "segmentation": self.segmentation, "area": self.area, "bbox": list(self.box),
             "score": self.score, "iscrowd": 0,
         }  # fmt: skip
+
+
+def find_in_image(
+    segmenter: Segmenter,
+    image: UInt8[np.ndarray, "H W 3"],
+    probabilities: Float[np.ndarray, "K H W"],
+    *,
+    min_area: int = 1,
+) -> list[FoundObject]:
+    """Return the objects of the thing classes of a decoded image, by falling score.
+
+    Args:
+        segmenter: Segmenter with thing classes.
+        image: Image at the size of its file.
+        probabilities: Probability of each class at each pixel of it.
+        min_area: Pixels of the smallest object.
+    """
+    resize, classes = segmenter.decoding.resize, segmenter.class_table
+    prepared = image if resize is None else resize_image(image, resize)
+    things = thing_ids(classes, segmenter.things)
+    found = find_objects(segmenter, prepared, probabilities, things, min_area=min_area)
+    return list_objects(found, classes)
 
 
 def list_objects(found: ObjectMap, classes: ClassTable) -> list[FoundObject]:

@@ -9,17 +9,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ocrnet.data.decode import resize_image
-from ocrnet.data.instance_maps import thing_ids
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.export.onnx_segmenter import SUFFIX, PixelSegmenter, load_onnx
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
-from ocrnet.objects.grouping import find_objects
 from ocrnet.predict_files.bands import ArrayRows, Band, Rows, band_fault, slide_bands
 from ocrnet.predict_files.large_tiff import LargeTiff, tiff_size
-from ocrnet.predict_files.objects import FoundObject, list_objects
+from ocrnet.predict_files.objects import FoundObject, find_in_image
 from ocrnet.predict_files.references import is_registered
 from ocrnet.predict_files.segmentation import Segmentation
 from ocrnet.runtime import pick_device
@@ -96,11 +93,7 @@ class Predictor:
                 f"{self.name}: the model has no thing classes. Train it with data.things, such as "
                 f"[{self.classes.class_names[-1]}]."
             )
-        resize = segmenter.decoding.resize
-        prepared = image if resize is None else resize_image(image, resize)
-        things = thing_ids(self.classes, segmenter.things)
-        found = find_objects(segmenter, prepared, probabilities, things, min_area=min_area)
-        return list_objects(found, self.classes)
+        return find_in_image(segmenter, image, probabilities, min_area=min_area)
 
     def segment(self, image: Any) -> Segmentation:
         """Return the label map of an image with the confidence of each pixel; see `predict`.

@@ -5,6 +5,7 @@
 | E131 | a split without a labelled pixel | `train`, which chooses weights by val, and `evaluate` |
 | E132 | no class has enough labelled pixels in the split that sets the thresholds | `select` |
 | E133 | operations that move things, but no class occurs as things | `synthesize` |
+| E134 | a val or test split without an object, but `evaluate.metric` is a score of objects | `evaluate` |
 """
 
 from pathlib import Path
@@ -12,11 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 from ocrnet.config import Params
+from ocrnet.config.evaluation import MIOU
+from ocrnet.data.instance_maps import INSTANCES, show_objects
 from ocrnet.data.manifest import SPLITS, ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.gan import OPERATIONS, idle_operations
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.selection.pixel_filter import LEAST_PIXELS
+
+SCORED = ("val", "test")  # splits that evaluate.metric is measured on
 
 
 def check_outlook(prepared: Path, params: Params) -> None:
@@ -24,10 +29,10 @@ def check_outlook(prepared: Path, params: Params) -> None:
 
     Args:
         prepared: Folder of the manifest.
-        params: Params with `select.calibrate_on` and `synthesize.operations`.
+        params: Params with `select.calibrate_on`, `synthesize.operations` and `evaluate.metric`.
 
     Raises:
-        DataError: E131 or E132, one line each.
+        DataError: E131, E132 or E134, one line each.
         ParamsError: E133.
     """
     columns = pixel_columns(ClassTable.read(prepared).class_names)
@@ -46,6 +51,8 @@ def check_outlook(prepared: Path, params: Params) -> None:
             "which select.calibrate_on needs for a threshold. Add images to the split, or set "
             "select.calibrate_on to the other of val and train."
         )
+    if params.evaluate.metric != MIOU:
+        lines += _lines_without_objects(prepared, table, params)
     if lines:
         raise DataError("\n".join(lines))
     idle = idle_operations(params.synthesize.operations)
@@ -56,6 +63,15 @@ def check_outlook(prepared: Path, params: Params) -> None:
             f"split occurs as things. Set {'it' if len(idle) == 1 else 'them'} to 0, and one of {', '.join(kept)} "
             "above 0."
         )
+
+
+def _lines_without_objects(prepared: Path, table: pd.DataFrame, params: Params) -> list[str]:
+    return [
+        f"E134 split {split}: no image shows an object of {', '.join(params.data.things)}, so evaluate.metric "
+        f"{params.evaluate.metric} has no value. Add images with objects to the split, or set evaluate.metric to miou."
+        for split, rows in _by_split(table)
+        if split in SCORED and not show_objects(prepared, list(rows[INSTANCES]))
+    ]
 
 
 def _by_split(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

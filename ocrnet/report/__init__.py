@@ -54,6 +54,7 @@ def render_report(data: Path) -> str:
         title=f"Segmentation of {', '.join(classes.class_names)}",
         verdict=reasons,
         headline=arms.headline(found, answer),
+        metric=arms.metric_word(found),
         scores=found,
         interval_words=arms.interval_words(found),
         class_rows=scores.class_rows(found, classes),

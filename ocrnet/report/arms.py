@@ -12,6 +12,7 @@ from ocrnet.config.arms import (
     uses_unlabelled,
     words_of,
 )
+from ocrnet.config.evaluation import METRICS, MIOU
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.verdict_text import difference
@@ -29,10 +30,10 @@ def headline(scores: Json, answer: str) -> Json:
     """
     arm = scores["shown"]["arm"]
     best_non_gan = _rival(scores, arm)
-    before, after = scores["arms"][BASELINE], scores["arms"][arm]
+    word, values = metric_word(scores), _metric_scores(scores)
     figures = [
-        ("Baseline mIoU", percent_of(before[-1]), words_of(BASELINE)),
-        ("Retrained mIoU", percent_of(after[-1]), words_of(arm)),
+        (f"Baseline {word}", percent_of(values[BASELINE]), words_of(BASELINE)),
+        (f"Retrained {word}", percent_of(values[arm]), words_of(arm)),
         ("Against real images only", *_gain_words(scores["against_baseline"][arm])),
     ]
     if arm in scores["gan_arms"] and best_non_gan != BASELINE:
@@ -46,7 +47,7 @@ def _tone(scores: Json, arm: str) -> str:
     if scores["helps"]:
         return "up"
     comparison = scores["against_best_non_gan"].get(arm)
-    if arm in scores["gan_arms"] and interval_of(comparison["miou"]).high < 0:
+    if arm in scores["gan_arms"] and interval_of(_deciding(comparison)).high < 0:
         return "down"
     return "open"
 
@@ -84,9 +85,10 @@ def arm_rows(scores: Json, params: Mapping[str, str]) -> list[Json]:
         scores: Result of `read_scores`.
         params: Recorded params of the trainings, by dotted names.
     """
+    metric = scores.get("metric", MIOU)
     rows = []
-    for arm, values in scores["arms"].items():
-        by_seed = {m["seed"]: m["miou"] for m in scores["models"] if m["arm"] == arm}
+    for arm, value in _metric_scores(scores).items():
+        by_seed = {m["seed"]: _of_model(m, metric) for m in scores["models"] if m["arm"] == arm}
         gains = [
             _named_difference(scores[key].get(arm), _rival(scores, arm), reference)
             for key, reference in _references(scores)
@@ -97,7 +99,7 @@ def arm_rows(scores: Json, params: Mapping[str, str]) -> list[Json]:
             "files": files_of(arm),
             "cost": _cost_words(arm, params),
             "best_non_gan": arm == scores["best_non_gan"],
-            "miou": percent_of(values[-1]),
+            "score": percent_of(value),
             "seeds": [percent_of(by_seed.get(seed)) for seed in seeds_of(scores)],
             "gains": gains,
         })  # fmt: skip
@@ -131,8 +133,8 @@ def _cost_words(arm: str, params: Mapping[str, str]) -> str:
 
 
 def _named_difference(comparison: Json | None, rival: str, reference: str) -> str:
-    """Return the text of a difference of the mIoU, with the arm if it is not the one that the column names."""
-    words = _difference(comparison)
+    """Return the text of a deciding difference, with the arm if it is not the one that the column names."""
+    words = "-" if comparison is None else _deciding_difference(comparison)
     other = comparison is not None and reference != BASELINE and rival != reference
     return f"{words} ({rival})" if other else words
 
@@ -145,8 +147,35 @@ def _references(scores: Json) -> list[tuple[str, str]]:
 
 
 def _gain_words(comparison: Json) -> tuple[str, str]:
-    value, interval = _difference(comparison).split(" ", 1)
+    value, interval = _deciding_difference(comparison).split(" ", 1)
     return f"{value} points", f"{interval}, {_words_of(comparison)}"
+
+
+def metric_word(scores: Json) -> str:
+    """Return the name of the score that decides."""
+    return METRICS[scores.get("metric", MIOU)]
+
+
+def _metric_scores(scores: Json) -> dict[str, float | None]:
+    """Return the deciding score of each arm."""
+    plain = {arm: values[-1] for arm, values in scores["arms"].items()}
+    found: dict[str, float | None] = scores.get("metric_scores", plain)
+    return found
+
+
+def _of_model(model: Json, metric: str) -> float | None:
+    score: float | None = model["miou"] if metric == MIOU else model["objects"][metric]
+    return score
+
+
+def _deciding(comparison: Json) -> Json:
+    """Return the difference that decides: that of objects, or else of the mIoU."""
+    found: Json = comparison.get("of_objects") or comparison["miou"]
+    return found
+
+
+def _deciding_difference(comparison: Json) -> str:
+    return difference(interval_of(_deciding(comparison)), comparison["unit"])
 
 
 def _difference(comparison: Json | None, class_id: int | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ocrnet.config.arms import BASELINE
+from ocrnet.config.evaluation import MIOU
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.evaluation.verdict_text import difference, percent
@@ -77,13 +78,24 @@ def model_rows(scores: Json) -> list[Json]:
             "name": model["model"],
             "chosen": model["model"] == scores["challenger"],
             "values": [
-                percent_of(model[key])
-                for key in ("val_miou", "miou", "accuracy", "mean_accuracy", "boundary_miou")
+                percent_of(model.get(key))
+                for key in (
+                    *_val_keys(scores),
+                    "miou",
+                    "accuracy",
+                    "mean_accuracy",
+                    "boundary_miou",
+                )
             ],
             "calibration_error": percent_of(model["calibration_error"]),
         }
         for model in [*scores["models"], *scores["ensembles"]]
     ]
+
+
+def _val_keys(scores: Json) -> list[str]:
+    """Return the validation scores that the page shows: the mIoU, and the score that chooses models."""
+    return list(dict.fromkeys(["val_miou", f"val_{scores.get('metric', MIOU)}"]))
 
 
 def shown_models(scores: Json) -> tuple[Json, Json]:

@@ -5,6 +5,7 @@ MLflow moves one alias at a time, keeps no history and does not compare with the
 
 from dataclasses import dataclass
 
+from ocrnet.config.evaluation import METRICS
 from ocrnet.errors import DataError, GateError
 
 from .client import Session
@@ -79,7 +80,7 @@ def _tag_champion(session: Session, entry: LedgerEntry) -> None:
         "promoted.at": utc_now(), "promoted.by": entry.tags["by"], "promoted.from": entry.champion or "none",
         "promoted.entry": str(entry.number), "promoted.kind": entry.kind,
         "promoted.prefect.flow_run_id": entry.tags.get("prefect.flow_run_id", ""),
-        "promoted.miou_difference": entry.tags.get("miou_difference", ""),
+        **{f"promoted.{key}_difference": entry.tags.get(f"{key}_difference", "") for key in METRICS},
         "promoted.miou": entry.tags.get("miou", ""),
     }  # fmt: skip
     for name, value in given.items():

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ocrnet.config import Params
+from ocrnet.config.evaluation import MIOU
 from ocrnet.errors import DataError, ParamsError
 
 from .client import Session
@@ -54,15 +55,18 @@ def score_and_decide(
 
     Raises:
         ParamsError: this machine lacks the device, or a first model is asked for although there is a champion.
-        DataError: there is no test split, or the champion was trained on other classes.
+        DataError: there is no test split, it shows no object although a score of objects decides, or the champion was
+            trained on other classes.
         BundleError: a bundle cannot be downloaded or used.
     """
+    from ocrnet.evaluation.object_metric import require_objects
     from ocrnet.evaluation.scored_split import read_test_split
     from ocrnet.gate.gate import decide
     from ocrnet.inference.scoring_protocol import ScoringProtocol
 
     devices = devices_of(device)
     split = read_test_split(prepared)
+    require_objects(split, "test", params.evaluate)
     with TemporaryDirectory() as folder:
         protocol = ScoringProtocol.of(params.evaluate)
         bench = Bench(session, params, split, protocol, Path(folder), devices)
@@ -124,9 +128,11 @@ def _comparable(bench: Bench, champion: Version, *, first: bool) -> Version | No
 
 def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
     """Return the scores of a version, and where they come from."""
-    stored = stored_scores(bench.session, version, bench.split, bench.protocol)
-    if stored is not None:
-        return stored, "by evaluate, on this test split"
+    statistics = bench.params.evaluate
+    if statistics.metric == MIOU:  # the scores of `evaluate` have no matched objects
+        stored = stored_scores(bench.session, version, bench.split, bench.protocol)
+        if stored is not None:
+            return stored, "by evaluate, on this test split"
     from ocrnet.evaluation.prediction_counts import add_up
     from ocrnet.evaluation.scoring import count_split
     from ocrnet.gate.gate import Candidate
@@ -136,9 +142,12 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
     segmenter = load_segmenters(
         _bundle(bench, version), device=bench.devices[-1], protocol=bench.protocol
     )
-    ratio = bench.params.evaluate.boundary_ratio
-    place = f"{version.model} {version.name}"
-    counts = add_up(count_split(segmenter, bench.split, place=place, boundary_ratio=ratio))
+    counts = add_up(
+        count_split(
+            segmenter, bench.split, place=f"{version.model} {version.name}",
+            boundary_ratio=statistics.boundary_ratio, min_object_area=statistics.min_object_area,
+        )
+    )  # fmt: skip
     return Candidate(
         name=version.name,
         ids=tuple(bench.split.ids),
@@ -146,6 +155,7 @@ def _score(bench: Bench, version: Version) -> "tuple[Candidate, str]":
         confusions=counts.confusions,
         calibration_error=calibration_error(counts.calibration),
         weights_sha256=segmenter.weights_sha256,
+        objects=None if counts.objects is None else counts.objects.images,
     ), "now"
 
 

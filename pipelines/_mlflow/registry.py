@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from .stage_points import read_record
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
 
 EXAMPLES = Path("data/prepare/images")
 CODE = Path(__file__).with_name("pyfunc.py")
@@ -32,6 +33,7 @@ REQUIREMENTS = (
     "jaxtyping", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "pydantic", "ruamel.yaml",
     "safetensors", "timm", "torch", "torchvision",
 )  # fmt: skip
+OF_OBJECTS = ("pycocotools", "scipy")  # which a model with thing classes needs, too
 
 
 def register(
@@ -76,12 +78,14 @@ def version_tags(challenger: Challenger, lock: Lock, git: Mapping[str, str]) -> 
 
 def model_card(challenger: Challenger, tags: Mapping[str, str]) -> str:
     """Return the version's description: classes, scores, origin, input and output."""
-    classes = json.loads((challenger.folder / CARD).read_text()).get("classes", {})
+    card = json.loads((challenger.folder / CARD).read_text())
+    classes, things = card.get("classes", {}), card.get("things", [])
     names = ", ".join(classes.get("class_names", [])) or "see model.json"
     metrics = challenger.facts.get("metrics", {})
     rows = "\n".join(
         f"| {name} | {value:.4f} |" for name, value in sorted(metrics.items()) if value is not None
     )
+    objects = _objects_in_words(things) if things else ""
     return f"""# {challenger.entry.name}
 
 {challenger.facts.get("verdict", "")}
@@ -95,7 +99,7 @@ def model_card(challenger: Challenger, tags: Mapping[str, str]) -> str:
 **In**: column `image`, the bytes of an image file. **Out**: column `label_map`, the bytes of a palette PNG of the same
 size whose pixels are class ids. Over HTTP both are base64: `{{"dataframe_records": [{{"image": "<base64>"}}]}}` to
 `/invocations`.
-
+{objects}
 **From**: commit `{tags["git.sha"]}` (uncommitted changes: {tags["git.dirty"]}), data `{tags["dvc.data_md5"]}`,
 dvc.lock `{tags["dvc.lock_md5"]}`, stage key `{tags[KEY_TAG]}`, weights sha256 `{challenger.weights_sha256}`. The run of
 this version holds `dvc.lock` and `params.yaml` under `provenance`.
@@ -104,9 +108,45 @@ this version holds `dvc.lock` and `params.yaml` under `provenance`.
 """
 
 
-def requirements() -> list[str]:
-    """Return the packages that a server of the model installs, at the versions in use."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+def _objects_in_words(things: Sequence[str]) -> str:
+    return f"""
+**Objects** of {", ".join(things)}: column `objects` of the answer, a list by falling score. Each has `class`, `score`,
+`box` (left, top, width and height in pixels), `area` in pixels, and `segmentation`, COCO's compressed run lengths. With
+`"params": {{"min_object_area": 10}}` beside `dataframe_records`, smaller ones are left out.
+"""
+
+
+def requirements(*, objects: bool = False) -> list[str]:
+    """Return the packages that a server of the model installs, at the versions in use.
+
+    Args:
+        objects: Whether the model has thing classes.
+    """
+    names = sorted({*REQUIREMENTS, *(OF_OBJECTS if objects else ())})
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+def signature(*, objects: bool = False) -> "ModelSignature":
+    """Return the columns that a model reads and answers with, and its params.
+
+    Args:
+        objects: Whether the model has thing classes.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, Object, Property
+
+    image, label_map = ColSpec("binary", "image"), ColSpec("binary", "label_map")
+    if not objects:
+        return ModelSignature(Schema([image]), Schema([label_map]))
+    runs = Object([Property("size", Array("long")), Property("counts", "string")])
+    one = Object([
+        Property("class", "string"), Property("score", "double"), Property("box", Array("long")),
+        Property("area", "long"), Property("segmentation", runs),
+    ])  # fmt: skip
+    answer = Schema([label_map, ColSpec(Array(one), "objects")])
+    least = ParamSpec("min_object_area", "long", 1)
+    return ModelSignature(Schema([image]), answer, params=ParamSchema([least]))
 
 
 def _create_version(
@@ -146,10 +186,9 @@ def _save_model(session: Session, challenger: Challenger, run_id: str, *, name: 
 def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id: str) -> None:
     import mlflow.pyfunc
     import pandas as pd
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.models import Model
 
-    image, label_map = ColSpec("binary", "image"), ColSpec("binary", "label_map")
+    objects = bool(json.loads((challenger.folder / CARD).read_text()).get("things"))
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
@@ -159,9 +198,9 @@ def _write_model(challenger: Challenger, folder: Path, *, run_id: str, model_id:
             "weights": str(challenger.folder / WEIGHTS_FILE),
             "card": str(challenger.folder / CARD),
         },
-        signature=ModelSignature(Schema([image]), Schema([label_map])),
+        signature=signature(objects=objects),
         input_example=pd.DataFrame({"image": [_example()]}),
-        pip_requirements=requirements(),
+        pip_requirements=requirements(objects=objects),
     )
     for cache in [*(folder / "model").rglob("__pycache__")]:
         shutil.rmtree(cache)

@@ -108,6 +108,8 @@ def read_scores(evaluated: Path, stage: str) -> dict[str, float | None]:
     Raises:
         RebuildError: The evaluation did not score that model.
     """
+    from ocrnet.evaluation.object_files import flat_objects, flat_val_objects
+
     challenger = _read_json(evaluated / "challenger.json")
     if challenger.get("stage") == stage:
         return dict(challenger.get("metrics", {}))
@@ -117,6 +119,7 @@ def read_scores(evaluated: Path, stage: str) -> dict[str, float | None]:
             found = {name: model.get(key) for name, key in SCORES.items()}
             names = [f"test/IoU/{name}" for name in scores.get("class_names", [])]
             found |= zip(names, model.get("iou", []), strict=True)
+            found |= flat_objects(model, "test") | flat_val_objects(model, "val/")
             return {name: value for name, value in found.items() if value is not None}
     raise RebuildError(f"{evaluated / 'scores.json'}: it has no scores of {stage}.")
 

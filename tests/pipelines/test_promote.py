@@ -20,7 +20,9 @@ from pipelines import promote as promote_command
 from pipelines import rollback as rollback_command
 from pipelines._mlflow.promotion import opened, rollback
 from pipelines._mlflow.versions import find_version, stored_scores
+from tests.base_params import write_params
 from tests.limits import HANG_S
+from tests.ocrnet.evaluation.test_objects import add_things
 
 from .registered import (
     BASE,
@@ -28,6 +30,7 @@ from .registered import (
     ELSEWHERE,
     LOPSIDED,
     MODEL,
+    PARAMS,
     Registry,
     promote_to,
 )
@@ -111,6 +114,30 @@ def test_a_refusal_moves_nothing_and_is_kept_with_its_reasons(
     assert registry.aliases == {"champion": BETTER}
     assert registry.states() == ["done", "refused"]
     assert registry.entries()[-1]["reasons"].startswith("mIoU difference")
+
+
+def test_the_gate_may_be_asked_on_objects(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are scored again, since `evaluate` keeps no matched objects; neither of these networks is trained."""
+    promote_to(BASE, first=True)
+    names = ["floor", "square", "dot"]
+    data = {"source": "folder", "path": "raw", "classes": names, "things": names[1:]}
+    asked = {**PARAMS, "data": data, "evaluate": {"bootstrap": 100, "metric": "pq"}}
+    write_params(registry.folder / "params.yaml", asked)
+    argv = ["--version", BETTER, "--device", "cpu"]
+    with pytest.raises(DataError, match=r"the test split shows no object of data\.things"):
+        promote_to(BETTER)
+    add_things(registry.folder / "data/prepare", ("square", "dot"))
+    assert promote_command.main(argv) == 4
+    assert "version 2 is refused: PQ difference, low end of 95 %: " in capsys.readouterr().out
+    entry = registry.entries()[-1]
+    figures = json.loads(entry["decision"])["figures"]
+    assert set(figures["scored"].values()) == {"now"}
+    assert figures["metric"] == "pq"
+    assert "miou_difference" not in entry
+    assert ledger_command.main([]) == 0
+    assert f"PQ {entry['pq_difference']}" in capsys.readouterr().out
 
 
 def test_the_champion_is_not_promoted_again(registry: Registry) -> None:

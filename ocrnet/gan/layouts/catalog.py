@@ -15,6 +15,7 @@ from scipy import ndimage
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
+from ocrnet.gan.layouts.instance_files import InstanceFiles
 from ocrnet.gan.layouts.regions import (
     EIGHT,
     Box,
@@ -90,6 +91,7 @@ class Catalog:
         classes: Names, palette and ignored id.
         ids: Ids of the training images, sorted.
         groups: Group of each training image, by its id.
+        instances: Instance maps of the training images.
         pixel_shares: Share of each class in the valid pixels.
         adjacent: Pairs (a, b) of different class ids, a < b, that touch somewhere.
         shown: Classes that each image shows, without specks, by its id.
@@ -107,6 +109,7 @@ class Catalog:
         self.ids: tuple[str, ...] = tuple(table["id"])
         self.groups = dict(zip(table["id"], table["group"], strict=True))
         self._label_files = dict(zip(table["id"], table["label_map"], strict=True))
+        self.instances = InstanceFiles.read(prepared, table)
         self._image_files = dict(zip(table["id"], table["image"], strict=True))
         pixels = table[pixel_columns(self.classes.class_names)].to_numpy(dtype=np.float64)
         counts = pixels.sum(axis=0)
@@ -172,8 +175,12 @@ class Catalog:
 
     def fill(self, label_map: LabelMap, hole: Region) -> LabelMap:
         """Return a label map with a hole filled from the nearest stuff; a copy if there is no stuff."""
-        surface = ~table_of([*self._object_classes, self.classes.ignore_index])[label_map]
+        surface = self.surface(label_map)
         return fill_nearest(label_map, hole, surface) if surface.any() else label_map.copy()
+
+    def surface(self, label_map: LabelMap) -> Region:
+        """Return the pixels of stuff, which holes are filled from."""
+        return ~table_of([*self._object_classes, self.classes.ignore_index])[label_map]
 
     def growth(self, class_id: int) -> float:
         """Return the growth of a thing's log size from the top to the bottom of the image; 0 without perspective."""

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ocrnet.data.instance_maps import renumber
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.operations import base_map, pasted_object, recombine, scale, warp
 from ocrnet.gan.layouts.operations.interface import StepKind
-from ocrnet.gan.layouts.regions import LabelMap
+from ocrnet.gan.layouts.regions import LabelMap, Numbers
 
 Image = npt.NDArray[np.uint8]
 
@@ -63,6 +64,19 @@ def apply_steps(catalog: Catalog, steps: Sequence[Any]) -> LabelMap:
     for step in steps:
         label_map = STEPS[step["op"]].apply(catalog, label_map, step)
     return label_map
+
+
+def number_objects(catalog: Catalog, steps: Sequence[Any]) -> Numbers:
+    """Make the instance map of the steps' label map, numbered from 1; an object keeps its visible part.
+
+    As in a prepared set, only pixels of the thing classes belong to objects.
+    """
+    label_map, numbers = np.zeros((0, 0), dtype=np.uint8), np.zeros((0, 0), dtype=np.int32)
+    for step in steps:
+        kind = STEPS[step["op"]]
+        numbers = kind.number(catalog, label_map, numbers, step)
+        label_map = kind.apply(catalog, label_map, step)
+    return renumber(np.where(np.isin(label_map, catalog.instances.things), numbers, 0))
 
 
 def can_compose(steps: Sequence[Any]) -> bool:

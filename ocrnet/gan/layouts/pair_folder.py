@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from ocrnet.data.decode import write_image, write_label_map
+from ocrnet.data.instance_maps import INSTANCES, write_instances
 from ocrnet.data.manifest import count_pixels, file_sha256, write_manifest
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.compose import Image, Layout
+from ocrnet.gan.layouts.compose import Image, Layout, number_objects
 
 
 class PairFolder:
@@ -56,8 +57,18 @@ class PairFolder:
             "operations": _compact(layout.steps),
             "seed": layout.seed,
             "generator": self._generator,
+            **self._write_objects(pair_id, layout),
         }
         self._rows.append(row)
+
+    def _write_objects(self, pair_id: str, layout: Layout) -> dict[str, str]:
+        """Write the instance map of a layout, if the set has thing classes, and return its part of the row."""
+        if not self._catalog.instances.things:
+            return {}
+        name = f"{INSTANCES}/{pair_id}.png"
+        (self._folder / INSTANCES).mkdir(exist_ok=True)
+        write_instances(self._folder / name, number_objects(self._catalog, layout.steps))
+        return {INSTANCES: name, f"{INSTANCES}_sha256": file_sha256(self._folder / name)}
 
     def finish(self) -> None:
         """Write the manifest and the class table."""

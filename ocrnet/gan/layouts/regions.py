@@ -1,7 +1,7 @@
 """Connected components of label maps, and the classes that touch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ from scipy import ndimage
 LabelMap = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
 Box = tuple[slice, slice]
+Numbers = npt.NDArray[
+    np.int32
+]  # an instance map: the number of the object at each pixel, 0 for none
+Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 # Diagonal neighbours are connected, so that thin lines stay whole.
 EIGHT = np.ones((3, 3), dtype=np.bool_)
@@ -80,14 +84,14 @@ def below(region: Region) -> Region:
     return under & ~region
 
 
-def fill_nearest(label_map: LabelMap, hole: Region, sources: Region) -> LabelMap:
-    """Return the label map with each pixel of `hole` filled from the nearest pixel of `sources`."""
-    filled = label_map.copy()
+def fill_nearest(values: Values, hole: Region, sources: Region) -> Values:
+    """Return a label map or an instance map with each pixel of `hole` filled from the nearest pixel of `sources`."""
+    filled = values.copy()
     if hole.any():
         rows, columns = ndimage.distance_transform_edt(
             ~sources, return_distances=False, return_indices=True
         )
-        filled[hole] = label_map[rows[hole], columns[hole]]
+        filled[hole] = values[rows[hole], columns[hole]]
     return filled
 
 

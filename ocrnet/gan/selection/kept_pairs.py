@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ocrnet.data.decode import read_label_map, write_label_map
+from ocrnet.data.instance_maps import INSTANCES, read_instances, renumber, write_instances
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.selection.pair_choice import Choice
@@ -51,7 +52,8 @@ def write_kept_pairs(
             f"{synthesized}: no pair is kept: each is a copy or loses more pixels than select.max_rejected allows "
             "(see rejected.csv). Train the GAN longer (train_gan.steps), or raise select.max_rejected."
         )
-    shutil.rmtree(out / "label_maps", ignore_errors=True)
+    for folder in ("label_maps", INSTANCES):
+        shutil.rmtree(out / folder, ignore_errors=True)
     (out / "label_maps").mkdir(parents=True)
     counts, rows = Rejections(classes), []
     for pair in kept:
@@ -74,7 +76,7 @@ def write_kept_pairs(
 def _write_pair(
     out: Path, synthesized: Path, pair: ScoredPair, left: npt.NDArray[np.uint8], classes: ClassTable
 ) -> dict[str, Any]:
-    """Write the label map of a pair, and return its row of the manifest."""
+    """Write the label map of a pair and its instance map if it has one, and return its row of the manifest."""
     name, ignore_index = f"label_maps/{pair.id}.png", classes.ignore_index
     write_label_map(out / name, left, palette=classes.palette, ignore_index=ignore_index)
     image = os.path.relpath(synthesized / pair.row["image"], out)
@@ -84,7 +86,25 @@ def _write_pair(
         "image": Path(image).as_posix(),
         "label_map": name,
         "label_map_sha256": file_sha256(out / name),
+        **_write_objects(out, synthesized, pair, left == ignore_index),
     }
+
+
+def _write_objects(
+    out: Path, synthesized: Path, pair: ScoredPair, ignored: npt.NDArray[np.bool_]
+) -> dict[str, str]:
+    """Write the instance map of a pair without its ignored pixels, and return its part of the row; {} without one.
+
+    As in a prepared set, an ignored pixel belongs to no object: one that is rejected whole is gone.
+    """
+    path = pair.row.get(INSTANCES)
+    if not path:
+        return {}
+    name = f"{INSTANCES}/{pair.id}.png"
+    numbers = np.where(ignored, 0, read_instances(synthesized / path))
+    (out / INSTANCES).mkdir(exist_ok=True)
+    write_instances(out / name, renumber(numbers))
+    return {INSTANCES: name, f"{INSTANCES}_sha256": file_sha256(out / name)}
 
 
 def sampling_weights(hardnesses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -45,6 +45,8 @@ def refused(**sections: Any) -> list[str]:
         ({"publish": {"model_name": "defects-v1.2"}}, "publish.model_name", "such as defects-v1-2"),
         ({"publish": {"model_name": " "}}, "publish.model_name", "empty"),
         ({"publish": {"experiment": ""}}, "publish.experiment", "empty"),
+        ({"evaluate": {"metric": "pq"}}, "evaluate.metric", "data.things names no class. Name some"),
+        ({"evaluate": {"metric": "ap"}}, "evaluate.metric", "'miou', 'pq' or 'ap50'"),
         ({"trian": {}}, "trian", "Did you mean 'train'?"),
         ({"train": {"batchsize": 4}}, "train.batchsize", "Did you mean 'batch_size'?"),
         ({"train": {"crop_size": 4}}, "train.crop_size", "Did you mean data.crop_size"),

@@ -1,6 +1,7 @@
 """Objects through `evaluate`: scores, comparisons, files and the report."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,34 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.instance_maps import read_instances, write_instances, write_things
 from ocrnet.data.manifest import file_sha256, read_manifest
-from ocrnet.evaluation.object_comparison import compare_counts, estimate_counts
+from ocrnet.errors import DataError
+from ocrnet.evaluation.arm_comparison import compare_arms, conclude
+from ocrnet.evaluation.object_bootstrap import compare_counts, estimate_counts
+from ocrnet.evaluation.object_comparison import compare_objects_of_arms
+from ocrnet.evaluation.object_metric import read_val_split
 from ocrnet.evaluation.scored_split import read_test_split
+from ocrnet.evaluation.scoring import Cell, ModelScores
 from ocrnet.objects.curves import average_precision, panoptic_quality, unit_counts
-from ocrnet.objects.matching import ObjectCounts
-from ocrnet.objects.object_map import components
+from ocrnet.objects.matching import ObjectCounts, compare_objects
+from ocrnet.objects.object_map import components, predicted_components
+from ocrnet.objects.summary import ObjectTally
 from ocrnet.report import render_report
 from ocrnet.report.objects import overlay_objects
-from tests.ocrnet.evaluation.evaluated import params_of, read, run, write_world
+from tests.ocrnet.evaluation.evaluated import (
+    NAMES,
+    ColourSegmenter,
+    params_of,
+    read,
+    run,
+    write_world,
+)
 from tests.ocrnet.objects.test_scores import compared, row, scene
 
 
-def add_things(prepared: Path, names: Sequence[str] = ("dent", "rust")) -> None:
-    """Make each component of the classes 1 and 2 of a prepared set an object."""
+def add_things(
+    prepared: Path, names: Sequence[str] = ("dent", "rust"), ids: tuple[int, ...] = (1, 2)
+) -> None:
+    """Make each component of some classes of a prepared set an object."""
     table = read_manifest(prepared)
     (prepared / "instances").mkdir()
     hashes = []
@@ -33,7 +49,7 @@ def add_things(prepared: Path, names: Sequence[str] = ("dent", "rust")) -> None:
         path = prepared / "instances" / f"{name}.png"
         write_instances(
             path,
-            components(read_label_map(prepared / "label_maps" / f"{name}.png"), (1, 2)).numbers,
+            components(read_label_map(prepared / "label_maps" / f"{name}.png"), ids).numbers,
         )
         hashes.append(file_sha256(path))
     table = table.assign(instances=[f"instances/{name}.png" for name in table["id"]])
@@ -99,6 +115,129 @@ def test_the_report_shows_objects_and_their_worst_images(world: Path) -> None:
                 24,
                 32,
             )
+
+
+@pytest.fixture(scope="module")
+def asked_on_objects(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the world, evaluated with PQ as the score that decides."""
+    root = tmp_path_factory.mktemp("asked") / "world"
+    shutil.copytree(world, root)
+    evaluate = {"metric": "pq", "bootstrap": 200, "worst": 2, "min_object_area": 6}
+    data = {"source": "demo", "path": "x", "classes": list(NAMES), "things": ["dent", "rust"]}
+    run(root, params_of(evaluate=evaluate, data=data))
+    return root
+
+
+def test_the_verdict_may_be_about_pq(asked_on_objects: Path) -> None:
+    metrics: Any = read(asked_on_objects, "metrics.json")
+    value, low, high = (metrics[f"test/delta/gan/PQ{end}"] for end in ("", "/low", "/high"))
+    answer = (asked_on_objects / "evaluate/verdict.txt").read_text()
+    gain = f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    assert f"{gain} points of PQ against" in answer
+    assert "8 test images the PQ of the objects of dent, rust is" in answer
+    scores: Any = read(asked_on_objects, "scores.json")
+    assert scores["metric"] == "pq"
+    assert scores["metric_scores"]["gan"] == pytest.approx(scores["models"][1]["objects"]["pq"])
+    assert scores["against_baseline"]["gan"]["of_objects"]["low"] == low
+
+
+def test_validation_objects_choose_the_model(asked_on_objects: Path) -> None:
+    """Recomputed here: PQ by the definition, of the components of each validation image."""
+    split = read_test_split(asked_on_objects / "prepare", split="val")
+    model = ColourSegmenter(asked_on_objects / "retrain/gan-0")
+    images = []
+    for image, truth in split.images():
+        found = predicted_components(model.probabilities(image), (1, 2), min_area=6)
+        ignored = np.zeros(truth.shape, np.bool_)
+        images.append(
+            compare_objects(found, components(truth, (1, 2)), ignored=ignored, things=(1, 2))
+        )
+    wanted = panoptic_quality(unit_counts(images), np.ones((1, len(images)))).mean()
+    metrics: Any = read(asked_on_objects, "metrics.json")
+    assert metrics["test/gan-0/val_PQ"] == pytest.approx(wanted)
+    challenger: Any = read(asked_on_objects, "challenger.json")
+    assert challenger["metrics"]["val/PQ"] == metrics["test/gan-0/val_PQ"]
+    assert challenger["metrics"]["val/AP50"] == metrics["test/gan-0/val_AP50"]
+
+
+def test_the_report_is_about_the_score_that_decides(world: Path, asked_on_objects: Path) -> None:
+    page, plain = render_report(asked_on_objects), render_report(world)
+    for words in ("Baseline PQ", "validation PQ", "chosen by validation PQ", "verdict is about PQ"):
+        assert words in page
+        assert words not in plain
+    assert "Baseline mIoU" in plain
+    metrics: Any = read(asked_on_objects, "metrics.json")
+    assert f"{100 * metrics['test/delta/gan/PQ']:+.1f} points</dd>" in page
+
+
+def test_another_question_changes_no_other_file(world: Path, asked_on_objects: Path) -> None:
+    """The scores of the test images are the same; only what decides is not."""
+    for name in ("per_image.csv", "objects.csv", "gallery.csv", "confusions.npz"):
+        one, other = (root / "evaluate" / name for root in (world, asked_on_objects))
+        assert one.read_bytes() == other.read_bytes()
+    before: Any = read(world, "metrics.json")
+    after: Any = read(asked_on_objects, "metrics.json")
+    assert before.items() <= after.items()
+    plain: Any = read(world, "scores.json")
+    assert "metric" not in plain
+    assert "of_objects" not in json.dumps(plain)
+
+
+def test_a_split_without_objects_cannot_be_asked(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "prepare", tmp_path / "prepare")
+    for path in (tmp_path / "prepare/instances").glob("val_*"):
+        write_instances(path, np.zeros((24, 32), np.uint16))
+    test = read_test_split(tmp_path / "prepare")
+    data = {"source": "demo", "path": "x", "classes": list(NAMES), "things": ["dent", "rust"]}
+    asked = params_of(evaluate={"metric": "ap50"}, data=data).evaluate
+    with pytest.raises(DataError, match="the val split shows no object of dent, rust, so"):
+        read_val_split(tmp_path / "prepare", test, asked)
+    assert read_val_split(tmp_path / "prepare", test, params_of().evaluate) is None
+
+
+def test_the_arm_with_the_better_objects_wins_though_its_miou_is_lower() -> None:
+    params = params_of(evaluate={"bootstrap": 400}).evaluate
+    asked = params.model_copy(update={"metric": "pq"})
+    good, bad = np.array([[90, 10], [10, 90]]), np.array([[80, 20], [20, 80]])
+    stacks = {"train": np.stack([good] * 20)[None], "gan": np.stack([bad] * 20)[None]}
+    objects = {"train": [unit_counts(half_found(20, 8))], "gan": [unit_counts(half_found(20, 18))]}
+    val = {"train": {0: 0.5}, "gan": {0: 0.6}}
+    groups = [str(i) for i in range(20)]
+    by_miou = compare_arms(stacks, val, groups=groups, params=params)
+    by_pq = compare_arms(stacks, val, groups=groups, params=asked, objects=objects)
+    assert (by_miou.helps, by_miou.best_non_gan) == (False, "train")
+    assert (by_pq.helps, by_pq.challenger.arm, by_pq.word) == (True, "gan", "PQ")
+    # PQ of f of 20: f / (f + (20 - f) / 2); the IoU of both classes: 80 / 120 against 90 / 110.
+    assert by_pq.metric_scores["gan"] == pytest.approx(18 / 19)
+    found = by_pq.against_baseline["gan"]
+    assert found.deciding.value == pytest.approx(18 / 19 - 8 / 14)
+    assert found.miou.value == pytest.approx(80 / 120 - 90 / 110)
+    assert found.miou.high < 0 < found.deciding.low
+
+
+def test_a_gan_is_held_against_an_arm_of_the_same_files_by_its_objects_too(world: Path) -> None:
+    """The arm with unlabelled images is the best without a GAN, but GAN pairs use none: their rival is the baseline."""
+    split = read_test_split(world / "prepare")
+    params = params_of(evaluate={"bootstrap": 200}).evaluate.model_copy(update={"metric": "pq"})
+    scores = [
+        ModelScores(
+            np.stack([np.diag([90, 10, 10])] * 8), np.zeros((3, 2), np.int64), np.zeros((3, 15)), (),
+            Cell(arm, 0), arm, 0.5,
+            objects=ObjectTally(tuple(half_found(8, found))), val_objects={"pq": 0.1 * found, "ap50": 0.0},
+        )
+        for arm, found in (("train", 2), ("gan", 4), ("mean_teacher", 6))
+    ]  # fmt: skip
+    result = conclude(scores, split, params)
+    assert (result.best_non_gan, result.rivals) == ("mean_teacher", {"gan": "train"})
+    assert result.challenger.arm == "mean_teacher"
+    found = compare_objects_of_arms(scores, result, split, params)
+    assert found is not None
+    held = found["against_best_non_gan"]
+    # PQ of f of 8: f / (f + (8 - f) / 2).
+    assert held["gan"]["pq"]["value"] == pytest.approx(4 / 6 - 2 / 5)
+    assert held["gan"]["pq"]["low"] == result.against_best_non_gan["gan"].deciding.low
+    assert held["train"]["pq"]["value"] == pytest.approx(2 / 5 - 6 / 7)
+    assert "mean_teacher" not in held
 
 
 def test_without_things_nothing_of_it_is_written(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from ocrnet.errors import DataError
 from ocrnet.evaluation.bootstrap import compare
 from ocrnet.gate.decision import Check, Decision
 from ocrnet.gate.gate import Candidate, decide
+from ocrnet.objects.matching import ObjectCounts
 from tests.base_params import section_with
+from tests.ocrnet.objects.test_scores import compared, row
 
 Counts = NDArray[np.int64]
 NAMES = ("floor", "crack", "rust")
@@ -63,6 +65,32 @@ def failed(decision: Decision) -> list[str]:
 MIOU = "mIoU difference, low end of 95 %"
 PLAIN = [image(20, 20, 20)] * 8
 BETTER = [image(10, 10, 10)] * 8
+
+
+def half_found(count: int, found: int) -> tuple[ObjectCounts, ...]:
+    """Return images of one object each, of which the first `found` are found exactly."""
+    true, none = row(1, 1, 0, classes=[1]), row(0, 0, 0, classes=[])
+    return tuple(compared(true if i < found else none, true) for i in range(count))
+
+
+@pytest.mark.parametrize(("own", "theirs", "promoted"), [(8, 2, True), (4, 4, False)])
+def test_objects_decide_where_they_are_asked(own: int, theirs: int, promoted: bool) -> None:
+    asked = section_with(EvaluateParams, bootstrap=300, metric="pq")
+    challenger = replace(candidate(*PLAIN), objects=half_found(8, own))
+    reference = replace(champion(*PLAIN), objects=half_found(8, theirs))
+    decision = decide(
+        challenger, reference, class_names=NAMES, latency={},
+        limits=section_with(PromoteParams), statistics=asked,
+    )  # fmt: skip
+    assert decision.promote is promoted
+    assert failed(decision) == ([] if promoted else ["PQ difference, low end of 95 %"])
+    # PQ of f of 8: f / (f + (8 - f) / 2); the mIoU of both is equal.
+    found = decision.figures["pq_difference"]
+    pq, other = (n / (n + (8 - n) / 2) for n in (own, theirs))
+    assert found["value"] == pytest.approx(pq - other)
+    assert decision.figures["miou_difference"]["value"] == 0
+    assert list(decision.in_words()) == ["pq_difference"]
+    assert f"version 2: PQ {100 * pq:.1f} %; version 1, the champion: " in decision.to_text()
 
 
 def test_better_on_every_image_is_promoted() -> None:

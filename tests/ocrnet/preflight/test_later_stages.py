@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ocrnet.config import Params
 from ocrnet.data.decode import read_label_map, write_label_map
+from ocrnet.data.instance_maps import write_instances
 from ocrnet.data.manifest import count_pixels, read_manifest, write_manifest
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.preflight.later_stages import check_outlook
 from ocrnet.preflight.sizes import check_crops, seen_sizes
 from tests.base_params import params_with
 from tests.ocrnet.conftest import CLASSES, write_toy_set
+from tests.ocrnet.evaluation.test_objects import add_things
 
 DATA = {"source": "folder", "path": "raw", "classes": list(CLASSES.class_names)}
 
@@ -45,6 +48,21 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_set_with_objects_and_labels_passes(folder: Path) -> None:
     check_outlook(folder, params_of())
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_split_without_objects_is_told_if_a_score_of_objects_is_asked_for(
+    folder: Path, split: str
+) -> None:
+    add_things(folder, CLASSES.class_names[1:])
+    names = [*CLASSES.class_names[1:]]
+    asked = params_with({"data": {**DATA, "things": names}, "evaluate": {"metric": "pq"}})
+    check_outlook(folder, asked)
+    for name in read_manifest(folder, split=split)["instances"]:
+        write_instances(folder / name, np.zeros((64, 80), np.uint16))
+    with pytest.raises(DataError, match=f"^E134 split {split}: no image shows an object of square"):
+        check_outlook(folder, asked)
+    check_outlook(folder, params_with({"data": {**DATA, "things": names}}))
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

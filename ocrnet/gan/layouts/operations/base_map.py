@@ -7,7 +7,7 @@ import numpy as np
 from ocrnet.data.decode import read_image
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.operations.interface import Canvas, LayoutInputs, OperationResult, StepKind
-from ocrnet.gan.layouts.regions import LabelMap
+from ocrnet.gan.layouts.regions import LabelMap, Numbers
 
 
 class Base(TypedDict):
@@ -55,4 +55,10 @@ def _render(catalog: Catalog, canvas: Canvas, base: Base) -> Canvas:
     return (image[:, ::-1] if base["flip"] else image).astype(np.float64)
 
 
-KIND = StepKind(_apply, _render)
+def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, base: Base) -> Numbers:
+    del label_map, numbers
+    found = catalog.instances.numbers(base["id"])
+    return found[:, ::-1] if base["flip"] else found
+
+
+KIND = StepKind(_apply, _render, _number)

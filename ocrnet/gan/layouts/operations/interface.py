@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.regions import LabelMap
+from ocrnet.gan.layouts.regions import LabelMap, Numbers
 from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 
 TRIES = 20  # attempts for one object, box or warp
@@ -54,7 +54,9 @@ class StepKind:
     Args:
         apply: Function that returns the label map after the step.
         render: Function that returns the image after the step, from real pixels alone; None if that is impossible.
+        number: Function that returns the instance map after the step, given label map and instance map before it.
     """
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]
     render: Callable[[Catalog, Canvas, Any], Canvas] | None
+    number: Callable[[Catalog, LabelMap, Numbers, Any], Numbers]

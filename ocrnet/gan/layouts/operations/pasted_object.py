@@ -8,7 +8,7 @@ from scipy import ndimage
 from ocrnet.data.decode import read_image
 from ocrnet.gan.layouts.catalog import Catalog, Component
 from ocrnet.gan.layouts.operations.interface import Canvas, StepKind
-from ocrnet.gan.layouts.regions import LabelMap, Region, below, table_of
+from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region, below, table_of
 
 STANDING = (
     0.5  # share of the pixels right below an object that must be of a class that it stands on
@@ -48,7 +48,10 @@ def covered_by(
 
 def object_region(catalog: Catalog, paste: Paste) -> Region:
     """Return the mask of a pasted object within its box, flipped, zoomed and rotated."""
-    region = catalog.region(component_of(paste))
+    return _turned(catalog.region(component_of(paste)), paste)
+
+
+def _turned(region: Region, paste: Paste) -> Region:
     return turn(region, flip=paste["flip"], zoom=paste["zoom"], angle=paste["angle"])
 
 
@@ -91,6 +94,21 @@ def _zoomed(shape: tuple[int, ...], zoom: float) -> tuple[int, int]:
 def _apply(catalog: Catalog, label_map: LabelMap, paste: Paste) -> LabelMap:
     pasted = label_map.copy()
     pasted[place(object_region(catalog, paste), label_map.shape, paste["at"])] = paste["class_id"]
+    return pasted
+
+
+def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, paste: Paste) -> Numbers:
+    """Give each object of the pasted component a new number; what it covers keeps its visible part."""
+    component = component_of(paste)
+    region = catalog.region(component)
+    parent = catalog.instances.numbers(paste["id"])[catalog.box(component)]
+    covered = place(_turned(region, paste), label_map.shape, paste["at"])
+    pasted = np.where(covered, np.int32(0), numbers)
+    used = int(numbers.max(initial=0))
+    # Objects of one class that touch are one component.
+    for new, own in enumerate(np.unique(parent[region & (parent > 0)]).tolist(), start=used + 1):
+        part = _turned(region & (parent == own), paste)
+        pasted[place(part, label_map.shape, paste["at"])] = new
     return pasted
 
 
@@ -137,4 +155,4 @@ def _patch(catalog: Catalog, paste: Paste, shape: tuple[int, ...]) -> Canvas:
     return np.stack(channels, axis=-1)
 
 
-KIND = StepKind(_apply, _render)
+KIND = StepKind(_apply, _render, _number)

@@ -15,7 +15,7 @@ from ocrnet.gan.layouts.operations.copy_paste import corner
 from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.operations.pasted_object import Paste, covered_by
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
-from ocrnet.gan.layouts.regions import LabelMap, Region, parts_of, table_of
+from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region, fill_nearest, parts_of, table_of
 
 STAY = 0.25  # probability that a thing of the first image stays
 SIMILAR = 0.25  # the second image is drawn from this share of the candidates, the most similar ones
@@ -125,11 +125,20 @@ def _draw_erase(rng: np.random.Generator, catalog: Catalog, label_map: LabelMap)
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, step: Erase) -> LabelMap:
+    return catalog.fill(label_map, _hole(label_map, step))
+
+
+def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, step: Erase) -> Numbers:
+    surface = catalog.surface(label_map)
+    return fill_nearest(numbers, _hole(label_map, step), surface) if surface.any() else numbers
+
+
+def _hole(label_map: LabelMap, step: Erase) -> Region:
     hole = np.zeros(label_map.shape, dtype=np.bool_)
     for class_id in sorted({class_id for class_id, _ in step["parts"]}):
         numbers = [number for other, number in step["parts"] if other == class_id]
         hole |= np.isin(parts_of(label_map == class_id)[0], numbers)
-    return catalog.fill(label_map, hole)
+    return hole
 
 
-KIND = StepKind(_apply, None)
+KIND = StepKind(_apply, None, _number)

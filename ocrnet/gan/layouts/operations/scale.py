@@ -20,7 +20,7 @@ from ocrnet.gan.layouts.operations.interface import (
     StepKind,
 )
 from ocrnet.gan.layouts.plausible import is_plausible, specks_of
-from ocrnet.gan.layouts.regions import LabelMap
+from ocrnet.gan.layouts.regions import LabelMap, Numbers
 
 ZOOM = (1.05, 1.3)
 
@@ -56,6 +56,11 @@ def _apply(catalog: Catalog, label_map: LabelMap, step: Scale) -> LabelMap:
     return _zoom(label_map, step)
 
 
+def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, step: Scale) -> Numbers:
+    del catalog, label_map
+    return _zoom(numbers, step)
+
+
 def _zoom(values: npt.NDArray[Any], step: Scale) -> npt.NDArray[Any]:
     at = [positions.astype(np.int64) for positions in _sources(values.shape, step)]
     return values[np.ix_(*at)]
@@ -79,4 +84,4 @@ def _sources(shape: tuple[int, ...], step: Scale) -> list[Canvas]:
     ]
 
 
-KIND = StepKind(_apply, _render)
+KIND = StepKind(_apply, _render, _number)

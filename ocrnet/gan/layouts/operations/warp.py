@@ -21,7 +21,9 @@ from ocrnet.gan.layouts.plausible import is_plausible, specks_of
 from ocrnet.gan.layouts.regions import (
     EIGHT,
     LabelMap,
+    Numbers,
     Region,
+    Values,
     components,
     fill_nearest,
     parts_of,
@@ -84,25 +86,50 @@ def _draw_step(rng: np.random.Generator, inputs: LayoutInputs, label_map: LabelM
 
 
 def _apply(catalog: Catalog, label_map: LabelMap, step: Warp) -> LabelMap:
-    """Deform the object; only classes that often surround its class are covered, and fill the uncovered pixels."""
+    """Deform the object, and fill the uncovered pixels."""
+    found = _regions(catalog, label_map, step)
+    if found is None:
+        return label_map
+    own, bent, allowed = found
+    warped = fill_nearest(label_map, own & ~bent, allowed & ~bent)
+    warped[bent] = step["class_id"]
+    return warped
+
+
+def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, step: Warp) -> Numbers:
+    found = _regions(catalog, label_map, step)
+    if found is None:
+        return numbers
+    own, bent, allowed = found
+    _, boxes = parts_of(label_map == step["class_id"])
+    warped = fill_nearest(numbers, own & ~bent, allowed & ~bent)
+    inside = np.where(own, numbers, np.int32(0))
+    warped[bent] = _bend(inside, boxes[step["number"] - 1], np.array(step["shifts"]))[bent]
+    return warped
+
+
+def _regions(
+    catalog: Catalog, label_map: LabelMap, step: Warp
+) -> tuple[Region, Region, Region] | None:
+    """Return the object, the deformed object and the pixels that it may cover; None if nothing can change.
+
+    Only classes that often surround its class are covered.
+    """
     class_id = step["class_id"]
     parts, boxes = parts_of(label_map == class_id)
     own = parts == step["number"]
     allowed = table_of(sorted(catalog.support(class_id) - {class_id}))[label_map]
     if not allowed.any():
-        return label_map
+        return None
     bent = _bend(own, boxes[step["number"] - 1], np.array(step["shifts"])) & (own | allowed)
     numbered, count = ndimage.label(bent, EIGHT)
     if count == 0:
-        return label_map
-    bent = numbered == 1 + int(np.bincount(numbered.ravel())[1:].argmax())
-    warped = fill_nearest(label_map, own & ~bent, allowed & ~bent)
-    warped[bent] = class_id
-    return warped
+        return None
+    return own, numbered == 1 + int(np.bincount(numbered.ravel())[1:].argmax()), allowed
 
 
-def _bend(own: Region, box: tuple[slice, slice], shifts: Canvas) -> Region:
-    """Return the region deformed by the shifts, which are interpolated smoothly between knots."""
+def _bend(own: Values, box: tuple[slice, slice], shifts: Canvas) -> Values:
+    """Return a region, or the numbers in it, deformed by the shifts, which are interpolated smoothly between knots."""
     reach = int(np.ceil(np.abs(shifts).max())) + 1
     rows, columns = (
         slice(max(s.start - reach, 0), min(s.stop + reach, size))
@@ -117,11 +144,11 @@ def _bend(own: Region, box: tuple[slice, slice], shifts: Canvas) -> Region:
     )
     # Beyond the window its edge is repeated: an object that the image's edge cuts stays at the edge.
     taken = ndimage.map_coordinates(
-        window.astype(np.uint8), np.stack([y + dy, x + dx]), order=0, mode="nearest"
+        window.astype(np.int32), np.stack([y + dy, x + dx]), order=0, mode="nearest"
     )
-    bent = np.zeros_like(own)
-    bent[rows, columns] = taken.astype(np.bool_)
+    bent: Values = np.zeros_like(own)
+    bent[rows, columns] = taken.astype(own.dtype)
     return bent
 
 
-KIND = StepKind(_apply, None)
+KIND = StepKind(_apply, None, _number)

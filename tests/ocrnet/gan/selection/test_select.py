@@ -11,7 +11,8 @@ from PIL import Image
 
 from ocrnet.config import SelectParams, SynthesizeParams
 from ocrnet.data.decode import read_image, read_label_map, write_image
-from ocrnet.data.manifest import read_manifest
+from ocrnet.data.instance_maps import read_instances
+from ocrnet.data.manifest import file_sha256, read_manifest
 from ocrnet.errors import DataError
 from ocrnet.gan.layouts.synthesize import synthesize_pairs
 from ocrnet.gan.quality.gan_test import gan_test
@@ -20,8 +21,10 @@ from ocrnet.gan.selection.select import select_pairs
 from ocrnet.gan.selection.sheet import write_sheet
 from ocrnet.record import Recorder
 from tests.base_params import section_with
+from tests.ocrnet.evaluation.test_objects import add_things
 from tests.ocrnet.gan.selection.selected import select, synthesize
 from tests.ocrnet.gan.street import (
+    BIRD,
     CAR,
     CLASSES,
     COLOURS,
@@ -90,6 +93,27 @@ def test_a_class_painted_wrong_is_ignored_and_its_rate_told(
         assert row["px_car"] == 0
         assert row["px_ignore"] == (~kept).sum()
         assert row["rejected_share"] == pytest.approx((~kept).mean(), abs=1e-6)
+
+
+def test_an_object_that_is_rejected_whole_is_dropped_and_its_pair_kept(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """Cars are painted as ground, birds as they are: the birds of each pair stay objects, and no car does."""
+    add_things(prepared, ("car", "bird"), (CAR, BIRD))
+    pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
+    metrics = select(prepared, pairs, tmp_path / "select", warn_rejected=1.0)
+    assert metrics["select/kept"] == 8
+    birds = 0
+    for _, row in read_manifest(tmp_path / "select").iterrows():
+        before = read_instances(pairs / "instances" / f"{row['id']}.png")
+        left = read_label_map(tmp_path / "select" / row["label_map"])
+        numbers = read_instances(tmp_path / "select" / row["instances"])
+        assert row["instances_sha256"] == file_sha256(tmp_path / "select" / row["instances"])
+        assert np.array_equal(numbers > 0, np.isin(left, (CAR, BIRD)))
+        assert np.array_equal(np.unique([0, *numbers.ravel()]), np.arange(numbers.max() + 1))
+        assert len(np.unique(before[left == BIRD])) == numbers.max()
+        birds += int(numbers.max())
+    assert birds > 0
 
 
 def test_a_class_painted_wrong_keeps_its_least_wrong_pixels_up_to_the_cap(
