@@ -15,7 +15,7 @@ from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
-from ocrnet.models.attention_heads import AttentionHeads
+from ocrnet.models.attention_heads import AttentionHeads, Detections
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.output import (
     LEAST_SIDE,
@@ -26,7 +26,6 @@ from ocrnet.models.output import (
     resize_logits,
 )
 from ocrnet.models.trunk import Trunk
-from ocrnet.objects.attention import Detections
 
 
 class Segmenter:

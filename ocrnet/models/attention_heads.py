@@ -23,6 +23,7 @@ neighbourhoods of the objects that are kept, so no other mask is ever in memory.
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,6 +49,20 @@ class ObjectMaps(NamedTuple):
     sides: Float[Tensor, "*B 4 h w"]
     queries: Float[Tensor, "*B Q h w"]
     keys: Float[Tensor, "*B E h w"]
+
+
+class Detections(NamedTuple):
+    """The maps of attention heads, and where their cells lie in the result.
+
+    Args:
+        maps: Heat, sides, queries and keys of each cell.
+        cell: Height and width of a cell in pixels of the result.
+        scale: Pixels of the result per pixel of the network's image, in height and in width.
+    """
+
+    maps: Float[np.ndarray, "D h w"]
+    cell: tuple[float, float]
+    scale: tuple[float, float]
 
 
 class AttentionHeads(nn.Module):
@@ -86,7 +101,9 @@ class AttentionHeads(nn.Module):
     def forward(self, levels: list[Tensor]) -> Float[Tensor, "B D h w"]:
         """Return the maps of `ObjectMaps`, one after the other, from all channels of the levels."""
         feats = self.reduce(detection_share(levels))
-        parts = [self.heat(feats), self.sides(feats), self.query(feats), self.key(levels)]
+        parts = [self.heat(feats), self.sides(feats), self.query(feats)]
+        del feats  # the widest map, before the next one is made
+        parts.append(self.key(levels))
         return torch.cat(parts, dim=1)
 
 

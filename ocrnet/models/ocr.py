@@ -88,14 +88,9 @@ class OCRNet(SegmentationModel):
             align_corners=align_corners,
         )
         self.head = OCRHead(
-            sum(self.share.channels),
-            num_classes,
-            mid_channels=mid_channels,
-            key_channels=key_channels,
-            dropout=dropout,
-            negative_slope=variant.negative_slope,
-            align_corners=align_corners,
-        )
+            sum(self.share.channels), num_classes, mid_channels=mid_channels, key_channels=key_channels,
+            dropout=dropout, negative_slope=variant.negative_slope, align_corners=align_corners,
+        )  # fmt: skip
         self.instance_heads: nn.Module | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:

@@ -100,8 +100,10 @@ class OCRCascade(SegmentationModel):
         deep = levels[self.fine :]
         aux_logits = self.aux_head(deep)
         augmented = self.head(deep, aux_logits)
+        logits = self.decoder(augmented, levels[: self.fine])
+        # After the decoder, which would otherwise run with the maps in memory.
         maps = None if self.instance_heads is None else self.instance_heads(shared.main)
-        return SegmenterOutput(self.decoder(augmented, levels[: self.fine]), aux_logits, maps)
+        return SegmenterOutput(logits, aux_logits, maps)
 
 
 class JoinedContext(RegionContext):

@@ -17,27 +17,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 from scipy import ndimage
 
-from ocrnet.models.attention_heads import EMBEDDING, ENLARGED, QUERY
+from ocrnet.models.attention_heads import EMBEDDING, ENLARGED, QUERY, Detections
 from ocrnet.models.output import OFFSET_UNIT
 from ocrnet.objects.object_map import ObjectMap, predicted_components
 
 THRESHOLD = 0.3
 MOST = 1000  # peaks of an image
 FREE = 0.5  # least share of a mask that no other object has
-
-
-class Detections(NamedTuple):
-    """The maps of attention heads, and where their cells lie in the result.
-
-    Args:
-        maps: Heat, sides, queries and keys of each cell.
-        cell: Height and width of a cell in pixels of the result.
-        scale: Pixels of the result per pixel of the network's image, in height and in width.
-    """
-
-    maps: Float[np.ndarray, "D h w"]
-    cell: tuple[float, float]
-    scale: tuple[float, float]
 
 
 class Peaks(NamedTuple):

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ocrnet.objects.attention import Detections, attended_objects
+from ocrnet.models.attention_heads import Detections
+from ocrnet.objects.attention import attended_objects
 from ocrnet.objects.object_map import EIGHT, ObjectMap, predicted_components, with_scores
 
 THRESHOLD = 0.1

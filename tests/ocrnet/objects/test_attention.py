@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ocrnet.models.attention_heads import EMBEDDING, QUERY, mask_logits
-from ocrnet.objects.attention import Detections, Peaks, attended_objects, find_peaks, masks
+from ocrnet.models.attention_heads import EMBEDDING, QUERY, Detections, mask_logits
+from ocrnet.objects.attention import Peaks, attended_objects, find_peaks, masks
 
 COUNT = 2 + 4 + QUERY + EMBEDDING
 ELLIPSE = (2, 0, 0, -2, -2)
