@@ -1,6 +1,7 @@
 """Heads of `model.instances: attention`."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,9 +24,9 @@ def test_semantic_heads_read_three_quarters_and_detection_one(
     models: dict[str, torch.nn.Module], arch: str
 ) -> None:
     """With the gradient of the logits, no channel of detection; with that of the heat, no other one."""
-    model = models[arch]
+    model: Any = models[arch]
     shared: list[torch.Tensor] = []
-    levels = model.backbone.levels  # type: ignore[union-attr,operator]
+    levels = model.backbone.levels
 
     def kept(images: torch.Tensor):  # type: ignore[no-untyped-def]
         found = levels(images)
@@ -33,11 +34,11 @@ def test_semantic_heads_read_three_quarters_and_detection_one(
         shared[:] = main
         return type(found)(main if found.aux is found.main else found.aux, main)
 
-    model.backbone.levels = kept  # type: ignore[union-attr,assignment]
+    model.backbone.levels = kept
     try:
         output = model(torch.randn(1, 3, 64, 96))
     finally:
-        del model.backbone.levels  # type: ignore[union-attr,operator]
+        del model.backbone.levels
     heat = object_maps(output.instances).heat
     for result, of_detection in ((output.logits, False), (heat, True)):
         for level, grad in zip(

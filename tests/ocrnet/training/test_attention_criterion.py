@@ -35,9 +35,13 @@ def maps() -> torch.Tensor:
     return torch.randn(4, 3 + 4 + QUERY + EMBEDDING, 12, 18, requires_grad=True)
 
 
-def loss_of(output: torch.Tensor, images: slice = slice(None), **weights: float) -> torch.Tensor:
+def loss_of(
+    output: torch.Tensor, images: slice = slice(None), weights: dict[str, float] | None = None
+) -> torch.Tensor:
     labels, numbers, shares = scene()
-    criterion = AttentionCriterion(params_of("attention", **weights).train, ignore_index=255)
+    criterion = AttentionCriterion(
+        params_of(instances="attention", **(weights or {})).train, ignore_index=255
+    )
     whole = None if images == slice(None) else Whole(labels, shares, numbers)
     loss: torch.Tensor = criterion(
         SegmenterOutput(output[:, :3], None, output)._replace(instances=output[images]),
@@ -50,9 +54,9 @@ def loss_of(output: torch.Tensor, images: slice = slice(None), **weights: float)
 def test_the_loss_is_the_weighted_sum_of_its_parts() -> None:
     output = maps()
     off = {"heat_weight": 0.0, "box_weight": 0.0, "mask_weight": 0.0}
-    parts = [loss_of(output, **{**off, name: 1.0}) for name in off]
+    parts = [loss_of(output, weights={**off, name: 1.0}) for name in off]
     assert all(part > 0 for part in parts)
-    total = loss_of(output, heat_weight=2.0, box_weight=3.0, mask_weight=4.0)
+    total = loss_of(output, weights={"heat_weight": 2.0, "box_weight": 3.0, "mask_weight": 4.0})
     torch.testing.assert_close(total, 2 * parts[0] + 3 * parts[1] + 4 * parts[2])
 
 
@@ -75,7 +79,7 @@ def test_where_objects_are_not_known_nothing_is_learned_and_elsewhere_every_map_
 def test_a_batch_without_any_object_has_finite_gradients() -> None:
     output = maps()[2:].detach().requires_grad_()
     labels, numbers, shares = (part[2:] for part in scene())
-    criterion = AttentionCriterion(params_of("attention").train, ignore_index=255)
+    criterion = AttentionCriterion(params_of(instances="attention").train, ignore_index=255)
     loss = criterion(
         SegmenterOutput(output, None, output),
         labels,
@@ -91,7 +95,7 @@ def test_a_batch_without_any_object_has_finite_gradients() -> None:
 @pytest.mark.slow
 def test_one_batch_is_learned_and_its_objects_are_found(prepared: Path) -> None:
     params = params_of(
-        "attention",
+        instances="attention",
         steps=80,
         lr=0.01,
         warmup_steps=2,

@@ -35,7 +35,8 @@ ALL = {
 }  # fmt: skip
 
 
-def params_of(kind: str = "offsets", **train: object) -> Params:
+def params_of(**train: object) -> Params:
+    kind = train.pop("instances", "offsets")
     values = toy_params(**train).model_dump(mode="json", by_alias=True)
     values["model"] |= {"instances": kind, "arch": "ocr_cascade"}
     values["data"] |= {"things": list(CLASSES.class_names[1:])}
@@ -163,7 +164,7 @@ class _Stopped(TrainingData):
 def test_a_resumed_training_is_an_uninterrupted_one(
     prepared: Path, tmp_path: Path, kind: str
 ) -> None:
-    params = params_of(kind, cutmix=0.5, accumulate=2)
+    params = params_of(instances=kind, cutmix=0.5, accumulate=2)
     train(prepared, tmp_path / "whole", params)
     with pytest.raises(KeyboardInterrupt):
         train(prepared, tmp_path / "resumed", params, stop=5)
