@@ -61,7 +61,7 @@ class Options:
     stride: str | None = None
     context: str | None = None
     region_grid: Annotated[int, Field(ge=0, le=256)] | None = None
-    instances: Literal["none", "offsets"] | None = None
+    instances: Literal["none", "offsets", "attention"] | None = None
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,9 @@ class ModelParams(Section):
     align_corners: bool
     head_variant: str  # variant of the OCR head: a name in ocrnet/models/head_variants.py
     norm: str  # a name in ocrnet/models/norm_policies.py
-    instances: Literal["none", "offsets"]  # heads that tell the objects of data.things apart
+    instances: Literal[
+        "none", "offsets", "attention"
+    ]  # heads that tell the objects of data.things apart
 
     @field_validator("pretrained", mode="before")
     @classmethod
@@ -69,8 +71,11 @@ class TrainParams(Section):
     clip_norm: Positive | None
     loss: str  # names of ocrnet/losses and their sums: "ce + 0.5*dice"
     aux_weight: Weight
-    centre_weight: Weight  # of the heat map of centres, with model.instances
-    offset_weight: Weight  # of the offsets to the centres, with model.instances
+    centre_weight: Weight  # of the heat map of centres, with model.instances: offsets
+    offset_weight: Weight  # of the offsets to the centres, with model.instances: offsets
+    heat_weight: Weight  # of the heat map of middles, with model.instances: attention
+    box_weight: Weight  # of the sides of boxes, with model.instances: attention
+    mask_weight: Weight  # of the masks of objects, with model.instances: attention
     centre_sigma: Annotated[float, Field(ge=0.5, le=100), Number]  # pixels
     class_weights: Literal["none", "inverse", "inverse_sqrt", "median", "effective"]
     ohem_threshold: Share

@@ -15,10 +15,12 @@ from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
+from ocrnet.models.attention_heads import AttentionHeads, Detections
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.output import (
     LEAST_SIDE,
     SegmentationModel,
+    cell_maps,
     full_size_instances,
     normalise,
     resize_logits,
@@ -177,7 +179,7 @@ class Segmenter:
     def instance_maps(
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
     ) -> Float[np.ndarray, "3 H2 W2"] | None:
-        """Return heat of a centre and way to the centre, in pixels; None if the model has no instance heads.
+        """Return heat of a centre and way to the centre, in pixels; None if the model has no such heads.
 
         The maps are of the whole image as the only view, whatever the protocol.
 
@@ -185,7 +187,8 @@ class Segmenter:
             image: RGB image as `prepare` resizes it.
             size: (height, width) of the result, whose pixels the ways are measured in.
         """
-        if getattr(self._model, "instance_heads", None) is None:
+        heads = getattr(self._model, "instance_heads", None)
+        if heads is None or isinstance(heads, AttentionHeads):
             return None
         maps = full_size_instances(self._model, self._normalised(image))
         factors = torch.tensor([1.0, size[0] / maps.shape[-2], size[1] / maps.shape[-1]])
@@ -194,6 +197,24 @@ class Segmenter:
             (resized * factors.to(resized.device).view(1, 3, 1, 1))[0].cpu().numpy()
         )
         return found
+
+    @torch.inference_mode()
+    def detections(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Detections | None:
+        """Return the maps of the attention heads, of the whole image as the only view; None without such heads.
+
+        Args:
+            image: RGB image as `prepare` resizes it.
+            size: (height, width) of the result.
+        """
+        if not isinstance(getattr(self._model, "instance_heads", None), AttentionHeads):
+            return None
+        maps, cell = cell_maps(self._model, self._normalised(image))
+        scale = (size[0] / image.shape[0], size[1] / image.shape[1])
+        return Detections(
+            maps[0].float().cpu().numpy(), (cell[0] * scale[0], cell[1] * scale[1]), scale
+        )
 
     def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)

@@ -23,7 +23,7 @@ ARCHS = {
     "unet": "ocrnet.models.unet:UNet",
 }
 NO_HEADS = "none"
-INSTANCES = (NO_HEADS, "offsets")  # values of `model.instances`
+INSTANCES = (NO_HEADS, "offsets", "attention")  # values of `model.instances`
 INSTANCE_ARCHS = frozenset({"ocrnet", "ocr_cascade"})  # they can have heads that tell objects apart
 NO_BACKBONE = frozenset({"unet"})  # they have a built-in encoder and no pretrained weights
 # Options of a model in `params.yaml`; an architecture gets the options that its constructor names.
@@ -43,7 +43,7 @@ def segmenter_options(params: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def add_instance_heads(segmenter: "SegmentationModel", kind: str) -> None:
+def add_instance_heads(segmenter: "SegmentationModel", kind: str, num_classes: int) -> None:
     """Give a segmenter the heads of a kind in `INSTANCES`, after all others, whose weights do not depend on them.
 
     Raises:
@@ -58,12 +58,19 @@ def add_instance_heads(segmenter: "SegmentationModel", kind: str) -> None:
             f"model.instances: {type(segmenter).__name__} has no such heads. Set model.arch to one of "
             f"{', '.join(sorted(INSTANCE_ARCHS))}."
         )
+    from ocrnet.models.attention_heads import AttentionHeads
     from ocrnet.models.instance_heads import InstanceHeads
+    from ocrnet.models.shares import ATTENTION, level_channels
 
-    channels: Any = segmenter.backbone
-    segmenter.instance_heads = InstanceHeads(
-        channels.main_channels, align_corners=segmenter.align_corners
-    )
+    backbone: Any = segmenter.backbone
+    if kind == ATTENTION:
+        segmenter.instance_heads = AttentionHeads(
+            level_channels(backbone), num_classes, align_corners=segmenter.align_corners
+        )
+    else:
+        segmenter.instance_heads = InstanceHeads(
+            backbone.main_channels, align_corners=segmenter.align_corners
+        )
 
 
 def build_segmenter(
@@ -88,6 +95,6 @@ def build_segmenter(
     taken = inspect.signature(build).parameters
     given = {"backbone": backbone, "num_classes": num_classes, **options}
     segmenter: SegmentationModel = build(**{k: v for k, v in given.items() if k in taken})
-    add_instance_heads(segmenter, str(options.get("instances", NO_HEADS)))
+    add_instance_heads(segmenter, str(options.get("instances", NO_HEADS)), num_classes)
     apply_norm(segmenter, norm)
     return segmenter

@@ -34,8 +34,8 @@ from torch.nn import functional as F
 
 from ocrnet.models.backbones import JoinedBackbone, LevelConv2d, build_backbone
 from ocrnet.models.head_variants import HEAD_VARIANTS
-from ocrnet.models.instance_heads import InstanceHeads
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
+from ocrnet.models.shares import SemanticShare
 
 
 class OCRNet(SegmentationModel):
@@ -50,12 +50,13 @@ class OCRNet(SegmentationModel):
         align_corners: Whether every bilinear resize aligns corners.
         stride: Form of the backbone's feature maps, a name in `ocrnet.models.strides.STRIDES`.
         head_variant: Name in `HEAD_VARIANTS`.
+        instances: Name in `ocrnet.models.INSTANCES`; with attention, the heads read a part of the channels.
 
     Raises:
         ValueError: The variant is unknown.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         backbone: str,
@@ -66,6 +67,7 @@ class OCRNet(SegmentationModel):
         align_corners: bool = False,
         stride: str | None = None,
         head_variant: str = "official",
+        instances: str = "none",
     ) -> None:
         super().__init__()
         if head_variant not in HEAD_VARIANTS:
@@ -74,32 +76,29 @@ class OCRNet(SegmentationModel):
             )
         self.align_corners = align_corners
         self.backbone = build_backbone(backbone, align_corners=align_corners, stride=stride)
-        shared = isinstance(self.backbone, JoinedBackbone)
+        self.share = SemanticShare(self.backbone, instances)
+        shared, variant = isinstance(self.backbone, JoinedBackbone), HEAD_VARIANTS[head_variant]
         self.aux_head = AuxHead(
-            self.backbone.aux_channels,
+            self.share.aux_channels,
             num_classes,
-            width=self.backbone.aux_channels if shared else HEAD_VARIANTS[head_variant].aux_width,
-            kernel=HEAD_VARIANTS[head_variant].shared_kernel if shared else 3,
-            dropout=0.0 if shared or not HEAD_VARIANTS[head_variant].aux_dropout else dropout,
-            negative_slope=HEAD_VARIANTS[head_variant].negative_slope,
+            width=self.share.aux_channels if shared else variant.aux_width,
+            kernel=variant.shared_kernel if shared else 3,
+            dropout=0.0 if shared or not variant.aux_dropout else dropout,
+            negative_slope=variant.negative_slope,
             align_corners=align_corners,
         )
         self.head = OCRHead(
-            self.backbone.main_channels,
-            num_classes,
-            mid_channels=mid_channels,
-            key_channels=key_channels,
-            dropout=dropout,
-            negative_slope=HEAD_VARIANTS[head_variant].negative_slope,
-            align_corners=align_corners,
-        )
-        self.instance_heads: InstanceHeads | None = None  # set by `build_segmenter`
+            sum(self.share.channels), num_classes, mid_channels=mid_channels, key_channels=key_channels,
+            dropout=dropout, negative_slope=variant.negative_slope, align_corners=align_corners,
+        )  # fmt: skip
+        self.instance_heads: nn.Module | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return main and auxiliary logits at feature resolution."""
         levels = self.backbone.levels(images)
-        aux_logits = self.aux_head(levels.aux)
-        logits = self.head(levels.main, aux_logits)
+        own = self.share(levels)
+        aux_logits = self.aux_head(own.aux)
+        logits = self.head(own.main, aux_logits)
         maps = None if self.instance_heads is None else self.instance_heads(levels.main)
         return SegmenterOutput(logits, aux_logits, maps)
 

@@ -20,9 +20,9 @@ from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
 from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
-from ocrnet.models.instance_heads import InstanceHeads
 from ocrnet.models.ocr import AuxHead, RegionContext, gather_regions
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
+from ocrnet.models.shares import SemanticShare
 
 CONTEXTS = ("concat", "add")
 DEEP_STRIDE = 16
@@ -45,12 +45,13 @@ class OCRCascade(SegmentationModel):
         align_corners: Whether every bilinear resize aligns corners.
         context: How the context joins the pixels, a name in `CONTEXTS`.
         region_grid: Side of the grid of pooled pixels that regions are gathered over; 0 gathers over all pixels.
+        instances: Name in `ocrnet.models.INSTANCES`; with attention, the heads read a part of the channels.
 
     Raises:
         ParamsError: `context` is unknown, or the backbone has no pyramid.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         backbone: str,
@@ -61,6 +62,7 @@ class OCRCascade(SegmentationModel):
         align_corners: bool = False,
         context: str = "concat",
         region_grid: int = 0,
+        instances: str = "none",
     ) -> None:
         super().__init__()
         if context not in CONTEXTS:
@@ -76,7 +78,9 @@ class OCRCascade(SegmentationModel):
         self.fine = sum(stride < DEEP_STRIDE for stride in net.strides)
         if self.fine == len(net.strides):  # strides of a patch of 7 pixels, say
             self.fine -= 1
-        deep = sum(net.channels[self.fine :])
+        self.share = SemanticShare(net, instances)
+        channels = self.share.channels
+        deep = sum(channels[self.fine :])
         self.aux_head = AuxHead(
             deep, num_classes, width=mid_channels, kernel=1, align_corners=align_corners
         )
@@ -85,18 +89,21 @@ class OCRCascade(SegmentationModel):
             align_corners=align_corners, joined_by=context, region_grid=region_grid,
         )  # fmt: skip
         self.decoder = Cascade(
-            mid_channels, net.channels[: self.fine], num_classes, align_corners=align_corners
+            mid_channels, channels[: self.fine], num_classes, align_corners=align_corners
         )
-        self.instance_heads: InstanceHeads | None = None  # set by `build_segmenter`
+        self.instance_heads: nn.Module | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return logits at the stride of the finest level, and auxiliary ones at that of the deep levels."""
-        levels = self.backbone.levels(images).main
+        shared = self.backbone.levels(images)
+        levels = self.share(shared).main
         deep = levels[self.fine :]
         aux_logits = self.aux_head(deep)
         augmented = self.head(deep, aux_logits)
-        maps = None if self.instance_heads is None else self.instance_heads(levels)
-        return SegmenterOutput(self.decoder(augmented, levels[: self.fine]), aux_logits, maps)
+        logits = self.decoder(augmented, levels[: self.fine])
+        # After the decoder, which would otherwise run with the maps in memory.
+        maps = None if self.instance_heads is None else self.instance_heads(shared.main)
+        return SegmenterOutput(logits, aux_logits, maps)
 
 
 class JoinedContext(RegionContext):

@@ -17,7 +17,7 @@ class SegmenterOutput(NamedTuple):
 
     logits: Float[Tensor, "B K h w"]
     aux_logits: Float[Tensor, "B K h2 w2"] | None
-    instances: Float[Tensor, "B 3 h3 w3"] | None = None
+    instances: Float[Tensor, "B D h3 w3"] | None = None
 
 
 class SegmentationModel(nn.Module):
@@ -96,13 +96,35 @@ def full_size_instances(
         ValueError: The model has no instance heads.
     """
     padded, (height, width) = _padded(model, images, (0, 0))
-    maps = model(padded).instances
-    if maps is None:
-        raise ValueError("the model has no instance heads")
+    maps = _instances(model, padded)
     size = (padded.shape[-2], padded.shape[-1])
     found = resize_logits(maps, size, align_corners=model.align_corners)
     units = torch.tensor([1.0, OFFSET_UNIT, OFFSET_UNIT], device=found.device)
     return found[:, :, :height, :width] * units.view(1, 3, 1, 1)
+
+
+def cell_maps(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
+) -> tuple[Float[Tensor, "B D h w"], tuple[float, float]]:
+    """Return the maps of the instance heads as they are, and the height and width of a cell in pixels.
+
+    The last cells may lie outside images that are below the minimum size.
+
+    Raises:
+        ValueError: The model has no instance heads.
+    """
+    padded, _ = _padded(model, images, (0, 0))
+    maps = _instances(model, padded)
+    return maps, (padded.shape[-2] / maps.shape[-2], padded.shape[-1] / maps.shape[-1])
+
+
+def _instances(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B D h w"]:
+    maps: Tensor | None = model(images).instances
+    if maps is None:
+        raise ValueError("the model has no instance heads")
+    return maps
 
 
 def _padded(

@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ocrnet.models.attention_heads import Detections
+from ocrnet.objects.attention import attended_objects
 from ocrnet.objects.object_map import EIGHT, ObjectMap, predicted_components, with_scores
 
 THRESHOLD = 0.1
@@ -28,6 +30,17 @@ class InstanceMapper(Protocol):
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
     ) -> Float[np.ndarray, "3 H2 W2"] | None:
         """Return heat of a centre and way to the centre in pixels, at a size; None without instance heads."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A model that may have attention heads."""
+
+    def detections(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Detections | None:
+        """Return the maps of its attention heads for a result of a size; None without them."""
         ...
 
 
@@ -49,6 +62,9 @@ def find_objects(
         min_area: Pixels of the smallest object.
     """
     size = (probabilities.shape[1], probabilities.shape[2])
+    detections = model.detections(image, size) if isinstance(model, Detector) else None
+    if detections is not None:
+        return attended_objects(probabilities, detections, things, min_area=min_area)
     maps = model.instance_maps(image, size) if isinstance(model, InstanceMapper) else None
     if maps is None:
         return predicted_components(probabilities, things, min_area=min_area)

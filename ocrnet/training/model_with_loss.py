@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
+from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.instance_criterion import InstanceCriterion
 from ocrnet.training.pseudo_loss import PseudoLoss
@@ -28,7 +29,7 @@ class Objective(nn.Module):
         criterion: Criterion,
         *,
         precision: str,
-        instances: InstanceCriterion | None = None,
+        instances: InstanceCriterion | AttentionCriterion | None = None,
         pseudo_loss: PseudoLoss | None = None,
     ) -> None:
         super().__init__()

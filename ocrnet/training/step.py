@@ -22,7 +22,9 @@ from ocrnet.errors import TrainError
 from ocrnet.losses.base import Whole
 from ocrnet.models.layers import read_layers
 from ocrnet.models.output import normalise
+from ocrnet.models.shares import ATTENTION
 from ocrnet.runtime import key_seed, pick_device
+from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.batches import TrainBatch
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.data import TrainingData
@@ -79,7 +81,8 @@ class SegmenterTrainer(Resumable):
         self._frozen = freeze(self.model, params.model.backbone, params.model.freeze)
         instances = None
         if params.model.instances != "none":
-            instances = InstanceCriterion(self.recipe, ignore_index=data.classes.ignore_index)
+            kind = AttentionCriterion if params.model.instances == ATTENTION else InstanceCriterion
+            instances = kind(self.recipe, ignore_index=data.classes.ignore_index)
         objective = Objective(
             self.model,
             criterion,

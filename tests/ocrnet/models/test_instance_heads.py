@@ -71,6 +71,6 @@ def test_a_bundle_keeps_the_heads(tmp_path) -> None:  # type: ignore[no-untyped-
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"model\.instances: 'boxes' is unknown\. Known: none, offsets"
+        ValueError, match=r"model\.instances: 'boxes' is unknown\. Known: none, offsets, attention"
     ):
         model_of("ocrnet", instances="boxes")

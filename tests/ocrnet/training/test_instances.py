@@ -36,8 +36,9 @@ ALL = {
 
 
 def params_of(**train: object) -> Params:
+    kind = train.pop("instances", "offsets")
     values = toy_params(**train).model_dump(mode="json", by_alias=True)
-    values["model"] |= {"instances": "offsets", "arch": "ocr_cascade"}
+    values["model"] |= {"instances": kind, "arch": "ocr_cascade"}
     values["data"] |= {"things": list(CLASSES.class_names[1:])}
     return params_with(values)
 
@@ -159,8 +160,11 @@ class _Stopped(TrainingData):
 
 
 @pytest.mark.slow
-def test_a_resumed_training_is_an_uninterrupted_one(prepared: Path, tmp_path: Path) -> None:
-    params = params_of(cutmix=0.5, accumulate=2)
+@pytest.mark.parametrize("kind", ["offsets", "attention"])
+def test_a_resumed_training_is_an_uninterrupted_one(
+    prepared: Path, tmp_path: Path, kind: str
+) -> None:
+    params = params_of(instances=kind, cutmix=0.5, accumulate=2)
     train(prepared, tmp_path / "whole", params)
     with pytest.raises(KeyboardInterrupt):
         train(prepared, tmp_path / "resumed", params, stop=5)
@@ -170,7 +174,7 @@ def test_a_resumed_training_is_an_uninterrupted_one(prepared: Path, tmp_path: Pa
     )
     assert one == other
     model, card = load_bundle(tmp_path / "whole")
-    assert (card.options["instances"], card.things) == ("offsets", CLASSES.class_names[1:])
+    assert (card.options["instances"], card.things) == (kind, CLASSES.class_names[1:])
     assert model.instance_heads is not None
     segmenter = load_segmenter(tmp_path / "whole")
     image = np.zeros((64, 72, 3), np.uint8)
