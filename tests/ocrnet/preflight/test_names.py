@@ -108,6 +108,7 @@ def test_every_arm_has_a_folder() -> None:
         "copy_paste",
         "copy_paste_unselected",
         "real_twice",
+        "self_training",
         "mean_teacher",
     }
 
