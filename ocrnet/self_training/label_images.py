@@ -69,8 +69,8 @@ def label_images(
     pairs.finish()
     for name in shares.lost():
         logger.warning(
-            "class %s: no pixel is kept; pseudo_label.class_share %g keeps none: raise it, or add images that show "
-            "the class to val",
+            "class %s: it is predicted on unlabelled images, but no pixel is sure enough to be kept: raise "
+            "pseudo_label.class_share %g, or train the baseline longer",
             name, params.class_share,
         )  # fmt: skip
     counts = {"pseudo_label/images": len(table), "pseudo_label/pairs": len(pairs)}
