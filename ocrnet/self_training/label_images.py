@@ -44,8 +44,35 @@ def label_images(
     """
     classes = ClassTable.read(prepared)
     rules = measure_rules(prepared, params, segmenter, classes)
+    weighs = params.weigh == "precision"
+    pairs = PairFolder(out / PAIRS, prepared / FOLDER, classes, weighs=weighs)
+    found, lost = _label_all(prepared, segmenter, rules, pairs=pairs, classes=classes, out=out)
+    if not len(pairs):
+        raise DataError(
+            f"{prepared / FOLDER}: no pixel of any image is sure enough. Lower pseudo_label.precision, raise "
+            "pseudo_label.class_share, or train the baseline longer (train.steps)."
+        )
+    pairs.finish()
+    for name in lost:
+        logger.warning(
+            "class %s: it is predicted on unlabelled images, but no pixel is sure enough to be kept: raise "
+            "pseudo_label.class_share %g, or train the baseline longer",
+            name, params.class_share,
+        )  # fmt: skip
+    recorder.finish({"pseudo_label/pairs": len(pairs), **found})
+
+
+def _label_all(
+    prepared: Path,
+    segmenter: SegmenterLike,
+    rules: list[ClassRule],
+    *,
+    pairs: PairFolder,
+    classes: ClassTable,
+    out: Path,
+) -> tuple[dict[str, float | int], list[str]]:
+    """Write label maps, table and sheet; return the metrics and the classes that are predicted, but never kept."""
     table = read_unlabelled_manifest(prepared)
-    pairs = PairFolder(out / PAIRS, prepared / FOLDER, classes, weighs=params.weigh == "precision")
     shares, sheet = KeptPixels(classes), Sheet(classes, len(table))
     for index, row in enumerate(table.to_dict("records")):
         image = read_image(prepared / FOLDER / row["image"])
@@ -61,20 +88,7 @@ def label_images(
     found = shares.table(rules)
     write_shares(out, found)
     sheet.write(out)
-    if not len(pairs):
-        raise DataError(
-            f"{prepared / FOLDER}: no pixel of {len(table)} images is sure enough. Lower pseudo_label.precision, raise "
-            "pseudo_label.class_share, or train the baseline longer (train.steps)."
-        )
-    pairs.finish()
-    for name in shares.lost():
-        logger.warning(
-            "class %s: it is predicted on unlabelled images, but no pixel is sure enough to be kept: raise "
-            "pseudo_label.class_share %g, or train the baseline longer",
-            name, params.class_share,
-        )  # fmt: skip
-    counts = {"pseudo_label/images": len(table), "pseudo_label/pairs": len(pairs)}
-    recorder.finish({**counts, **as_metrics(found)})
+    return {"pseudo_label/images": len(table), **as_metrics(found)}, shares.lost()
 
 
 def measure_rules(
