@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ocrnet.config.arms import extra_folder, uses_unlabelled
+from ocrnet.config.arms import extra_folder, pseudo_label_folder, uses_mean_teacher
 from pipelines._stage.stage import Stage, run_stage
 from pipelines._torchrun import by_torchrun
 
@@ -20,7 +20,8 @@ def retrain(stage: Stage) -> None:
     data = TrainingData.read(
         Path("data/prepare"),
         extra=extra_folder(arm, Path("data")),
-        unlabelled=uses_unlabelled(arm),
+        pseudo=pseudo_label_folder(arm, Path("data"), int(seed)),
+        unlabelled=uses_mean_teacher(arm),
     )
     train_segmenter(
         stage.params,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.arms import ARMS, JOIN, uses_unlabelled
+from ocrnet.config.arms import ARMS, JOIN, uses_mean_teacher, uses_unlabelled
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
 from ocrnet.config.evaluation import (
@@ -16,11 +16,11 @@ from ocrnet.config.evaluation import (
 )
 from ocrnet.config.gan import SelectParams, SynthesizeParams, TrainGanParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
-from ocrnet.config.unlabelled import MeanTeacherParams
+from ocrnet.config.unlabelled import MeanTeacherParams, PseudoLabelParams
 
 __all__ = [
-    "DataParams", "EvaluateParams", "MeanTeacherParams", "ModelParams", "Params", "PromoteParams", "RetrainParams",
-    "SelectParams", "SynthesizeParams", "TrainGanParams", "TrainParams",
+    "DataParams", "EvaluateParams", "MeanTeacherParams", "ModelParams", "Params", "PromoteParams", "PseudoLabelParams",
+    "RetrainParams", "SelectParams", "SynthesizeParams", "TrainGanParams", "TrainParams",
 ]  # fmt: skip
 
 
@@ -37,6 +37,7 @@ class Params(Section):
     train_gan: TrainGanParams
     synthesize: SynthesizeParams
     select: SelectParams
+    pseudo_label: PseudoLabelParams
     retrain: RetrainParams
     mean_teacher: MeanTeacherParams
     evaluate: EvaluateParams
@@ -113,6 +114,8 @@ class Params(Section):
                 "to a folder of them, or data.without_label_map or, with prepare.train_fraction below 1, prepare.rest "
                 "to unlabelled; or remove the arm."
             )
+        if not any(map(uses_mean_teacher, arms)):
+            return self
         count, batch = self.mean_teacher.per_batch(self.train.batch_size), self.train.batch_size
         parts = 2 * self.train.processes * self.train.accumulate
         if count % parts:

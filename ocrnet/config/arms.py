@@ -1,9 +1,9 @@
 """The arms: kinds of training that are compared with each other.
 
 An arm is a set of data streams beside the real images. Each stream has one line: the folder of its pairs' manifest,
-whether a GAN generated them, whether it needs unlabelled images, and descriptions. `a+b` joins two: at most one stream
-of pairs and, after it, one of unlabelled images. `real_twice` adds the real data once more: with equal steps it shows
-the effect of mixing alone.
+whether a GAN generated them, whether it needs unlabelled images, and descriptions. `a+b` joins streams: at most one
+stream of pairs and, after it, those of unlabelled images: `self_training`, then `mean_teacher`. `real_twice` adds the
+real data once more: with equal steps it shows the effect of mixing alone.
 """
 
 from collections.abc import Iterable
@@ -19,18 +19,25 @@ class Arm:
     """An arm of `retrain`.
 
     Args:
-        folder: Folder of the manifest of its pairs; None if it has none.
+        folder: Folder of the manifest of its pairs; None if it has none besides pseudo-labels.
         uses_gan: Whether a GAN generated the pairs.
         words: Description of its models, used after "the model".
         data_words: Description of its extra data, used after "against".
-        uses_unlabelled: Whether it needs unlabelled images.
+        pseudo_labels: Whether it trains on unlabelled images with pseudo-labels that are fixed before.
+        mean_teacher: Whether it trains on unlabelled images that a mean teacher labels meanwhile.
     """
 
     folder: str | None
     uses_gan: bool
     words: str
     data_words: str
-    uses_unlabelled: bool = False
+    pseudo_labels: bool = False
+    mean_teacher: bool = False
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether it needs unlabelled images."""
+        return self.pseudo_labels or self.mean_teacher
 
 
 ARMS = {
@@ -47,9 +54,11 @@ ARMS = {
     "real_twice": Arm(
         "prepare", False, "retrained on the real images twice over", "real images twice over"
     ),
+    "self_training": Arm(
+        None, False, "retrained with pseudo-labels of unlabelled images", "pseudo-labels", pseudo_labels=True,
+    ),
     "mean_teacher": Arm(
-        None, False, "retrained with unlabelled images by a mean teacher", "unlabelled images",
-        uses_unlabelled=True,
+        None, False, "retrained with unlabelled images by a mean teacher", "unlabelled images", mean_teacher=True,
     ),
 }  # fmt: skip
 # The arms that show what pasted real pixels, and the mixing of batches alone, are worth.
@@ -57,7 +66,7 @@ CONTROLS = ("copy_paste", "real_twice")
 
 
 def arm_of(name: str) -> Arm:
-    """Return an arm of `retrain`, which may join two streams; its name is known."""
+    """Return an arm of `retrain`, which may join streams; its name is known."""
     first, *rest = (ARMS[part] for part in name.split(JOIN))
     for other in rest:
         first = Arm(
@@ -65,7 +74,8 @@ def arm_of(name: str) -> Arm:
             first.uses_gan or other.uses_gan,
             f"{first.words} and {other.words.removeprefix('retrained ')}",
             f"{first.data_words} and {other.data_words}",
-            first.uses_unlabelled or other.uses_unlabelled,
+            first.pseudo_labels or other.pseudo_labels,
+            first.mean_teacher or other.mean_teacher,
         )
     return first
 
@@ -85,6 +95,11 @@ def extra_folder(arm: str, data: Path) -> Path | None:
     return None if folder is None else data / folder
 
 
+def pseudo_label_folder(arm: str, data: Path, seed: int) -> Path | None:
+    """Return the manifest folder of the pairs with pseudo-labels that an arm trains on; None if it uses none."""
+    return data / "pseudo_label" / str(seed) / "pairs" if uses_pseudo_labels(arm) else None
+
+
 def uses_gan(arm: str) -> bool:
     """Return whether an arm, which may be the baseline, trains on generated images."""
     return arm != BASELINE and arm_of(arm).uses_gan
@@ -93,6 +108,16 @@ def uses_gan(arm: str) -> bool:
 def uses_unlabelled(arm: str) -> bool:
     """Return whether an arm, which may be the baseline, trains on unlabelled images."""
     return arm != BASELINE and arm_of(arm).uses_unlabelled
+
+
+def uses_pseudo_labels(arm: str) -> bool:
+    """Return whether an arm, which may be the baseline, trains on pseudo-labels that are fixed before."""
+    return arm != BASELINE and arm_of(arm).pseudo_labels
+
+
+def uses_mean_teacher(arm: str) -> bool:
+    """Return whether an arm, which may be the baseline, trains with a mean teacher."""
+    return arm != BASELINE and arm_of(arm).mean_teacher
 
 
 def words_of(arm: str) -> str:
@@ -125,8 +150,8 @@ def rivals_of(arm: str, arms: Iterable[str]) -> list[str]:
 def step_cost(arm: str, unlabelled_ratio: float) -> float:
     """Return the computation of a training step in units of that of the baseline.
 
-    A pass forwards counts 1 and a pass backwards 2. An unlabelled image is seen by the teacher forwards and by the
-    student both ways; pairs take the place of real images.
+    A pass forwards counts 1 and a pass backwards 2. An unlabelled image is seen by a mean teacher forwards and by the
+    student both ways; pairs, those with pseudo-labels included, take the place of real images.
 
     Args:
         arm: Name of the arm, which may be the baseline.
@@ -136,4 +161,4 @@ def step_cost(arm: str, unlabelled_ratio: float) -> float:
         >>> round(step_cost("gan+mean_teacher", 1.0), 2)
         2.33
     """
-    return 1 + unlabelled_ratio * 4 / 3 if uses_unlabelled(arm) else 1.0
+    return 1 + unlabelled_ratio * 4 / 3 if uses_mean_teacher(arm) else 1.0

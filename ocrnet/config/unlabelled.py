@@ -1,10 +1,11 @@
-"""The section about the training on unlabelled images."""
+"""The sections about the training on unlabelled images."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ocrnet.config.base import Number, Section, Share
+from ocrnet.config.evaluation import Scale
 
 Deviation = Annotated[float, Field(ge=0, le=1000), Number]
 
@@ -26,3 +27,14 @@ class MeanTeacherParams(Section):
     def per_batch(self, batch_size: int) -> int:
         """Return the number of unlabelled images in a batch, over all processes: an even number, at least 2."""
         return max(2, 2 * round(self.ratio * batch_size / 2))
+
+
+class PseudoLabelParams(Section):
+    """The labels of unlabelled images for the arm `self_training`, fixed before the training."""
+
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)]  # sizes at which an image is seen
+    flip: bool  # whether the mirrored image is seen, too
+    ensemble: bool  # whether the baselines of all seeds label together; else that of the own seed
+    precision: Share  # share of right pixels among the kept validation pixels of a class
+    class_share: Share  # share of the pixels of each class that is kept in any case
+    weigh: Literal["precision", "none"]  # weight of a pixel: the probability that it is right, or 1

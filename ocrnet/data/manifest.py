@@ -10,11 +10,12 @@ selected pairs, whose manifest also has the lineage.
 | group | images of one group share a split |
 | image, label_map | canonical PNG files, relative to the folder |
 | height, width | pixels |
-| origin | real, gan or copy_paste; only real items may be in val or test |
+| origin | real, gan, copy_paste or pseudo; only real items may be in val or test |
 | image_sha256, label_map_sha256 | hashes of the canonical files |
 | raw_image, raw_label_map | their raw files, relative to the raw folder; empty if origin is not real |
 | px_ignore, px_NAME per class | pixels in the label map |
 | instances, instances_sha256 | instance map and its hash; only in prepared sets with thing classes |
+| pixel_weights | map of the weights of the pixels; only in pairs with pseudo-labels |
 | parents, operations, seed, generator | lineage of a synthesized pair: ids and steps as JSON lists, seed, weights |
 """
 
@@ -41,7 +42,7 @@ COLUMNS = (
 )  # fmt: skip
 TEXT_COLUMNS = (
     "id", "split", "group", "image", "label_map", "origin", "image_sha256", "label_map_sha256", "raw_image",
-    "raw_label_map", "instances", "instances_sha256", "parents", "operations", "generator",
+    "raw_label_map", "instances", "instances_sha256", "parents", "operations", "generator", "pixel_weights",
 )  # fmt: skip
 LINEAGE_COLUMNS = ("parents", "operations", "seed", "generator")
 MANIFEST_FILE = "manifest.csv"

@@ -7,7 +7,15 @@ import logging
 from pathlib import Path
 
 from ocrnet.data.manifest import ClassTable
-from ocrnet.report import arms, gallery, generated, objects, provenance, scores
+from ocrnet.report import (
+    arms,
+    gallery,
+    generated,
+    objects,
+    provenance,
+    pseudo_labels,
+    scores,
+)
 from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
 from ocrnet.report.pages import fill_page
@@ -75,6 +83,7 @@ def render_report(data: Path) -> str:
         images=gallery.shown_images(data, found["shown"], classes),
         objects=objects.object_section(data, found, classes),
         gan=gallery.gan_pairs(data, classes),
+        pseudo_labels=pseudo_labels.pseudo_label_sets(data, arms.seeds_of(found), classes),
         layouts=generated.layout_rows(data, classes),
         operations=generated.operation_words(data),
         quality=generated.quality_table(data),

@@ -9,7 +9,8 @@ from ocrnet.config.arms import (
     files_of,
     step_cost,
     uses_gan,
-    uses_unlabelled,
+    uses_mean_teacher,
+    uses_pseudo_labels,
     words_of,
 )
 from ocrnet.config.evaluation import METRICS, MIOU
@@ -127,9 +128,11 @@ def class_arm_rows(scores: Json, classes: ClassTable) -> list[Json]:
 
 
 def _cost_words(arm: str, params: Mapping[str, str]) -> str:
-    ratio = float(params["mean_teacher.ratio"]) if uses_unlabelled(arm) else 0.0
-    gan = ", after the training of the GAN" if uses_gan(arm) else ""
-    return f"{step_cost(arm, ratio):.2g}{gan}"
+    ratio = float(params["mean_teacher.ratio"]) if uses_mean_teacher(arm) else 0.0
+    before = ["the training of the GAN"] * uses_gan(arm)
+    before += ["the labelling of the unlabelled images by the baseline"] * uses_pseudo_labels(arm)
+    after = f", after {' and '.join(before)}" if before else ""
+    return f"{step_cost(arm, ratio):.2g}{after}"
 
 
 def _named_difference(comparison: Json | None, rival: str, reference: str) -> str:

@@ -11,10 +11,13 @@ from ocrnet.data.manifest import (
     pixel_columns,
     read_manifest,
 )
+from ocrnet.data.pseudo_shares import PAIRS
 from ocrnet.evaluation.scoring import Cell
 from ocrnet.evaluation.verdict_text import percent
 from ocrnet.record import RECORD_FILE
+from ocrnet.report.arms import seeds_of
 from ocrnet.report.files import read_json, required
+from ocrnet.report.pseudo_labels import labelled_folders
 
 STATISTICS_FILE = "statistics.json"
 Json = dict[str, Any]
@@ -51,6 +54,7 @@ def param_rows(data: Path, scores: Json) -> list[tuple[str, str]]:
         data / "train_gan",
         data / "synthesize",
         data / "select",
+        *(folder for _, folder in labelled_folders(data, seeds_of(scores))),
         data / "evaluate",
     ]
     params: Json = {}
@@ -64,6 +68,8 @@ def hash_rows(data: Path, scores: Json) -> list[tuple[str, str]]:
     """Return the SHA-256 of the manifests, which have the hash of every file, and of the weights."""
     folders = ("prepare", "synthesize/gan", "select")
     manifests = [data / folder / MANIFEST_FILE for folder in folders]
+    labelled = labelled_folders(data, seeds_of(scores))
+    manifests += [folder / PAIRS / MANIFEST_FILE for _, folder in labelled]
     generator = required(data / "train_gan" / "generator.safetensors")
     return [
         *((path.relative_to(data).as_posix(), file_sha256(path)) for path in manifests),

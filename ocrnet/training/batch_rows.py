@@ -29,11 +29,12 @@ class Slot(NamedTuple):
 class StepSampler(Sampler[list[Slot]]):
     """The batches of the steps from `first` on, each with a share of real rows; the other rows are extra rows.
 
-    Real rows come in shuffled epochs. Extra rows are drawn by their weights. The ranks get the slots of a step in turn,
-    so that each also gets its share of extra rows. The whole batch does not depend on the number of ranks.
+    Real rows come in shuffled epochs. Extra rows are drawn by their weights; several kinds of them take turns. The
+    ranks get the slots of a step in turn, so that each also gets its share of extra rows. The whole batch does not
+    depend on the number of ranks.
 
     Args:
-        streams: Real rows and, if there are any, extra rows.
+        streams: Real rows and, after them, the kinds of extra rows, if there are any.
         batch_size: Number of samples in a batch, over all ranks.
         mix: Mix of real and extra rows; it has no effect without extra rows.
         first: First step.
@@ -58,7 +59,7 @@ class StepSampler(Sampler[list[Slot]]):
         self._batch_size = batch_size
         self._real_per_batch = mix.real_per_batch(batch_size) if has_extra else batch_size
         self._mixed_steps = mix.mixed_steps(steps)
-        self._odds = streams[1].weights() if has_extra else np.zeros(0)
+        self._odds = [rows.weights() for rows in streams[1:]]
         self._first, self._steps, self._seed = first, steps, seed
         self._cutmix = cutmix
 
@@ -76,11 +77,21 @@ class StepSampler(Sampler[list[Slot]]):
         count = self._real_per_batch if step < self._mixed_steps else self._batch_size
         rows = [(0, self._real_row(drawn_before + i)) for i in range(count)]
         if count < self._batch_size:
-            rng = np.random.default_rng(key_seed(self._seed, "extra", step))
-            drawn = rng.choice(len(self._odds), size=self._batch_size - count, p=self._odds)
-            rows += [(1, int(row)) for row in drawn]
+            rows += self._extra_rows(step, self._batch_size - count)
         slots = [Slot(stream, row, step, place) for place, (stream, row) in enumerate(rows)]
         return [self._with_donor(slot, slots) for slot in slots] if self._cutmix else slots
+
+    def _extra_rows(self, step: int, count: int) -> list[tuple[int, int]]:
+        """Return stream and row of the extra rows of a step; over the steps all streams have equal numbers of them."""
+        turns = [(step * count + i) % len(self._odds) for i in range(count)]
+        rows: list[tuple[int, int]] = []
+        for kind, odds in enumerate(self._odds):
+            # The rows of the first kind are those that it has as the only one.
+            key: tuple[int | str, ...] = ("extra", step, kind) if kind else ("extra", step)
+            rng = np.random.default_rng(key_seed(self._seed, *key))
+            drawn = rng.choice(len(odds), size=turns.count(kind), p=odds)
+            rows += [(1 + kind, int(row)) for row in drawn]
+        return rows
 
     def _with_donor(self, slot: Slot, slots: list[Slot]) -> Slot:
         rng = np.random.default_rng(key_seed(self._seed, "donor", slot.step, slot.place))

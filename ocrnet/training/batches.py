@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ocrnet.config import RetrainParams, TrainParams
+from ocrnet.data.pixel_weights import FULL_WEIGHT
 from ocrnet.errors import OcrnetError
 from ocrnet.errors.machine import machine_error
 from ocrnet.losses.instances import UNKNOWN
@@ -63,10 +64,12 @@ Batch = TypeVar("Batch")
 
 
 class SlotDataset(Dataset[Sample | Refusal]):
-    """Decodes and transforms the item of a slot, and pastes the box of its donor; a weight depends on the stream.
+    """Decodes and transforms the item of a slot, and pastes the box of its donor.
+
+    A weight depends on the stream and, in rows with pixel weights, on the pixel.
 
     Args:
-        streams: Real rows and, if there are any, extra rows.
+        streams: Real rows and, after them, the kinds of extra rows, if there are any.
         transform: Transform of each sample.
         extra_weight: Weight of an extra pixel in the loss; a real pixel has 1.
         mixes: Whether slots may have donors, so that a sample may have pixels of two weights.
@@ -86,8 +89,9 @@ class SlotDataset(Dataset[Sample | Refusal]):
     ) -> None:
         self._streams = streams
         self._transform = transform
-        self._weights = (1.0, extra_weight)
-        self._weighs_pixels = mixes and len(streams) > 1 and extra_weight != 1
+        self._weights = (1.0, *[extra_weight] * (len(streams) - 1))
+        mixes_weights = mixes and len(streams) > 1 and extra_weight != 1
+        self._weighs_pixels = mixes_weights or any(rows.weighs_pixels for rows in streams)
         self._seed = seed
         self._instances = instances
 
@@ -118,10 +122,17 @@ class SlotDataset(Dataset[Sample | Refusal]):
 
     def _alone(self, slot: Slot) -> Sample:
         """Return the sample of a slot before anything is pasted into it."""
-        item = self._streams[slot.stream].item(slot.row)
+        rows = self._streams[slot.stream]
+        item = rows.item(slot.row)
         generator = keyed_generator(self._seed, "sample", slot.step, slot.place)
-        image, label_map, numbers = self._changed(slot, item, generator)
         weight = torch.tensor(self._weights[slot.stream])
+        if rows.weighs_pixels:
+            image, label_map, weights = self._transform.with_numbers(
+                item.image, item.label_map, rows.pixel_weights(slot.row), generator=generator
+            )
+            numbers = self._unknown(label_map)  # the objects of such a row are not known
+            return image, label_map, item.id, weight * weights / FULL_WEIGHT, numbers
+        image, label_map, numbers = self._changed(slot, item, generator)
         if self._weighs_pixels:
             weight = weight.repeat(*label_map.shape)
         return image, label_map, item.id, weight, numbers
@@ -136,7 +147,10 @@ class SlotDataset(Dataset[Sample | Refusal]):
                 item.image, item.label_map, known, generator=generator
             )
         image, label_map = self._transform(item.image, item.label_map, generator=generator)
-        return image, label_map, torch.full_like(label_map, UNKNOWN) if self._instances else None
+        return image, label_map, self._unknown(label_map)
+
+    def _unknown(self, label_map: Tensor) -> Tensor | None:
+        return torch.full_like(label_map, UNKNOWN) if self._instances else None
 
 
 def train_batches(
@@ -152,7 +166,7 @@ def train_batches(
     """Return this rank's share of the batches of the steps from `first` on.
 
     Args:
-        streams: Real rows and, if there are any, extra rows.
+        streams: Real rows and, after them, the kinds of extra rows, if there are any.
         transform: Transform of each sample.
         recipe: Params with the number of steps, the batch size over all ranks, the share of pasted boxes, and the
             number of processes that decode; the batches are the same for any number of processes.

@@ -26,6 +26,7 @@ class TrainingData:
         extra: Training split of the extra data, or None.
         things: Names of the classes whose objects are told apart.
         unlabelled: Unlabelled images that the training sees, or None.
+        pseudo: Unlabelled images with pseudo-labels that are fixed before the training, or None.
     """
 
     classes: ClassTable
@@ -34,12 +35,23 @@ class TrainingData:
     extra: ImageFolder | None = None
     things: tuple[str, ...] = ()
     unlabelled: UnlabelledImages | None = None
+    pseudo: ImageFolder | None = None
+
+    @property
+    def streams(self) -> list[ImageFolder]:
+        """The real images and, after them, all kinds of pairs."""
+        return [self.real, *(pairs for pairs in (self.extra, self.pseudo) if pairs is not None)]
 
     @classmethod
     def read(
-        cls, prepared: Path, *, extra: Path | None = None, unlabelled: bool = False
+        cls,
+        prepared: Path,
+        *,
+        extra: Path | None = None,
+        pseudo: Path | None = None,
+        unlabelled: bool = False,
     ) -> "TrainingData":
-        """Read the real data, the training split of an extra manifest folder, and the unlabelled images if asked to.
+        """Read the real data, the training split of other manifest folders, and the unlabelled images if asked to.
 
         Raises:
             DataError: A manifest is missing or wrong, a split is empty, or there are no unlabelled images.
@@ -51,6 +63,7 @@ class TrainingData:
             extra=None if extra is None else ImageFolder.read(extra, split="train"),
             things=read_things(prepared),
             unlabelled=UnlabelledImages.read(prepared) if unlabelled else None,
+            pseudo=None if pseudo is None else ImageFolder.read(pseudo, split="train"),
         )
 
     def batches(self, params: Params, *, seed: int, first: int = 0) -> Iterator[TrainBatch]:
@@ -66,7 +79,7 @@ class TrainingData:
             recipe, crop_size=params.data.crop_size, ignore_index=self.classes.ignore_index
         )
         return train_batches(
-            [self.real, *([self.extra] if self.extra else [])],
+            self.streams,
             transform,
             recipe=recipe,
             mix=params.retrain,  # has no effect without extra data

@@ -11,6 +11,7 @@ import pandas as pd
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.instance_maps import INSTANCES, read_instances
 from ocrnet.data.manifest import pixel_columns, read_manifest
+from ocrnet.data.pixel_weights import PIXEL_WEIGHTS, read_pixel_weights
 from ocrnet.errors import DataError
 
 
@@ -63,6 +64,16 @@ class ImageFolder:
         if INSTANCES not in row or not row[INSTANCES]:
             return None
         return read_instances(self.folder / row[INSTANCES])
+
+    @property
+    def weighs_pixels(self) -> bool:
+        """Whether each row has a map of the weights of its pixels."""
+        return PIXEL_WEIGHTS in self.table
+
+    def pixel_weights(self, index: int) -> npt.NDArray[np.uint16]:
+        """Read the weights of the pixels of a row, from 0 for none to `FULL_WEIGHT`."""
+        row = self.table.iloc[index]
+        return read_pixel_weights(self.folder / row[PIXEL_WEIGHTS]).astype(np.uint16)
 
     def weights(self) -> npt.NDArray[np.float64]:
         """Return the sampling probability of each row; they sum to 1."""

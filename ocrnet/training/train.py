@@ -71,7 +71,7 @@ class SegmenterRun(RunLoop):
         recipe = self._params.train
         self._best.write(out, self._trainer.card, {"steps": self.done, "seed": self._seed})
         metrics = self._best.metrics(self._data.classes.class_names)
-        if self._data.extra is not None:
+        if len(self._data.streams) > 1:
             share = self._params.retrain.real_share(recipe, taken=self.done)
             metrics["train/real_share"] = share
         if self._trainer.teacher is not None:

@@ -34,7 +34,7 @@ class UnlabelledImages:
         if not has_unlabelled(prepared):
             raise DataError(
                 f"{prepared}: the set has no unlabelled image. Put images that are no copies of training images into "
-                "data.unlabelled, or remove the arms with mean_teacher from retrain.arms."
+                "data.unlabelled, or remove the arms with unlabelled images from retrain.arms."
             )
         return cls(prepared / FOLDER, read_unlabelled_manifest(prepared))
 

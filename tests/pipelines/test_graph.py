@@ -62,7 +62,8 @@ def covered(file: str, deps: list[str]) -> bool:
 
 def test_the_stages_are_those_of_the_design_in_flow_order() -> None:
     assert list(STAGES) == [
-        "validate", "prepare", "train", "train_gan", "synthesize", "select", "retrain", "evaluate", "publish",
+        "validate", "prepare", "train", "train_gan", "synthesize", "select", "pseudo_label",
+        "retrain", "evaluate", "publish",
     ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.train_gan", set()),
         ("pipelines.synthesize", set()),
         ("pipelines.select", set()),
+        ("pipelines.pseudo_label", set()),
         ("pipelines.retrain", set()),
         ("pipelines.evaluate", set()),
         ("pipelines.publish", set()),

@@ -48,6 +48,7 @@ STAGES = [
     "train_gan",
     "synthesize",
     "select",
+    "pseudo_label@0",
     "retrain@gan-0",
     "evaluate",
 ]
@@ -218,6 +219,7 @@ def test_outputs_hold_no_time_no_host_and_no_absolute_path(workspace: Workspace)
         "train_gan",
         "synthesize",
         "select",
+        "pseudo_label",
         "retrain",
         "evaluate",
     ):

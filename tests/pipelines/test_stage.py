@@ -58,10 +58,10 @@ def test_a_cell_has_its_name_and_its_folder() -> None:
 
 
 def test_a_stage_says_how_many_there_are(caplog: pytest.LogCaptureFixture) -> None:
-    """Two seeds, and two arms of each: validate, prepare, train 2, train_gan, synthesize, select, retrain 4, and 2."""
+    """Two seeds, two arms: validate, prepare, 2 train, train_gan, synthesize, select, 2 pseudo_label, 4 retrain, 2."""
     caplog.set_level("INFO")
     assert run() == 0
-    assert "stage 4 of 13: train@7" in caplog.messages
+    assert "stage 4 of 15: train@7" in caplog.messages
 
 
 def test_wrong_params_end_with_2_and_a_line_each(

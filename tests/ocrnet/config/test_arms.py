@@ -11,9 +11,12 @@ from ocrnet.config.arms import (
     data_words_of,
     extra_folder,
     join_fault,
+    pseudo_label_folder,
     rivals_of,
     step_cost,
     uses_gan,
+    uses_mean_teacher,
+    uses_pseudo_labels,
     uses_unlabelled,
     words_of,
 )
@@ -36,15 +39,39 @@ def test_a_joined_arm_has_the_pairs_of_one_stream_and_the_images_of_the_other() 
     assert arm_of("gan").words == "retrained with selected GAN pairs"
 
 
+def test_pseudo_labels_are_files_of_the_seed_and_no_mean_teacher() -> None:
+    arm = "gan+self_training"
+    assert extra_folder(arm, Path("data")) == Path("data/select")
+    assert pseudo_label_folder(arm, Path("data"), 3) == Path("data/pseudo_label/3/pairs")
+    assert pseudo_label_folder("gan+mean_teacher", Path("data"), 3) is None
+    assert (uses_unlabelled(arm), uses_mean_teacher(arm)) == (True, False)
+    assert not uses_pseudo_labels("train")
+    assert words_of("self_training+mean_teacher") == (
+        "retrained with pseudo-labels of unlabelled images and with unlabelled images by a mean teacher"
+    )
+    # Its pairs take the place of labelled images, and a ratio has no effect.
+    assert step_cost(arm, 1.0) == 1
+    sources = {"data": {"unlabelled": "extra"}, "train": {"batch_size": 8, "processes": 4}}
+    params_of([arm], **sources, mean_teacher={"ratio": 0.5})
+    with pytest.raises(ParamsError, match=r"gan\+self_training needs unlabelled images"):
+        params_of([arm])
+
+
 def test_a_rival_needs_no_files_that_the_arm_does_not_see() -> None:
     arms = ["train", "gan", "copy_paste", "mean_teacher", "gan+mean_teacher"]
     assert rivals_of("gan", arms) == ["train", "copy_paste"]
+    assert rivals_of("gan+self_training", ["train", "self_training"]) == ["train", "self_training"]
+    assert rivals_of("gan", ["train", "self_training"]) == ["train"]
     assert rivals_of("gan+mean_teacher", arms) == ["train", "copy_paste", "mean_teacher"]
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("self_training", ""),
+        ("gan+self_training+mean_teacher", ""),
+        ("mean_teacher+self_training", "the pairs come first. Write self_training+mean_teacher."),
+        ("self_training+copy_paste", "the pairs come first. Write copy_paste+self_training."),
         ("gan+mean_teacher", ""),
         ("mean_teacher", ""),
         ("mean_teacher+gan", "the pairs come first. Write gan+mean_teacher."),

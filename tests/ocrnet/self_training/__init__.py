@@ -1,0 +1,1 @@
+"""Tests of the package ocrnet.self_training."""
