@@ -11,7 +11,7 @@ from ocrnet.config import Params
 from ocrnet.config.arms import uses_pseudo_labels
 from ocrnet.data.pseudo_shares import PAIRS
 from ocrnet.data.unlabelled import has_unlabelled
-from pipelines._stage.run import Stage, run_stage
+from pipelines._stage.stage import Stage, run_stage
 
 PREPARED = Path("data/prepare")
 

@@ -15,7 +15,7 @@ from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.data.pixel_weights import read_pixel_weights
 from ocrnet.data.pseudo_shares import read_shares
 from ocrnet.record import METRICS_FILE, RECORD_FILE
-from pipelines._stage.run import run_stage
+from pipelines._stage.stage import run_stage
 from pipelines.pseudo_label import pseudo_label
 from pipelines.retrain import retrain
 from pipelines.train import train
