@@ -11,7 +11,6 @@ from ocrnet.config.evaluation import MIOU, Metric
 from ocrnet.errors import DataError
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, count_image, summarize
 from ocrnet.evaluation.scored_split import TestSplit
-from ocrnet.objects.grouping import find_objects
 from ocrnet.objects.matching import compare_objects
 from ocrnet.protocols import SegmenterLike
 
@@ -141,6 +140,9 @@ def count_split(
     Raises:
         DataError: The classes of the model differ from the classes of the split; the message starts with `place`.
     """
+    # Imports torch, which pages of scores do not need.
+    from ocrnet.objects.grouping import find_objects
+
     classes = split.classes
     segmenter.class_table.require_same_names(
         classes, place=f"{place}: the model", other="the data",

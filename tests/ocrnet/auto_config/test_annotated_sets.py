@@ -12,8 +12,8 @@ from ocrnet.errors import DataError
 from tests.base_params import full_values
 from tests.ocrnet.raw.raw_sets import save, write_pairs
 from tests.ocrnet.raw.sources.annotated import SIZE
+from tests.ocrnet.raw.sources.coco_sets import write_set
 from tests.ocrnet.raw.sources.test_cityscapes import write_cityscapes
-from tests.ocrnet.raw.sources.test_coco import write_set
 from tests.ocrnet.raw.sources.test_labelme import write_labelme
 from tests.ocrnet.raw.sources.test_voc import write_voc
 from tests.ocrnet.raw.sources.test_yolo import OUTLINE, write_yolo

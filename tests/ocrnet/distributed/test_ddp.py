@@ -16,10 +16,11 @@ from ocrnet.errors import ParamsError
 from ocrnet.record import Recorder, SilentRecorder
 from ocrnet.training.best import SCORES_FILE
 from ocrnet.training.data import TrainingData
-from ocrnet.training.step import SegmenterTrainer, StepValues
+from ocrnet.training.step import SegmenterTrainer
 from ocrnet.training.train import SegmenterRun, train_segmenter
 from tests.ocrnet.conftest import toy_params
 from tests.ocrnet.distributed.ranks import WORLD, over_ranks
+from tests.ocrnet.killed import killed_at
 
 WRITTEN = ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json", SCORES_FILE)
 
@@ -126,24 +127,12 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
             torch.testing.assert_close(part["weights"][name], expected, rtol=1e-5, atol=1e-6)
 
 
-class KilledError(Exception):
-    """Stands for a SIGKILL of all ranks."""
-
-
 def train_whole_and_killed(toy_set: Path, folder: Path) -> None:
     params = params_of(processes=WORLD)
-    take_step = SegmenterTrainer.step
-
-    def step_or_die(trainer: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
-        if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
-            raise KilledError
-        return take_step(trainer, step, *batches)
-
     run(params, toy_set, folder / "whole" / "out")
-    SegmenterTrainer.step = step_or_die  # type: ignore[assignment, method-assign]
-    with pytest.raises(KilledError):
+    # After the checkpoint of step 4 and a step that it does not hold.
+    with killed_at(SegmenterTrainer, 5):
         run(params, toy_set, folder / "killed" / "out")
-    SegmenterTrainer.step = take_step  # type: ignore[method-assign]
     run(params, toy_set, folder / "killed" / "out")
 
 

@@ -17,6 +17,7 @@ from ocrnet.training.train import SegmenterRun, train_segmenter
 from tests.ocrnet.conftest import write_toy_set
 from tests.ocrnet.distributed.ranks import WORLD, over_ranks
 from tests.ocrnet.distributed.test_ddp import params_of
+from tests.ocrnet.killed import killed_at
 from tests.ocrnet.training.test_mean_teacher import WRITTEN, write_unlabelled
 
 
@@ -67,38 +68,22 @@ def test_two_processes_train_like_one(prepared: Path, tmp_path: Path) -> None:
 def interrupted(prepared: Path, folder: Path) -> Path:
     """Train with a norm whose statistics are not synchronised, whole and with an end after step 5."""
     params = with_teacher(params_of(processes=WORLD))
-    for place, end in (("whole", None), ("killed", 5), ("killed", None)):
-        out = folder / place / "out"
-        _train(params, prepared, out, end=end)
+    _train(params, prepared, folder / "whole/out")
+    with killed_at(SegmenterTrainer, 5):
+        _train(params, prepared, folder / "killed/out")
+    _train(params, prepared, folder / "killed/out")
     return folder
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-def _train(params: Params, prepared: Path, out: Path, *, end: int | None) -> None:
-    take_step = SegmenterTrainer.step
-
-    def step_or_die(self: Any, step: int, *batches: Any) -> Any:
-        if step == end:
-            raise KilledError
-        return take_step(self, step, *batches)
-
-    SegmenterTrainer.step = step_or_die  # type: ignore[method-assign, assignment]
-    try:
-        train_segmenter(
-            params,
-            TrainingData.read(prepared, unlabelled=True),
-            seed=0,
-            out=out,
-            recorder=Recorder(out) if rank() == 0 else SilentRecorder(),
-            checkpoints=CheckpointStore(out.parent / "ck"),
-        )
-    except KilledError:
-        pass
-    finally:
-        SegmenterTrainer.step = take_step  # type: ignore[method-assign]
+def _train(params: Params, prepared: Path, out: Path) -> None:
+    train_segmenter(
+        params,
+        TrainingData.read(prepared, unlabelled=True),
+        seed=0,
+        out=out,
+        recorder=Recorder(out) if rank() == 0 else SilentRecorder(),
+        checkpoints=CheckpointStore(out.parent / "ck"),
+    )
 
 
 def test_two_processes_continue_with_the_same_bits(prepared: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from ocrnet.training.step import SegmenterTrainer, StepValues
 from ocrnet.training.train import SegmenterRun
 from tests.base_params import section_with
 from tests.ocrnet.conftest import toy_params
-from tests.ocrnet.training.test_train import KilledError, run
+from tests.ocrnet.killed import KilledError, killed_at
+from tests.ocrnet.training.test_train import run
 
 SCORES = {2: 0.3, 4: 0.5, 6: 0.4, 8: 0.5, 10: 0.6, 12: 0.7}  # step -> mIoU; equal is not better
 WRITTEN = ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json", SCORES_FILE)
@@ -81,22 +82,11 @@ def test_it_ends_after_so_many_validations_that_are_no_better(
         assert "not better than 0.5000 at step 4 (train.patience" in line
 
 
-def test_a_killed_run_ends_early_at_the_same_step(
-    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_ends_early_at_the_same_step(toy_set: Path, tmp_path: Path) -> None:
     params = toy_params(**recipe(2, checkpoint_interval=4))
     whole = run(params, toy_set, tmp_path / "whole" / "out")
-    take_step = SegmenterTrainer.step
-
-    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
-        if step == 7:  # the last step, after the checkpoint of step 4
-            raise KilledError
-        return take_step(self, step, *batches)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SegmenterTrainer, "step", step_or_die)
-        with pytest.raises(KilledError):
-            run(params, toy_set, tmp_path / "killed" / "out")
+    with killed_at(SegmenterTrainer, 7):  # the last step, after the checkpoint of step 4
+        run(params, toy_set, tmp_path / "killed" / "out")
     resumed = run(params, toy_set, tmp_path / "killed" / "out")
     for name in WRITTEN:
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +19,10 @@ from ocrnet.errors import DataError
 from ocrnet.record import Recorder
 from ocrnet.training.data import TrainingData
 from ocrnet.training.norm_statistics import kept_statistics
-from ocrnet.training.step import SegmenterTrainer, StepValues
+from ocrnet.training.step import SegmenterTrainer
 from ocrnet.training.train import train_segmenter
 from tests.ocrnet.conftest import toy_params, write_toy_set
+from tests.ocrnet.killed import killed_at
 
 WRITTEN = ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json")
 
@@ -81,26 +81,14 @@ def test_with_the_weight_0_it_is_the_training_on_labelled_images_to_the_bit(
     assert (really / name).read_bytes() != (alone / name).read_bytes()
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
 def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Path, tmp_path: Path
 ) -> None:
     params = params_of(threshold=0.6)
     whole = run(params, prepared, tmp_path / "whole" / "out")
-    take_step = SegmenterTrainer.step
-
-    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
-        if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
-            raise KilledError
-        return take_step(self, step, *batches)
-
-    monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
-    with pytest.raises(KilledError):
+    # After the checkpoint of step 4 and a step that it does not hold.
+    with killed_at(SegmenterTrainer, 5):
         run(params, prepared, tmp_path / "killed" / "out")
-    monkeypatch.undo()
     resumed = run(params, prepared, tmp_path / "killed" / "out")
     for name in WRITTEN:
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name

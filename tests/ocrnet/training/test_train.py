@@ -23,6 +23,7 @@ from ocrnet.training.step import SegmenterTrainer, StepValues
 from ocrnet.training.train import train_segmenter
 from ocrnet.training.validation import score_folder
 from tests.ocrnet.conftest import toy_params
+from tests.ocrnet.killed import killed_at
 
 
 def run(
@@ -70,10 +71,6 @@ def test_the_bundle_scores_what_validation_said(toy_set: Path, tmp_path: Path) -
     assert (np.asarray(total).reshape(3, 3) == confusion).all()
 
 
-class KilledError(Exception):
-    """Stands for a SIGKILL in the middle of a run."""
-
-
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -90,21 +87,13 @@ class KilledError(Exception):
     ],
 )
 def test_a_killed_run_ends_with_the_same_bits(
-    toy_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, float]
+    toy_set: Path, tmp_path: Path, recipe: dict[str, float]
 ) -> None:
     params = toy_params(**recipe)
     whole = run(params, toy_set, tmp_path / "whole" / "out")
-    take_step = SegmenterTrainer.step
-
-    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
-        if step == 5:  # after the checkpoint of step 4 and a step that it does not hold
-            raise KilledError
-        return take_step(self, step, *batches)
-
-    monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
-    with pytest.raises(KilledError):
+    # After the checkpoint of step 4 and a step that it does not hold.
+    with killed_at(SegmenterTrainer, 5):
         run(params, toy_set, tmp_path / "killed" / "out")
-    monkeypatch.undo()
     resumed = run(params, toy_set, tmp_path / "killed" / "out")
     for name in ("weights.safetensors", "model.json", "metrics.jsonl", "metrics.json", SCORES_FILE):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
@@ -125,18 +114,16 @@ def test_a_killed_run_with_extra_data_ends_with_the_same_bits_in_the_tail(
     take_step = SegmenterTrainer.step
     weights = []
 
-    def step_or_die(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
+    def note_weights(self: SegmenterTrainer, step: int, *batches: Any) -> StepValues:
         weights.append(batches[0].weights.tolist())
-        if step == 5 and len(weights) == 6:
-            raise KilledError
         return take_step(self, step, *batches)
 
-    monkeypatch.setattr(SegmenterTrainer, "step", step_or_die)
-    with pytest.raises(KilledError):
+    monkeypatch.setattr(SegmenterTrainer, "step", note_weights)
+    with killed_at(SegmenterTrainer, 5):
         run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
     resumed = run(params, toy_set, tmp_path / "killed" / "out", extra=toy_set)
     assert weights[:4] == [[1, 1, 0.25, 0.25]] * 4
-    assert weights[4:] == [[1, 1, 1, 1]] * 6  # steps 4 and 5, and after the kill 4 to 7
+    assert weights[4:] == [[1, 1, 1, 1]] * 5  # step 4, and after the kill 4 to 7
     assert json.loads((resumed / "metrics.json").read_text())["train/real_share"] == 0.75
     assert (resumed / "weights.safetensors").read_bytes() == (
         whole / "weights.safetensors"

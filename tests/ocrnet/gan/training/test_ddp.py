@@ -13,9 +13,9 @@ from ocrnet.config.params_file import parse_params
 from ocrnet.errors import ParamsError
 from ocrnet.gan.generator.presets import PRESETS
 from ocrnet.gan.training import oasis
-from ocrnet.gan.training.batches import Batch, Pairs
+from ocrnet.gan.training.batches import Pairs
 from ocrnet.gan.training.rng import BatchRng
-from ocrnet.gan.training.step import GanTrainer, StepLosses
+from ocrnet.gan.training.step import GanTrainer
 from ocrnet.gan.training.train import train_gan
 from ocrnet.record import Recorder, SilentRecorder
 from tests.base_params import section_with
@@ -23,6 +23,7 @@ from tests.ocrnet.conftest import toy_params
 from tests.ocrnet.distributed.ranks import WORLD, over_ranks
 from tests.ocrnet.gan.generator.test_networks import TINY
 from tests.ocrnet.gan.prepared import write_prepared
+from tests.ocrnet.killed import killed_at
 
 CPU = torch.device("cpu")
 VALUES = {"batch_size": 4, "crop_size": [12, 16], "labelmix_interval": 2, "cutout": 0.3, "log_interval": 1,
@@ -98,18 +99,9 @@ def test_two_processes_have_the_losses_and_the_weights_of_one(
 
 def train_whole_and_killed(prepared: Path, folder: Path) -> None:
     PRESETS["cpu-demo"] = TINY
-    take_step = GanTrainer.step
-
-    def step_or_die(trainer: GanTrainer, step: int, batch: Batch) -> StepLosses:
-        if step == 3:
-            raise KeyboardInterrupt
-        return take_step(trainer, step, batch)
-
     train_in(prepared, folder / "whole")
-    GanTrainer.step = step_or_die  # type: ignore[assignment, method-assign]
-    with pytest.raises(KeyboardInterrupt):
+    with killed_at(GanTrainer, 3):
         train_in(prepared, folder / "killed")
-    GanTrainer.step = take_step  # type: ignore[method-assign]
     train_in(prepared, folder / "killed")
 
 

@@ -22,6 +22,7 @@ from ocrnet.record import Recorder
 from tests.base_params import section_with
 from tests.ocrnet.gan.generator.test_networks import TINY
 from tests.ocrnet.gan.prepared import write_prepared
+from tests.ocrnet.killed import killed_at
 
 CPU = torch.device("cpu")
 
@@ -77,22 +78,11 @@ def test_outputs_are_the_same_bytes_twice(prepared: Path, tmp_path: Path) -> Non
     assert not any((tmp_path / "a" / "state").iterdir())
 
 
-@pytest.mark.parametrize("killed_at", [1, 5])
-def test_killed_run_ends_with_the_same_bytes(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
-) -> None:
+@pytest.mark.parametrize("step", [1, 5])
+def test_killed_run_ends_with_the_same_bytes(prepared: Path, tmp_path: Path, step: int) -> None:
     whole = _train(prepared, tmp_path / "whole", _params())
-    take_step = GanTrainer.step
-
-    def step_or_die(trainer: GanTrainer, step: int, batch: Batch) -> Any:
-        if step == killed_at:
-            raise KeyboardInterrupt
-        return take_step(trainer, step, batch)
-
-    monkeypatch.setattr(GanTrainer, "step", step_or_die)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_at(GanTrainer, step):
         _train(prepared, tmp_path / "killed", _params())
-    monkeypatch.setattr(GanTrainer, "step", take_step)
 
     assert _hashes(_train(prepared, tmp_path / "killed", _params())) == _hashes(whole)
 
@@ -187,14 +177,12 @@ def test_generator_paints_a_layout_that_it_never_saw(prepared: Path, tmp_path: P
     ids=str,
 )
 def test_every_gan_and_style_is_resumed_to_the_same_bytes_and_painted_from_files(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    prepared: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     params = _params(cutout=0.2, **changes)
     whole = _train(prepared, tmp_path / "whole", params)
-    with monkeypatch.context() as patch:
-        patch.setattr(GanTrainer, "step", _dying(GanTrainer.step, at=3))
-        with pytest.raises(KeyboardInterrupt):
-            _train(prepared, tmp_path / "killed", params)
+    with killed_at(GanTrainer, 3):
+        _train(prepared, tmp_path / "killed", params)
 
     assert _hashes(_train(prepared, tmp_path / "killed", params)) == _hashes(whole)
     card = json.loads((whole / "gan.json").read_text())
@@ -205,15 +193,6 @@ def test_every_gan_and_style_is_resumed_to_the_same_bytes_and_painted_from_files
     assert ("gan/d_mIoU" in metrics) == (params.arch == "oasis")
     gap = metrics["gan/p_fake_val"] - metrics["gan/p_fake_train"]
     assert metrics["gan/p_fake_gap"] == pytest.approx(gap)
-
-
-def _dying(take_step: Any, *, at: int) -> Any:
-    def step_or_die(trainer: GanTrainer, step: int, batch: Batch) -> Any:
-        if step == at:
-            raise KeyboardInterrupt
-        return take_step(trainer, step, batch)
-
-    return step_or_die
 
 
 @pytest.mark.parametrize("arch", ["oasis", "pix2pix"])
