@@ -1,9 +1,10 @@
 """Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and measure the GAN.
 
-The control arm `copy_paste` gets the same selection as the arm `gan`, or a part of the difference would be that of the
-selection.
+The control arm `copy_paste` gets the same selection as the arm `gan`, and the real images of the arms `real_twice` and
+`real_rim` get the same sampling weights, or a part of the difference would be that of the selection.
 """
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -26,7 +27,9 @@ def select(stage: Stage) -> None:
     from ocrnet.gan.quality.features import FeatureBank
     from ocrnet.gan.quality.gan_test import gan_test
     from ocrnet.gan.quality.measure import GanTest, measure_quality
-    from ocrnet.gan.selection.select import select_pairs
+    from ocrnet.gan.selection.pixel_filter import from_json
+    from ocrnet.gan.selection.real_controls import write_real_controls
+    from ocrnet.gan.selection.select import THRESHOLDS_FILE, select_pairs
     from ocrnet.gan.selection.sheet import write_neighbours, write_sheet
     from ocrnet.inference.predict import load_segmenter
     from ocrnet.runtime import pick_device
@@ -51,6 +54,10 @@ def select(stage: Stage) -> None:
         PREPARED, COPY_PASTE, stage.params.select, segmenter=segmenter, features=None, out=controls
     )
     metrics |= {name.replace("select/", "select_copy_paste/", 1): n for name, n in found.items()}
+    thresholds = from_json(json.loads((stage.out / THRESHOLDS_FILE).read_text()))
+    metrics |= write_real_controls(
+        PREPARED, stage.out, thresholds, rejected_share=metrics["select/rejected_share"]
+    )
     write_sheet(stage.out, PAIRS, stage.out)
     write_neighbours(stage.out, PREPARED, PAIRS, features)
     painter = load_painter(PAINTER, device=device)

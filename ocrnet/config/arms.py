@@ -3,7 +3,8 @@
 An arm is a set of data streams beside the real images. Each stream has one line: the folder of its pairs' manifest,
 whether a GAN generated them, whether it needs unlabelled images, and descriptions. `a+b` joins streams: at most one
 stream of pairs and, after it, those of unlabelled images: `self_training`, then `mean_teacher`. `real_twice` adds the
-real data once more: with equal steps it shows the effect of mixing alone.
+real data once more, with the sampling weights that pairs get: with equal steps it shows the effect of mixing alone.
+`real_rim` adds it without a rim around objects, as wide as the rim that the selection removes from GAN pairs.
 """
 
 from collections.abc import Iterable
@@ -52,7 +53,11 @@ ARMS = {
         "synthesize/copy_paste", False, "retrained with all copy-paste pairs", "all copy-paste"
     ),
     "real_twice": Arm(
-        "prepare", False, "retrained on the real images twice over", "real images twice over"
+        "select/real_twice", False, "retrained on the real images twice over", "real images twice over"
+    ),
+    "real_rim": Arm(
+        "select/real_rim", False, "retrained on the real images twice over, once without rims",
+        "real images and themselves without rims",
     ),
     "self_training": Arm(
         None, False, "retrained with pseudo-labels of unlabelled images", "pseudo-labels", pseudo_labels=True,

@@ -15,7 +15,7 @@ needs the extra data: `cap` raises its threshold until no more than a given shar
 with the smallest losses stay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -163,6 +163,11 @@ def as_json(thresholds: list[Threshold], class_names: tuple[str, ...]) -> dict[s
     return {
         name: asdict(threshold) for name, threshold in zip(class_names, thresholds, strict=True)
     }
+
+
+def from_json(content: Mapping[str, Any]) -> list[Threshold]:
+    """Return the thresholds that `as_json` wrote."""
+    return [Threshold(**values) for values in content.values()]
 
 
 def _quantile(counts: npt.NDArray[np.float64], rejection: float) -> float:
