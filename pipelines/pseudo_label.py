@@ -9,8 +9,6 @@ from pathlib import Path
 
 from ocrnet.config import Params
 from ocrnet.config.arms import uses_pseudo_labels
-from ocrnet.data.pseudo_shares import PAIRS
-from ocrnet.data.unlabelled import has_unlabelled
 from pipelines._stage.stage import Stage, run_stage
 
 PREPARED = Path("data/prepare")
@@ -18,8 +16,13 @@ PREPARED = Path("data/prepare")
 
 def pseudo_label(stage: Stage) -> None:
     """Label the images for the trainings of one seed."""
+    from ocrnet.data.manifest import ClassTable
+    from ocrnet.data.pseudo_shares import PAIRS
     from ocrnet.self_training.pairs import write_no_pairs
 
+    ClassTable.read(
+        PREPARED
+    )  # a set that is not prepared is an error, also where nothing is to be labelled
     if not is_needed(stage.params, PREPARED):
         write_no_pairs(stage.out / PAIRS)
         return
@@ -43,6 +46,8 @@ def pseudo_label(stage: Stage) -> None:
 
 def is_needed(params: Params, prepared: Path) -> bool:
     """Return whether an arm asks for pseudo-labels and the set has unlabelled images."""
+    from ocrnet.data.unlabelled import has_unlabelled
+
     return any(map(uses_pseudo_labels, params.retrain.arms)) and has_unlabelled(prepared)
 
 

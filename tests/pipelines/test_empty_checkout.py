@@ -14,7 +14,7 @@ from tests.pipelines.test_graph import STAGES
 from .test_help import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-CELLS = {"train": ("0",), "retrain": ("gan", "0")}
+CELLS = {"train": ("0",), "pseudo_label": ("0",), "retrain": ("gan", "0")}
 ARGUMENTS = {
     "check": (),
     "lr_range": (),
