@@ -67,6 +67,15 @@ def test_the_stages_are_those_of_the_design_in_flow_order() -> None:
     ]  # fmt: skip
 
 
+def test_git_ignores_the_output_of_every_stage_and_make_clean_deletes_it() -> None:
+    """DVC would write a missing line itself, and each run would be one of uncommitted changes."""
+    stages = [stage for stage in STAGES if stage != "publish"]
+    ignored = Path("data/.gitignore").read_text().splitlines()
+    assert [stage for stage in stages if f"/{stage}" not in ignored] == []
+    (cleaned,) = re.findall(r"rm -rf data/{(.*)}", Path("Makefile").read_text())
+    assert cleaned.split(",") == stages
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_name_all_code_that_the_stage_imports(stage: str) -> None:
     deps = STAGES[stage]["deps"]
