@@ -56,21 +56,19 @@ def write_real_controls(
 
     shares = rim_shares(map(read_label_map, paths), ignore_index=classes.ignore_index)
     width = int(np.argmin(np.abs(shares - rejected_share)))
-    rows = _moved(table, prepared, out / RIM)
     shutil.rmtree(out / RIM, ignore_errors=True)
     (out / RIM / "label_maps").mkdir(parents=True)
-    for index, path in enumerate(paths):
-        label_map = read_label_map(path)
-        name = f"label_maps/{rows.at[index, 'id']}.png"
-        left = without_rim(label_map, width, ignore_index=classes.ignore_index)
+    rows = []
+    for (_, row), path in zip(_moved(table, prepared, out / RIM).iterrows(), paths, strict=True):
+        name = f"label_maps/{row['id']}.png"
+        left = without_rim(read_label_map(path), width, ignore_index=classes.ignore_index)
         write_label_map(
             out / RIM / name, left, palette=classes.palette, ignore_index=classes.ignore_index
         )
         counts = count_pixels(left, classes.class_names, ignore_index=classes.ignore_index)
         sha256 = file_sha256(out / RIM / name)
-        for column, value in {**counts, "label_map": name, "label_map_sha256": sha256}.items():
-            rows.at[index, column] = value
-    _write(rows, out / RIM, classes)
+        rows.append({**row, **counts, "label_map": name, "label_map_sha256": sha256})
+    _write(pd.DataFrame(rows), out / RIM, classes)
     return {"select/real_rim_width": float(width), "select/real_rim_share": float(shares[width])}
 
 
