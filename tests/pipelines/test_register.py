@@ -123,7 +123,7 @@ def test_the_version_says_where_it_comes_from_and_how_good_it_is(
     assert "plate, scratch, crack" in card
 
 
-def test_it_is_registered_once_whatever_the_ledger_says(
+def test_it_is_registered_once_whatever_the_record_of_what_was_sent_says(
     workspace: Workspace, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert publish.publish() == 0
