@@ -11,9 +11,10 @@ from benchmarks.markdown import markdown_table
 from benchmarks.score import Scores
 from benchmarks.study import Variant, require_same_images
 from ocrnet.errors import DataError
-from ocrnet.evaluation.bootstrap import Comparison, compare, resampling_units
+from ocrnet.evaluation.bootstrap import Comparison, compare
 from ocrnet.evaluation.intervals import least_units, shortage_words
 from ocrnet.evaluation.scoring import Cell
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.metrics import miou
 
 REFERENCE = "ocrnet"

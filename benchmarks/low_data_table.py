@@ -7,9 +7,9 @@ from benchmarks.low_data_groups import Group
 from benchmarks.markdown import markdown_table
 from ocrnet.config.arms import BASELINE
 from ocrnet.errors import DataError
-from ocrnet.evaluation.bootstrap import resampling_units
 from ocrnet.evaluation.intervals import least_units, shortage_words
 from ocrnet.evaluation.scoring import Cell
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.evaluation.verdict_text import answer, difference
 
 COPY_PASTE = "copy_paste"

@@ -58,7 +58,7 @@ def keep_versions(target: StoreAddress, own: str) -> list[str]:
         RebuildError: A version cannot be kept.
         StoreError: The store names another checkout.
     """
-    from pipelines._mlflow.provenance import REQUIRED, read_origin
+    from pipelines._mlflow.find_origin import REQUIRED, read_origin
 
     tags = []
     for version in _versions(target):

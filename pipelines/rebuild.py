@@ -20,7 +20,8 @@ from pipelines._command.arguments import Parser, path_argument
 from pipelines._command.exit_codes import command
 from pipelines._dvc_files.lock import load_plain_yaml
 from pipelines._mlflow.address import find_address
-from pipelines._mlflow.provenance import EVALUATE, Origin, read_origin
+from pipelines._mlflow.find_origin import read_origin
+from pipelines._mlflow.origin import EVALUATE, Origin
 from pipelines._rebuild.clone import check_out, clone, find_repository, has_commit
 from pipelines._rebuild.comparison import compare, to_text
 from pipelines._rebuild.config import carry_over, find_checkout

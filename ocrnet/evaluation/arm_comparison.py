@@ -20,16 +20,11 @@ from ocrnet.config import EvaluateParams
 from ocrnet.config.arms import BASELINE, rivals_of, uses_gan, without_gan
 from ocrnet.config.evaluation import METRICS, MIOU, Metric
 from ocrnet.evaluation.arm_choice import best_arm, best_seed, choose_arm
-from ocrnet.evaluation.bootstrap import (
-    Comparison,
-    Interval,
-    arm_scores,
-    compare,
-    resampling_units,
-)
+from ocrnet.evaluation.bootstrap import Comparison, Interval, arm_scores, compare
 from ocrnet.evaluation.object_bootstrap import compare_counts, object_scores
 from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.evaluation.scoring import Cell, ModelScores
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.objects.curves import UnitCounts, unit_counts
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,14 @@ from ocrnet.evaluation.intervals import (
     hold_zero_unless_swaps_deny_it,
     least_units,
 )
-from ocrnet.metrics import iou_of_sums
+from ocrnet.evaluation.unit_scores import (
+    holders,
+    mean_scores,
+    mixed_scores,
+    resampling_units,
+    scores_by_seed,
+    unit_sums,
+)
 
 
 @dataclass(frozen=True)
@@ -121,21 +128,21 @@ def compare(
             training.
     """
     unit, index = resampling_units(groups)
-    sums = [_unit_sums(confusions, index) for confusions in (candidate, reference)]
+    sums = [unit_sums(confusions, index) for confusions in (candidate, reference)]
     units, seeds = int(index.max()) + 1, len(candidate)
     everything = np.ones((1, units), dtype=np.int64)
-    by_seed = _by_seed(sums[0], everything)[:, 0] - _by_seed(sums[1], everything)[:, 0]
+    by_seed = scores_by_seed(sums[0], everything)[:, 0] - scores_by_seed(sums[1], everything)[:, 0]
     value = by_seed.mean(axis=0)
     ends = _no_ends(len(value))
     covers_seeds = over_seeds and seeds > 1
     if units >= least_units(confidence):
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
-        resampled = _scores(sums[0], drawn) - _scores(sums[1], drawn)
-        ends = bootstrap_ends(resampled, _holders(sums[0]), confidence=confidence)
+        resampled = mean_scores(sums[0], drawn) - mean_scores(sums[1], drawn)
+        ends = bootstrap_ends(resampled, holders(sums[0]), confidence=confidence)
         swaps = draw_swaps(units, draws=resamples, rng=rng)
         first, second = sums
-        swapped = _mixed_scores(first, second, swaps) - _mixed_scores(second, first, swaps)
+        swapped = mixed_scores(first, second, swaps) - mixed_scores(second, first, swaps)
         ends = hold_zero_unless_swaps_deny_it(ends, swapped, confidence=confidence)
         if covers_seeds:
             ends = add_spread_of_seeds(ends, value, by_seed, confidence=confidence)
@@ -162,14 +169,14 @@ def estimate(
 ) -> Estimate:
     """Return the scores of one arm with their intervals, with the resamples of `compare`."""
     unit, index = resampling_units(groups)
-    sums = _unit_sums(confusions, index)
+    sums = unit_sums(confusions, index)
     units = int(index.max()) + 1
     values = arm_scores(confusions)
     ends = _no_ends(len(values))
     if units >= least_units(confidence):
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
-        ends = bootstrap_ends(_scores(sums, drawn), _holders(sums), confidence=confidence)
+        ends = bootstrap_ends(mean_scores(sums, drawn), holders(sums), confidence=confidence)
     intervals = _intervals(values, ends)
     return Estimate(
         miou=intervals[-1],
@@ -186,85 +193,8 @@ def arm_scores(confusions: Integer[np.ndarray, "S N K K"]) -> Float[np.ndarray, 
     """Return the mean over seeds of the IoU of each class and, last, of the mIoU, as in `compare`."""
     index = np.arange(confusions.shape[1])
     everything = np.ones((1, len(index)), dtype=np.int64)
-    scores: np.ndarray = _scores(_unit_sums(confusions, index), everything)[0]
+    scores: np.ndarray = mean_scores(unit_sums(confusions, index), everything)[0]
     return scores
-
-
-def resampling_units(groups: Sequence[str]) -> tuple[str, Integer[np.ndarray, " N"]]:
-    """Return the kind of unit to resample, and the unit of each image.
-
-    Images of a group are similar, so groups are the units as soon as two images share a group.
-    """
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < len(groups):
-        return "groups", index
-    return "images", np.arange(len(groups))
-
-
-def _unit_sums(
-    confusions: Integer[np.ndarray, "S N K K"], index: Integer[np.ndarray, " N"]
-) -> Integer[np.ndarray, "S U 3 K"]:
-    """Sum true positives, true pixels and predicted pixels per seed and unit."""
-    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
-    parts = np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=2)
-    sums = np.zeros((parts.shape[0], int(index.max()) + 1, *parts.shape[2:]), dtype=np.int64)
-    for one, total in zip(parts, sums, strict=True):
-        np.add.at(total, index, one)
-    return sums
-
-
-def _scores(
-    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
-) -> Float[np.ndarray, "R K+1"]:
-    """Return, per resample, the mean over seeds of the IoU of each class and, last, of the mIoU.
-
-    Args:
-        sums: Result of `_unit_sums`.
-        drawn: Number of times that each unit is in a resample.
-    """
-    return np.asarray(_by_seed(sums, drawn).mean(axis=0))
-
-
-def _by_seed(
-    sums: Integer[np.ndarray, "S U 3 K"], drawn: Integer[np.ndarray, "R U"]
-) -> Float[np.ndarray, "S R K+1"]:
-    """Return, per seed and resample, the IoU of each class and, last, the mIoU."""
-    return np.stack([_iou_and_mean(_add_units(drawn, one)) for one in sums])
-
-
-def _mixed_scores(
-    own: Integer[np.ndarray, "S U 3 K"],
-    other: Integer[np.ndarray, "S U 3 K"],
-    swaps: Integer[np.ndarray, "R U"],
-) -> Float[np.ndarray, "R K+1"]:
-    """Return the scores of an arm, like `_scores`, with another arm's predictions in some units."""
-    parts = [
-        _iou_and_mean(_add_units(1 - swaps, mine) + _add_units(swaps, theirs))
-        for mine, theirs in zip(own, other, strict=True)
-    ]
-    return np.asarray(np.mean(parts, axis=0))
-
-
-def _add_units(
-    drawn: Integer[np.ndarray, "R U"], sums: Integer[np.ndarray, "U 3 K"]
-) -> Float[np.ndarray, "R 3 K"]:
-    # Exact: the sums are integers far below 2^53.
-    flat = sums.reshape(len(sums), -1).astype(np.float64)
-    return np.asarray((drawn.astype(np.float64) @ flat).reshape(-1, *sums.shape[1:]))
-
-
-def _iou_and_mean(parts: Float[np.ndarray, "R 3 K"]) -> Float[np.ndarray, "R K+1"]:
-    hits, true, predicted = np.moveaxis(parts, 1, 0)
-    present = true > 0
-    iou = iou_of_sums(hits, true=true, predicted=predicted)
-    mean = np.where(present, iou, 0.0).sum(1) / np.maximum(present.sum(1), 1)
-    return np.column_stack([iou, mean])
-
-
-def _holders(sums: Integer[np.ndarray, "S U 3 K"]) -> Integer[np.ndarray, " K+1"]:
-    """Return the number of units that show each class and, last, the number of all units."""
-    holding = (sums[0, :, 1] > 0).sum(axis=0)
-    return np.append(holding, sums.shape[1])
 
 
 def _no_ends(count: int) -> Ends:

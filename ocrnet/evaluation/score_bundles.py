@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from ocrnet.bundles.bundle import read_card
-from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate, resampling_units
+from ocrnet.evaluation.bootstrap import Estimate, Interval, estimate
 from ocrnet.evaluation.intervals import shortage_words
 from ocrnet.evaluation.object_bootstrap import Ends, estimate_counts
 from ocrnet.evaluation.object_text import finite, object_lines
 from ocrnet.evaluation.prediction_counts import Counts, ImageCounts, add_up, summarize
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import count_split
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.evaluation.verdict_text import percent
 from ocrnet.inference.ensemble import load_segmenters
 from ocrnet.inference.scoring_protocol import ScoringProtocol

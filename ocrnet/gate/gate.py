@@ -19,15 +19,9 @@ from jaxtyping import Integer
 from ocrnet.config import EvaluateParams, PromoteParams
 from ocrnet.config.evaluation import METRICS, MIOU, Metric
 from ocrnet.errors import DataError
-from ocrnet.evaluation.bootstrap import (
-    Comparison,
-    Estimate,
-    Interval,
-    compare,
-    estimate,
-    resampling_units,
-)
+from ocrnet.evaluation.bootstrap import Comparison, Estimate, Interval, compare, estimate
 from ocrnet.evaluation.object_bootstrap import compare_counts, object_scores
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.gate.decision import Check, Decision, finite
 from ocrnet.metrics import miou
 from ocrnet.objects.curves import UnitCounts, unit_counts

@@ -12,7 +12,7 @@ from ocrnet.errors import RebuildError
 from ocrnet.record import RECORD_FILE
 from pipelines._dvc_files.lock import DATA_STAGE, file_hash
 from pipelines._mlflow.challenger import WEIGHTS_FILE
-from pipelines._mlflow.provenance import Origin
+from pipelines._mlflow.origin import Origin
 
 from .stages import ScratchClone
 

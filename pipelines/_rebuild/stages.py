@@ -14,7 +14,8 @@ from ocrnet.errors import ParamsError, RebuildError
 from pipelines._command.secrets import hide_secrets
 from pipelines._dvc_files.lock import file_hash, folder_md5
 from pipelines._dvc_files.lock_check import GRAPH_FILE, Templates
-from pipelines._mlflow.provenance import EVALUATE, UNTRUSTED, Origin, Provenance
+from pipelines._mlflow.find_origin import UNTRUSTED
+from pipelines._mlflow.origin import EVALUATE, Origin, Provenance
 from pipelines._repository.clones import LOCK_FILE, PARAMS_FILE, WRITTEN, check_params
 from pipelines._untrusted import own_file, relative_path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import RebuildError
-from pipelines._mlflow.provenance import Origin, Provenance
+from pipelines._mlflow.origin import Origin, Provenance
 from pipelines._rebuild.clone import find_repository
 from pipelines._rebuild.comparison import compare_scores
 from pipelines._rebuild.config import carry_over

@@ -11,7 +11,7 @@ from ocrnet.errors import StoreError
 from pipelines import relocate
 from pipelines._mlflow import publish
 from pipelines._mlflow.address import find_address
-from pipelines._mlflow.provenance import read_origin
+from pipelines._mlflow.find_origin import read_origin
 
 from .store import Store, copy_empty_store
 from .workspace import Workspace

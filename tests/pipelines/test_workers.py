@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ocrnet.errors import DataError, ParamsError
+from pipelines._servers.slots import Slot, plan, usable_gpus
 from pipelines.flows.requirements import lacks, parse_needs
-from pipelines.workers import Slot, plan, usable_gpus
 
 NEEDS = {"pipelines": {}, "gpu": {"gpus": 1.0, "gpu_memory_gib": 16.0}}
 FOUR = {0: 24.0, 1: 24.0, 2: 24.0, 3: 24.0}

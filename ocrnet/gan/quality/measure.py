@@ -11,7 +11,7 @@ compared with it, with the same number of images each, so that their numbers are
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
 from ocrnet.gan.quality.distances import fid, kid
 from ocrnet.gan.quality.features import FeatureBank, FeatureSet
 from ocrnet.gan.quality.gan_test import HeldOut, paint_held_out
+from ocrnet.gan.quality.image_sets import ImageSets
 from ocrnet.gan.quality.measured import Measure, write_quality
 from ocrnet.gan.quality.memorisation import ALARM_AUC, ALARM_P, mean_pairwise, memory
 from ocrnet.gan.quality.precision_recall import LEAST_VECTORS, precision_recall_density_coverage
@@ -48,31 +49,6 @@ class GanTest(NamedTuple):
     painted: float
     real: float
     segmenter_sha256: str
-
-
-@dataclass(frozen=True)
-class ImageSets:
-    """The feature vectors that are compared.
-
-    Args:
-        synthesized: Vectors of the pairs.
-        selected: Vectors of the pairs that were kept; None before selection.
-        held_out: Vectors of the generated images of the validation label maps.
-        real: Vectors of the training images.
-        seen: Vectors of the training images and their mirror images; a generator may repeat either.
-        reference: Vectors of the validation images.
-    """
-
-    synthesized: FeatureSet
-    selected: FeatureSet | None
-    held_out: FeatureSet
-    real: FeatureSet
-    seen: FeatureSet
-    reference: FeatureSet
-
-    def painted(self) -> dict[str, FeatureSet]:
-        """Return the sets of generated images by name."""
-        return {"synthesized": self.synthesized, "held_out": self.held_out}
 
 
 def measure_quality(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocrnet.evaluation.arm_choice import best_arm, best_seed, choose_arm
-from ocrnet.evaluation.bootstrap import Comparison, Interval, arm_scores, compare, resampling_units
+from ocrnet.evaluation.bootstrap import Comparison, Interval, arm_scores, compare
+from ocrnet.evaluation.unit_scores import resampling_units
 from ocrnet.metrics import miou, per_class_iou
 
 Counts = NDArray[np.int64]
