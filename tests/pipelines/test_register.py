@@ -17,66 +17,37 @@ from typing import Any
 
 import grimp
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
-from pycocotools import mask as coco_mask
 
-from ocrnet.bundles.bundle import ModelCard, save_bundle
-from ocrnet.data.manifest import ClassTable, file_sha256
+from ocrnet.data.manifest import file_sha256
 from ocrnet.inference.predict import Segmenter, load_segmenter
-from ocrnet.models import build_segmenter
-from ocrnet.objects.object_map import components
 from pipelines._mlflow import publish
-from pipelines._mlflow.registry import REQUIREMENTS, requirements, signature
 from pipelines._mlflow.sent_record import SENT_FILE
 from tests.limits import HANG_S
 
-from .store import Store, copy_empty_store
+from .store import Store
+from .toy_challenger import (
+    IMAGES,
+    MODEL,
+    STAGE,
+    TABLE,
+    evaluate,
+    published,
+    request,
+    run_mlflow,
+    without_pickle,
+)
 from .workspace import Workspace
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-STAGE = "retrain@gan-0"
-TABLE = ClassTable(("plate", "scratch", "crack"), ((0, 0, 0), (200, 0, 0), (0, 0, 200)))
-OPTIONS: dict[str, Any] = {
-    "backbone": "hrnet_w18_small",
-    "mid_channels": 16,
-    "key_channels": 8,
-    "dropout": 0.0,
-}
-MODEL = "models:/toy-segmenter@challenger"
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A repository whose challenger is published."""
     yield from published(tmp_path_factory, things=())
-
-
-def published(
-    tmp_path_factory: pytest.TempPathFactory, *, things: tuple[str, ...]
-) -> Iterator[Workspace]:
-    folder = tmp_path_factory.mktemp("registry")
-    copy_empty_store(tmp_path_factory, folder / "mlflow.db")
-    workspace = Workspace(folder, f"sqlite:///{folder}/mlflow.db")
-    workspace.finish_stage(STAGE, metrics={"val/mIoU": 0.5}, params={"data.exif": "apply"})
-    torch.manual_seed(0)
-    model = build_segmenter("ocrnet", num_classes=3, **OPTIONS)
-    if (
-        things
-    ):  # an untrained network gives one class everywhere; so each class gets a third of the pixels
-        with torch.no_grad():
-            model.get_parameter("head.classify.bias").sub_(torch.tensor([2.05, 0.97, -0.29]))
-    card = ModelCard("ocrnet", OPTIONS, TABLE, things=things)
-    save_bundle(workspace.out(STAGE), card, model.state_dict())
-    workspace.lock_stage(STAGE)
-    evaluate(workspace, verdict="The pairs helped.")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
-        assert publish.publish() == 0
-        yield workspace
 
 
 @pytest.fixture
@@ -219,77 +190,6 @@ def test_weights_that_are_not_those_of_the_challenger_are_not_registered(
     assert len(store.query("SELECT version FROM model_versions")) == 1
 
 
-@pytest.fixture(scope="module")
-def with_things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A repository whose challenger tells objects of two classes apart, and is published."""
-    yield from published(tmp_path_factory, things=("scratch", "crack"))
-
-
-def test_a_model_with_thing_classes_answers_with_its_objects(with_things: Workspace) -> None:
-    """The objects are checked against the label map of the same answer: its components of twelve pixels or more."""
-    asked = {**request(IMAGES), "params": {"min_object_area": 12}}
-    (with_things.folder / "request.json").write_text(json.dumps(asked))
-    run_mlflow(
-        with_things, "models", "predict", "--model-uri", MODEL, "--env-manager", "local",
-        "--content-type", "json", "--input-path", "request.json", "--output-path", "answer.json",
-    )  # fmt: skip
-    answer = json.loads((with_things.folder / "answer.json").read_text())
-    for row, image in zip(answer["predictions"], IMAGES, strict=True):
-        label_map = np.array(Image.open(io.BytesIO(base64.b64decode(row["label_map"]))))
-        assert label_map.shape == image.shape[:2]
-        parts = components(label_map, (1, 2))
-        assert len(row["objects"]) == int((parts.areas >= 12).sum()) > 0
-        scores = [one["score"] for one in row["objects"]]
-        assert scores == sorted(scores, reverse=True)
-        for one in row["objects"]:
-            runs: Any = {**one["segmentation"], "counts": one["segmentation"]["counts"].encode()}
-            mask = coco_mask.decode(runs).astype(np.bool_)
-            assert one["area"] == mask.sum() >= 12
-            assert set(label_map[mask]) == {TABLE.class_names.index(one["class"])}
-            assert len(np.unique(parts.numbers[mask])) == 1
-            rows, columns = np.nonzero(mask)
-            left, top, width, height = one["box"]
-            assert (columns.min(), rows.min()) == (left, top)
-            assert (columns.max() + 1, rows.max() + 1) == (left + width, top + height)
-
-
-def test_what_a_model_with_thing_classes_needs_and_says(with_things: Workspace) -> None:
-    """Packages and columns of a model without thing classes stay as they were."""
-    from mlflow.models import Model
-
-    (folder,) = (with_things.folder / "mlartifacts" / "models").iterdir()
-    needed = (folder / "artifacts" / "requirements.txt").read_text()
-    graph = grimp.build_graph("ocrnet", include_external_packages=True, cache_dir=None)
-    modules = graph.find_upstream_modules("ocrnet.predict_files.objects")
-    for module in ("scipy", "pycocotools"):
-        assert module in modules
-        assert f"{module}==" in needed
-    found = Model.load(str(folder / "artifacts")).signature
-    assert [column.name for column in found.outputs] == ["label_map", "objects"]
-    assert [(one.name, one.default) for one in found.params] == [("min_object_area", 1)]
-    assert [column.name for column in signature().outputs] == ["label_map"]
-    assert signature().params is None
-    assert {line.partition("==")[0] for line in requirements()} == set(REQUIREMENTS)
-    ((card,),) = Store(with_things.folder / "mlflow.db").query("SELECT description FROM model_versions")  # fmt: skip
-    assert "**Objects** of scratch, crack" in card
-
-
-def pixels(height: int, width: int) -> npt.NDArray[np.uint8]:
-    return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-IMAGES = [pixels(96, 128), pixels(70, 51)]
-
-
-def request(images: list[npt.NDArray[np.uint8]]) -> dict[str, Any]:
-    encoded = []
-    for image in images:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, format="PNG")
-        encoded.append({"image": base64.b64encode(buffer.getvalue()).decode()})
-    return {"dataframe_records": encoded}
-
-
 def assert_label_maps(answer: dict[str, Any], segmenter: Segmenter) -> None:
     for row, image in zip(answer["predictions"], IMAGES, strict=True):
         decoded = Image.open(io.BytesIO(base64.b64decode(row["label_map"])))
@@ -297,36 +197,6 @@ def assert_label_maps(answer: dict[str, Any], segmenter: Segmenter) -> None:
         label_map = np.array(decoded)
         assert (label_map == segmenter.label_map(image)).mean() > 0.999  # other thread counts
         assert tuple((decoded.getpalette() or [])[3:6]) == TABLE.palette[1]
-
-
-def evaluate(workspace: Workspace, *, verdict: str, weights_sha256: str | None = None) -> None:
-    """Write what the stage `evaluate` leaves."""
-    out = workspace.out(STAGE)
-    facts = {
-        "stage": STAGE, "folder": "data/retrain/gan-0", "arm": "gan", "seed": 0, "helps": True,
-        "verdict": verdict, "metrics": {"test/mIoU": 0.61},
-        "weights_sha256": weights_sha256 or file_sha256(out / "weights.safetensors"),
-    }  # fmt: skip
-    files = {"challenger.json": json.dumps(facts)}
-    workspace.finish_stage("evaluate", metrics={"test/gan-0/mIoU": 0.61}, files=files)
-
-
-def without_pickle(workspace: Workspace) -> dict[str, str]:
-    """Return an environment in which the library comes from the model, not from the repository."""
-    environment = {**workspace.environment, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    del environment["PYTHONPATH"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # of uvicorn
-    return {**environment, "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
-
-
-def run_mlflow(workspace: Workspace, *arguments: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "mlflow", *arguments],
-        cwd=workspace.folder,
-        env=without_pickle(workspace),
-        check=True,
-        timeout=HANG_S,
-    )
 
 
 def wait_until_ready(address: str) -> None:
