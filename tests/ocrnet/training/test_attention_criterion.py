@@ -12,6 +12,7 @@ from ocrnet.models.output import SegmenterOutput
 from ocrnet.objects.grouping import find_objects
 from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.data import TrainingData
+from ocrnet.training.instance_criterion import InstanceCriterion
 from ocrnet.training.step import SegmenterTrainer
 from tests.ocrnet.training.test_instances import params_of, prepared
 
@@ -90,6 +91,27 @@ def test_a_batch_without_any_object_has_finite_gradients() -> None:
     (grad,) = torch.autograd.grad(loss, output)
     assert torch.isfinite(loss)
     assert torch.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("kind", ["attention", "offsets"])
+def test_ignored_pixels_belong_to_no_object_even_if_they_have_a_number(kind: str) -> None:
+    """Of one object a strip is ignored, of another one all: 255 is the class of none, and a part has its own box."""
+    labels, numbers, shares = scene()
+    labels[0, 2:5, 3:8], labels[0, 20:, 30:] = 255, 255
+    visible = torch.where(labels == 255, torch.minimum(numbers, torch.tensor(0)), numbers)
+    criterion = (AttentionCriterion if kind == "attention" else InstanceCriterion)(
+        params_of(instances=kind).train, ignore_index=255
+    )
+    output = maps()[:, : 3 if kind == "offsets" else None]
+    found = [
+        criterion(
+            SegmenterOutput(output[:1], None, output[:1]), labels[:1], one[:1],
+            align_corners=False, sample_weights=shares[:1],
+        )
+        for one in (numbers, visible)
+    ]  # fmt: skip
+    assert (numbers[0] != visible[0]).any()
+    assert torch.equal(*found)
 
 
 @pytest.mark.slow
