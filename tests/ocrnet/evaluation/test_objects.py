@@ -26,7 +26,7 @@ from ocrnet.objects.matching import ObjectCounts, compare_objects
 from ocrnet.objects.object_map import components, predicted_components
 from ocrnet.objects.summary import ObjectTally
 from ocrnet.report import render_report
-from ocrnet.report.objects import overlay_objects
+from ocrnet.objects.overlay import overlay_objects
 from tests.ocrnet.evaluation.evaluated import (
     NAMES,
     ColourSegmenter,
