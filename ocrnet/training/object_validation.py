@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ocrnet.distributed.ranks import copy_from_first, rank
 from ocrnet.models.attention_heads import Detections
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.head_maps import detection_maps, offset_maps
@@ -62,12 +63,25 @@ def score_objects(
     mean: Float[Tensor, "1 3 1 1"],
     std: Float[Tensor, "1 3 1 1"],
 ) -> dict[str, float]:
-    """Return PQ and AP50 over a folder with instance maps; see `match_objects`."""
-    matched = match_objects(
-        model, folder, things=things, ignore_index=ignore_index, mean=mean, std=std
-    )
-    values = set_scores(unit_counts(matched), np.ones((1, len(matched))))[0]
-    return {name: float(value) for name, value in zip(OBJECT_SCORES, values, strict=True)}
+    """Return PQ and AP50 over a folder with instance maps; see `match_objects`.
+
+    Of several processes, the first one scores all images, and each returns its scores: rounding on another device may
+    make another validation the best one, and then the processes would end at different steps.
+    """
+    values = torch.zeros(len(OBJECT_SCORES), device=mean.device)
+    if rank() == 0:
+        matched = match_objects(
+            model, folder, things=things, ignore_index=ignore_index, mean=mean, std=std
+        )
+        found = set_scores(unit_counts(matched), np.ones((1, len(matched))))[0]
+        values = torch.tensor(found, device=mean.device)
+    return dict(zip(OBJECT_SCORES, _of_first(values.double()), strict=True))
+
+
+def _of_first(values: Float[Tensor, " N"]) -> list[float]:
+    """Return the values of the first process, in each."""
+    copy_from_first([values])
+    return [float(value) for value in values.tolist()]
 
 
 @torch.inference_mode()
@@ -82,7 +96,7 @@ def match_objects(
 ) -> list[ObjectCounts]:
     """Return the matched objects of each image of a folder with instance maps; leaves the model in eval mode.
 
-    Objects of any area count. Of several processes, each scores all images, so that the scores are equal in all.
+    Objects of any area count.
 
     Args:
         model: Segmenter.

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
 from ocrnet.bundles.bundle import load_bundle, read_card, save_bundle
 from ocrnet.config import EvaluateParams, Params
@@ -19,9 +21,11 @@ from ocrnet.objects.least_score import best_least_score
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.training.best import BestWeights
 from ocrnet.training.data import TrainingData
-from ocrnet.training.object_validation import match_objects
+from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.object_validation import match_objects, score_objects
 from tests.base_params import params_with, section_with
 from tests.ocrnet.conftest import CLASSES
+from tests.ocrnet.toy_models import ColourNet
 from tests.ocrnet.training.test_instances import params_of, prepared
 from tests.ocrnet.training.test_train import run
 
@@ -34,9 +38,9 @@ def confusion_of(share: float) -> np.ndarray:
     return np.array([[found, 1000 - found], [0, 0]])
 
 
-def by_metric(params: Params, metric: str) -> Params:
+def changed(params: Params, section: str, **keys: object) -> Params:
     values = params.model_dump(mode="json", by_alias=True)
-    values["evaluate"] |= {"metric": metric}
+    values[section] |= keys
     return params_with(values)
 
 
@@ -62,7 +66,7 @@ def test_the_score_that_the_metric_names_decides_and_of_equals_the_first(
 def test_a_training_keeps_the_weights_of_its_best_pq_which_is_that_of_evaluate(
     kind: str, prepared: Path, tmp_path: Path
 ) -> None:
-    params = by_metric(params_of(instances=kind, steps=6, val_interval=2), "pq")
+    params = changed(params_of(instances=kind, steps=6, val_interval=2), "evaluate", metric="pq")
     out = run(params, prepared, tmp_path / "out")
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     scored = {row["step"]: row for row in rows if "val/PQ" in row}
@@ -83,7 +87,8 @@ def test_a_training_keeps_the_weights_of_its_best_pq_which_is_that_of_evaluate(
 def test_the_least_score_of_a_model_is_in_its_card_and_holds_at_predict_and_evaluate(
     prepared: Path, tmp_path: Path
 ) -> None:
-    params = params_of(instances="attention", steps=6, val_interval=3, tune_score=True)
+    params = params_of(instances="attention", steps=6, val_interval=3)
+    params = changed(params, "train", tune_score=True)
     out = run(params, prepared, tmp_path / "out")
     least = read_card(out).least_score
     data = TrainingData.read(prepared)
@@ -114,6 +119,34 @@ def test_a_card_without_a_least_score_has_no_such_key(prepared: Path, tmp_path: 
     assert card.least_score == 0
     assert "least_score" not in (tmp_path / "out" / "model.json").read_text()
     assert card.things == CLASSES.class_names[1:]
+
+
+def scores_of(folder: Path, *, factor: float) -> dict[str, float]:
+    """Return the scores of a network that takes the brightest channel, or the darkest with a factor below 0."""
+    val = ImageFolder.read(folder, split="val")
+    zero, one = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+    return score_objects(
+        ColourNet(factor), val, things=(1, 2), ignore_index=255, mean=zero, std=one
+    )
+
+
+def _rank(rank: int, *, root: Path, folder: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{root / 'group'}", rank=rank, world_size=2)
+    found = scores_of(folder, factor=-1.0 if rank else 1.0)
+    (root / f"{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_each_rank_has_the_scores_of_the_first(prepared: Path, tmp_path: Path) -> None:
+    """A device may round in another way; with other scores the ranks would end at different steps."""
+    run_rank = partial(_rank, root=tmp_path, folder=prepared)
+    torch.multiprocessing.spawn(run_rank, nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
+    first = scores_of(prepared, factor=1.0)
+    assert first != scores_of(prepared, factor=-1.0)
+    for rank in (0, 1):
+        assert json.loads((tmp_path / f"{rank}.json").read_text()) == first
 
 
 def test_by_miou_no_object_is_scored(prepared: Path, tmp_path: Path) -> None:
