@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ocrnet.config.arms import extra_folder, pseudo_label_folder, uses_mean_teacher
 from pipelines._stage.stage import Stage, run_stage
-from pipelines._torchrun import by_torchrun
+from pipelines._stage.torchrun import by_torchrun
 
 
 @by_torchrun("train")

@@ -21,7 +21,7 @@ from pipelines._stage.dependencies import read_node
 from pipelines._stage.fingerprint import checkpoint_folder, fingerprint_of, recorded_params
 from pipelines._stage.rank import rank
 from pipelines._stage.stage import set_up_logging
-from pipelines._torchrun import run_by_torchrun
+from pipelines._stage.torchrun import run_by_torchrun
 
 PREPARED = Path("data/prepare")
 OUT = Path("data/gan_train")

@@ -36,6 +36,7 @@ MODEL_FILE = "model.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 EARLIER_OPTIONS = {"form": "head_variant"}  # names of options in cards of earlier versions
+OPTIONAL = ("things", "least_score")  # keys that a card has only with a value
 CURE = "Restore the bundle with `dvc checkout`, or train the model again."
 
 Width = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -150,6 +151,7 @@ class ModelCard:
         decoding: Decoding of the raw images by `prepare`.
         training: Facts about the training: steps, seed, scores.
         things: Names of the classes whose objects are told apart; a card without any does not have the key.
+        least_score: Least score of a predicted object, from validation images; a card without does not have the key.
         weights_sha256: SHA-256 of the weights file; empty until saved.
         schema_version: Version of the card's schema.
     """
@@ -164,6 +166,7 @@ class ModelCard:
     decoding: Annotated[Decoding, AfterValidator(_check_decoding)] = Decoding()
     training: Annotated[dict[str, JsonValue], AfterValidator(_check_finite)] | None = None
     things: Annotated[tuple[str, ...], Field(max_length=255)] = ()
+    least_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     weights_sha256: Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")] = ""
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -181,9 +184,7 @@ def save_bundle(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> No
     weights = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     with whole_file(folder / WEIGHTS_FILE) as partial:
         save_file(weights, partial)
-    values = {
-        name: value for name, value in asdict(card).items() if name != "things" or card.things
-    }
+    values = {name: one for name, one in asdict(card).items() if one or name not in OPTIONAL}
     values = {**values, "weights_sha256": file_sha256(folder / WEIGHTS_FILE)}
     write_whole(folder / MODEL_FILE, json.dumps(values, indent=1) + "\n")
 

@@ -93,6 +93,15 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_tuning(self) -> "Params":
+        if self.train.tune_score and not self.data.things:
+            raise ValueError(
+                "train.tune_score: true chooses the least score of the objects of data.things, and data.things names "
+                "no class. Name some, or set train.tune_score to false."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_metric(self) -> "Params":
         if self.evaluate.metric != MIOU and not self.data.things:
             raise ValueError(

@@ -89,6 +89,7 @@ class SelectParams(Section):
     calibrate_on: Literal["val", "train"]  # the split whose real pixels set the thresholds
     real_rejection: Share  # share of these pixels of a class that its threshold may reject
     max_rejected: Share  # a pair with a larger share of rejected pixels is dropped
+    max_object_rejected: Share  # an object with a larger share of rejected pixels is rejected whole
     warn_rejected: (
         Share  # largest share that a class may lose; a class above it before the cap gets a warning
     )

@@ -100,6 +100,7 @@ class TrainParams(Section):
     patience: Annotated[
         int, Field(ge=0, le=10**9), Number
     ]  # validations without a better one; 0: off
+    tune_score: bool  # choose the least score of an object on the validation images
     checkpoint_interval: Count
     log_interval: Count
 

@@ -8,7 +8,7 @@ fewest units, swap test, spread of seeds.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Float, Num
 
 from ocrnet.config import EvaluateParams
 from ocrnet.evaluation.intervals import (
@@ -18,9 +18,9 @@ from ocrnet.evaluation.intervals import (
     hold_zero_unless_swaps_deny_it,
     least_units,
 )
-from ocrnet.objects.curves import UnitCounts, average_precision, join, panoptic_quality
+from ocrnet.objects.curves import UnitCounts, join
+from ocrnet.objects.set_scores import OBJECT_SCORES, set_scores
 
-OBJECT_SCORES = ("pq", "ap50")
 Ends = dict[str, float]  # value, low and high
 
 
@@ -35,7 +35,7 @@ def compare_counts(
     units = len(candidate[0].true)
     ones = np.ones((1, units))
     by_seed = np.stack([
-        _scores(one, ones)[0] - _scores(other, ones)[0]
+        set_scores(one, ones)[0] - set_scores(other, ones)[0]
         for one, other in zip(candidate, reference, strict=True)
     ])  # fmt: skip
     value = by_seed.mean(axis=0)
@@ -64,13 +64,13 @@ def estimate_counts(
 ) -> dict[str, Ends]:
     """Return PQ and AP50 of one model with both ends of their intervals; see `compare_counts`."""
     units = len(counts.true)
-    value = _scores(counts, np.ones((1, units)))[0]
+    value = set_scores(counts, np.ones((1, units)))[0]
     ends = np.full(len(OBJECT_SCORES), np.nan), np.full(len(OBJECT_SCORES), np.nan)
     if units >= least_units(confidence) and not np.isnan(value).any():
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
         holders = np.full(len(OBJECT_SCORES), units)
-        ends = bootstrap_ends(_scores(counts, drawn), holders, confidence=confidence)
+        ends = bootstrap_ends(set_scores(counts, drawn), holders, confidence=confidence)
     return {
         name: {"value": float(value[i]), "low": float(ends[0][i]), "high": float(ends[1][i])}
         for i, name in enumerate(OBJECT_SCORES)
@@ -87,19 +87,4 @@ def object_scores(arm: Sequence[UnitCounts]) -> dict[str, float]:
 def _mean_scores(
     arm: Sequence[UnitCounts], weights: Num[np.ndarray, "R U"]
 ) -> Float[np.ndarray, "R 2"]:
-    return np.asarray(np.mean([_scores(one, weights) for one in arm], axis=0))
-
-
-def _scores(counts: UnitCounts, weights: Num[np.ndarray, "R U"]) -> Float[np.ndarray, "R 2"]:
-    """Return PQ and AP50 per resample, means over the thing classes that the resample shows; nan if it shows none."""
-    shown = weights @ counts.true > 0
-    scores = (panoptic_quality(counts, weights), average_precision(counts, weights))
-    return np.column_stack([_mean(one, shown) for one in scores])
-
-
-def _mean(
-    values: Float[np.ndarray, "R T"], shown: Bool[np.ndarray, "R T"]
-) -> Float[np.ndarray, " R"]:
-    count = shown.sum(axis=1)
-    total = np.where(shown, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.asarray(np.mean([set_scores(one, weights) for one in arm], axis=0))

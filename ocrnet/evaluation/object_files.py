@@ -11,9 +11,9 @@ from ocrnet.config.evaluation import METRICS
 from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.instance_maps import write_instances
 from ocrnet.evaluation.arm_comparison import StudyResult
-from ocrnet.evaluation.object_bootstrap import OBJECT_SCORES
 from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.evaluation.scoring import ModelScores
+from ocrnet.objects.set_scores import OBJECT_SCORES
 from ocrnet.objects.summary import MEANS, SIZES, ObjectTally
 
 NAMES = dict(zip(MEANS, ("AP", "AP50", "AP75", "AR", "PQ", "SQ", "RQ"), strict=True))

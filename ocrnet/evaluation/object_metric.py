@@ -1,6 +1,7 @@
 """The validation score of objects, which chooses models if `evaluate.metric` is a score of objects.
 
-A training writes its validation mIoU alone, so `evaluate` scores the objects of the validation images itself.
+A training scores whole images and objects of any area, so `evaluate` scores the objects of the validation images
+itself, by the views and the least area of its own params.
 """
 
 from pathlib import Path

@@ -161,7 +161,10 @@ def count_split(
             )
             ignored = truth == split.classes.ignore_index
             true = split.true_objects(index, truth)
-            matched = compare_objects(objects, true, ignored=ignored, things=things)
+            least = getattr(segmenter, "least_score", 0.0)  # an ensemble has none
+            matched = compare_objects(
+                objects, true, ignored=ignored, things=things, least_score=least
+            )
             found = found._replace(objects=matched)
         counts.append(found)
     return counts

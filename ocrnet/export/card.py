@@ -43,6 +43,9 @@ class ExportCard:
         size: Height and width of its images, in pixels; None: any.
         precision: Numbers of its convolutions.
         things: Names of the classes whose objects are told apart.
+        least_score: Least score of a predicted object.
+        instances: Kind of the instance heads whose maps the file also gives; none: it gives no maps.
+        multiple: Multiple in pixels to which the network pads the sides of images.
         schema_version: Version of this card's schema.
     """
 
@@ -61,6 +64,9 @@ class ExportCard:
     size: tuple[Side, Side] | None = None
     precision: Literal["float32", "int8"] = "float32"
     things: Annotated[tuple[str, ...], Field(max_length=255)] = ()
+    least_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    instances: Literal["none", "offsets", "attention"] = "none"
+    multiple: Side = 1
     schema_version: Literal[1] = 1
 
     @property
@@ -76,7 +82,7 @@ class ExportCard:
         """
         return ModelCard(
             self.arch, {}, self.classes, self.mean, self.std, self.decoding,
-            things=self.things, weights_sha256=sha256,
+            things=self.things, least_score=self.least_score, weights_sha256=sha256,
         )  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ocrnet.export.card import ExportCard
-from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
+from ocrnet.models import NO_HEADS
+from ocrnet.models.output import SegmentationModel, full_size_logits, full_size_parts, normalise
+from ocrnet.models.shares import ATTENTION
 
 
 class RawNetwork(nn.Module):
@@ -17,23 +19,26 @@ class RawNetwork(nn.Module):
 
     Args:
         model: Trained model in eval mode.
+        card: Whether there are maps of instance heads.
     """
 
-    def __init__(self, model: SegmentationModel) -> None:
+    def __init__(self, model: SegmentationModel, card: ExportCard) -> None:
         super().__init__()
         self.model = model
+        self._instances = card.instances
 
-    def forward(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N K H W"]:
-        """Return the logits of images."""
-        return full_size_logits(self.model, images)
+    def forward(self, images: Float[Tensor, "N 3 H W"]) -> Tensor | tuple[Tensor, ...]:
+        """Return the logits of images, and the maps of the instance heads if they are wanted."""
+        logits, maps = _parts(self.model, images, self._instances)
+        return (logits, *maps) if maps else logits
 
 
 class WholeNetwork(nn.Module):
-    """From RGB pixels to label maps, and to probabilities if they are wanted.
+    """From RGB pixels to label maps, and to probabilities and maps of instance heads if they are wanted.
 
     Args:
         model: Trained model in eval mode.
-        card: Layout of the pixels, their normalisation, and whether there are probabilities.
+        card: Layout of the pixels, their normalisation, and what is given beside label maps.
     """
 
     mean: Tensor
@@ -44,20 +49,32 @@ class WholeNetwork(nn.Module):
         self.model = model
         self._channels_last = card.layout == "nhwc"
         self._probabilities = card.probabilities
+        self._instances = card.instances
         self.register_buffer("mean", torch.tensor(card.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(card.std).view(1, 3, 1, 1))
 
     def forward(self, images: UInt8[Tensor, "..."]) -> tuple[Tensor, ...]:
-        """Return label maps (N, H, W) of uint8, and probabilities (N, K, H, W) in [0, 1]."""
+        """Return label maps (N, H, W) of uint8, probabilities (N, K, H, W) in [0, 1], and maps of instance heads."""
         pixels = images.permute(0, 3, 1, 2) if self._channels_last else images
-        logits = full_size_logits(self.model, normalise(pixels, mean=self.mean, std=self.std))
-        label_map = logits.argmax(dim=1).to(torch.uint8)
-        return (label_map, logits.softmax(dim=1)) if self._probabilities else (label_map,)
+        normalised = normalise(pixels, mean=self.mean, std=self.std)
+        logits, maps = _parts(self.model, normalised, self._instances)
+        probabilities = (logits.softmax(dim=1),) if self._probabilities else ()
+        return (logits.argmax(dim=1).to(torch.uint8), *probabilities, *maps)
+
+
+def _parts(
+    model: SegmentationModel, images: Float[Tensor, "N 3 H W"], instances: str
+) -> tuple[Float[Tensor, "N K H W"], tuple[Tensor, ...]]:
+    """Return the logits of images, and the maps of the instance heads if there are any."""
+    if instances == NO_HEADS:
+        return full_size_logits(model, images), ()
+    logits, maps = full_size_parts(model, images, resized=instances != ATTENTION)
+    return logits, (maps,)
 
 
 def network_of(model: SegmentationModel, card: ExportCard) -> nn.Module:
     """Return the network that a card describes."""
-    return (RawNetwork(model) if card.is_raw else WholeNetwork(model, card)).eval()
+    return (RawNetwork(model, card) if card.is_raw else WholeNetwork(model, card)).eval()
 
 
 def example_input(card: ExportCard, size: tuple[int, int], *, count: int = 2) -> Tensor:

@@ -12,11 +12,15 @@ from torch import Tensor
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError, DataError, ParamsError
 from ocrnet.export.card import CURE, read_export_card
+from ocrnet.export.network import file_input
 from ocrnet.export.packages import TO_RUN, require_packages
 from ocrnet.inference.predict import Segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
-from ocrnet.models.output import SegmentationModel, SegmenterOutput
+from ocrnet.models.attention_heads import Detections
+from ocrnet.models.head_maps import offsets_at
+from ocrnet.models.output import SegmentationModel, SegmenterOutput, padded_side
+from ocrnet.models.shares import ATTENTION
 
 SUFFIX = ".onnx"
 LEAST_SHARE = 1e-30  # a probability of 0 has no logarithm
@@ -84,11 +88,55 @@ class OnnxNetwork(SegmentationModel):
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
         """Return the logits of normalised images."""
-        (logits,) = self._file.run(np.ascontiguousarray(images.numpy()))
+        logits = self._file.run(np.ascontiguousarray(images.numpy()))[0]
         return SegmenterOutput(torch.from_numpy(logits), None)
 
 
-class PixelSegmenter(Segmenter):
+class FileSegmenter(Segmenter):
+    """A file in the place of a network, whose instance heads are those of the file.
+
+    Args:
+        file: Exported file.
+        sha256: SHA-256 of the file.
+        protocol: Windows, scales and mirroring; None scores whole images.
+        name: Name in messages.
+    """
+
+    def __init__(
+        self, file: OnnxFile, *, sha256: str, name: str, protocol: ScoringProtocol | None = None
+    ) -> None:
+        card = file.card.model_card(sha256)
+        super().__init__(OnnxNetwork(file), card, protocol=protocol, name=name)
+        self._file = file
+
+    def instance_maps(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Float[np.ndarray, "3 H2 W2"] | None:
+        """Return heat of a centre and way to the centre; None if the file gives none. See `Segmenter`."""
+        if self._file.card.instances != "offsets":
+            return None
+        return offsets_at(self._maps(image), size)
+
+    def detections(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Detections | None:
+        """Return the maps of the attention heads; None if the file gives none. See `Segmenter`."""
+        card = self._file.card
+        if card.instances != ATTENTION:
+            return None
+        maps = self._maps(image)[0].numpy()
+        scale = (size[0] / image.shape[0], size[1] / image.shape[1])
+        height, width = (
+            padded_side(side, card.multiple) / cells * factor
+            for side, cells, factor in zip(image.shape, maps.shape[1:], scale, strict=False)
+        )
+        return Detections(maps, (height, width), scale)
+
+    def _maps(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 D h w"]:
+        return torch.from_numpy(self._file.run(file_input(self._file.card, image))[-1])
+
+
+class PixelSegmenter(FileSegmenter):
     """A file with its pre- and post-processing inside: whole images alone.
 
     Args:
@@ -98,9 +146,8 @@ class PixelSegmenter(Segmenter):
     """
 
     def __init__(self, file: OnnxFile, *, sha256: str, name: str) -> None:
-        super().__init__(OnnxNetwork(file), file.card.model_card(sha256), name=name)
+        super().__init__(file, sha256=sha256, name=name)
         self.has_probabilities = file.card.probabilities
-        self._file = file
 
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
         """Return the label map that the file gives."""
@@ -123,7 +170,7 @@ class PixelSegmenter(Segmenter):
             merger: Unused: there is one view.
         """
         label_maps, *others = self._outputs(images)
-        if others:
+        if self._file.card.probabilities:
             return torch.from_numpy(others[0]).clamp_min(LEAST_SHARE).log()
         classes = torch.arange(self.class_table.num_classes).view(1, -1, 1, 1)
         return (torch.from_numpy(label_maps)[:, None] == classes).float()
@@ -149,8 +196,7 @@ def load_onnx(path: Path, *, protocol: ScoringProtocol | None = None) -> Segment
     file = OnnxFile(path)
     sha256, name = file_sha256(path), path.as_posix()
     if file.card.is_raw:
-        card = file.card.model_card(sha256)
-        return Segmenter(OnnxNetwork(file), card, protocol=protocol, name=name)
+        return FileSegmenter(file, sha256=sha256, protocol=protocol, name=name)
     if protocol is not None and not protocol.is_whole:
         raise ParamsError(
             f"{path}: the file gives label maps, but --window, --scales and --flip merge logits. Leave them out, or "

@@ -39,6 +39,7 @@ class ProgramFile:
                 f"{image.shape[1]}. Use --format onnx, or other images with --images."
             )
         found = self._run(torch.from_numpy(file_input(self._card, image)))
-        label_map = found.argmax(dim=1).to(torch.uint8) if self._card.is_raw else found[0]
+        first = found if isinstance(found, torch.Tensor) else found[0]
+        label_map = first.argmax(dim=1).to(torch.uint8) if self._card.is_raw else first
         ids: npt.NDArray[np.uint8] = label_map[0].numpy()
         return ids

@@ -20,9 +20,10 @@ INPUT = "images"
 
 def output_names(card: ExportCard) -> list[str]:
     """Return the names of the outputs of a file."""
+    maps = ["instances"] if card.instances != "none" else []
     if card.is_raw:
-        return ["logits"]
-    return ["label_map", "probabilities"] if card.probabilities else ["label_map"]
+        return ["logits", *maps]
+    return ["label_map", *(["probabilities"] if card.probabilities else []), *maps]
 
 
 def write_onnx(

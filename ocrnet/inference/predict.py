@@ -15,16 +15,10 @@ from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import Merger
-from ocrnet.models.attention_heads import AttentionHeads, Detections
+from ocrnet.models.attention_heads import Detections
 from ocrnet.models.folded_heads import fold_heads
-from ocrnet.models.output import (
-    LEAST_SIDE,
-    SegmentationModel,
-    cell_maps,
-    full_size_instances,
-    normalise,
-    resize_logits,
-)
+from ocrnet.models.head_maps import detection_maps, offset_maps
+from ocrnet.models.output import LEAST_SIDE, SegmentationModel, normalise
 from ocrnet.models.trunk import Trunk
 
 
@@ -36,6 +30,7 @@ class Segmenter:
         decoding: Decoding of its raw training images by `prepare`.
         weights_sha256: SHA-256 of its weights.
         things: Names of the classes whose objects are told apart.
+        least_score: Least score of an object.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
         has_probabilities: Whether its scores are those of a network; an exported file may give label maps alone.
@@ -54,7 +49,7 @@ class Segmenter:
     ) -> None:
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
-        self.things = card.things
+        self.things, self.least_score = card.things, card.least_score
         self.weights_sha256 = card.weights_sha256
         self.protocol = protocol or ScoringProtocol()
         self.name = name or card.arch
@@ -175,7 +170,6 @@ class Segmenter:
         own = self.protocol.scores(self._model, batch, merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)
 
-    @torch.inference_mode()
     def instance_maps(
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
     ) -> Float[np.ndarray, "3 H2 W2"] | None:
@@ -187,18 +181,8 @@ class Segmenter:
             image: RGB image as `prepare` resizes it.
             size: (height, width) of the result, whose pixels the ways are measured in.
         """
-        heads = getattr(self._model, "instance_heads", None)
-        if heads is None or isinstance(heads, AttentionHeads):
-            return None
-        maps = full_size_instances(self._model, self._normalised(image))
-        factors = torch.tensor([1.0, size[0] / maps.shape[-2], size[1] / maps.shape[-1]])
-        resized = resize_logits(maps, size, align_corners=False)
-        found: npt.NDArray[np.float32] = (
-            (resized * factors.to(resized.device).view(1, 3, 1, 1))[0].cpu().numpy()
-        )
-        return found
+        return offset_maps(self._model, self._normalised(image), size)
 
-    @torch.inference_mode()
     def detections(
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
     ) -> Detections | None:
@@ -208,13 +192,7 @@ class Segmenter:
             image: RGB image as `prepare` resizes it.
             size: (height, width) of the result.
         """
-        if not isinstance(getattr(self._model, "instance_heads", None), AttentionHeads):
-            return None
-        maps, cell = cell_maps(self._model, self._normalised(image))
-        scale = (size[0] / image.shape[0], size[1] / image.shape[1])
-        return Detections(
-            maps[0].float().cpu().numpy(), (cell[0] * scale[0], cell[1] * scale[1]), scale
-        )
+        return detection_maps(self._model, self._normalised(image), size)
 
     def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)

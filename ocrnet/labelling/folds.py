@@ -16,6 +16,7 @@ from jaxtyping import Bool
 
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params
+from ocrnet.config.evaluation import MIOU
 from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
 from ocrnet.errors import DataError
@@ -82,7 +83,7 @@ def train_folds(
     # A single process trains a fold: the command is one, and the result is the same up to rounding.
     params = params.model_copy(update={"train": params.train.model_copy(update={"processes": 1})})
     folds = split_folds([str(name) for name in data.real.table["group"]], count)
-    place = kept / _key(params, prepared, count)
+    place = kept / fold_key(params, prepared, count)
     models, judges = [], []
     for number, held_out in enumerate(folds, start=1):
         folder = place / str(number)
@@ -114,10 +115,12 @@ def _train(params: Params, data: TrainingData, kept: Bool[np.ndarray, " N"], fol
     write_whole(folder / DONE_FILE, "")
 
 
-def _key(params: Params, prepared: Path, count: int) -> str:
+def fold_key(params: Params, prepared: Path, count: int) -> str:
     """Return a hash of all that the folds depend on but the code."""
     values = params.model_dump(mode="json", by_alias=True)
     used = {name: values[name] for name in ("seeds", "data", "model", "train")}
+    if params.evaluate.metric != MIOU:  # it chooses the weights of a training
+        used["evaluate"] = {"metric": params.evaluate.metric}
     manifest = file_sha256(prepared / MANIFEST_FILE)
     parts = [FORM, str(count), manifest, json.dumps(used, sort_keys=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -95,12 +95,48 @@ def full_size_instances(
     Raises:
         ValueError: The model has no instance heads.
     """
+    padded, size = _padded(model, images, (0, 0))
+    return _offsets_at_size(model, _instances(model, padded), padded, size)
+
+
+def full_size_parts(
+    model: SegmentationModel, images: Float[Tensor, "B 3 H W"], *, resized: bool
+) -> tuple[Float[Tensor, "B K H W"], Float[Tensor, "B D h w"]]:
+    """Return logits at the size of normalised images, and the maps of the instance heads, of one pass.
+
+    Args:
+        model: Segmenter with instance heads.
+        images: Normalised images of one size.
+        resized: Whether the maps are those of `full_size_instances`, or those of `cell_maps`.
+    """
     padded, (height, width) = _padded(model, images, (0, 0))
-    maps = _instances(model, padded)
-    size = (padded.shape[-2], padded.shape[-1])
-    found = resize_logits(maps, size, align_corners=model.align_corners)
+    output = model(padded)
+    whole = (padded.shape[-2], padded.shape[-1])
+    logits = resize_logits(output.logits, whole, align_corners=model.align_corners)
+    maps = output.instances
+    if resized:
+        maps = _offsets_at_size(model, maps, padded, (height, width))
+    return logits[:, :, :height, :width], maps
+
+
+def _offsets_at_size(
+    model: SegmentationModel, maps: Tensor, padded: Tensor, size: tuple[Any, Any]
+) -> Float[Tensor, "B 3 H W"]:
+    """Return maps of centres and offsets at the size of images, given their padded form, offsets in pixels."""
+    whole = (padded.shape[-2], padded.shape[-1])
+    found = resize_logits(maps, whole, align_corners=model.align_corners)
     units = torch.tensor([1.0, OFFSET_UNIT, OFFSET_UNIT], device=found.device)
-    return found[:, :, :height, :width] * units.view(1, 3, 1, 1)
+    return found[:, :, : size[0], : size[1]] * units.view(1, 3, 1, 1)
+
+
+def padded_side(side: int, multiple: int) -> int:
+    """Return the height or width to which an image is padded, in pixels.
+
+    Examples:
+        >>> padded_side(40, 1), padded_side(70, 32)
+        (64, 96)
+    """
+    return int(_raised(max(LEAST_SIDE, side), multiple))
 
 
 def cell_maps(

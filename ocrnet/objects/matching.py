@@ -86,6 +86,7 @@ def compare_objects(
     *,
     ignored: Bool[np.ndarray, "H W"],
     things: Sequence[int],
+    least_score: float = 0.0,
 ) -> ObjectCounts:
     """Match the predicted objects of an image with the true ones.
 
@@ -94,13 +95,16 @@ def compare_objects(
         true: True objects.
         ignored: Pixels that the truth ignores.
         things: Ids of the thing classes.
+        least_score: Least score of a predicted object that is shown and counted (panoptic); COCO's matching, whose
+            curves are over all scores, has all.
     """
+    shown = predicted.scores >= least_score
     both = _overlaps(predicted, true)
     hidden = np.bincount(predicted.numbers[ignored], minlength=len(predicted) + 1)[1:]
     same = predicted.class_ids[:, None] == true.class_ids[None]
     seen = predicted.areas - hidden
     panoptic = _ious(both, seen, true.areas) * same
-    matched = panoptic > SAME
+    matched = (panoptic > SAME) & shown[:, None]
     shares = hidden / np.maximum(predicted.areas, 1)
     hits, hit_ious = _coco_hits(predicted, _ious(both, predicted.areas, true.areas), same, shares)
     return ObjectCounts(
@@ -112,15 +116,22 @@ def compare_objects(
         scores=predicted.scores,
         areas=predicted.areas,
         ious=(panoptic * matched).sum(axis=1),
-        counted=matched.any(axis=1) | (shares <= SAME),
+        counted=(matched.any(axis=1) | (shares <= SAME)) & shown,
         hits=hits,
         hit_ious=hit_ious,
         true_runs=encode_objects(true.numbers, len(true)),
         runs=encode_objects(predicted.numbers, len(predicted)),
         ignored_runs=encode_mask(ignored) if ignored.any() else None,
         size=(ignored.shape[0], ignored.shape[1]),
-        packed=zlib.compress(predicted.numbers.astype(np.uint16).tobytes(), level=1),
+        packed=zlib.compress(_shown_numbers(predicted, shown).tobytes(), level=1),
     )
+
+
+def _shown_numbers(
+    predicted: ObjectMap, shown: Bool[np.ndarray, " D"]
+) -> UInt16[np.ndarray, "H W"]:
+    table = np.append(False, shown) * np.arange(len(predicted) + 1)
+    return np.asarray(table.astype(np.uint16)[predicted.numbers])
 
 
 def _overlaps(predicted: ObjectMap, true: ObjectMap) -> Int64[np.ndarray, "D G"]:

@@ -76,7 +76,7 @@ def find_in_image(
     prepared = image if resize is None else resize_image(image, resize)
     things = thing_ids(classes, segmenter.things)
     found = find_objects(segmenter, prepared, probabilities, things, min_area=min_area)
-    return list_objects(found, classes)
+    return list_objects(found.kept(found.scores >= segmenter.least_score), classes)
 
 
 def list_objects(found: ObjectMap, classes: ClassTable) -> list[FoundObject]:

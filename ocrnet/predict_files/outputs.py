@@ -3,7 +3,7 @@
 | file | what |
 |---|---|
 | `label_maps/NAME.png` | class ids; the palette shows them in the colours of the classes |
-| `overlays/NAME.png` | the image, half covered by the colours of the classes |
+| `overlays/NAME.png` | the image, half covered by the colours of the classes, or of its objects |
 | `probabilities/NAME.npz` | `probabilities`, (K, H, W) float32 in [0, 1], and `class_names` |
 | `objects/NAME.json` | the objects of the image: class, score, box, area, run lengths |
 | `objects.csv`, `counts.csv` | an object per row; an image per row with the numbers and areas of its objects |
@@ -14,7 +14,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,11 @@ from ocrnet.predict_files.objects import (
     read_objects,
     to_json,
 )
-from ocrnet.predict_files.png_rows import PngRows, palette_of, png_rows
+from ocrnet.predict_files.png_rows import PngRows, png_rows
 
 LABEL_MAPS, OVERLAYS, PROBABILITIES = "label_maps", "overlays", "probabilities"
 OBJECTS = "objects"
+Paint = Callable[[Band], npt.NDArray[np.uint8]]
 ENDINGS = {PROBABILITIES: ".npz", OBJECTS: ".json"}
 AREAS_FILE, COCO_FILE = "areas.csv", "coco.json"
 OBJECTS_FILE, COUNTS_FILE = "objects.csv", "counts.csv"
@@ -102,7 +103,7 @@ class Outputs:
                 self.path(kind, item.name).unlink(missing_ok=True)
 
     def write_bands(
-        self, name: str, size: tuple[int, int], bands: Iterable[Band], *, overlay: bool
+        self, name: str, size: tuple[int, int], bands: Iterable[Band], *, paint: Paint | None
     ) -> tuple[int, ...]:
         """Write label map and overlay from top to bottom, and return the number of pixels of each class.
 
@@ -110,23 +111,22 @@ class Outputs:
             name: Name of the image.
             size: Height and width, in pixels.
             bands: Parts of the image with their label maps.
-            overlay: Whether an overlay is written.
+            paint: Function that returns the overlay of a band; None: no overlay is written.
         """
         counts = np.zeros(256, dtype=np.int64)
         target = self.path(LABEL_MAPS, name)
-        if not overlay:
+        if paint is None:
             with png_rows(target, size, classes=self._classes) as labels:
                 for band in bands:
                     counts += _write_labels(labels, band)
         else:
-            colours = palette_of(self._classes)
             with (
                 png_rows(self.path(OVERLAYS, name), size) as pictures,
                 png_rows(target, size, classes=self._classes) as labels,
             ):
                 for band in bands:
                     counts += _write_labels(labels, band)
-                    pictures.write(blend(band, colours))
+                    pictures.write(paint(band))
         return tuple(counts[: self._classes.num_classes].tolist())
 
     def write_probabilities(self, name: str, values: npt.NDArray[np.float32]) -> None:

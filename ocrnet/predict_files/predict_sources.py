@@ -13,6 +13,8 @@ from ocrnet.errors.machine import is_of_machine
 from ocrnet.inference.predict import labels
 from ocrnet.predict_files.bands import ArrayRows, Band, Rows
 from ocrnet.predict_files.journal import Done, stamp_of
+from ocrnet.predict_files.object_pictures import painter
+from ocrnet.predict_files.objects import FoundObject
 from ocrnet.predict_files.outputs import OBJECTS, OVERLAYS, PROBABILITIES, Outputs
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.sources import Source
@@ -221,6 +223,7 @@ def _write(
     """
     item, rows = job.item, job.rows
     outputs.delete_stale(item)
+    found: list[FoundObject] = []
     if scores is None:
         bands = predictor.bands(rows)
     else:
@@ -233,7 +236,9 @@ def _write(
             found = predictor.objects_in(image, probabilities, min_area=kinds.min_object_area)
             outputs.write_objects(item.name, found)
         bands = iter([Band(rows.read(0, rows.height), labels(scores))])
-    pixels = outputs.write_bands(item.name, job.size, bands, overlay=kinds.overlays)
+    things = predictor.segmenter.things if kinds.objects else ()
+    paint = painter(predictor.classes, found, things) if kinds.overlays else None
+    pixels = outputs.write_bands(item.name, job.size, bands, paint=paint)
     outputs.journal.add(replace(item, pixels=pixels))
 
 

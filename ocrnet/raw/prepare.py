@@ -19,7 +19,7 @@ from ocrnet.data.manifest import SPLITS, ClassTable, count_pixels, file_sha256, 
 from ocrnet.errors import DataError
 from ocrnet.raw.canonical import check_unchanged, decode_image, decode_label_map
 from ocrnet.raw.label_maps import palette_of
-from ocrnet.raw.prepare_objects import write_objects
+from ocrnet.raw.prepare_objects import read_objects, write_objects
 from ocrnet.raw.prepare_unlabelled import prepare_unlabelled
 from ocrnet.raw.sources import Roots
 from ocrnet.raw.splits import keep_fraction, plan_splits
@@ -90,10 +90,11 @@ def prepare(
         image, label_map = _decode(raw, params, roots)
         if raw["split"] == "train":
             statistics.add(image)
-        row = _write_item(raw, image, label_map, classes=classes, out=out)
+        found = None
         if data.things:
-            row |= write_objects(raw, label_map, params, root=roots.label_maps, out=out)
-        rows.append(row)
+            found, label_map = read_objects(raw, label_map, params, root=roots.label_maps)
+        row = _write_item(raw, image, label_map, classes=classes, out=out)
+        rows.append(row if found is None else row | write_objects(raw, found, out=out))
     manifest = pd.DataFrame(rows)
     write_manifest(out, manifest)
     classes.write(out)

@@ -13,45 +13,52 @@ from ocrnet.data.instance_maps import INSTANCES, resize_instances, write_instanc
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import DataError
 from ocrnet.objects.object_map import ObjectMap, components, instances
-from ocrnet.raw.scan_instances import read_numbers
+from ocrnet.raw.scan_instances import read_numbers, without_groups
 
 
-def write_objects(
+def read_objects(
     raw: Mapping[Any, Any],
     label_map: npt.NDArray[np.uint8],
     params: Params,
     *,
     root: Path,
-    out: Path,
-) -> dict[str, str]:
-    """Write the instance map of an image, and return its columns of the manifest.
+) -> tuple[ObjectMap, npt.NDArray[np.uint8]]:
+    """Return the objects of an image, and its label map, in which groups of objects are ignored.
 
     Args:
         raw: Row of the scan.
         label_map: Canonical label map (H, W) of the image.
         params: Params that name the thing classes.
         root: Folder that the row's path of the instance map is relative to.
-        out: Folder of the prepared set.
 
     Raises:
-        DataError: The file changed since the scan, or there are too many objects.
+        DataError: The file changed since the scan.
     """
-    path = f"{INSTANCES}/{raw['id']}.png"
-    write_instances(out / path, _objects(raw, label_map, params, root).numbers)
-    return {"instances": path, "instances_sha256": file_sha256(out / path)}
-
-
-def _objects(
-    raw: Mapping[Any, Any], label_map: npt.NDArray[np.uint8], params: Params, root: Path
-) -> ObjectMap:
     data = params.data
     things = [i for i, name in enumerate(data.classes) if name in data.things]
     if pd.isna(raw["instances"]):
-        return components(label_map, things)
+        return components(label_map, things), label_map
     path = root / raw["instances"]
     if file_sha256(path) != raw["instances_sha256"]:
         raise DataError(f"{path}: the file changed since the scan. Run `dvc repro` again.")
     numbers = read_numbers(path, data)
     if numbers.shape != label_map.shape:
         numbers = resize_instances(numbers, label_map.shape)
-    return instances(numbers, label_map, things)
+    shown = without_groups(label_map, numbers, data)
+    return instances(numbers, shown, things), shown
+
+
+def write_objects(raw: Mapping[Any, Any], objects: ObjectMap, *, out: Path) -> dict[str, str]:
+    """Write the instance map of an image, and return its columns of the manifest.
+
+    Args:
+        raw: Row of the scan.
+        objects: Objects of the image.
+        out: Folder of the prepared set.
+
+    Raises:
+        DataError: There are too many objects.
+    """
+    path = f"{INSTANCES}/{raw['id']}.png"
+    write_instances(out / path, objects.numbers)
+    return {"instances": path, "instances_sha256": file_sha256(out / path)}

@@ -10,7 +10,8 @@
 | unnumbered_px, unnumbered_x, unnumbered_y | thing pixels without a number, and the first of them |
 | mixed_objects, mixed_number, mixed_x, mixed_y | objects of a thing class and another class; the first of them |
 
-Ignored pixels of the label map may have any number or none.
+Ignored pixels of the label map may have any number or none. In the maps of Cityscapes, numbers below 1000 are ids of
+labels and no objects; pixels of a thing class that have such a number are a group of objects, which is ignored.
 """
 
 from pathlib import Path
@@ -34,6 +35,7 @@ INSTANCE_NUMBERS = (
     "instances_height", "instances_width", "objects", "unnumbered_px", "unnumbered_x", "unnumbered_y",
     "mixed_objects", "mixed_number", "mixed_x", "mixed_y",
 )  # fmt: skip
+FIRST_OBJECT = {"cityscapes": 1000}  # least number of an object, by source; of others 1
 Row = dict[str, Any]
 
 
@@ -55,6 +57,7 @@ def read_numbers(path: Path, data: DataParams) -> npt.NDArray[np.int64]:
     if int(values.min()) < 0:
         low = int(values.min())
         raise DataError(f"E141 {path} has the number {low}, allowed are 0 and above. {cure}.")
+    values = np.where(values < FIRST_OBJECT.get(data.source, 1), 0, values)
     count = np.unique(values[values > 0]).size
     if count > MAX_OBJECTS:
         raise DataError(f"E141 {path} has {count} objects, allowed are {MAX_OBJECTS}. {cure}.")
@@ -98,7 +101,7 @@ def compare_maps(
     """Return how an instance map (H, W) agrees with its label map (H, W) of class ids."""
     things = [i for i, name in enumerate(data.classes) if name in data.things]
     is_thing = np.isin(label_map, things)
-    bare = is_thing & (numbers == 0)
+    bare = is_thing & (numbers == 0) & (data.source not in FIRST_OBJECT)
     known = (numbers > 0) & (label_map != data.ignore_index)
     pairs = np.unique(numbers[known] * 256 + label_map[known])
     objects, counts = np.unique(pairs // 256, return_counts=True)
@@ -115,6 +118,17 @@ def compare_maps(
         row["mixed_number"] = int(mixed[0])
         row["mixed_x"], row["mixed_y"] = _first(numbers == mixed[0])
     return row
+
+
+def without_groups(
+    label_map: npt.NDArray[np.uint8], numbers: npt.NDArray[np.integer], data: DataParams
+) -> npt.NDArray[np.uint8]:
+    """Return a label map (H, W) that ignores groups of objects, where the source has any, given its instance map."""
+    if data.source not in FIRST_OBJECT:
+        return label_map
+    things = [i for i, name in enumerate(data.classes) if name in data.things]
+    groups = np.isin(label_map, things) & (numbers == 0)
+    return np.where(groups, np.uint8(data.ignore_index), label_map)
 
 
 def _class_ids(

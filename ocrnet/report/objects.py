@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
-
 from ocrnet.data.csv_tables import read_csv_table
 from ocrnet.data.decode import read_image
 from ocrnet.data.instance_maps import read_instances
 from ocrnet.data.manifest import ClassTable, read_manifest
 from ocrnet.evaluation.object_text import CLASS_SCORES, HEADS, share
 from ocrnet.evaluation.verdict_text import difference
+from ocrnet.objects.overlay import overlay_objects
 from ocrnet.objects.summary import MEANS
 from ocrnet.report.files import required
 from ocrnet.report.pictures import photo
@@ -24,7 +21,6 @@ NEAR_HALF = {
     "recall_at_precision_50": "recall at 50 % precision",
     "iou_at_recall_50": "mean IoU at 50 % recall",
 }
-GOLDEN = 0.61803398875  # of a turn: hues of neighbouring numbers are far apart
 
 
 def object_section(data: Path, scores: Json, classes: ClassTable) -> Json | None:
@@ -97,21 +93,3 @@ def _images(data: Path, shown: Json) -> list[Json]:
             + [(word, photo(overlay_objects(image, one))) for word, one in zip(words, maps, strict=True)],
         })  # fmt: skip
     return found
-
-
-def overlay_objects(
-    image: npt.NDArray[np.uint8], numbers: npt.NDArray[np.uint16]
-) -> npt.NDArray[np.uint8]:
-    """Return an image (H, W, 3) with each object of a map (H, W) in a colour of its own, outlined."""
-    hues = (np.arange(int(numbers.max()) + 1) * GOLDEN) % 1.0
-    parts = np.abs((hues[:, None] * 6 + np.array([0, 4, 2])) % 6 - 3) - 1
-    colours = (np.clip(parts, 0, 1) * 200 + 55).astype(np.uint8)
-    own = colours[numbers]
-    inside = numbers > 0
-    edge = inside & (
-        ndimage.grey_erosion(numbers, size=(3, 3)) != ndimage.grey_dilation(numbers, size=(3, 3))
-    )
-    shown = image.copy()
-    shown[inside] = (image[inside].astype(np.uint16) + own[inside]) // 2
-    shown[edge] = own[edge]
-    return shown

@@ -8,11 +8,10 @@ compared at a grid of points, so its memory depends on the number of objects and
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from ocrnet.config import TrainParams
-from ocrnet.losses.base import Weights, Whole, on_pixels, ratio_over_ranks
+from ocrnet.losses.base import Whole, on_pixels, ratio_over_ranks
 from ocrnet.losses.detection import box_losses, heat_loss, mask_losses
 from ocrnet.losses.instances import UNKNOWN
 from ocrnet.losses.object_targets import (
@@ -29,65 +28,34 @@ from ocrnet.models.attention_heads import (
     mask_logits,
     object_maps,
 )
-from ocrnet.models.output import SegmenterOutput
+from ocrnet.training.head_criterion import HeadCriterion
 
 POINTS = 24  # a side of a neighbourhood
 MOST_MASKS = 64  # of an image
 
 
-class AttentionCriterion(nn.Module):
-    """The weighted loss of heat, boxes and masks.
+class AttentionCriterion(HeadCriterion):
+    """The weighted loss of heat, boxes and masks."""
 
-    Args:
-        params: Params of the training.
-        ignore_index: Label of pixels that are ignored.
-    """
+    weight_names = ("heat_weight", "box_weight", "mask_weight")
 
-    def __init__(self, params: TrainParams, *, ignore_index: int) -> None:
-        super().__init__()
-        self.weights = (params.heat_weight, params.box_weight, params.mask_weight)
-        self.sigma = params.centre_sigma
-        self.ignore_index = ignore_index
-
-    def forward(
-        self,
-        output: SegmenterOutput,
-        label_maps: Int[Tensor, "B H W"],
-        numbers: Int[Tensor, "B H W"] | None,
-        *,
-        align_corners: bool,
-        sample_weights: Weights,
-        whole: Whole | None = None,
-    ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, or what a part adds to the loss of a whole batch.
-
-        Args:
-            output: Output of a model with attention heads.
-            label_maps: Class ids.
-            numbers: Number of the object at each pixel, 0 for none, -1 where objects are not known.
-            align_corners: No effect: the maps are not resized.
-            sample_weights: Weight of each image or of each pixel.
-            whole: Batch that the output is a part of; None if it is the batch.
-        """
-        assert output.instances is not None
-        assert numbers is not None
-        maps = object_maps(output.instances.float())
-        grid = (maps.heat.shape[-2], maps.heat.shape[-1])
-        found = object_targets(numbers, label_maps, sample_weights, grid)
-        alone, queried = _chosen(found)
-        valid = (label_maps != self.ignore_index) & (numbers != UNKNOWN)
+    def parts(
+        self, maps: Float[Tensor, "B D h w"], part: Whole, batch: Whole, *, align_corners: bool
+    ) -> list[Float[Tensor, ""]]:
+        """Return the losses of heat, boxes and masks; the maps are not resized."""
+        assert part.numbers is not None
+        heads = object_maps(maps.float())
+        grid = (heads.heat.shape[-2], heads.heat.shape[-1])
+        found, alone, queried = _chosen(part, grid)
+        valid = (part.label_maps != self.ignore_index) & (part.numbers != UNKNOWN)
         sums = (
-            self._heat(maps.heat, found, valid * on_pixels(sample_weights)),
-            _boxes(maps.sides, alone, valid),
-            _masks(maps, queried, numbers, valid),
+            self._heat(heads.heat, found, valid * on_pixels(part.sample_weights)),
+            _boxes(heads.sides, alone, valid),
+            _masks(heads, queried, part.numbers, valid),
         )
-        if whole is not None:
-            assert whole.numbers is not None
-            found = object_targets(whole.numbers, whole.label_maps, whole.sample_weights, grid)
-            alone, queried = _chosen(found)
-        totals = [part.weights.sum() for part in (found, alone, queried)]
-        parts = [ratio_over_ranks(one, total) for one, total in zip(sums, totals, strict=True)]
-        return torch.stack([w * part for w, part in zip(self.weights, parts, strict=True)]).sum()
+        every = (found, alone, queried) if batch is part else _chosen(batch, grid)
+        totals = [one.weights.sum() for one in every]
+        return [ratio_over_ranks(one, total) for one, total in zip(sums, totals, strict=True)]
 
     def _heat(
         self,
@@ -104,10 +72,14 @@ class AttentionCriterion(nn.Module):
         return heat_loss(logits, targets, at[:, 0])
 
 
-def _chosen(found: ObjectTargets) -> tuple[ObjectTargets, ObjectTargets]:
-    """Return the objects with a box, and those with a mask."""
+def _chosen(
+    batch: Whole, grid: tuple[int, int]
+) -> tuple[ObjectTargets, ObjectTargets, ObjectTargets]:
+    """Return all objects, those with a box, and those with a mask."""
+    assert batch.numbers is not None
+    found = object_targets(batch.numbers, batch.label_maps, batch.sample_weights, grid)
     alone = one_per_cell(found)
-    return alone, at_most(alone, MOST_MASKS)
+    return found, alone, at_most(alone, MOST_MASKS)
 
 
 def _boxes(

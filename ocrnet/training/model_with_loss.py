@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from ocrnet.losses.base import Weights, Whole
 from ocrnet.models.output import SegmentationModel
 from ocrnet.runtime import autocast
-from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.criterion import Criterion
-from ocrnet.training.instance_criterion import InstanceCriterion
+from ocrnet.training.head_criterion import HeadCriterion
 from ocrnet.training.pseudo_loss import PseudoLoss
 
 
@@ -29,7 +28,7 @@ class Objective(nn.Module):
         criterion: Criterion,
         *,
         precision: str,
-        instances: InstanceCriterion | AttentionCriterion | None = None,
+        instances: HeadCriterion | None = None,
         pseudo_loss: PseudoLoss | None = None,
     ) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from its last checkpoint gives the same weights as an uninterrupted run; on the 
 import logging
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from tqdm import tqdm
 
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.config import Params, TrainParams
+from ocrnet.config.evaluation import METRICS, MIOU
+from ocrnet.data.instance_maps import thing_ids
 from ocrnet.distributed.ranks import check_world_size, copy_from_first
-from ocrnet.metrics import miou
+from ocrnet.objects.least_score import best_least_score
 from ocrnet.record import Recorder
 from ocrnet.run_loop import RunLoop
 from ocrnet.training.best import BestWeights, val_metrics
 from ocrnet.training.data import TrainingData
+from ocrnet.training.object_validation import match_objects, score_objects
 from ocrnet.training.step import SegmenterTrainer, StepValues
 from ocrnet.training.validation import score_folder
 
@@ -39,7 +43,8 @@ class SegmenterRun(RunLoop):
         self._data = data
         self._seed = seed
         self._trainer = SegmenterTrainer(params, data, seed=seed)
-        self._best = BestWeights()
+        self._metric = params.evaluate.metric
+        self._best = BestWeights(self._metric)
         warn_of_idle_patience(params.train)
 
     def steps_left(self) -> Iterable[int]:
@@ -69,7 +74,10 @@ class SegmenterRun(RunLoop):
     def write(self, out: Path) -> None:
         """Write the bundle, the validation scores and the final metrics."""
         recipe = self._params.train
-        self._best.write(out, self._trainer.card, {"steps": self.done, "seed": self._seed})
+        card = self._trainer.card
+        if recipe.tune_score:
+            card = replace(card, least_score=self._tune_score())
+        self._best.write(out, card, {"steps": self.done, "seed": self._seed})
         metrics = self._best.metrics(self._data.classes.class_names)
         if len(self._data.streams) > 1:
             share = self._params.retrain.real_share(recipe, taken=self.done)
@@ -99,7 +107,7 @@ class SegmenterRun(RunLoop):
         if not recipe.patience or self.done == recipe.steps or waited < recipe.patience:
             return False
         self.log_line(
-            f"ends early: {waited} validations in a row are not better than {self._best.miou:.4f} at step "
+            f"ends early: {waited} validations in a row are not better than {self._best.score:.4f} at step "
             f"{self._best.step} (train.patience {recipe.patience})"
         )
         return True
@@ -129,10 +137,32 @@ class SegmenterRun(RunLoop):
             averaged, self._data.val, num_classes=classes.num_classes, ignore_index=classes.ignore_index,
             mean=trainer.mean, std=trainer.std,
         )  # fmt: skip
-        self._best.offer(self.done, confusion, averaged.state_dict())
-        self._recorder.log(self.done, val_metrics(confusion, classes.class_names))
-        best = f"(best {self._best.miou:.4f} at step {self._best.step})"
-        self.log_line(f"val/mIoU {miou(confusion):.4f}  {best}")
+        objects = self._score_objects() if self._metric != MIOU else None
+        self._best.offer(self.done, confusion, averaged.state_dict(), objects)
+        self._recorder.log(self.done, val_metrics(confusion, classes.class_names, objects))
+        best = f"(best {self._best.score:.4f} at step {self._best.step})"
+        score = self._best.score_of(confusion, objects)
+        self.log_line(f"val/{METRICS[self._metric]} {score:.4f}  {best}")
+
+    def _tune_score(self) -> float:
+        """Return the least score of an object with which the best weights have the highest PQ on validation images."""
+        model = self._trainer.average.model
+        model.load_state_dict(dict(self._best.weights))
+        least = best_least_score(match_objects(model, self._data.val, **self._validation()))
+        self.log_line(f"objects with a score of {least:g} or more are kept (train.tune_score)")
+        return least
+
+    def _validation(self) -> dict[str, Any]:
+        """Return what the matching of the objects of validation images depends on."""
+        trainer, classes = self._trainer, self._data.classes
+        return {
+            "things": thing_ids(classes, self._data.things), "ignore_index": classes.ignore_index,
+            "mean": trainer.mean, "std": trainer.std,
+        }  # fmt: skip
+
+    def _score_objects(self) -> dict[str, float]:
+        """Return PQ and AP50 of the averaged weights on the validation images."""
+        return score_objects(self._trainer.average.model, self._data.val, **self._validation())
 
 
 def warn_of_idle_patience(recipe: TrainParams) -> None:
@@ -156,7 +186,8 @@ def train_segmenter(
 ) -> None:
     """Train a segmenter and write its bundle, its validation scores and its final metrics into `out`.
 
-    It keeps the averaged weights of the validation with the highest mIoU, and ends before its last step if
+    It keeps the averaged weights of the validation with the highest score, which is the mIoU, or PQ or AP50 if
+    `evaluate.metric` says so, and ends before its last step if
     `train.patience` validations in a row are not better. With `train.processes` above 1, each process
     of the group calls this function.
 

@@ -24,6 +24,7 @@ from ocrnet.export.samples import Samples, read_samples
 from ocrnet.export.trace import trace
 from ocrnet.export.write_file import write_onnx, write_program
 from ocrnet.inference.predict import Segmenter
+from ocrnet.models import NO_HEADS
 from ocrnet.models.output import SegmentationModel
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.references import SCHEME, is_registered
@@ -46,6 +47,7 @@ class ExportRequest:
         raw: Whether pre- and post-processing are left out.
         layout: Order of the axes of the pixels.
         probabilities: Whether the file also gives probabilities.
+        objects: Whether the file also gives the maps of instance heads.
         size: The one size of images, in pixels; None: any.
         int8: Whether the 8-bit form is also written.
         opset: Version of ONNX's operators.
@@ -59,6 +61,7 @@ class ExportRequest:
     raw: bool
     layout: str
     probabilities: bool
+    objects: bool
     size: tuple[int, int] | None
     int8: bool
     opset: int
@@ -127,6 +130,10 @@ def target_of(request: ExportRequest) -> Path:
         )
     if request.int8 and request.kind != "onnx":
         raise ParamsError(f"--int8: found with --format {request.kind}. 8 bits need --format onnx.")
+    if request.int8 and request.objects:
+        raise ParamsError(
+            "--int8: found with --objects, whose maps need float32. Leave one of them out."
+        )
     if request.raw and (request.probabilities or request.layout != "nhwc"):
         option = "--probabilities" if request.probabilities else "--layout"
         raise ParamsError(
@@ -161,12 +168,18 @@ def _write(
     request: ExportRequest, source: Source, target: Path, samples: Samples
 ) -> dict[Path, ExportCard]:
     """Write the files, and return them with their cards."""
+    instances = source.card.options.get("instances", NO_HEADS) if request.objects else NO_HEADS
+    if request.objects and instances == NO_HEADS:
+        raise ParamsError(
+            f"--objects: {source.name} has no instance heads. Train a model with model.instances, or leave it out."
+        )
     card = ExportCard(
         arch=source.card.arch, classes=source.card.classes, mean=source.card.mean, std=source.card.std,
         decoding=source.card.decoding, source=source.name, weights_sha256=source.card.weights_sha256,
         is_raw=request.raw, probabilities=request.probabilities,
         layout="nchw" if request.raw or request.layout == "nchw" else "nhwc", size=request.size,
-        things=source.card.things,
+        things=source.card.things, least_score=source.card.least_score,
+        instances=instances, multiple=source.model.multiple,
     )  # fmt: skip
     if request.kind != "onnx":
         # Its runtime checks that the padding of small images, which is fixed to the traced case, is not needed.

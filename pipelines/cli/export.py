@@ -34,6 +34,9 @@ LEAST_SIDE = 64  # that of ocrnet.models.output, which imports torch
     "--probabilities", is_flag=True, help="Also give the probability of each class at each pixel.",
 )  # fmt: skip
 @click.option(
+    "--objects", is_flag=True, help="Also give the maps of model.instances, from which objects are decoded.",
+)  # fmt: skip
+@click.option(
     "--size", nargs=2, type=click.IntRange(min=LEAST_SIDE), metavar="H W",
     help="The one size of images in pixels (default: any size).",
 )  # fmt: skip

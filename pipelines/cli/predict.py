@@ -39,7 +39,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--overlays",
     is_flag=True,
-    help="Also write the images with the colours of the classes over them.",
+    help="Also write the images with the colours of the classes over them; with --objects, a colour for each object.",
 )
 @click.option(
     "--probabilities",

@@ -1,5 +1,6 @@
 """The parts of `rebuild`: scores compared, and settings of DVC carried over to the scratch clone."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,10 +12,12 @@ import pytest
 from ocrnet.errors import RebuildError
 from pipelines._mlflow.origin import Origin, Provenance
 from pipelines._rebuild.clone import find_repository
-from pipelines._rebuild.comparison import compare_scores
+from pipelines._rebuild.comparison import compare_scores, read_scores
 from pipelines._rebuild.config import carry_over
 from pipelines._rebuild.stages import needed_stages
 from pipelines.rebuild import check_out_version
+from tests.ocrnet.evaluation.evaluated import NAMES, params_of, run, write_world
+from tests.ocrnet.evaluation.test_objects import add_things
 
 
 def test_scores_are_compared_by_name_and_within_the_tolerance() -> None:
@@ -24,6 +27,28 @@ def test_scores_are_compared_by_name_and_within_the_tolerance() -> None:
     assert {row.name: row.is_equal for row in rows} == {
         "a": True, "b": False, "c": True, "d": False, "e": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["miou", "pq"])
+def test_the_scores_of_a_model_are_the_same_where_another_one_became_challenger(
+    metric: str, tmp_path: Path
+) -> None:
+    """Scores of objects too, and those of the validation images where they choose: a rerun may name another model."""
+    write_world(tmp_path)
+    add_things(tmp_path / "prepare")
+    data = {"source": "demo", "path": "x", "classes": list(NAMES), "things": ["dent", "rust"]}
+    evaluate = {"metric": metric, "bootstrap": 100, "worst": 1, "min_object_area": 6}
+    run(tmp_path, params_of(evaluate=evaluate, data=data))
+    folder = tmp_path / "evaluate"
+    challenger = json.loads((folder / "challenger.json").read_text())
+    registered = read_scores(folder, challenger["stage"])
+    assert registered == challenger["metrics"]
+    assert {"val/PQ" in registered, "val/AP50" in registered} == {metric == "pq"}
+    assert registered["test/AP50"] is not None
+    (folder / "challenger.json").write_text(json.dumps({"stage": "train@7", "metrics": {}}))
+    rows = compare_scores(registered, read_scores(folder, challenger["stage"]), tolerance=0.0)
+    assert [row.name for row in rows if not row.is_equal] == []
+    assert len(rows) == len(registered)
 
 
 def test_settings_of_the_checkout_reach_the_clone_with_absolute_paths(tmp_path: Path) -> None:

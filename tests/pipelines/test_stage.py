@@ -17,7 +17,7 @@ from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
 from ocrnet.errors import DataError, TrainError
 from ocrnet.record import Recorder
-from pipelines import _torchrun
+from pipelines._stage import torchrun
 from pipelines._stage.dependencies import read_node
 from pipelines._stage.fingerprint import STATE
 from pipelines._stage.stage import MACHINE_FAILED, Stage, run_stage
@@ -212,7 +212,7 @@ def test_several_processes_run_the_command_of_the_stage(
     document[section]["processes"] = 2
     YAML().dump(document, workspace / "params.yaml")
     started: list[tuple[list[str], int]] = []
-    monkeypatch.setattr(_torchrun, "launch", lambda *given: started.append(given))
+    monkeypatch.setattr(torchrun, "launch", lambda *given: started.append(given))
     module = import_module(f"pipelines.{name}")
     assert run_stage(getattr(module, name), name, argv=cell) == 0
     assert started == [([f"pipelines.{name}", *cell], 2)]

@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import (
 )
 
 from ocrnet.errors import DataError, MachineError, ParamsError, TrainError
-from pipelines._torchrun import check_devices, failure_of
+from pipelines._stage.torchrun import check_devices, failure_of
 from tests.limits import HANG_S
 from tests.ocrnet.distributed.ranks import CONTEXT
 

@@ -10,7 +10,7 @@ from ocrnet.errors import DataError
 from pipelines._command.exit_codes import command
 from pipelines._stage.rank import rank
 from pipelines._stage.stage import set_up_logging
-from pipelines._torchrun import run_by_torchrun
+from pipelines._stage.torchrun import run_by_torchrun
 
 
 def work(case: str) -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ocrnet.data.decode import read_label_map, write_label_map
-from ocrnet.data.instance_maps import INSTANCES, read_instances, renumber, write_instances
+from ocrnet.data.instance_maps import INSTANCES
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
 from ocrnet.errors import DataError
+from ocrnet.gan.selection.kept_objects import mostly_rejected, pair_objects, write_visible
 from ocrnet.gan.selection.pair_choice import Choice
 from ocrnet.gan.selection.pair_scores import PixelLosses, ScoredPair, class_pixels
 from ocrnet.gan.selection.pixel_filter import LossCounts, Threshold, cap, reject
@@ -41,8 +42,18 @@ def write_kept_pairs(
     *,
     losses: PixelLosses,
     classes: ClassTable,
+    max_object_rejected: float = 1.0,
 ) -> Rejections:
     """Write label maps and manifest of the kept pairs into `out`, and return the counts of rejected pixels.
+
+    Args:
+        kept: Pairs.
+        out: Folder of the kept pairs.
+        synthesized: Manifest folder of the pairs.
+        thresholds: Threshold of each class.
+        losses: Losses of the pixels.
+        classes: Class table.
+        max_object_rejected: An object that loses a larger share of its pixels is rejected whole.
 
     Raises:
         DataError: No pair is kept.
@@ -60,11 +71,14 @@ def write_kept_pairs(
         label_map = read_label_map(synthesized / pair.row["label_map"])
         ignore_index = classes.ignore_index
         wrong = reject(losses.load(pair), label_map, thresholds, ignore_index=ignore_index)
+        numbers = pair_objects(synthesized, pair.row)
+        if numbers is not None:
+            wrong |= mostly_rejected(numbers, wrong, most=max_object_rejected)
         rejected = class_pixels(label_map[wrong], classes.num_classes)
         counts.add(pair.pixels, rejected)
         left = np.where(wrong, np.uint8(ignore_index), label_map)
         share = float(rejected.sum() / max(int(pair.pixels.sum()), 1))
-        row = _write_pair(out, synthesized, pair, left, classes)
+        row = _write_pair(out, synthesized, pair, left, numbers, classes)
         rows.append({**row, "rejected_share": round(share, 6), "hardness": round(pair.hardness, 6)})
     table = pd.DataFrame(rows)
     table["weight"] = sampling_weights(table["hardness"].to_numpy(dtype=np.float64))
@@ -74,7 +88,12 @@ def write_kept_pairs(
 
 
 def _write_pair(
-    out: Path, synthesized: Path, pair: ScoredPair, left: npt.NDArray[np.uint8], classes: ClassTable
+    out: Path,
+    synthesized: Path,
+    pair: ScoredPair,
+    left: npt.NDArray[np.uint8],
+    numbers: npt.NDArray[np.uint16] | None,
+    classes: ClassTable,
 ) -> dict[str, Any]:
     """Write the label map of a pair and its instance map if it has one, and return its row of the manifest."""
     name, ignore_index = f"label_maps/{pair.id}.png", classes.ignore_index
@@ -86,25 +105,8 @@ def _write_pair(
         "image": Path(image).as_posix(),
         "label_map": name,
         "label_map_sha256": file_sha256(out / name),
-        **_write_objects(out, synthesized, pair, left == ignore_index),
+        **({} if numbers is None else write_visible(out, pair.id, numbers, left == ignore_index)),
     }
-
-
-def _write_objects(
-    out: Path, synthesized: Path, pair: ScoredPair, ignored: npt.NDArray[np.bool_]
-) -> dict[str, str]:
-    """Write the instance map of a pair without its ignored pixels, and return its part of the row; {} without one.
-
-    As in a prepared set, an ignored pixel belongs to no object: one that is rejected whole is gone.
-    """
-    path = pair.row.get(INSTANCES)
-    if not path:
-        return {}
-    name = f"{INSTANCES}/{pair.id}.png"
-    numbers = np.where(ignored, 0, read_instances(synthesized / path))
-    (out / INSTANCES).mkdir(exist_ok=True)
-    write_instances(out / name, renumber(numbers))
-    return {INSTANCES: name, f"{INSTANCES}_sha256": file_sha256(out / name)}
 
 
 def sampling_weights(hardnesses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

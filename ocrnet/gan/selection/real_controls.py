@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from ocrnet.data.manifest import (
     read_manifest,
     write_manifest,
 )
+from ocrnet.gan.selection.kept_objects import pair_objects, write_visible
 from ocrnet.gan.selection.kept_pairs import sampling_weights
 from ocrnet.gan.selection.pixel_filter import Threshold, hardness
 
@@ -58,18 +60,36 @@ def write_real_controls(
     width = int(np.argmin(np.abs(shares - rejected_share)))
     shutil.rmtree(out / RIM, ignore_errors=True)
     (out / RIM / "label_maps").mkdir(parents=True)
-    rows = []
-    for (_, row), path in zip(_moved(table, prepared, out / RIM).iterrows(), paths, strict=True):
-        name = f"label_maps/{row['id']}.png"
-        left = without_rim(read_label_map(path), width, ignore_index=classes.ignore_index)
-        write_label_map(
-            out / RIM / name, left, palette=classes.palette, ignore_index=classes.ignore_index
+    rows = [
+        _write_rim(
+            out / RIM, {str(name): value for name, value in row.items()}, path, width, classes
         )
-        counts = count_pixels(left, classes.class_names, ignore_index=classes.ignore_index)
-        sha256 = file_sha256(out / RIM / name)
-        rows.append({**row, **counts, "label_map": name, "label_map_sha256": sha256})
+        for row, path in zip(
+            _moved(table, prepared, out / RIM).to_dict("records"), paths, strict=True
+        )
+    ]
     _write(pd.DataFrame(rows), out / RIM, classes)
     return {"select/real_rim_width": float(width), "select/real_rim_share": float(shares[width])}
+
+
+def _write_rim(
+    folder: Path, row: dict[str, Any], path: Path, width: int, classes: ClassTable
+) -> dict[str, Any]:
+    """Write a label map without its rim, and its instance map if it has one, and return the row of the manifest."""
+    name, ignore_index = f"label_maps/{row['id']}.png", classes.ignore_index
+    left = without_rim(read_label_map(path), width, ignore_index=ignore_index)
+    write_label_map(folder / name, left, palette=classes.palette, ignore_index=ignore_index)
+    numbers = pair_objects(folder, row)
+    visible = (
+        {} if numbers is None else write_visible(folder, row["id"], numbers, left == ignore_index)
+    )
+    return {
+        **row,
+        **count_pixels(left, classes.class_names, ignore_index=ignore_index),
+        "label_map": name,
+        "label_map_sha256": file_sha256(folder / name),
+        **visible,
+    }
 
 
 def rim_shares(

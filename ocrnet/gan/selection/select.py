@@ -93,8 +93,9 @@ def select_pairs(
         capped = cap_thresholds(thresholds, choice, synthesized, losses)
         _write_tables(out, choice, params, capped, classes)
         after = write_kept_pairs(
-            choice.kept, out, synthesized, capped, losses=losses, classes=classes
-        )
+            choice.kept, out, synthesized, capped, losses=losses, classes=classes,
+            max_object_rejected=params.max_object_rejected,
+        )  # fmt: skip
     lost = after.lost(before)
     if features is not None:
         _warn(before.by_class(), lost, params.warn_rejected)

@@ -2,7 +2,8 @@
 
 The published label maps hold the ids of all 34 labels, so `data.label_map` has to name those of the classes; an empty
 one is refused with the entries to copy. Label maps of training ids (`_gtFine_labelTrainIds.png`), where all images
-have them, are read before the others and need no entries. The group of an image is its city.
+have them, are read before the others and need no entries. With `data.things`, `_gtFine_instanceIds.png` beside them
+number the objects. The group of an image is its city.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from ocrnet.raw.sources.split_lists import CURE
 from ocrnet.raw.sources.split_names import split_named
 
 IMAGE, IDS, TRAINING_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
+OBJECTS = "_gtFine_instanceIds"
 CITY = "^([A-Za-z-]+)_"
 # https://github.com/mcordts/cityscapesScripts, helpers/labels.py: the labels with a training id, in its order.
 LABELS = {
@@ -47,12 +49,16 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     if not has_training_ids and not params.data.label_map:
         raise DataError(_id_table(params.data, inventory))
     splits = _splits(inventory, labelled)
+    objects = _with_ending(inventory, OBJECTS) if params.data.things else {}
     items = [
-        RawItem(name, path, label_maps[name], splits[name], group_of(name, params.data.group_by or CITY))
+        RawItem(
+            name, path, label_maps[name], splits[name], group_of(name, params.data.group_by or CITY),
+            instances=objects.get(name),
+        )
         for name, path in labelled.items()
         if name in splits
     ]  # fmt: skip
-    used = [path for item in items for path in (item.image, item.label_map)]
+    used = [path for item in items for path, _ in item.files]
     inventory.leave_rest("no labelled image of the split and no label map of one", keep=used)
     return items
 

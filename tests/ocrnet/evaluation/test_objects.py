@@ -24,9 +24,9 @@ from ocrnet.evaluation.scoring import Cell, ModelScores
 from ocrnet.objects.curves import average_precision, panoptic_quality, unit_counts
 from ocrnet.objects.matching import ObjectCounts, compare_objects
 from ocrnet.objects.object_map import components, predicted_components
+from ocrnet.objects.overlay import overlay_objects
 from ocrnet.objects.summary import ObjectTally
 from ocrnet.report import render_report
-from ocrnet.report.objects import overlay_objects
 from tests.ocrnet.evaluation.evaluated import (
     NAMES,
     ColourSegmenter,

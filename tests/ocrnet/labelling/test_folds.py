@@ -1,10 +1,14 @@
 """Folds hold out every image once, and groups stay whole."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ocrnet.errors import DataError
-from ocrnet.labelling.folds import split_folds
+from ocrnet.labelling.folds import fold_key, split_folds
+from tests.base_params import params_with
+from tests.ocrnet.conftest import toy_params, write_toy_set
 
 
 def test_every_image_is_in_one_fold_with_its_whole_group() -> None:
@@ -21,3 +25,17 @@ def test_every_image_is_in_one_fold_with_its_whole_group() -> None:
 def test_more_folds_than_groups_are_refused() -> None:
     with pytest.raises(DataError, match="found 3, but the training images are of 2 groups"):
         split_folds(["a", "b", "a"], 3)
+
+
+def test_a_kept_fold_is_that_of_what_its_training_reads(tmp_path: Path) -> None:
+    """Also of the metric that chooses its weights, and not of what the evaluation alone reads."""
+    folder = write_toy_set(tmp_path, counts={"train": 2, "val": 1}, size=(64, 64))
+    values = toy_params().model_dump(mode="json", by_alias=True)
+    values["data"] |= {"things": ["square"]}
+
+    def key(**evaluate: object) -> str:
+        given = values | {"evaluate": values["evaluate"] | evaluate}
+        return fold_key(params_with(given), folder, 3)
+
+    assert key() == key(bootstrap=999, min_object_area=7)
+    assert len({key(), key(metric="pq"), key(metric="ap50")}) == 3

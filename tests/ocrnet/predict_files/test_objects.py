@@ -15,6 +15,7 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.inference.predict import Segmenter
 from ocrnet.objects.object_map import ObjectMap
+from ocrnet.predict_files.object_pictures import count_words, numbers_of
 from ocrnet.predict_files.objects import count_table, list_objects, object_table
 from ocrnet.predict_files.outputs import Outputs
 from ocrnet.predict_files.predict_sources import Kinds, predict_sources, settings_of
@@ -63,7 +64,7 @@ def test_rows_of_two_objects_by_hand() -> None:
 def test_the_files_hold_the_components_of_the_label_map(tmp_path: Path) -> None:
     model, path = predictor(THING), pictured(tmp_path)
     label_map = model.predict(path)
-    parts, count = ndimage.label(label_map == 1, np.ones((3, 3)))
+    parts, count = ndimage.label(label_map == 1, np.ones((3, 3), bool))
     assert count > 3
     out = tmp_path / "out"
     outputs = Outputs(out, model.classes, settings_of(model))
@@ -88,6 +89,37 @@ def test_the_files_hold_the_components_of_the_label_map(tmp_path: Path) -> None:
     # The other classes stay one annotation an image.
     others = [one["category_id"] for one in content["annotations"] if one["category_id"] != 2]
     assert len(others) == len(set(others))
+
+
+def test_an_overlay_has_a_colour_for_each_object_and_their_number(tmp_path: Path) -> None:
+    """Below the line of counts: half image and half colour inside an object, as without objects elsewhere."""
+    model, path = predictor(THING), pictured(tmp_path)
+    shown = {}
+    for objects in (False, True):
+        out = tmp_path / f"out{objects}"
+        outputs = Outputs(out, model.classes, settings_of(model))
+        kinds = Kinds(overlays=True, objects=objects)
+        list(predict_sources(model, find_sources([str(path)], out=out), outputs, kinds=kinds))
+        shown[objects] = np.asarray(Image.open(out / "overlays" / "part.png")).astype(int)
+    is_thing = model.predict(path) == 1
+    below = np.indices(is_thing.shape)[0] > 20
+    np.testing.assert_array_equal(shown[True][below & ~is_thing], shown[False][below & ~is_thing])
+    image = np.asarray(Image.open(path)).astype(int)
+    numbers = numbers_of(model.objects(path), is_thing.shape)
+    colours = set()
+    for number in range(1, int(numbers.max()) + 1):
+        inside = ndimage.binary_erosion(numbers == number, np.ones((3, 3), bool)) & below
+        doubled = 2 * shown[True][inside] - image[inside]
+        if inside.any():
+            assert (np.ptp(doubled, axis=0) <= 1).all()
+            colours.add(tuple(doubled.max(axis=0).tolist()))
+    assert len(colours) > 3
+    assert len(colours) == len(
+        {n for n in numbers[below & ndimage.binary_erosion(is_thing, np.ones((3, 3), bool))]}
+    )
+    words = count_words(model.objects(path), [THING])
+    assert words == f"{numbers.max()} {THING}"
+    assert (shown[True][:14, :8] == 0).all(axis=-1).any()
 
 
 def test_what_is_done_is_done_with_its_objects(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ocrnet.inference.predict import Segmenter
 from ocrnet.losses.base import Whole
-from ocrnet.models.attention_heads import EMBEDDING, QUERY
+from ocrnet.models.attention_heads import EMBEDDING, QUERY, Detections
 from ocrnet.models.output import SegmenterOutput
+from ocrnet.objects.attention import Peaks, masks
 from ocrnet.objects.grouping import find_objects
 from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.data import TrainingData
+from ocrnet.training.instance_criterion import InstanceCriterion
 from ocrnet.training.step import SegmenterTrainer
 from tests.ocrnet.training.test_instances import params_of, prepared
 
@@ -90,6 +93,80 @@ def test_a_batch_without_any_object_has_finite_gradients() -> None:
     (grad,) = torch.autograd.grad(loss, output)
     assert torch.isfinite(loss)
     assert torch.isfinite(grad).all()
+
+
+def one_object() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return maps of 2 x 2 pixels a cell whose box is that of the object, and its numbers.
+
+    The object's box runs from row 3.5 to 10.5 and from column 5.5 to 12.5; its middle lies in cell (3, 4), whose own
+    middle is at (6.5, 8.5).
+    """
+    numbers = torch.zeros(1, *SIZE, dtype=torch.int64)
+    numbers[0, 4:11, 6:13] = 9
+    numbers[0, 10, 12] = 0
+    output = maps()[:1].detach()
+    output[0, 3:7, 3, 4] = torch.log(torch.expm1(torch.tensor([3.0, 3.0, 4.0, 4.0]) / 16))
+    return output, numbers
+
+
+def part_of(output: torch.Tensor, numbers: torch.Tensor, name: str) -> float:
+    """Return one part of the loss."""
+    labels = (numbers > 0).long()
+    off = {"heat_weight": 0.0, "box_weight": 0.0, "mask_weight": 0.0}
+    criterion = AttentionCriterion(
+        params_of(instances="attention", **{**off, name: 1.0}).train, ignore_index=255
+    )
+    return criterion(
+        SegmenterOutput(output, None, output), labels, numbers,
+        align_corners=False, sample_weights=torch.ones(1),
+    ).item()  # fmt: skip
+
+
+def test_the_box_of_a_cell_is_measured_from_the_middle_of_its_pixels() -> None:
+    output, numbers = one_object()
+    assert part_of(output, numbers, "box_weight") == pytest.approx(0, abs=1e-5)
+    moved = torch.roll(numbers, -1, dims=2)  # 6 of 8 columns are shared, and the hull is the union
+    assert part_of(output, moved, "box_weight") == pytest.approx(1 - 6 / 8, abs=1e-5)
+
+
+def test_the_mask_that_is_trained_is_the_one_that_is_predicted() -> None:
+    """The mask of the decoder at the 24 x 24 points, against the truth: cross-entropy and Dice by hand."""
+    output, numbers = one_object()
+    detections = Detections(output[0].numpy(), (2.0, 2.0), (1.0, 1.0))
+    peaks = Peaks(np.array([1]), np.array([[3, 4]]), np.array([0.9]))
+    (((rows, columns), mask),) = masks(detections, peaks, SIZE)
+    whole = np.full(SIZE, np.nan)
+    whole[rows, columns] = mask
+    steps = np.linspace(-1.5, 1.5, 24, dtype=np.float32)
+    down, right = np.round(7 + 3.5 * steps).astype(int), np.round(9 + 3.5 * steps).astype(int)
+    assert down.min() >= 0
+    assert right.min() >= 0
+    p, true = whole[np.ix_(down, right)], numbers[0].numpy()[np.ix_(down, right)] == 9
+    assert not np.isnan(p).any()
+    entropy = -np.where(true, np.log(p), np.log1p(-p)).mean()
+    dice = 1 - (2 * p[true].sum() + 1) / (p.sum() + true.sum() + 1)
+    assert part_of(output, numbers, "mask_weight") == pytest.approx(entropy + dice, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["attention", "offsets"])
+def test_ignored_pixels_belong_to_no_object_even_if_they_have_a_number(kind: str) -> None:
+    """Of one object a strip is ignored, of another one all: 255 is the class of none, and a part has its own box."""
+    labels, numbers, shares = scene()
+    labels[0, 2:5, 3:8], labels[0, 20:, 30:] = 255, 255
+    visible = torch.where(labels == 255, torch.minimum(numbers, torch.tensor(0)), numbers)
+    criterion = (AttentionCriterion if kind == "attention" else InstanceCriterion)(
+        params_of(instances=kind).train, ignore_index=255
+    )
+    output = maps()[:, : 3 if kind == "offsets" else None]
+    found = [
+        criterion(
+            SegmenterOutput(output[:1], None, output[:1]), labels[:1], one[:1],
+            align_corners=False, sample_weights=shares[:1],
+        )
+        for one in (numbers, visible)
+    ]  # fmt: skip
+    assert (numbers[0] != visible[0]).any()
+    assert torch.equal(*found)
 
 
 @pytest.mark.slow

@@ -226,6 +226,8 @@ def test_images_of_a_folder_are_decoded_as_the_model_asks(
     [
         (("bundle", "-o", "x.pt2"), 2, "--format onnx is .onnx"),
         (("bundle", "-o", "x.pt2", "--format", "torch_export", "--int8"), 2, "--int8"),
+        (("bundle", "-o", "x.onnx", "--objects"), 2, "bundle has no instance heads"),
+        (("bundle", "-o", "x.onnx", "--objects", "--int8"), 2, "--int8"),
         (("bundle", "-o", "x.onnx", "--raw", "--probabilities"), 2, "--probabilities"),
         (("bundle", "-o", "x.onnx", "--raw", "--layout", "nchw"), 2, "--layout"),
         (("bundle", "-o", "x.onnx", "--size", "32", "96"), 2, "32 is not in the range"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ocrnet.data.decode import read_image, read_label_map
-from ocrnet.data.manifest import read_manifest
+from ocrnet.data.instance_maps import read_instances
+from ocrnet.data.manifest import file_sha256, read_manifest
 from ocrnet.gan.selection.kept_pairs import sampling_weights
 from ocrnet.gan.selection.pixel_filter import Threshold, as_json, from_json
 from ocrnet.gan.selection.real_controls import (
@@ -19,7 +20,8 @@ from ocrnet.gan.selection.real_controls import (
     write_real_controls,
 )
 from ocrnet.training.data import TrainingData
-from tests.ocrnet.gan.street import CLASSES, write_street
+from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.gan.street import CLASSES, GROUND, SKY, write_street
 
 IGNORE = CLASSES.ignore_index
 THRESHOLDS = [
@@ -101,6 +103,27 @@ def test_real_images_are_drawn_as_often_as_pairs_of_their_hardness(tmp_path: Pat
         data = TrainingData.read(prepared, extra=tmp_path / "select" / name)
         assert data.extra is not None
         assert len(data.extra) == len(data.real)
+
+
+def test_pixels_of_the_rim_belong_to_no_object(tmp_path: Path) -> None:
+    """As with the kept GAN pairs: an object keeps what the label map shows of it, and its class."""
+    prepared = write_street(tmp_path / "prepare")
+    add_things(prepared, ("sky", "ground"), (SKY, GROUND))
+    write_real_controls(prepared, tmp_path / "select", THRESHOLDS, rejected_share=0.2)
+    folder = tmp_path / "select" / RIM
+    seen = 0
+    for _, row in read_manifest(folder).iterrows():
+        numbers, left = (
+            read_instances(folder / row["instances"]),
+            read_label_map(folder / row["label_map"]),
+        )
+        before = read_instances(prepared / "instances" / f"{row['id']}.png")
+        assert np.array_equal(numbers > 0, np.isin(left, (SKY, GROUND)))
+        assert np.unique(before[numbers > 0]).size == numbers.max()
+        assert row["instances_sha256"] == file_sha256(folder / row["instances"])
+        assert (before > 0).sum() > (numbers > 0).sum()
+        seen += int(numbers.max())
+    assert seen > 0
 
 
 def test_thresholds_are_read_as_they_were_written() -> None:

@@ -5,8 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ocrnet.data.decode import read_label_map
+from ocrnet.data.instance_maps import read_instances
 from ocrnet.errors import DataError
+from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import label_rules
+from ocrnet.raw.prepare import prepare
+from ocrnet.raw.scan import read_table, scan, write_table
+from ocrnet.raw.sources import Roots, find_items
 from ocrnet.raw.sources.cityscapes import LABELS
 from tests.ocrnet.raw.raw_sets import save
 
@@ -78,3 +84,42 @@ def test_a_folder_that_is_no_cityscapes_is_refused(tmp_path: Path) -> None:
     write_images(root, "leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png")
     with pytest.raises(DataError, match=r"E114 .*1 images end with _leftImg8bit, 0 label maps"):
         find(root, "cityscapes")
+
+
+@pytest.mark.parametrize("things", [["car"], []])
+def test_objects_are_those_of_the_instance_ids_and_a_group_of_them_is_ignored(
+    tmp_path: Path, things: list[str]
+) -> None:
+    """26001 and 26004 are two cars that touch, 26 is a group of cars, 7 is road (helpers/labels.py)."""
+    root = tmp_path / "raw"
+    write_cityscapes(root)
+    numbers = np.full(SIZE, 7, np.uint16)
+    numbers[2:4, 1:4], numbers[2:4, 4:8], numbers[8:10, :5] = 26001, 26004, 26
+    for path in sorted(root.rglob("*_labelIds.png")):
+        save(path, np.where(numbers >= 1000, 26, numbers).astype(np.uint8))
+        save(path.with_name(path.name.replace("labelIds", "instanceIds")), numbers)
+    names = {"7": "road", "26": "car", "other": "ignore"}
+    params = params_of(root, "cityscapes", classes=["road", "car"], label_map=names, things=things)
+    inventory = Inventory(root)
+    items = find_items(params, tmp_path / "work", inventory)
+    assert not inventory.findings
+    roots = Roots(root, root)
+    table = scan(items, params.data, roots=roots)
+    if things:
+        assert table["objects"].tolist() == [2, 2, 2]
+        assert table["unnumbered_px"].tolist() == table["mixed_objects"].tolist() == [0, 0, 0]
+    write_table(tmp_path / "table.csv", table)
+    out = tmp_path / "out"
+    manifest = prepare(
+        read_table(tmp_path / "table.csv", params.data), params, roots=roots, out=out
+    )
+    for row in manifest.to_dict("records"):
+        label_map = read_label_map(out / row["label_map"])
+        assert (label_map[2:4, 1:8] == 1).all()
+        assert (label_map[8:10, :5] == (255 if things else 1)).all()
+        assert row["px_ignore"] == (10 if things else 0)
+        if things:
+            found = read_instances(out / row["instances"])
+            expected = np.zeros(SIZE, np.uint16)
+            expected[2:4, 1:4], expected[2:4, 4:8] = 1, 2
+            assert np.array_equal(found, expected)
