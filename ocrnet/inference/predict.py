@@ -38,6 +38,7 @@ class Segmenter:
         things: Names of the classes whose objects are told apart.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
+        card: Card of the model.
         has_probabilities: Whether its scores are those of a network; an exported file may give label maps alone.
     """
 
@@ -52,6 +53,7 @@ class Segmenter:
         protocol: ScoringProtocol | None = None,
         name: str = "",
     ) -> None:
+        self.card = card
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
         self.things = card.things
