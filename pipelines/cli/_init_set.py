@@ -224,4 +224,7 @@ def _tell_result(target: Path, head: Sequence[str], name: str) -> None:
     for paragraph in head[1:-1]:
         click.echo(paragraph)
     click.echo(f"Wrote {target}. Read it, then: make repro SET={name}")
-    click.echo(f"Or only the first stages: make activate SET={name} && dvc repro prepare")
+    click.echo(f"Or a first model without the GAN: make activate SET={name} && dvc repro train")
+    click.echo(
+        "It predicts your images by: ocrnet predict FOLDER -o out --model data/train/0 --overlays"
+    )
