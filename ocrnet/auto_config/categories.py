@@ -9,6 +9,7 @@ from ocrnet.errors import DataError
 from ocrnet.raw.annotations.categories import BACKGROUND
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import OTHER
+from ocrnet.raw.sources import cocostuff
 from ocrnet.raw.sources.cityscapes import LABELS, TRAINING_IDS
 
 
@@ -45,3 +46,15 @@ def cityscapes_classes(root: Path) -> ClassChoice:
     return ClassChoice(
         tuple(LABELS), {} if is_trained else {**ids, OTHER: "ignore"}, "auto", reason
     )
+
+
+def cocostuff_classes() -> ClassChoice:
+    """Return the 171 labels of COCO-Stuff that its label maps hold, with their ids."""
+    labels = {
+        name: value
+        for name, value in cocostuff.LABELS.items()
+        if name not in cocostuff.NEVER_LABELLED
+    }
+    ids: dict[int | str, str] = {str(value): name for name, value in labels.items()}
+    reason = "The labels of COCO-Stuff, without those of COCO that no image has."
+    return ClassChoice(tuple(labels), {**ids, OTHER: "ignore"}, "auto", reason)

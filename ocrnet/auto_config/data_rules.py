@@ -16,7 +16,7 @@ MOST_TEST, MOST_VAL = 0.4, 0.2
 def data_choices(
     path: str, facts: DataFacts, classes: ClassChoice
 ) -> tuple[list[Choice], list[Choice]]:
-    """Return the choices of `data`, without the crop, and the shares of validation and test.
+    """Return the choices of `data`, without the crop, and those of the split, first the shares of val and test.
 
     Args:
         path: Value of `data.path`.
@@ -26,6 +26,7 @@ def data_choices(
     data = [
         Choice("data.source", facts.source, "The layout of the folder."),
         Choice("data.path", path, "The folder. For workers, copy it to data/raw and run dvc add."),
+        *_unlabelled(facts),
         Choice("data.classes", list(classes.classes), classes.reason),
         Choice(
             "data.label_map",
@@ -44,6 +45,27 @@ def data_choices(
         *_reading(facts),
     ]  # fmt: skip
     return data, _shares(facts)
+
+
+def _unlabelled(facts: DataFacts) -> list[Choice]:
+    """Return what becomes of images without label maps."""
+    arms = "the arms mean_teacher and self_training train on them"
+    if facts.unlabelled is None:
+        folder = Choice("data.unlabelled", None, "No folder is called after unlabelled images.")
+    else:
+        name, count = facts.unlabelled
+        folder = Choice("data.unlabelled", name, f"{count} images by the folder's name; {arms}.")
+    if not facts.lacking:
+        rule = Choice(
+            "data.without_label_map", "error", "Every image of the source has a label map."
+        )
+    elif facts.held_out:
+        words = f"{facts.lacking} images have no label map, and some show what val or test shows: left out."
+        rule = Choice("data.without_label_map", "drop", words)
+    else:
+        words = f"{facts.lacking} images have no label map; {arms}. error refuses them."
+        rule = Choice("data.without_label_map", "unlabelled", words)
+    return [folder, rule]
 
 
 def _background(facts: DataFacts, classes: ClassChoice) -> list[Choice]:
@@ -90,6 +112,20 @@ def _reading(facts: DataFacts) -> list[Choice]:
 
 
 def _shares(facts: DataFacts) -> list[Choice]:
+    if missing := facts.missing_splits:
+        words = f"The set publishes no {' and no '.join(missing)}."
+        return [
+            Choice("prepare.val_share", VAL_SHARE, words),
+            Choice("prepare.test_share", TEST_SHARE, f"{words} This share of the training images."),
+            Choice("prepare.missing_splits", "from_train", f"{words} It is drawn from train."),
+        ]
+    return [
+        *_drawn_shares(facts),
+        Choice("prepare.missing_splits", "error", "No split is missing."),
+    ]
+
+
+def _drawn_shares(facts: DataFacts) -> list[Choice]:
     if facts.is_published:
         words = "The published split is used, so this has no effect."
         return [

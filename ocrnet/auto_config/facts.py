@@ -40,6 +40,9 @@ class DataFacts:
         rotated: Number of images and label maps with a rotation flag.
         transparent: Number of images with transparent pixels.
         further_bands: Number of images with bands beyond red, green, blue and alpha.
+        unlabelled: Folder of unlabelled images and the number of its images; None without one.
+        lacking: Number of images of the source that have no label map.
+        held_out: Whether images without a label map show what val or test shows.
     """
 
     source: str
@@ -53,6 +56,9 @@ class DataFacts:
     rotated: int = 0
     transparent: int = 0
     further_bands: int = 0
+    unlabelled: tuple[str, int] | None = None
+    lacking: int = 0
+    held_out: bool = False
 
     @property
     def total(self) -> int:
@@ -63,6 +69,11 @@ class DataFacts:
     def is_published(self) -> bool:
         """Whether the source publishes a split."""
         return "" not in self.images
+
+    @property
+    def missing_splits(self) -> list[str]:
+        """The splits that a published split lacks."""
+        return [split for split in SPLITS if self.is_published and split not in self.images]
 
     @property
     def median_size(self) -> Size:

@@ -1,25 +1,26 @@
 """A set as it is found: its source, files, classes and facts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ocrnet.auto_config.categories import choose_categories, cityscapes_classes
+from ocrnet.auto_config.categories import choose_categories, cityscapes_classes, cocostuff_classes
 from ocrnet.auto_config.class_table import read_class_table
 from ocrnet.auto_config.classes import ClassChoice, choose_classes
 from ocrnet.auto_config.facts import DataFacts, read_facts
 from ocrnet.auto_config.label_values import FileValues, read_label_values, totals
 from ocrnet.auto_config.layout import DEMO
+from ocrnet.auto_config.unlabelled_folder import find_unlabelled_folder
 from ocrnet.config import Params
 from ocrnet.config.base import PILLOW_PIXELS
 from ocrnet.config.params_file import parse_params
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.label_maps import DRAWN_SOURCES, label_rules
-from ocrnet.raw.scan import scan
-from ocrnet.raw.sources import Roots, category_names, find_items, raw_roots
+from ocrnet.raw.scan import Scan, scan_files
+from ocrnet.raw.sources import RawItem, Roots, category_names, find_items, raw_roots
 
 UNKNOWN = ["background", "object"]  # classes until the label maps were read
 
@@ -34,6 +35,8 @@ class FoundSet:
         roots: Folders that the table's paths are relative to.
         classes: Classes of the label maps.
         facts: Facts for the rules.
+        scan: Scan whose table this is.
+        unlabelled: Images without a label map.
     """
 
     table: pd.DataFrame
@@ -41,6 +44,8 @@ class FoundSet:
     roots: Roots
     classes: ClassChoice
     facts: DataFacts
+    scan: Scan
+    unlabelled: tuple[RawItem, ...] = ()
 
 
 def find_set(
@@ -64,9 +69,13 @@ def find_set(
         DataError: The files form no set, or their label maps show no classes.
     """
     named = _named_classes(source, Path(path))
+    folder = None if source == DEMO else find_unlabelled_folder(Path(path))
+    base = _reading_all(base, None if folder is None else folder[0])
     first = named or (known[0] if known else ClassChoice(tuple(UNKNOWN), {}, "auto", ""))
     inventory = Inventory(Path(path))
-    items = find_items(_params(base, source, path, first), work, inventory)
+    found = find_items(_params(base, source, path, first), work, inventory)
+    items = [item for item in found if not item.is_unlabelled]
+    unlabelled = tuple(item for item in found if item.is_unlabelled)
     values = read_label_values([item.label_map for item in items if item.label_map is not None])
     fitting = [
         choice for choice in known if _knows_all(_params(base, source, path, choice), values)
@@ -75,19 +84,30 @@ def find_set(
     classes = named or (fitting[0] if fitting else choose_classes(values, table_of_classes))
     params = _params(base, source, path, classes)
     roots = raw_roots(source, Path(path), work)
-    table = scan(items, params.data, roots=roots)
-    facts = read_facts(table, params, classes, root=roots.label_maps)
-    return FoundSet(table, inventory, roots, classes, facts)
+    scanned = scan_files(items, params.data, roots=roots)
+    facts = read_facts(scanned.table, params, classes, root=roots.label_maps)
+    lacking = len(unlabelled) - (0 if folder is None else folder[1])
+    facts = replace(facts, unlabelled=folder, lacking=lacking)
+    return FoundSet(scanned.table, inventory, roots, classes, facts, scanned, unlabelled)
+
+
+def _reading_all(base: Mapping[str, Any], unlabelled: str | None) -> dict[str, Any]:
+    """Return the content of params that refuse no image for its missing label map, and no missing split."""
+    data = {**base["data"], "unlabelled": unlabelled, "without_label_map": "unlabelled"}
+    prepare = {**base["prepare"], "missing_splits": "from_train"}
+    return {**base, "data": data, "prepare": prepare}
 
 
 def _named_classes(source: str, root: Path) -> ClassChoice | None:
-    """Return the classes that annotations name, or those of Cityscapes; None where only values are known.
+    """Return the classes that annotations name, or those of a published set; None where only values are known.
 
     Raises:
         DataError: The names are no names of classes.
     """
     if source == "cityscapes":
         return cityscapes_classes(root)
+    if source == "cocostuff":
+        return cocostuff_classes()
     return (
         choose_categories(category_names(source, root), root) if source in DRAWN_SOURCES else None
     )
@@ -98,7 +118,6 @@ def _params(base: Mapping[str, Any], source: str, path: str, choice: ClassChoice
     data = {
         **base["data"], "source": source, "path": path, "classes": list(choice.classes), "label_map": choice.label_map,
         "palette": choice.palette, "exif": "apply", "value_range": None, "group_by": None, "max_pixels": PILLOW_PIXELS,
-        "unlabelled": None, "without_label_map": "error",
     }  # fmt: skip
     return parse_params({**base, "data": data})
 

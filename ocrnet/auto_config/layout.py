@@ -37,6 +37,8 @@ def detect_source(path: Path) -> str:
     folders = {part for entry in entries for part in entry.parts[:-1]}
     if {"leftImg8bit", "gtFine"} <= folders:
         return "cityscapes"
+    if {"stuffthingmaps", "stuffthingmaps_trainval2017"} & folders:
+        return "cocostuff"
     if {VOC_IMAGES, VOC_LABEL_MAPS} <= folders:
         return "voc"
     if _have_one_stem(entries):

@@ -70,7 +70,7 @@ def choose_params(plan: Plan, memory: Callable[[dict[str, object]], StepMemory])
         return memory({**to_values([*data, *model]), "data.crop_size": list(size)})
 
     crop, batch, batch_reason = choose_batch(of_crop, crop, plan.machine)
-    val_share, test_share = (choice.value for choice in prepare)
+    val_share, test_share = (choice.value for choice in prepare[:2])
     images = facts.train_images(val_share, test_share)
     steps, steps_reason = choose_steps(images, batch, on_gpu=on_gpu)
     return [

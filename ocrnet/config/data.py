@@ -197,6 +197,9 @@ class PrepareParams(Section):
     train_fraction: Annotated[
         float, Field(gt=0, le=1), Number
     ]  # share of the training split that is kept
+    missing_splits: Literal[
+        "error", "from_train"
+    ]  # whether splits that a set does not publish are refused
     rest: Literal["drop", "unlabelled"]  # what becomes of the training images beyond the fraction
 
     @model_validator(mode="after")

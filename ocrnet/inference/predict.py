@@ -33,6 +33,7 @@ class Segmenter:
         least_score: Least score of an object.
         protocol: Scoring protocol; by default whole images.
         name: Name in messages.
+        card: Card of the model.
         has_probabilities: Whether its scores are those of a network; an exported file may give label maps alone.
     """
 
@@ -47,6 +48,7 @@ class Segmenter:
         protocol: ScoringProtocol | None = None,
         name: str = "",
     ) -> None:
+        self.card = card
         self.class_table: ClassTable = card.classes
         self.decoding = card.decoding
         self.things, self.least_score = card.things, card.least_score

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrnet.data.contact_sheet import Pixels, beside, fit_tile, under
+from ocrnet.data.drawn_text import drawable
 
 BOX = (240, 320)  # largest height and exact width of a picture, in pixels
 GAP, LINE, FONT_SIZE = 6, 20, 13
@@ -50,6 +51,5 @@ def _row(row: SheetRow) -> Pixels:
     tiles = beside([fit_tile(one, BOX) for one in row.pictures], gap=GAP)
     line = Image.new("RGB", (tiles.shape[1], LINE), "white")
     font = ImageFont.load_default(FONT_SIZE)
-    text = "".join(one if one.isprintable() else "?" for one in row.text)  # a path may hold any
-    ImageDraw.Draw(line).text((2, 2), text, fill="black", font=font)
+    ImageDraw.Draw(line).text((2, 2), drawable(row.text), fill="black", font=font)
     return under([np.asarray(line), tiles], gap=GAP // 2)

@@ -1,5 +1,6 @@
 """The prediction of many files: what is done is skipped, what cannot be read is reported."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from ocrnet.predict_files.outputs import OBJECTS, OVERLAYS, PROBABILITIES, Outpu
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.sources import Source
 from ocrnet.predict_files.video import read_frames
+
+CAMERA_FRAMES = 100  # of a camera, unless the user says how many
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def predict_sources(
     *,
     kinds: Kinds,
     every: int = 1,
+    frames: int | None = None,
     batch: int = 1,
 ) -> Iterator[Outcome]:
     """Predict files, and yield what became of each image.
@@ -111,11 +115,13 @@ def predict_sources(
         sources: Files to predict.
         outputs: Folder of the outputs.
         kinds: What is written beside the label maps.
-        every: Distance of the frames of a video that are predicted.
+        every: Distance of the frames of a video or camera that are predicted.
+        frames: Most frames of each video or camera that are predicted; None: all of a video, and 100
+            of a camera.
         batch: Most images that the network gets at once: those that follow each other and are of one size.
     """
     waiting: list[Job] = []
-    for found in _find(predictor, sources, outputs, kinds, every):
+    for found in _find(predictor, sources, outputs, kinds, (every, frames)):
         if isinstance(found, Outcome):
             yield found
             continue
@@ -130,13 +136,17 @@ def predict_sources(
 
 
 def _find(
-    predictor: Predictor, sources: Sequence[Source], outputs: Outputs, kinds: Kinds, every: int
+    predictor: Predictor,
+    sources: Sequence[Source],
+    outputs: Outputs,
+    kinds: Kinds,
+    frames: tuple[int, int | None],
 ) -> Iterator[Outcome | Job]:
     """Yield the images to predict, and what became of the others."""
     for source in sources:
         try:
             if source.is_video:
-                yield from _frames(source, outputs, kinds, every)
+                yield from _frames(source, outputs, kinds, *frames)
             else:
                 yield _image(predictor, source, outputs, kinds)
         except (DataError, OSError) as error:
@@ -168,13 +178,18 @@ def _image(predictor: Predictor, source: Source, outputs: Outputs, kinds: Kinds)
     return Job(source, Done(source.key, None, image, source.name, *size, stamp), rows)
 
 
-def _frames(source: Source, outputs: Outputs, kinds: Kinds, every: int) -> Iterator[Outcome | Job]:
-    stamp = stamp_of(source.path)
+def _frames(
+    source: Source, outputs: Outputs, kinds: Kinds, every: int, most: int | None
+) -> Iterator[Outcome | Job]:
+    is_camera = source.camera is not None
+    stamp = (0, time.time_ns()) if is_camera else stamp_of(source.path)  # a camera shows new images
+    place = source.path if source.camera is None else source.camera
+    most = CAMERA_FRAMES if is_camera and most is None else most
 
     def is_new(frame: int) -> bool:
         return not _is_done(outputs, source, frame, stamp, kinds)
 
-    for frame, image in read_frames(source.path, every=every, wanted=is_new):
+    for frame, image in read_frames(place, every=every, wanted=is_new, most=most):
         if image is None:
             yield Outcome(source, "done")
             continue

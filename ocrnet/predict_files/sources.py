@@ -1,7 +1,8 @@
-"""What to predict: files, folders, patterns and lists become images, each with a name that no other image has."""
+"""What to predict: files, folders, patterns, cameras and lists become sources, each with a name of its own."""
 
 import glob
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ocrnet.predict_files.outputs import LABEL_MAPS, OVERLAYS, PROBABILITIES
 
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 STANDARD_INPUT = "-"
+CAMERA = re.compile(r"[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,22 @@ class Source:
     Args:
         path: Path of the file, as given or found.
         name: Name of its outputs: a relative path without an ending.
+        camera: Number of a camera, which has no file; None: the source is a file.
     """
 
     path: Path
     name: str
+    camera: int | None = None
 
     @property
     def is_video(self) -> bool:
-        """Whether the file is a video, by its ending."""
-        return self.path.suffix.lower() in VIDEOS
+        """Whether the source has many frames: a camera, or a video by its ending."""
+        return self.camera is not None or self.path.suffix.lower() in VIDEOS
 
     @property
     def key(self) -> str:
-        """The absolute path of the file."""
-        return os.path.abspath(self.path)
+        """The absolute path of the file, or the name of the camera."""
+        return self.name if self.camera is not None else os.path.abspath(self.path)
 
 
 def find_sources(
@@ -51,7 +55,8 @@ def find_sources(
     whose name is taken keeps the ending, and so does a video; if that is taken, too, it has its whole path.
 
     Args:
-        given: Files, folders, patterns such as `photos/**/*.png`, and `-` for the paths in `listed`.
+        given: Files, folders, patterns such as `photos/**/*.png`, numbers of cameras such as 0, and `-` for the paths
+            in `listed`. A file whose name is a number goes before the camera.
         out: Folder of the outputs, whose label maps, overlays and probabilities are no sources.
         listed: Lines with further files, folders and patterns.
         known: Names of earlier runs by absolute path, which stay.
@@ -63,19 +68,25 @@ def find_sources(
     found: dict[
         str, tuple[Path, str]
     ] = {}  # by absolute path: the path, and the folder to be named from
+    cameras = []
     for one in _all(given, listed):
+        if CAMERA.fullmatch(one) and not os.path.lexists(one):
+            cameras.append(Source(Path(f"camera-{one}"), f"camera-{int(one)}", int(one)))
+            continue
         for path, root in _files(one, made):
             found.setdefault(os.path.abspath(path), (path, root))
+    if cameras and not found:
+        return cameras
     if not found:
         raise DataError("SOURCE: standard input names no file. Give one path on each line.")
     root = os.path.commonpath([folder for _, folder in found.values()])
     names = dict(known or {})
-    taken = set(names.values())
+    taken = {*names.values(), *(one.name for one in cameras)}
     for key in found:
         if key not in names:
             names[key] = _free_name(key, root, taken)
             taken.add(names[key])
-    return [Source(path, names[key]) for key, (path, _) in found.items()]
+    return [*(Source(path, names[key]) for key, (path, _) in found.items()), *cameras]
 
 
 def _all(given: Sequence[str], listed: Iterable[str]) -> Iterator[str]:

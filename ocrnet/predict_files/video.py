@@ -1,4 +1,4 @@
-"""Frames of a video, decoded by OpenCV."""
+"""Frames of a video or of a camera, decoded by OpenCV."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,51 +7,67 @@ from typing import Any
 
 import cv2
 import numpy as np
+from cv2.utils import logging
 from jaxtyping import UInt8
 
 from ocrnet.errors import DataError
 
 
 def read_frames(
-    path: Path, *, every: int, wanted: Callable[[int], bool]
+    source: Path | int, *, every: int, wanted: Callable[[int], bool], most: int | None = None
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"] | None]]:
-    """Yield every so many frames of a video with their numbers, from 0; the pixels are None if they are not wanted.
+    """Yield every so many frames with their numbers, from 0; the pixels are None if they are not wanted.
 
     Args:
-        path: Path of the file.
+        source: Path of a video, or number of a camera.
         every: Distance of the frames; 1 yields all.
         wanted: Function of a frame's number; other frames are counted and not decoded.
+        most: Number of frames to yield; None: all, which never end from a camera.
 
     Raises:
-        DataError: The file is no video that OpenCV reads, or it has no frame.
+        DataError: The file is no video that OpenCV reads, there is no such camera, or it gives no frame.
     """
-    with _opened(path) as video:
-        number = 0
-        while video.grab():
+    name, cure = _words(source)
+    with _opened(source) as video:
+        number = given = 0
+        while (most is None or given < most) and video.grab():
             if number % every == 0:
-                yield number, _decoded(path, video, number) if wanted(number) else None
+                given += 1
+                yield number, _decoded(name, cure, video, number) if wanted(number) else None
             number += 1
     if number == 0:
-        raise DataError(f"E121 {path} cannot be read (no frame). Export it again as MP4.")
+        raise DataError(f"E121 {name} cannot be read (no frame). {cure}")
+
+
+def _words(source: Path | int) -> tuple[str, str]:
+    """Return the name of a source in messages, and the cure of a fault."""
+    if isinstance(source, int):
+        return f"camera {source}", "Connect it, or close the program that uses it."
+    return str(source), "Export it again as MP4."
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise DataError(f"E121 {path}: no such file. Put it there.")
-    video = cv2.VideoCapture(str(path))
+def _opened(source: Path | int) -> Iterator[Any]:
+    is_camera = isinstance(source, int)
+    if isinstance(source, Path) and not source.is_file():
+        raise DataError(f"E121 {source}: no such file. Put it there.")
+    before = logging.getLogLevel()
+    # OpenCV tells of a missing camera in lines of its own.
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT if is_camera else before)
+    video = cv2.VideoCapture(source if isinstance(source, int) else str(source))
+    logging.setLogLevel(before)
     try:
         if not video.isOpened():
-            raise DataError(
-                f"E121 {path} cannot be read (not a video that OpenCV knows). Export it again as MP4."
-            )
+            name, cure = _words(source)
+            reason = "no such camera" if is_camera else "not a video that OpenCV knows"
+            raise DataError(f"E121 {name} cannot be read ({reason}). {cure}")
         yield video
     finally:
         video.release()
 
 
-def _decoded(path: Path, video: Any, number: int) -> UInt8[np.ndarray, "H W 3"]:
+def _decoded(name: str, cure: str, video: Any, number: int) -> UInt8[np.ndarray, "H W 3"]:
     is_whole, frame = video.retrieve()
     if not is_whole or frame is None or frame.ndim != 3:
-        raise DataError(f"E121 {path}: frame {number} cannot be read. Export it again as MP4.")
+        raise DataError(f"E121 {name}: frame {number} cannot be read. {cure}")
     return np.ascontiguousarray(frame[..., ::-1])

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrnet.data.contact_sheet import fit_tile
 from ocrnet.data.decode import read_image, read_label_map
+from ocrnet.data.drawn_text import class_label, drawable
 from ocrnet.data.manifest import SPLITS, ClassTable
 
 TILE_WIDTH = 320  # pixels
@@ -95,7 +96,7 @@ def _pair(folder: Path, row: dict[str, str], classes: ClassTable) -> Image.Image
     pair = Image.new("RGB", size, "white")
     for i, tile in enumerate(tiles):
         pair.paste(Image.fromarray(tile), (GAP // 2 + i * (TILE_WIDTH + GAP // 2), LINE))
-    ImageDraw.Draw(pair).text((GAP // 2, 4), row["id"], fill="black", font=_font(13))
+    ImageDraw.Draw(pair).text((GAP // 2, 4), drawable(row["id"]), fill="black", font=_font(13))
     return pair
 
 
@@ -108,8 +109,9 @@ def _heading(text: str) -> Image.Image:
 
 
 def _legend(classes: ClassTable, width: int) -> Image.Image:
+    names = [class_label(name, number) for number, name in enumerate(classes.class_names)]
     entries = [
-        *zip(classes.class_names, classes.palette, strict=True),
+        *zip(names, classes.palette, strict=True),
         ("ignored", (255, 255, 255)),
     ]
     probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))

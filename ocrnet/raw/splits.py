@@ -40,20 +40,28 @@ class SplitPlan:
 def plan_splits(table: pd.DataFrame, params: Params) -> SplitPlan:
     """Return the split of each row: the published one, or one drawn by group. `validate` and `prepare` both call it.
 
+    With `prepare.missing_splits: from_train`, splits that a published one lacks are drawn from its training images.
+
     Args:
         table: Rows with id, group, split, image and copy_of, and a column of pixels for each class.
         params: Params with the shares and the seed of the drawn split.
     """
     published = bool(table["split"].notna().all())
-    groups = [str(group) for group in table["group"]]
-    if not published and not params.data.allow_duplicates:
-        groups = _join_copies(table)
+    there = set(table["split"]) if published else set()
+    from_train = params.prepare.missing_splits == "from_train"
+    draws = from_train or not published
+    wanted = [split for split in SPLITS if draws and split not in there]  # splits to draw
+    rows = np.array([not published or split == "train" for split in table["split"]], dtype=bool)
+    groups = np.array([str(group) for group in table["group"]], dtype=object)
+    splits = np.array(list(table["split"]) if published else [None] * len(table), dtype=object)
     refusals: list[str] = []
-    splits: list[str | None] = list(table["split"]) if published else [None] * len(table)
-    if not published:
-        refusals = _refusals(len(set(groups)), params)
-        if not refusals:
-            splits = list(_draw(table, groups, params))
+    if wanted:
+        if not params.data.allow_duplicates:
+            groups[rows] = _join_copies(table[rows])
+        refusals = _refusals(len(set(groups[rows])), params)
+    if wanted and not refusals:
+        drawn = _draw(table[rows], list(groups[rows]), params)
+        splits[rows] = [split if split in wanted else "train" for split in drawn]
     divided = table.assign(split=pd.Series(splits, index=table.index, dtype=object), group=groups)
     notes = [] if refusals else class_lines(divided, params, published=published)
     if not params.validate_.allow_unlearned:

@@ -107,12 +107,12 @@ def stored_scores(
 
     None, too, where a file of the scores is damaged, with a warning: the version is then scored again.
     """
-    run = _evaluation_run(session, version)
+    run = evaluation_run(session, version)
     if run is None:
         return None
     with TemporaryDirectory() as folder:
         for name in (SCORES, CONFUSIONS):
-            if not _fetch(session, run, name, Path(folder)):
+            if not fetch_file(session, run, name, Path(folder)):
                 return None
         try:
             return _read_scores(Path(folder), version, split, protocol)
@@ -124,7 +124,8 @@ def stored_scores(
             return None
 
 
-def _evaluation_run(session: Session, version: Version) -> str | None:
+def evaluation_run(session: Session, version: Version) -> str | None:
+    """Return the id of the run of the evaluation that chose a version; None if the store does not have it."""
     key = version.tags.get(EVALUATION_TAG)
     if not key or not version.run_id:
         return None
@@ -136,7 +137,8 @@ def _evaluation_run(session: Session, version: Version) -> str | None:
     return str(found[0].info.run_id) if found else None
 
 
-def _fetch(session: Session, run: str, name: str, folder: Path) -> bool:
+def fetch_file(session: Session, run: str, name: str, folder: Path) -> bool:
+    """Download an artifact of a run into a folder, and tell whether the run has it."""
     if name not in {item.path for item in session.client.list_artifacts(run)}:
         return False
     session.client.download_artifacts(run, name, str(folder))

@@ -5,6 +5,7 @@ Whatever is not listed here is answered as not found. Files are served and accep
 which holds what was uploaded and computed.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines._serve.access import Access
 from pipelines._serve.answers import refusal
+from pipelines._serve.quota import Quota
 
 API = "/gradio_api"
 FILE = f"{API}/file="
@@ -46,10 +48,14 @@ class Guard:
         access: Password of the server.
         folder: Folder of the files that may be served, resolved.
         max_bytes: Most bytes of an image file.
+        quota: Limit on the bytes of all files in the folder.
     """
 
-    def __init__(self, app: ASGIApp, *, access: Access, folder: Path, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, access: Access, folder: Path, max_bytes: int, quota: Quota
+    ) -> None:
         self._app = app
+        self._quota = quota
         self._access = access
         self._folder = folder
         self._max_bytes = max_bytes
@@ -66,7 +72,10 @@ class Guard:
         if refused is None and scope["path"] == JOIN:
             body = await _read(receive)
             refused = self._refused_event(body)
+            await asyncio.to_thread(self._quota.make_room, 0)  # the event may write pictures
             receive = _again(body, receive)
+        if refused is None and scope["path"] == UPLOAD:
+            refused = await self._without_room(int(headers["content-length"]))
         if refused is not None:
             status, words = refused
             extra = {"WWW-Authenticate": 'Basic realm="ocrnet serve"'} if status == 401 else {}
@@ -120,10 +129,19 @@ class Guard:
             return 411, "Content-Length is missing. Send it."
         limit = EVENT_BYTES
         if path == UPLOAD:
-            limit = UPLOADED_AT_ONCE * (self._max_bytes + FORM_BYTES)
+            limit = min(self._quota.limit, UPLOADED_AT_ONCE * (self._max_bytes + FORM_BYTES))
         if int(length) > limit:
             return 413, f"the body has {length} bytes, allowed are {limit}. Send less at once."
         return None
+
+    async def _without_room(self, coming: int) -> tuple[int, str] | None:
+        """Make room for an upload; return a refusal if the files of the last seconds leave none."""
+        if await asyncio.to_thread(self._quota.make_room, coming):
+            return None
+        return (
+            507,
+            f"the server keeps {self._quota.limit} bytes, and others have just sent theirs. Try again in 10 s.",
+        )
 
     def _refused_event(self, body: bytes) -> tuple[int, str] | None:
         """Return a refusal of an event of the page that names a file which was not uploaded."""

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from ocrnet.errors import OcrnetError, ParamsError
 from ocrnet.predict_files.predictor import Predictor, load, require_probabilities
 from ocrnet.predict_files.references import is_registered
@@ -88,6 +91,16 @@ class ServedModel:
         """
         with self.place():
             return self.submit(path).result()
+
+    def label_map(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return the label map (H, W) of an RGB image (H, W, 3) that `prepare` wrote.
+
+        Raises:
+            BusyError: The queue of the model is full.
+        """
+        with self.place():
+            work = self.predictor.segmenter.label_map
+            return self._thread.submit(self._timed, lambda: work(image)).result()
 
     def _timed(self, work: Callable[[], T]) -> T:
         start = time.perf_counter()

@@ -1,6 +1,6 @@
 """The page: tabs to try models on images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -8,9 +8,11 @@ from starlette.applications import Starlette
 
 from pipelines._serve.edit_tab import edit_tab
 from pipelines._serve.edits import Edits
+from pipelines._serve.gallery_tab import gallery_tab
 from pipelines._serve.models import ServedModel
 from pipelines._serve.predict_tab import predict_tab
 from pipelines._serve.results import Results
+from pipelines._serve.scored_images import ScoredImages
 
 CHECKED_S, KEPT_S = 300, 3600  # seconds between looks at uploaded files, and of their life
 WAITING = 32  # events of all pages
@@ -23,6 +25,10 @@ footer { display: none !important }
 .areas td:nth-child(2), .areas th:nth-child(2) { text-align: left }
 .areas td:first-child, .areas th:first-child { width: 24px }
 .areas tfoot td { font-weight: 600 }
+.facts { border-collapse: collapse; border: 0; font-size: 14px }
+.facts td, .facts th { padding: 3px 12px 3px 4px; text-align: left; border: 0; overflow-wrap: anywhere }
+.facts tr { border: 0; border-bottom: 1px solid var(--border-color-primary) }
+.facts th { font-weight: 400; color: var(--body-text-color-subdued); white-space: nowrap }
 .swatch { display: inline-block; width: 14px; height: 14px; border-radius: 3px; vertical-align: -2px }
 .swatch { border: 1px solid #8888 }
 .note { color: var(--body-text-color-subdued) }
@@ -37,6 +43,8 @@ def mount_page(
     folder: Path,
     max_bytes: int,
     edits: Edits | None,
+    images: Mapping[str, ScoredImages],
+    cards: Mapping[str, str],
 ) -> None:
     """Put the page at / of an application.
 
@@ -46,6 +54,8 @@ def mount_page(
         folder: Folder for the files of the page, which Gradio also uses.
         max_bytes: Most bytes of an image file.
         edits: Edits by a GAN; None: there is no editor.
+        images: Test images of each model, by its name.
+        cards: Card of each model as HTML, by its name.
     """
     results = Results(folder / "results")
     with gr.Blocks(
@@ -56,9 +66,14 @@ def mount_page(
     ) as page:
         with gr.Tab("Predict"):
             predict_tab(models, results)
+        with gr.Tab("Test images"):
+            gallery_tab(page, images)
         if edits is not None:
             with gr.Tab("Edit"):
                 edit_tab(edits)
+        with gr.Tab("Card"), gr.Row():
+            for index, card in enumerate(cards.values()):
+                gr.HTML(card, elem_id=f"card-{index}")
     page.queue(max_size=WAITING, default_concurrency_limit=4, api_open=False)
     page._queue.sleep_when_free = IDLE_S
     system = ["system-ui", "sans-serif"]

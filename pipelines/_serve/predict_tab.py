@@ -35,6 +35,13 @@ class PredictTab:
         choices = [(f"{index + 1}: {name}", index) for index, name in enumerate(names)]
         return gr.Dropdown(choices=choices, value=0 if names else None, visible=len(names) > 1)
 
+    def keep_images(self, files: list[str] | None) -> list[str]:
+        """Return the image files of an uploaded folder, by name."""
+        found = [file for file in files or [] if Path(file).suffix.lower() in EXTENSIONS]
+        if not found:
+            raise gr.Error("The folder has no image.", print_exception=False)
+        return sorted(found, key=lambda file: Path(file).name)
+
     def show(
         self, files: list[str] | None, index: int | None, view: str, *names: str
     ) -> tuple[Any, ...]:
@@ -61,6 +68,9 @@ class PredictTab:
         if not files or index is None or not 0 <= index < len(files):
             return [*empty, note(NOTHING), gr.DownloadButton(visible=False)]
         path = Path(files[index])
+        if not path.is_file():
+            words = f"{path.name}: deleted by the server, to make room. Drop the image again."
+            return [*empty, note(words, fault=True), gr.DownloadButton(visible=False)]
         try:
             result = self._results.find(model, path)
             classes = model.predictor.classes
@@ -85,6 +95,9 @@ def predict_tab(models: Sequence[ServedModel], results: Results) -> None:
             files = gr.File(
                 label="Images", file_count="multiple", file_types=list(EXTENSIONS), height=160, elem_id="images",
             )  # fmt: skip
+            folder = gr.UploadButton(
+                "Choose a folder", file_count="directory", size="sm", elem_id="folder"
+            )
             index = gr.Dropdown(
                 label="Image", choices=[], visible=False, interactive=True, elem_id="image"
             )
@@ -103,6 +116,7 @@ def predict_tab(models: Sequence[ServedModel], results: Results) -> None:
     outputs = [part for panel in panels for part in panel]
     options = {"api_visibility": "private", "show_progress": "minimal"}
     files.change(tab.choose, files, index, **options).then(tab.show, inputs, outputs, **options)
+    folder.upload(tab.keep_images, folder, files, **options)
     for control in (index, view, first, second):
         control.input(tab.show, inputs, outputs, **options)
 

@@ -67,7 +67,9 @@ class Results:
         if (place / FACTS).is_file():
             with suppress(OSError):
                 os.utime(place)
-                return _read(place)
+                kept = _read(place)
+                if kept.path.is_file():  # the quota may have deleted it
+                    return kept
         found = model.segment(image)
         with self._lock:  # another event of a page may have asked for the same
             self._write(place, found, model.predictor.classes, f"{image.stem[:80]}_label_map.png")

@@ -30,6 +30,7 @@ class ServeRequest:
         port: Port; 0 takes a free one.
         password_file: File with the password; None: the variable of the environment, if it is set.
         max_mib: Largest image file, in MiB.
+        keep_mib: Most that uploads and pictures of the page have together, in MiB.
         queue: Most images of one model that are being predicted or wait.
         device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
         gan: Folder of a trained GAN; None: the page has no editor.
@@ -41,6 +42,7 @@ class ServeRequest:
     port: int
     password_file: Path | None
     max_mib: int
+    keep_mib: int
     queue: int
     device: str | None
     gan: Path | None
@@ -81,8 +83,9 @@ def _run(request: ServeRequest, access: Access, door: socket.socket, folder: Pat
     models = load_models(request.models, device=request.device, queue=request.queue)
     edits = None if request.gan is None else load_edits(request.gan, models, request.data, folder)
     app = build_application(
-        models, access=access, folder=folder, max_bytes=request.max_mib * MIB, edits=edits
-    )
+        models, access=access, folder=folder, max_bytes=request.max_mib * MIB,
+        max_kept=request.keep_mib * MIB, data=request.data, edits=edits,
+    )  # fmt: skip
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, ws="none", server_header=False,
         timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=20,

@@ -6,15 +6,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import pandas as pd
 
 from ocrnet.auto_config.choice import Choice, to_values
 from ocrnet.auto_config.classes import ClassChoice
+from ocrnet.auto_config.facts import DataFacts
 from ocrnet.auto_config.found_set import FoundSet, find_set
 from ocrnet.auto_config.layout import DEMO, detect_source
 from ocrnet.auto_config.machine import read_machine
@@ -30,6 +31,9 @@ from ocrnet.raw.groups import group_of
 from pipelines._edit_params import leaves_of, put_values
 from pipelines.activate import SETS
 from pipelines.cli.arguments import SET_NAME
+
+if TYPE_CHECKING:
+    from pipelines._raw.check import RawCheck
 
 PARAMS = Path("params.yaml")
 FINDINGS = Path(".state/init/findings.txt")
@@ -100,10 +104,14 @@ def _checked_choices(plan: Plan, found: FoundSet, work: Path) -> tuple[list[Choi
     check_component_names(params)
     table = _grouped(found.table, params)
     checked = check_scan(table, params, found.inventory, docs=work / "docs")
+    without = _unlabelled_findings(found, checked, params, work)
+    if without and found.facts.lacking and not found.facts.held_out and not checked.findings:
+        facts = replace(found.facts, held_out=True)  # they are left out instead
+        return _checked_choices(replace(plan, facts=facts), _without_lacking(found, facts), work)
     for note in checked.notes[:SHOWN]:
         _tell(f"note: {note}")
-    if checked.findings:
-        _refuse(checked.findings)
+    if checked.findings or without:
+        _refuse([*checked.findings, *without])
     try_params(table, params)
     prepared = work / "prepared"
     prepare(table, params, roots=found.roots, out=prepared)
@@ -113,6 +121,27 @@ def _checked_choices(plan: Plan, found: FoundSet, work: Path) -> tuple[list[Choi
     order = list(params.model_dump(by_alias=True))
     choices.sort(key=lambda choice: order.index(choice.key.partition(".")[0]))
     return choices, params, time.perf_counter() - start
+
+
+def _unlabelled_findings(
+    found: FoundSet, checked: "RawCheck", params: Params, work: Path
+) -> list[Finding]:
+    """Return the findings of the images without label maps, as `validate` tells them."""
+    from pipelines._raw.check_unlabelled import check_unlabelled
+
+    if not found.unlabelled or checked.findings:
+        return []
+    labelled = found.scan._replace(table=_grouped(found.table, params))
+    docs = work / "docs"
+    return check_unlabelled(found.unlabelled, labelled, checked.plan, params, docs=docs).findings
+
+
+def _without_lacking(found: FoundSet, facts: DataFacts) -> FoundSet:
+    """Return a set without the images of the source that have no label map; those of the folder stay."""
+    folder = facts.unlabelled
+    root = found.inventory.root / (folder[0] if folder else "")
+    kept = tuple(item for item in found.unlabelled if folder and item.image.is_relative_to(root))
+    return replace(found, facts=facts, unlabelled=kept)
 
 
 def _refuse(findings: Sequence[Finding]) -> NoReturn:
@@ -195,4 +224,7 @@ def _tell_result(target: Path, head: Sequence[str], name: str) -> None:
     for paragraph in head[1:-1]:
         click.echo(paragraph)
     click.echo(f"Wrote {target}. Read it, then: make repro SET={name}")
-    click.echo(f"Or only the first stages: make activate SET={name} && dvc repro prepare")
+    click.echo(f"Or a first model without the GAN: make activate SET={name} && dvc repro train")
+    click.echo(
+        "It predicts your images by: ocrnet predict FOLDER -o out --model data/train/0 --overlays"
+    )

@@ -37,7 +37,8 @@ class PredictRequest:
         scales: Sizes relative to the image's own size.
         flip: Whether the mirrored image is also predicted.
         merge: Name in `MERGERS`.
-        every: Distance of the frames of a video.
+        every: Distance of the frames of a video or camera.
+        frames: Most frames of each of them; None: all.
         batch: Most images of one size that the network gets at once.
         device: One of cpu, cuda and cuda:N; None: CUDA if there is a GPU.
         force: Whether the outputs of earlier runs are deleted.
@@ -57,6 +58,7 @@ class PredictRequest:
     flip: bool
     merge: str
     every: int
+    frames: int | None
     batch: int
     device: str | None
     force: bool
@@ -109,8 +111,9 @@ def _write(request: PredictRequest, predictor: Predictor, sources: Sequence[Sour
     kinds = Kinds(request.overlays, request.probabilities, request.objects, request.min_object_area)
     start = time.perf_counter()
     outcomes = predict_sources(
-        predictor, sources, outputs, kinds=kinds, every=request.every, batch=request.batch
-    )
+        predictor, sources, outputs, kinds=kinds, every=request.every,
+        frames=request.frames, batch=request.batch,
+    )  # fmt: skip
     counts, faults = _follow(outcomes, len(sources))
     spent = time.perf_counter() - start
     outputs.write_areas()

@@ -1,4 +1,4 @@
-"""`ocrnet predict SOURCE... -o OUT`: label maps of images, folders and videos by a trained model."""
+"""`ocrnet predict SOURCE... -o OUT`: label maps of images, folders, videos and cameras by a trained model."""
 
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,11 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 )  # fmt: skip
 @click.option(
     "--every", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-    help="Distance of the frames of a video that are predicted.",
+    help="Distance of the frames of a video or camera that are predicted.",
+)  # fmt: skip
+@click.option(
+    "--frames", type=click.IntRange(min=1), metavar="N",
+    help="Most frames of each video or camera that are predicted (default: all of a video, 100 of a camera).",
 )  # fmt: skip
 @click.option(
     "--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
@@ -90,9 +94,9 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 def predict(sources: tuple[str, ...], out: Path, **options: Any) -> int:
     """Write the label maps of images into the folder OUT.
 
-    A SOURCE is an image, a folder, a pattern in quotes such as 'photos/**/*.png', a video, or - for a list of these
-    with one on each line of the standard input. What is done already is not done again. Files that cannot be read are
-    reported at the end, with exit code 3; all others are done.
+    A SOURCE is an image, a folder, a pattern in quotes such as 'photos/**/*.png', a video, the number of a camera such
+    as 0, or - for a list of these with one on each line of the standard input. What is done already is not done again.
+    Files that cannot be read are reported at the end, with exit code 3; all others are done.
     """
     from pipelines.cli._predict_files import PredictRequest, predict_files  # torch
 

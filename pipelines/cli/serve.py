@@ -31,6 +31,10 @@ from pipelines.cli.arguments import SafePath, device_option
     help="Largest image file, in MiB.",
 )  # fmt: skip
 @click.option(
+    "--keep-mib", type=click.IntRange(1, 1 << 20), default=2048, show_default=True, metavar="N",
+    help="Most that uploads and pictures of the page have together, in MiB; the oldest are deleted.",
+)  # fmt: skip
+@click.option(
     "--queue", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N",
     help="Most images of one model that are being predicted or wait.",
 )  # fmt: skip
@@ -41,7 +45,7 @@ from pipelines.cli.arguments import SafePath, device_option
 )  # fmt: skip
 @click.option(
     "--data", type=SafePath(), default=Path("data"), show_default=True, metavar="FOLDER",
-    help="Folder of the outputs of the stages, from which the page takes test images.",
+    help="Folder of the outputs of the stages, from which the page takes test images and scores.",
 )  # fmt: skip
 def serve(**options: Any) -> int:
     """Serve models until Ctrl-C: a page to try them on, and POST /predict for programs.

@@ -17,6 +17,7 @@ from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.metrics import miou
 from pipelines._mlflow import publish
 from pipelines._mlflow.promotion import PromoteOptions, PromotionResult, promote
 from tests.base_params import section_with, write_params
@@ -153,7 +154,10 @@ def _evaluate(workspace: Workspace, wrong: tuple[float, ...], *, elsewhere: bool
         "stage": "train@0", "folder": "data/train/0", "arm": "train", "seed": 0, "helps": False,
         "verdict": "Made by hand.", "metrics": {}, "weights_sha256": sha256,
     }  # fmt: skip
-    files = {"challenger.json": json.dumps(facts), "scores.json": json.dumps(scores)}
+    files = {
+        "challenger.json": json.dumps(facts), "scores.json": json.dumps(scores),
+        "per_image.csv": per_image(split, wrong),
+    }  # fmt: skip
     workspace.finish_stage("evaluate", fingerprint=sha256[:8], files=files)
     arrays: dict[str, Any] = {
         "confusion.train-0": count_wrong(split, wrong),
@@ -161,6 +165,13 @@ def _evaluate(workspace: Workspace, wrong: tuple[float, ...], *, elsewhere: bool
     }
     np.savez_compressed(workspace.out("evaluate") / "confusions.npz", **arrays)
     workspace.lock_stage("evaluate")
+
+
+def per_image(split: TestSplit, wrong: tuple[float, ...]) -> str:
+    """Return the mIoU of each image as the stage writes it."""
+    scores = [miou(counts) for counts in count_wrong(split, wrong)]
+    rows = [f"{name},1,train-0,{score}" for name, score in zip(split.ids, scores, strict=True)]
+    return "\n".join(["id,group,model,miou", *rows, ""])
 
 
 def promote_to(version: str, **options: Any) -> PromotionResult:

@@ -14,7 +14,6 @@ from ocrnet.config import DataParams, Params
 from ocrnet.data.decode import write_label_map
 from ocrnet.data.headers import EXTENSIONS, TURNED, header_of, opened
 from ocrnet.data.instance_maps import INSTANCES, renumber, write_instances
-from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.errors.machine import machine_error
 from ocrnet.raw.annotations.categories import Categories
@@ -25,7 +24,7 @@ from ocrnet.raw.label_maps import palette_of
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.item_names import Key, item_names
 from ocrnet.raw.sources.listed_images import own_splits
-from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
 from ocrnet.raw.sources.split_names import split_named
 
 LABEL_MAPS = "label_maps"  # folder of the drawn label maps in the work folder
@@ -80,7 +79,7 @@ def drawn_items(
                        "into data.path, beside their annotation files."])
         )  # fmt: skip
     names, palette = item_names(images), palette_of(params.data)
-    splits = _splits(images, names, inventory)
+    splits = _splits(images, names, params, inventory)
     items = []
     for key, one in images.items():
         if key not in splits:
@@ -194,7 +193,7 @@ def _once(found: Sequence[Annotated], inventory: Inventory) -> dict[Key, Annotat
 
 
 def _splits(
-    images: dict[Key, Annotated], names: dict[Key, str], inventory: Inventory
+    images: dict[Key, Annotated], names: dict[Key, str], params: Params, inventory: Inventory
 ) -> dict[Key, str | None]:
     own = own_splits(inventory, {key: one.image for key, one in images.items()}, names)
     if own is not None:
@@ -203,7 +202,7 @@ def _splits(
     if len(places) == 1 or not any(places.values()):
         return dict.fromkeys(images)
     unclear = [place for place, split in places.items() if split is None]
-    missing = [split for split in SPLITS if split not in places.values()]
+    missing = lacking_splits(set(places.values()), params)
     if unclear or missing:
         lacking = f"{unclear[0]} names none of them" if unclear else f"{', '.join(missing)} is missing"  # fmt: skip
         raise DataError(

@@ -65,6 +65,7 @@ SOURCES: dict[str, str] = {
     "yolo": "ocrnet.raw.sources.yolo:find",
     "voc": "ocrnet.raw.sources.voc:find",
     "cityscapes": "ocrnet.raw.sources.cityscapes:find",
+    "cocostuff": "ocrnet.raw.sources.cocostuff:find",
 }
 
 # Functions that return the names of the categories that annotations use, by the name of their source.

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ocrnet.config import Params
 from ocrnet.data.headers import EXTENSIONS
-from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.item_names import Key, item_names
 from ocrnet.raw.sources.listed_images import own_splits
-from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
 from ocrnet.raw.sources.split_names import split_named
 
 IMAGE_FOLDERS = frozenset({"images", "image", "imgs", "img", "img_dir", "photos", "jpegimages"})
@@ -45,7 +44,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
     if not images.keys() & label_maps.keys():
         raise DataError(_no_match(inventory, images, label_maps))
     names = item_names(images)
-    splits = _splits(inventory, images, names)
+    splits = _splits(params, inventory, images, names)
     items = [
         RawItem(
             names[key], path, label_maps.get(key), splits[key], group_of(names[key], params.data.group_by)
@@ -108,7 +107,7 @@ def _sides(inventory: Inventory) -> tuple[dict[Key, Path], dict[Key, Path]]:
 
 
 def _splits(
-    inventory: Inventory, images: Mapping[Key, Path], names: Mapping[Key, str]
+    params: Params, inventory: Inventory, images: Mapping[Key, Path], names: Mapping[Key, str]
 ) -> dict[Key, str | None]:
     """Return the split of each image by lists in `splits/`, else by its folders; None for all without either."""
     paths = {path.relative_to(inventory.root).with_suffix("").parts: key for key, path in images.items()}  # fmt: skip
@@ -121,7 +120,7 @@ def _splits(
     splits = {key: _split_of(key[:-1]) for key in images}
     if not any(splits.values()):
         return dict.fromkeys(images)
-    lacking = [split for split in SPLITS if split not in splits.values()]
+    lacking = lacking_splits(set(splits.values()), params)
     stray = next((path for key, path in images.items() if splits[key] is None), None)
     if stray is not None or lacking:
         found = (

@@ -15,7 +15,7 @@ from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.listed_images import own_splits
-from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
 from ocrnet.raw.sources.split_names import split_named
 
 IMAGE, IDS, TRAINING_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
@@ -48,7 +48,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         )
     if not has_training_ids and not params.data.label_map:
         raise DataError(_id_table(params.data, inventory))
-    splits = _splits(inventory, labelled)
+    splits = _splits(params, inventory, labelled)
     objects = _with_ending(inventory, OBJECTS) if params.data.things else {}
     items = [
         RawItem(
@@ -88,13 +88,15 @@ def _id_table(data: DataParams, inventory: Inventory) -> str:
     )
 
 
-def _splits(inventory: Inventory, images: Mapping[str, Path]) -> dict[str, str | None]:
+def _splits(
+    params: Params, inventory: Inventory, images: Mapping[str, Path]
+) -> dict[str, str | None]:
     keys = {_key(inventory, path): name for name, path in images.items()}
     own = own_splits(inventory, {key: images[name] for key, name in keys.items()}, keys)
     if own is not None:
         return {keys[key]: split for key, split in own.items()}
     splits = {name: split_named(path.parts[-3]) for name, path in images.items()}
-    missing = [split for split in ("train", "val", "test") if split not in splits.values()]
+    missing = lacking_splits(set(splits.values()), params)
     if missing:
         raise DataError(
             f"E126 {inventory.root}: the folders publish no labelled images of {', '.join(missing)}. {CURE}."

@@ -62,7 +62,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
         _tell_other_types(inventory, images, label_maps)
         raise DataError(_no_match(inventory, images, label_maps))
     names = item_names(images.files)
-    splits = _splits(inventory, images, label_maps, names)
+    splits = _splits(params, inventory, images, label_maps, names)
     _leave_unlisted(inventory, images, partners, splits)
     _tell_other_types(inventory, images, label_maps)
     _leave_lone_label_maps(inventory, label_maps, set(partners.values()))
@@ -184,7 +184,11 @@ def _plain(key: Key) -> Key:
 
 
 def _splits(
-    inventory: Inventory, images: _Side, label_maps: _Side, names: Mapping[Key, str]
+    params: Params,
+    inventory: Inventory,
+    images: _Side,
+    label_maps: _Side,
+    names: Mapping[Key, str],
 ) -> dict[Key, str | None]:
     described = {
         (*side.folder.relative_to(inventory.root).parts, *key)
@@ -194,7 +198,7 @@ def _splits(
     lists = find_lists(inventory, described)
     shown_folder = images.folder.name
     if lists is None:
-        return folder_splits(inventory, images.files, folder=shown_folder)
+        return folder_splits(inventory, images.files, params, folder=shown_folder)
     folder_names = sorted({key[0] for key in images.files if len(key) > 1 and split_named(key[0])})
     if folder_names and any(path.parent.name != "splits" for path in lists.values()):
         raise DataError(

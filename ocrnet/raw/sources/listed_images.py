@@ -56,7 +56,7 @@ def listed_splits(
     """
     known = _spellings(images, names, folder=folder)
     splits: dict[Key, str] = {}
-    for split in SPLITS:
+    for split in (one for one in SPLITS if one in lists):
         name = inventory.name(lists[split])
         for number, line in read_lines(lists[split], name=name):
             place = f"{name} line {number}"

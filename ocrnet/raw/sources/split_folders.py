@@ -3,23 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ocrnet.config import Params
 from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.inventory import Inventory
-from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
 from ocrnet.raw.sources.split_names import looks_like_split, split_named
 
 Key = tuple[str, ...]  # path below the folder of the images, without the extension
 
 
 def folder_splits(
-    inventory: Inventory, images: Mapping[Key, Path], *, folder: str
+    inventory: Inventory, images: Mapping[Key, Path], params: Params, *, folder: str
 ) -> dict[Key, str | None]:
     """Return the split of each image by its subfolders, or None for all if no subfolder describes a split.
 
     Args:
         inventory: Inventory of the raw folder.
         images: Path of each image, by its key.
+        params: Params with `prepare.missing_splits`.
         folder: Name of the folder of the images.
 
     Raises:
@@ -47,7 +49,7 @@ def folder_splits(
         raise DataError(
             f"E126 {inventory.name(stray)} is not in {wanted}, unlike other images ({found}). Move it there."
         )
-    missing = [split for split in SPLITS if split not in spellings]
+    missing = lacking_splits(set(spellings), params)
     if missing:
         raise DataError(
             f"E126 {found}: there are no images of {', '.join(missing)}. Move some into "

@@ -16,7 +16,7 @@ from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
 from ocrnet.raw.sources.listed_images import listed_splits, own_splits
-from ocrnet.raw.sources.split_lists import CURE
+from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
 from ocrnet.raw.tree import Entry
 
 IMAGES, LABEL_MAPS, LISTS = "JPEGImages", "SegmentationClass", ("ImageSets", "Segmentation")
@@ -39,7 +39,7 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
             f"{LABEL_MAPS}/, but no two have one stem. Give each label map the stem of its image."
         )
     names = {key: "-".join(key) for key in paired}
-    splits = _splits(inventory, base, paired, names)
+    splits = _splits(params, inventory, base, paired, names)
     _leave(inventory, images, "an image without a label map", keep=paired)
     _leave(inventory, label_maps, "a label map without an image", keep=paired)
     _leave(inventory, images, "in no list of the split", keep=splits)
@@ -91,7 +91,11 @@ def _key(entry: Entry, folder: Key) -> Key:
 
 
 def _splits(
-    inventory: Inventory, base: Key, images: Mapping[Key, Path], names: Mapping[Key, str]
+    params: Params,
+    inventory: Inventory,
+    base: Key,
+    images: Mapping[Key, Path],
+    names: Mapping[Key, str],
 ) -> dict[Key, str | None]:
     """Return the split of each image by the lists; None for all where no list is called after a split."""
     below = {(*base, IMAGES, *key): path for key, path in images.items()}
@@ -103,7 +107,7 @@ def _splits(
     there = {split: path for split, path in lists.items() if inventory.can_use(path)}
     if not there:
         return dict.fromkeys(images)
-    missing = [inventory.name(path) for split, path in lists.items() if split not in there]
+    missing = [inventory.name(lists[split]) for split in lacking_splits(there, params)]
     if missing:
         raise DataError(
             f"E126 {', '.join(missing)}: the list is missing, but other lists of the split are there. {CURE}."

@@ -1,5 +1,6 @@
 """`ocrnet init`, from a folder to prepared files; and what it refuses."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipelines.cli.app import main
 from pipelines.prepare import prepare
 from pipelines.validate import validate
 from tests.base_params import write_params
-from tests.ocrnet.raw.raw_sets import noise, save
+from tests.ocrnet.raw.raw_sets import noise, save, stripes
 
 ROOT = Path(__file__).parents[3]
 SIZE = (64, 96)
@@ -132,10 +133,46 @@ def test_a_set_that_validate_would_refuse_is_not_written(
     write_objects(checkout / "mine")
     lost = sorted((checkout / "mine" / "masks").iterdir())[:7]
     for path in lost:
-        path.unlink()
+        path.write_bytes(b"no picture")
     assert main(["init", "mine", "--no-timing"]) == 3
     told = capsys.readouterr().err
-    assert "ocrnet: E114" in told
+    assert "ocrnet: E121" in told
     if "more, listed in " in told:
         assert all(path.stem in Path(".state/init/findings.txt").read_text() for path in lost)
     assert not (checkout / "params" / "mine.yaml").exists()
+
+
+@pytest.mark.tools
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_images_without_label_maps_and_a_folder_of_them_are_for_training_alone(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(10):
+        save(checkout / f"mine/images/{number}{number}x.png", noise(number, (64, 64, 3)))
+        if number > 1:
+            save(checkout / f"mine/masks/{number}{number}x.png", stripes((64, 64)) % 2)
+    for number in range(3):
+        save(checkout / f"mine/extra/Unlabeled/{number}.png", noise(50 + number, (64, 64, 3)))
+    assert main(["init", "mine", "--no-timing"]) == 0, capsys.readouterr().err
+    text = (checkout / "params/mine.yaml").read_text()
+    assert re.search(r"^data.unlabelled: extra/Unlabeled\b", text, re.MULTILINE)
+    assert "3 images by the folder's name" in text
+    assert re.search("^data.without_label_map: unlabelled", text, re.MULTILINE)
+    assert "2 images have no label map" in text
+
+
+@pytest.mark.tools
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_images_without_label_maps_that_copy_labelled_ones_are_left_out(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(10):
+        save(checkout / f"mine/images/{number}{number}x.png", noise(number, (64, 64, 3)))
+        save(checkout / f"mine/images/{number}{number}y.png", noise(number, (64, 64, 3)))
+        save(checkout / f"mine/masks/{number}{number}x.png", stripes((64, 64)) % 2)
+    assert main(["init", "mine", "--no-timing"]) == 0, capsys.readouterr().err
+    text = (checkout / "params/mine.yaml").read_text()
+    assert re.search("^data.without_label_map: drop", text, re.MULTILINE)
+    assert "10 images have no label map, and some show what val or test shows" in text

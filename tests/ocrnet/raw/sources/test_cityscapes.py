@@ -14,7 +14,7 @@ from ocrnet.raw.prepare import prepare
 from ocrnet.raw.scan import read_table, scan, write_table
 from ocrnet.raw.sources import Roots, find_items
 from ocrnet.raw.sources.cityscapes import LABELS
-from tests.ocrnet.raw.raw_sets import save
+from tests.ocrnet.raw.raw_sets import find_set, make_params, save
 
 from .annotated import SIZE, find, params_of, write_images
 
@@ -77,6 +77,10 @@ def test_unlabelled_test_images_need_lists(tmp_path: Path) -> None:
     write_images(root, "leftImg8bit/test/berlin/berlin_000000_000019_leftImg8bit.png")
     with pytest.raises(DataError, match=r"E126 .*no labelled images of test"):
         find(root, "cityscapes")
+    params = make_params(
+        path=str(root), source="cityscapes", classes=list(LABELS), prepare={"missing_splits": "from_train"}
+    )  # fmt: skip
+    assert sorted(str(item.split) for item in find_set(params)) == ["train", "val"]
 
 
 def test_a_folder_that_is_no_cityscapes_is_refused(tmp_path: Path) -> None:

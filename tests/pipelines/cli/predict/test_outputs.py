@@ -13,6 +13,7 @@ from ocrnet.inference.predict import load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
 from ocrnet.predict_files import outputs
+from ocrnet.predict_files.sources import find_sources
 from pipelines.cli.app import main
 from pipelines.cli.predict import MERGES
 from tests.ocrnet.conftest import CLASSES
@@ -146,6 +147,36 @@ def test_frames_of_a_video_are_images(photos: Path, capsys: pytest.CaptureFixtur
     assert predict(photos, "clip.avi") == 0  # the frames between them are new
     assert "2 predicted, 3 done before" in capsys.readouterr().out
     assert [row["image"] for row in areas()] == [f"clip.avi#{frame}" for frame in range(5)]
+
+
+def test_a_number_of_frames_ends_a_video_and_a_missing_camera_is_one_line(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter("clip.avi", code, 5, (96, 64))
+    for value in range(6):
+        video.write(np.full((64, 96, 3), 40 * value, np.uint8))
+    video.release()
+    assert predict(photos, "clip.avi", "97", "--every", "2", "--frames", "2") == 3
+    told = capfd.readouterr()
+    assert list(label_maps()) == ["clip.avi/000000.png", "clip.avi/000002.png"]
+    assert "2 predicted, 1 unreadable" in told.out
+    lines = [line for line in told.err.splitlines() if "camera" in line or "WARN" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith(
+        "E121 camera 97 cannot be read (no such camera). Connect it, or close the program that uses it."
+    )
+
+
+def test_a_file_whose_name_is_a_number_goes_before_a_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [
+        (one.camera, one.name, one.is_video) for one in find_sources(["0"], out=Path("out"))
+    ] == [(0, "camera-0", True)]
+    Path("0").write_bytes(b"")
+    assert [one.camera for one in find_sources(["0"], out=Path("out"))] == [None]
 
 
 @pytest.mark.parametrize(
