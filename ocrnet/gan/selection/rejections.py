@@ -1,26 +1,12 @@
 """Counts of rejected pixels, in total and per class."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int64
 
 from ocrnet.data.manifest import ClassTable
-
-
-class Counted(Protocol):
-    """A pair with the number of its pixels and of its rejected pixels, per class."""
-
-    @property
-    def pixels(self) -> Int64[np.ndarray, " K"]:
-        """The number of pixels."""
-        ...
-
-    @property
-    def rejected(self) -> Int64[np.ndarray, " K"]:
-        """The number of rejected pixels."""
-        ...
+from ocrnet.gan.selection.pair_scores import ScoredPair
 
 
 class Rejections:
@@ -42,7 +28,7 @@ class Rejections:
         self._valid += pixels
         self._rejected += rejected
 
-    def again(self, pairs: Sequence["Counted"]) -> "Rejections":
+    def again(self, pairs: Sequence[ScoredPair]) -> "Rejections":
         """Return the counts of some pairs alone."""
         counts = Rejections(self._classes)
         for pair in pairs:
