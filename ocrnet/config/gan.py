@@ -41,7 +41,7 @@ class TrainGanParams(Section):
     labelmix_interval: Count
     class_weight_max: Annotated[float, Field(ge=1, le=1e6), Number]
     ema_decay: PartialShare
-    l1_weight: Weight  # weight of the L1 loss of pix2pix
+    l1_weight: Weight  # weight of the L1 loss of pix2pix, and of holes with any arch
     # Share of the images of which the generator paints only a hole; above 0 there are pairs of the arm hybrid.
     holes: Share
     color_jitter: Share

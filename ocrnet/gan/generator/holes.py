@@ -1,16 +1,18 @@
 """Holes in images: what a generator that paints holes sees of an image, and where it paints.
 
-Such a generator gets four more channels: the image, black in the hole, and the hole. It paints the hole; every other
-pixel of the result is that of the image. An image that is painted whole is one hole.
+Such a generator gets four more channels: the image, with the colours around the hole in the place of the hole, and the
+hole. It paints the hole; every other pixel of the result is that of the image. An image that is painted whole is one
+hole.
 """
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-CHANNELS = 4  # red, green and blue outside the hole, and the hole
+CHANNELS = 4  # red, green and blue around the hole, and the hole
 RIM = 3  # pixels around an object that are painted with it: its edges in a real image are soft
 
 
@@ -30,7 +32,20 @@ def seen_channels(
         images: Images in [-1, 1].
         holes: Masks of the pixels that are painted.
     """
-    return torch.cat([torch.where(holes, -1.0, images), holes.to(images.dtype)], dim=1)
+    known = (~holes).to(images.dtype)
+    return torch.cat([_filled(images * known, known), 1 - known], dim=1)
+
+
+def _filled(values: Tensor, weights: Tensor) -> Tensor:
+    """Return values with those of weight 0 from the next coarser resolution where they are known; else 0."""
+    size = values.shape[2:]
+    if max(size) == 1:
+        return values
+    coarse_weights = F.avg_pool2d(weights, 2, ceil_mode=True)
+    sums = F.avg_pool2d(values * weights, 2, ceil_mode=True)
+    coarse = _filled(sums / coarse_weights.clamp(min=1e-6), coarse_weights)
+    spread = F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return torch.where(weights > 0, values, spread)
 
 
 def unseen_channels(like: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B 4 H W"]:

@@ -125,3 +125,11 @@ def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[
 def mean_over_ranks(total: Float[Tensor, ""], valid: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
     """Return the mean over the valid pixels or cells of all processes, from the sum of this process."""
     return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)
+
+
+def l1_loss(
+    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
+) -> Float[Tensor, ""]:
+    """Return the mean absolute difference of valid pixels, over the images of all processes."""
+    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
+    return mean_over_ranks(differences.sum(), valid)

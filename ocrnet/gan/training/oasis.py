@@ -14,7 +14,8 @@ With one class, L_G is softplus(-(logit_real - logit_fake)): the non-saturating 
 
 Differences from the paper: alpha is clipped, so that three pixels of a class do not dominate a batch. LabelMix draws
 one independent bit per class and image. Where the generator paints only a hole, x' is the real image outside of it,
-and the sums over x' are over the hole.
+and the sums over x' are over the hole. L_G of holes has in addition `l1_weight` times the mean |x - x'|: the classes
+alone hardly ask for the light and the tint of the surroundings.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,
+    l1_loss,
     mean_over_ranks,
     valid_pixels,
 )
@@ -53,9 +55,14 @@ class Oasis(GanObjective):
         """Return L_G."""
         augmentation = inputs.draw_augmentation()
         logits = discriminate(inputs.augment(fakes, augmentation))
-        return inputs.over_painted(
+        loss = inputs.over_painted(
             augmentation, lambda painted: class_loss(logits, painted, self._weights(painted))
         )
+        if inputs.holes is None:
+            return loss
+        share, holes = inputs.painted()[-1]
+        valid = valid_pixels(holes, num_classes=self.num_classes)
+        return loss + self.params.l1_weight * share * l1_loss(fakes, inputs.images, valid)
 
     def discriminator_loss(
         self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs

@@ -27,6 +27,7 @@ from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,
+    l1_loss,
     mean_over_ranks,
     valid_pixels,
 )
@@ -95,14 +96,6 @@ def patch_loss(
     """Return the mean cross entropy of valid cells with "real" or "fake", over the images of all processes."""
     losses = F.softplus(-logits if real else logits)
     return mean_over_ranks(torch.where(cells, losses, 0.0).sum(), cells)
-
-
-def l1_loss(
-    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
-) -> Float[Tensor, ""]:
-    """Return the mean absolute difference of valid pixels, over the images of all processes."""
-    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
-    return mean_over_ranks(differences.sum(), valid)
 
 
 class Pix2Pix(GanObjective):

@@ -105,9 +105,24 @@ def test_the_generator_sees_no_pixel_of_the_hole() -> None:
     hole[..., 1:3, 1:3] = True
     seen = seen_channels(image, hole)
     assert torch.equal(seen, seen_channels(torch.where(hole, 0.7, image), hole))
-    assert (seen[:, :3, 1:3, 1:3] == -1).all()
+    # In the place of the hole are the colours around it; an image that is one hole has none.
+    plain = seen_channels(torch.full((1, 3, 7, 5), 0.25), with_hole(7, 5, at=(2, 5)))
+    assert torch.allclose(plain[:, :3], torch.tensor(0.25))
+    halves = torch.ones(1, 3, 8, 8)
+    halves[..., :4] = -1
+    filled = seen_channels(halves, with_hole(8, 8, at=(2, 6)))
+    assert (filled[:, :3, 2:6, 2] < 0).all()
+    assert (filled[:, :3, 2:6, 5] > 0).all()
+    whole = seen_channels(image, torch.ones_like(hole))
+    assert (whole[:, :3] == 0).all()
     assert torch.equal(seen[:, 3:], hole.float())
     assert torch.equal(seen[:, :3, 0], image[:, :, 0])
+
+
+def with_hole(height: int, width: int, *, at: tuple[int, int]) -> torch.Tensor:
+    hole = torch.zeros(1, 1, height, width, dtype=torch.bool)
+    hole[..., slice(*at), slice(*at)] = True
+    return hole
 
 
 def inputs_of(holes: torch.Tensor | None) -> StepInputs:
