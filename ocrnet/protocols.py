@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ocrnet.data.manifest import ClassTable
 
@@ -39,4 +39,20 @@ class PainterLike(Protocol):
         before: UInt8[np.ndarray, "H W"] | None = None,
     ) -> UInt8[np.ndarray, "H W 3"]:
         """Return an image of a label map; with the label map `before` an edit, components keep their styles."""
+        ...
+
+
+@runtime_checkable
+class HolePainterLike(PainterLike, Protocol):
+    """A trained generator that also paints holes in real images."""
+
+    def fill(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        hole: Bool[np.ndarray, "H W"],
+        label_map: UInt8[np.ndarray, "H W"],
+        *,
+        seed: int,
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """Return an image whose hole shows its part of a label map; every other pixel is kept."""
         ...

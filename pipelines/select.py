@@ -1,21 +1,25 @@
 """Stage `select`: drop wrong pixels and wrong pairs, weight the hard ones, and measure the GAN.
 
-The control arm `copy_paste` gets the same selection as the arm `gan`, and the real images of the arms `real_twice` and
-`real_rim` get the same sampling weights, or a part of the difference would be that of the selection.
+The arms `copy_paste` and `hybrid` get the same selection as the arm `gan`, and the real images of the arms `real_twice`
+and `real_rim` get the same sampling weights, or a part of the difference would be that of the selection.
 """
 
 import json
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocrnet.config import Params
 from pipelines._stage.stage import Stage, run_stage
 
+if TYPE_CHECKING:
+    from ocrnet.protocols import SegmenterLike
+
 logger = logging.getLogger(__name__)
 LEAST_RATIO = 0.7  # mIoU of the baseline on generated images over its mIoU on real ones
 PREPARED, PAINTER, PAIRS = Path("data/prepare"), Path("data/train_gan"), Path("data/synthesize/gan")
-COPY_PASTE = Path("data/synthesize/copy_paste")
+ALIKE = (Path("data/synthesize/copy_paste"), Path("data/synthesize/hybrid"))  # pairs of other arms
 
 
 def select(stage: Stage) -> None:
@@ -48,12 +52,8 @@ def select(stage: Stage) -> None:
         out=stage.out,
         recorder=recorder,
     )
-    controls = stage.out / COPY_PASTE.name
-    controls.mkdir()
-    found = select_pairs(
-        PREPARED, COPY_PASTE, stage.params.select, segmenter=segmenter, features=None, out=controls
-    )
-    metrics |= {name.replace("select/", "select_copy_paste/", 1): n for name, n in found.items()}
+    for pairs in ALIKE:
+        metrics |= _select_alike(stage, pairs, segmenter)
     thresholds = from_json(json.loads((stage.out / THRESHOLDS_FILE).read_text()))
     metrics |= write_real_controls(
         PREPARED, stage.out, thresholds, rejected_share=metrics["select/rejected_share"]
@@ -76,6 +76,23 @@ def select(stage: Stage) -> None:
             test_scores["gan_test/ratio"], LEAST_RATIO,
         )  # fmt: skip
     recorder.finish({**metrics, **test_scores, **quality})
+
+
+def _select_alike(stage: Stage, pairs: Path, segmenter: "SegmenterLike") -> dict[str, float]:
+    """Select the pairs of another arm into its folder; without such pairs do nothing."""
+    if not pairs.is_dir():
+        return {}
+    from ocrnet.gan.selection.select import select_pairs
+    from ocrnet.gan.selection.sheet import write_sheet
+
+    out = stage.out / pairs.name
+    out.mkdir()
+    found = select_pairs(
+        PREPARED, pairs, stage.params.select, segmenter=segmenter, features=None, out=out
+    )
+    if pairs.name == "hybrid":
+        write_sheet(out, pairs, out)
+    return {name.replace("select/", f"select_{pairs.name}/", 1): n for name, n in found.items()}
 
 
 def baseline(params: Params) -> Path:

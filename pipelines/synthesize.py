@@ -13,17 +13,19 @@ def synthesize(stage: Stage) -> None:
     """Compose layouts, generate their images, and compose copy-paste controls.
 
     The controls cost little and are always made: otherwise a new arm would change the output of this stage, which is
-    the input of all arms, and all would train again.
+    the input of all arms, and all would train again. So are the pairs of hybrid painting by a GAN that paints holes.
     """
     recorder = stage.start_record()
     from ocrnet.gan.generator.painter import load_painter
     from ocrnet.gan.layouts.synthesize import synthesize_pairs
     from ocrnet.runtime import pick_device
 
+    painter = load_painter(PAINTER, device=str(pick_device()))
     synthesize_pairs(
         PREPARED,
         stage.params.synthesize,
-        painter=load_painter(PAINTER, device=str(pick_device())),
+        painter=painter,
+        hole_painter=painter if painter.fills_holes else None,
         out=stage.out,
         recorder=recorder,
         baseline=baseline(stage.params),

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from ocrnet.config.arms import ARMS, JOIN, uses_mean_teacher, uses_unlabelled
+from ocrnet.config.arms import ARMS, JOIN, uses_holes, uses_mean_teacher, uses_unlabelled
 from ocrnet.config.base import Section, Seed
 from ocrnet.config.data import DataParams, DemoParams, PrepareParams, ValidateParams
 from ocrnet.config.evaluation import (
@@ -132,6 +132,16 @@ class Params(Section):
                 f"mean_teacher.ratio: {self.mean_teacher.ratio:g} of train.batch_size {batch} is {count} unlabelled "
                 f"images, which cannot be divided evenly as pairs over train.processes {self.train.processes} and "
                 f"train.accumulate {self.train.accumulate}. Set a ratio that gives a multiple of {parts}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_holes(self) -> "Params":
+        arms = [arm for arm in self.retrain.arms if uses_holes(arm)]
+        if arms and self.train_gan.holes == 0:
+            raise ValueError(
+                f"retrain.arms: {', '.join(arms)} needs a GAN that paints holes in real images, but train_gan.holes is "
+                "0. Set it above 0, such as 0.5, or remove the arm."
             )
         return self
 

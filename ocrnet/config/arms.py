@@ -5,6 +5,7 @@ whether a GAN generated them, whether it needs unlabelled images, and descriptio
 stream of pairs and, after it, those of unlabelled images: `self_training`, then `mean_teacher`. `real_twice` adds the
 real data once more, with the sampling weights that pairs get: with equal steps it shows the effect of mixing alone.
 `real_rim` adds it without a rim around objects, as wide as the rim that the selection removes from GAN pairs.
+`hybrid` adds real images in which the GAN painted only what the layout changes.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BASELINE = "train"  # the arm that trains on the real images once, and its stage
+HYBRID = "hybrid"  # the arm whose images are real but for what the GAN painted
 JOIN = "+"
 
 
@@ -46,6 +48,7 @@ ARMS = {
     "gan_unselected": Arm(
         "synthesize/gan", True, "retrained with all GAN pairs", "all GAN pairs"
     ),
+    HYBRID: Arm("select/hybrid", True, "retrained with selected hybrid pairs", "selected hybrid pairs"),
     "copy_paste": Arm(
         "select/copy_paste", False, "retrained with selected copy-paste pairs", "selected copy-paste"
     ),
@@ -108,6 +111,11 @@ def pseudo_label_folder(arm: str, data: Path, seed: int) -> Path | None:
 def uses_gan(arm: str) -> bool:
     """Return whether an arm, which may be the baseline, trains on generated images."""
     return arm != BASELINE and arm_of(arm).uses_gan
+
+
+def uses_holes(arm: str) -> bool:
+    """Return whether an arm, which may be the baseline, trains on images of which the GAN painted a hole."""
+    return HYBRID in arm.split(JOIN)
 
 
 def uses_unlabelled(arm: str) -> bool:

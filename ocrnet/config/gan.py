@@ -19,6 +19,7 @@ from ocrnet.config.base import (
 )
 
 GanRate = Annotated[float, Field(gt=0, le=1), Number]
+Paintings = Annotated[int, Field(ge=1, le=100), Number]
 Pastes = Annotated[int, Field(ge=1, le=1000), Number]
 
 
@@ -40,7 +41,9 @@ class TrainGanParams(Section):
     labelmix_interval: Count
     class_weight_max: Annotated[float, Field(ge=1, le=1e6), Number]
     ema_decay: PartialShare
-    l1_weight: Weight  # weight of the L1 loss of pix2pix
+    l1_weight: Weight  # weight of the L1 loss of pix2pix, and of holes with any arch
+    # Share of the images of which the generator paints only a hole; above 0 there are pairs of the arm hybrid.
+    holes: Share
     color_jitter: Share
     # Largest shift of the discriminator's input, image and label map together, as a share of the side.
     translate: Share
@@ -69,6 +72,7 @@ class SynthesizeParams(Section):
     seed: Seed
     operations: dict[str, Weight]
     pastes: tuple[Pastes, Pastes]  # smallest and largest number of things pasted into one layout
+    paintings: Paintings  # images of each layout, of which select keeps the best
     rare_power: Power  # the weight of a class is (1 / pixel share)^power
     hard_power: Power  # times (1 - validation IoU of the baseline)^power
 

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 CURVE_FILE = "curve.json"
 HEADS = ("arm", "share", "images", "test mIoU (%)", "interval over test images", "by seed")
 COLOURS = {
-    "train": "#6b7480", "gan": "#0072b2", "gan_unselected": "#56b4e9", "copy_paste": "#d55e00",
+    "train": "#6b7480", "gan": "#0072b2", "gan_unselected": "#56b4e9", "hybrid": "#7a4fbf", "copy_paste": "#d55e00",
     "copy_paste_unselected": "#e69f00", "real_twice": "#009e73", "real_rim": "#b3a000",
 }  # fmt: skip
 OTHER = "#cc79a7"

@@ -50,10 +50,11 @@ def shown_images(data: Path, shown: Json, classes: ClassTable) -> list[Json]:
 def gan_pairs(data: Path, classes: ClassTable) -> Json:
     """Return images and numbers of the GAN's pairs before and after selection."""
     painted = data / "synthesize" / "gan"
+    kept, reasons = read_manifest(data / "select"), _reasons(data)
     made = read_manifest(painted)
-    kept = read_manifest(data / "select")
+    # Of several paintings of a layout one was a pair, kept or dropped.
+    made = made[made["id"].isin([*kept["id"], *reasons])]
     dropped = made[~made["id"].isin(kept["id"])]
-    reasons = _reasons(data)
     pixels = _class_pixels(made, classes).sum()
     both = made.merge(kept, on="id", suffixes=("", "_kept"))
     lost = (both["px_ignore_kept"] - both["px_ignore"]) / (both["height"] * both["width"])

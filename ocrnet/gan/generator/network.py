@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from ocrnet.gan.generator.holes import CHANNELS, unseen_channels
 from ocrnet.gan.generator.layers import SLOPE, Conv, Padding, normed_conv
 from ocrnet.gan.generator.presets import Preset
 
@@ -77,14 +78,16 @@ class Generator(nn.Module):
     Args:
         num_classes: Number of classes K, without the ignored id.
         preset: Sizes of the network.
+        fills_holes: Whether it sees an image with a hole that it paints.
     """
 
-    def __init__(self, num_classes: int, preset: Preset) -> None:
+    def __init__(self, num_classes: int, preset: Preset, *, fills_holes: bool = False) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.preset = preset
+        self.fills_holes = fills_holes
         channels = preset.generator
-        condition = num_classes + preset.z_dim
+        condition = num_classes + preset.z_dim + CHANNELS * fills_holes
         self.head = _conv(condition, channels[0], 3)
         self.embeds = nn.ModuleList(_conv(condition, preset.embedding, 3) for _ in channels)
         self.blocks = nn.ModuleList(
@@ -97,20 +100,25 @@ class Generator(nn.Module):
         self,
         label_maps: Int[Tensor, "B H W"],
         z: Float[Tensor, "B Z"] | Float[Tensor, "B Z H W"],
+        seen: Float[Tensor, "B 4 H W"] | None = None,
     ) -> Float[Tensor, "B 3 H W"]:
         """Synthesize images of label maps of any size.
 
         Args:
             label_maps: Class ids; any other id is ignored, and the generator chooses what to show there.
             z: Noise, one vector per image or one per pixel.
+            seen: What the network sees of images with holes, if it fills holes (`seen_channels`); None for images that
+                are painted whole.
 
         Returns:
-            Images in [-1, 1].
+            Images in [-1, 1], painted outside holes, too.
         """
         H, W = label_maps.shape[1:]
         if z.dim() == 2:
             z = z[:, :, None, None].expand(-1, -1, H, W)
         labels = one_hot(label_maps, num_classes=self.num_classes).to(z.dtype)
+        if self.fills_holes:
+            labels = torch.cat([labels, unseen_channels(labels) if seen is None else seen], dim=1)
         labels, z = self._pad(labels), self._pad(z)
         feats: Tensor = self.head(self._condition(labels, z, scale=self.preset.multiple))
         for level, (embed, block) in enumerate(zip(self.embeds, self.blocks, strict=True)):

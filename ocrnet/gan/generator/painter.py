@@ -1,32 +1,29 @@
-"""The trained generator as files, and the painter that uses them.
+"""The painter, which uses a trained generator, and its files.
 
 A folder contains `generator.safetensors` (weights, spectral norm folded in) and `gan.json` (the card of the weights).
-Nothing in it is pickled. A card without `arch` is from an older version: `oasis` with a style per image.
+Nothing in it is pickled.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
-from pydantic import AfterValidator, Field, TypeAdapter
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
-from ocrnet.config.untrusted_json import STRICT, check_card, read_json
 from ocrnet.data.files import whole_file, write_whole
-from ocrnet.data.manifest import Channel, ClassTable, check_classes, file_sha256
+from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError
-from ocrnet.gan import GANS
-from ocrnet.gan.generator.images import Image, LabelMap, to_image
+from ocrnet.gan.generator.card import CURE, SCHEMA_VERSION, GanCard, read_card
+from ocrnet.gan.generator.holes import seen_channels
+from ocrnet.gan.generator.images import Image, LabelMap, to_image, to_tensor
 from ocrnet.gan.generator.network import Generator, fold_spectral_norm
-from ocrnet.gan.generator.presets import Preset
 from ocrnet.gan.generator.styles import (
     IMAGE,
     Component,
@@ -38,65 +35,6 @@ from ocrnet.gan.generator.styles import (
 
 WEIGHTS_FILE = "generator.safetensors"
 CARD_FILE = "gan.json"
-SCHEMA_VERSION = 1
-CURE = "Run the stage train_gan again."
-
-
-Channels = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=1 << 13)], ...], Field(min_length=1, max_length=10)
-]
-
-
-@dataclass(frozen=True)
-class CardSizes(Preset):
-    """The sizes of both networks, with the limits of a card."""
-
-    __pydantic_config__ = STRICT
-
-    generator: Channels
-    discriminator: Channels
-    embedding: Annotated[int, Field(ge=1, le=1 << 13)]
-    kernel: Annotated[int, Field(ge=1, le=31)]
-    z_dim: Annotated[int, Field(ge=1, le=1 << 13)]
-    grain_dim: Annotated[int, Field(ge=0, le=1 << 13)]
-
-
-def _check_sizes(sizes: CardSizes) -> CardSizes:
-    if sizes.kernel % 2 == 0:
-        raise ValueError(f"kernel {sizes.kernel} is not odd")
-    if sizes.grain_dim > sizes.z_dim:
-        raise ValueError(f"grain_dim {sizes.grain_dim} is above z_dim {sizes.z_dim}")
-    return sizes
-
-
-def _check_arch(arch: str) -> str:
-    if arch not in GANS:
-        raise ValueError(f"unknown. Known: {', '.join(GANS)}")
-    return arch
-
-
-def _check_table(card: "GanCard") -> "GanCard":
-    check_classes(ClassTable(card.class_names, card.palette, card.ignore_index))
-    return card
-
-
-@dataclass(frozen=True)
-class GanCard:
-    """The content of `gan.json`."""
-
-    __pydantic_config__ = STRICT
-
-    schema_version: Literal[1]
-    sizes: Annotated[CardSizes, AfterValidator(_check_sizes)]
-    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
-    palette: tuple[tuple[Channel, Channel, Channel], ...]
-    ignore_index: Channel
-    arch: Annotated[str, AfterValidator(_check_arch)] = "oasis"
-    style: Literal["image", "component"] = IMAGE
-    preset: str = ""
-
-
-GAN_CARD: TypeAdapter[GanCard] = TypeAdapter(Annotated[GanCard, AfterValidator(_check_table)])
 
 
 class Painter:
@@ -141,6 +79,38 @@ class Painter:
         z = self._noise(label_map, seed=seed, seeds=seeds or {}, before=before)
         labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0)
         return to_image(self.generator(labels.to(self._device), z.to(self._device))[0])
+
+    @property
+    def fills_holes(self) -> bool:
+        """Whether the generator was trained to paint holes in images."""
+        return self.generator.fills_holes
+
+    @torch.no_grad()
+    def fill(
+        self, image: Image, hole: npt.NDArray[np.bool_], label_map: LabelMap, *, seed: int
+    ) -> Image:
+        """Return an image (H, W, 3) with its hole (H, W) painted; every other pixel is kept to the bit.
+
+        Args:
+            image: Real image around the hole.
+            hole: Mask of the pixels to paint.
+            label_map: Class ids (H, W) of the result, inside the hole and outside.
+            seed: Random seed of the style and the grain.
+
+        Raises:
+            DataError: The generator was not trained to paint holes, or the label map has an unknown id.
+        """
+        if not self.fills_holes:
+            raise DataError(
+                "hole of an image: this generator paints whole images only. Train it with train_gan.holes above 0."
+            )
+        self._check_ids(label_map)
+        z = self._noise(label_map, seed=seed, seeds={}, before=None)
+        labels = torch.from_numpy(label_map.astype(np.int64)).unsqueeze(0)
+        holes = torch.from_numpy(hole)[None, None]
+        seen = seen_channels(to_tensor(image).unsqueeze(0), holes)
+        painted = self.generator(*(part.to(self._device) for part in (labels, z, seen)))
+        return np.where(hole[..., None], to_image(painted[0]), image)
 
     def components(self, label_map: LabelMap) -> list[Component]:
         """Return the components of a label map; each has a style if the styles are per component."""
@@ -215,6 +185,7 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
         "preset": preset_name,
         "sizes": asdict(generator.preset),
         **asdict(painter.class_table),
+        **({"fills_holes": True} if painter.fills_holes else {}),
     }
     write_whole(folder / CARD_FILE, json.dumps(card, indent=1) + "\n")
 
@@ -226,17 +197,17 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
         BundleError: A file is missing, damaged or of another schema.
     """
     card_path, path = folder / CARD_FILE, folder / WEIGHTS_FILE
-    card = _read_card(card_path)
+    card = read_card(card_path)
     table = ClassTable(card.class_names, card.palette, card.ignore_index)
     try:
         found = read_header(path)
         with torch.device("meta"):
-            wanted = fold_spectral_norm(Generator(table.num_classes, card.sizes)).state_dict()
+            wanted = _folded(card).state_dict()
         differs = kind_differs(wanted, found)
         if differs:
             raise ValueError(differs)
         weights = read_finite(path)
-        generator = fold_spectral_norm(Generator(table.num_classes, card.sizes))
+        generator = _folded(card)
         generator.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(
@@ -245,15 +216,9 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     return Painter(generator.to(device), table, style=card.style, sha256=file_sha256(path))
 
 
-def _read_card(path: Path) -> GanCard:
-    text, raw = read_json(path, cure=CURE)
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{path}: schema_version is {str(version)[:40]}, but this version reads {SCHEMA_VERSION}. {CURE}"
-        )
-    card: GanCard = check_card(GAN_CARD, text, path, cure=CURE)
-    return card
+def _folded(card: GanCard) -> Generator:
+    generator = Generator(len(card.class_names), card.sizes, fills_holes=card.fills_holes)
+    return fold_spectral_norm(generator)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Execution of a layout's steps: its label map, and its image from the pixels of its real parents.
 
 The steps are complete plain data, so that a synthesized pair can be traced and rebuilt. The image is copy-paste
-without a GAN, for the control arm.
+without a GAN, for the control arm. For hybrid painting only the real image below all changes is composed, with a hole
+where the GAN paints.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrnet.data.instance_maps import renumber
+from ocrnet.gan.generator.holes import RIM, with_rim
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.operations import base_map, pasted_object, recombine, scale, warp
-from ocrnet.gan.layouts.operations.interface import StepKind
-from ocrnet.gan.layouts.regions import LabelMap, Numbers
+from ocrnet.gan.layouts.operations.interface import Canvas, StepKind
+from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region
 
 Image = npt.NDArray[np.uint8]
 
@@ -91,4 +93,27 @@ def compose(catalog: Catalog, steps: Sequence[Any]) -> Image:
         render = STEPS[step["op"]].render
         assert render is not None, step["op"]
         canvas = render(catalog, canvas, step)
+    return _as_image(canvas)
+
+
+def image_with_hole(catalog: Catalog, steps: Sequence[Any]) -> tuple[Image, Region]:
+    """Return the real image (H, W, 3) that the steps start from, and the hole (H, W) to paint in it.
+
+    The hole covers what the steps paste, deform or remove, with a rim; without such a step it is empty.
+    """
+    canvas, label_map = np.zeros((0, 0, 3), dtype=np.float64), np.zeros((0, 0), dtype=np.uint8)
+    changed = np.zeros((0, 0), dtype=np.bool_)
+    for step in steps:
+        kind = STEPS[step["op"]]
+        if kind.changed is not None:
+            changed = changed | kind.changed(catalog, label_map, step)
+        else:
+            assert kind.render is not None, step["op"]
+            canvas = kind.render(catalog, canvas, step)
+            changed = np.zeros(canvas.shape[:2], dtype=np.bool_)
+        label_map = kind.apply(catalog, label_map, step)
+    return _as_image(canvas), with_rim(changed, RIM)
+
+
+def _as_image(canvas: Canvas) -> Image:
     return np.rint(np.clip(canvas, 0.0, 255.0)).astype(np.uint8)

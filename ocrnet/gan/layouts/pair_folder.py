@@ -12,6 +12,10 @@ from ocrnet.data.manifest import count_pixels, file_sha256, write_manifest
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Image, Layout, number_objects
 
+LAYOUT = (
+    "layout"  # column with the number of a pair's layout, if there are several paintings of each
+)
+
 
 class PairFolder:
     """Writes pairs into a manifest folder, one at a time; the name of the folder is their `origin`."""
@@ -24,8 +28,8 @@ class PairFolder:
         for name in ("images", "label_maps"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, layout: Layout, image: Image) -> None:
-        """Write a pair."""
+    def add(self, layout: Layout, image: Image, *, number: int | None = None) -> None:
+        """Write a pair; `number` tells the pairs of one layout where there are several paintings of each."""
         folder, classes = self._folder, self._catalog.classes
         pair_id = f"{folder.name}_{len(self._rows):05d}"
         image_name, label_name = f"images/{pair_id}.png", f"label_maps/{pair_id}.png"
@@ -57,6 +61,7 @@ class PairFolder:
             "operations": _compact(layout.steps),
             "seed": layout.seed,
             "generator": self._generator,
+            **({} if number is None else {LAYOUT: number}),
             **self._write_objects(pair_id, layout),
         }
         self._rows.append(row)

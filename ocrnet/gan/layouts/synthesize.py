@@ -4,28 +4,33 @@ Only the training split and the validation scores of the baseline are read. On r
 of the control arm without a GAN: images composed from the pixels of the layouts' real parents. It has as many pairs,
 and the same layouts where they can be composed. Any other layout is replaced by one from the same seed and weights
 whose operation can be composed.
+
+A painter that paints holes gives a third folder, of hybrid painting: real images in which it painted only what the
+layout changes, with a rim. Its layouts and seeds are those of the GAN's pairs.
 """
 
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.data.manifest import file_sha256
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.compose import can_compose, compose
+from ocrnet.gan.layouts.compose import Layout, can_compose, compose, image_with_hole
 from ocrnet.gan.layouts.draw import check_operations, draw_layout, draw_real_layout
 from ocrnet.gan.layouts.operations.interface import LayoutInputs
 from ocrnet.gan.layouts.pair_folder import PairFolder
 from ocrnet.gan.layouts.sampling_weights import SCORES_FILE, SamplingWeights, ValScores
 from ocrnet.gan.layouts.tally import Tally
-from ocrnet.protocols import PainterLike
+from ocrnet.protocols import HolePainterLike, PainterLike
 from ocrnet.record import Recorder
 from ocrnet.runtime import layout_seed
 
 logger = logging.getLogger(__name__)
-GAN, COPY_PASTE = "gan", "copy_paste"  # folders and origins
+GAN, COPY_PASTE, HYBRID = "gan", "copy_paste", "hybrid"  # folders and origins
 LAYOUTS_FILE = "layouts.json"
 LOG_INTERVAL = 16  # pairs
 
@@ -39,8 +44,9 @@ def synthesize_pairs(
     recorder: Recorder,
     baseline: Path | None = None,
     with_copy_paste: bool = False,
+    hole_painter: HolePainterLike | None = None,
 ) -> None:
-    """Draw layouts and write them with their images into `out/gan` (and `out/copy_paste`).
+    """Draw layouts and write them with their images into `out/gan` (and `out/copy_paste`, `out/hybrid`).
 
     `out/layouts.json` has the counts of the drawn layouts, the sampling weights, and the full hashes of the generator
     and of the baseline's scores.
@@ -54,6 +60,7 @@ def synthesize_pairs(
         baseline: Folder of the trained segmenter, whose validation scores define the hardness of classes; without
             it all classes are equally hard.
         with_copy_paste: Whether to also write the pairs of the control arm.
+        hole_painter: Painter of the pairs of hybrid painting, which are not written without one.
 
     Raises:
         ParamsError: The operations are unknown or impossible on this data.
@@ -67,9 +74,11 @@ def synthesize_pairs(
     )  # fmt: skip
     scores = None if baseline is None else ValScores.read(baseline, catalog.classes.class_names)
     inputs = LayoutInputs(catalog, params, SamplingWeights(catalog, params, scores))
-    for name in (GAN, COPY_PASTE):
+    for name in (GAN, COPY_PASTE, HYBRID):
         shutil.rmtree(out / name, ignore_errors=True)
     tallies = {GAN: _paint(inputs, painter, out, recorder)}
+    if hole_painter is not None:
+        _fill(inputs, hole_painter, out)
     if with_copy_paste:
         tallies[COPY_PASTE] = _compose(inputs, out)
     lineage = {
@@ -93,13 +102,40 @@ def _paint(inputs: LayoutInputs, painter: PainterLike, out: Path, recorder: Reco
     tally = Tally(inputs.catalog)
     for index in range(inputs.params.count):
         layout = draw_layout(inputs, seed=layout_seed(inputs.params.seed, index))
-        folder.add(layout, painter.paint(layout.label_map, seed=layout.seed))
+        for painting, number in _paintings(layout, inputs, index):
+            image = painter.paint(painting.label_map, seed=painting.seed)
+            folder.add(painting, image, number=number)
         tally.add(layout)
         if (index + 1) % LOG_INTERVAL == 0:
             logger.info("synthesized %d/%d pairs", index + 1, inputs.params.count)
             recorder.log(index + 1, tally.shares_by_name())
     folder.finish()
     return tally
+
+
+def _fill(inputs: LayoutInputs, painter: HolePainterLike, out: Path) -> None:
+    """Write the pairs of hybrid painting, of the layouts and the seeds of the GAN's pairs."""
+    folder = PairFolder(out / HYBRID, inputs.catalog, generator=painter.sha256[:16])
+    for index in range(inputs.params.count):
+        layout = draw_layout(inputs, seed=layout_seed(inputs.params.seed, index))
+        real, hole = image_with_hole(inputs.catalog, layout.steps)
+        for painting, number in _paintings(layout, inputs, index):
+            image = real
+            if hole.any():
+                image = painter.fill(real, hole, layout.label_map, seed=painting.seed)
+            folder.add(painting, image, number=number)
+    folder.finish()
+    logger.info("hybrid painting: %d layouts", inputs.params.count)
+
+
+def _paintings(
+    layout: Layout, inputs: LayoutInputs, index: int
+) -> Iterator[tuple[Layout, int | None]]:
+    """Yield a layout once per painting, each with the seed of the painting; and its number if there are several."""
+    count = inputs.params.paintings
+    for painting in range(count):
+        seed = layout.seed if painting == 0 else layout_seed(layout.seed, painting)
+        yield replace(layout, seed=seed), None if count == 1 else index
 
 
 def _compose(inputs: LayoutInputs, out: Path) -> Tally:

@@ -34,6 +34,7 @@ class ScoredPair:
         rejected: Number of these pixels above the calibrated thresholds, per class.
         hardness: Hardness of the label map.
         original: Training image that the pair's image is a copy of, or None.
+        loss: Mean over the classes of the label map of the mean loss of their pixels, in nats.
     """
 
     row: dict[str, Any]
@@ -41,6 +42,7 @@ class ScoredPair:
     rejected: Int64[np.ndarray, " K"]
     hardness: float
     original: Original | None
+    loss: float
 
     @property
     def id(self) -> str:
@@ -51,6 +53,12 @@ class ScoredPair:
     def rejected_share(self) -> float:
         """The share of the valid pixels that are above the calibrated thresholds."""
         return float(self.rejected.sum() / max(int(self.pixels.sum()), 1))
+
+    @property
+    def wrong_share_by_class(self) -> float:
+        """The mean over the classes of the label map of the share of pixels above the calibrated thresholds."""
+        shown = self.pixels > 0
+        return float((self.rejected[shown] / self.pixels[shown]).mean()) if shown.any() else 0.0
 
     def is_good(self, params: SelectParams) -> bool:
         """Return whether there is no reason to drop the pair."""
@@ -128,16 +136,26 @@ def score_pairs(
         probabilities = segmenter.probabilities(read_image(synthesized / row["image"]))
         found = pixel_losses(probabilities, label_map, ignore_index=classes.ignore_index)
         wrong = reject(found, label_map, thresholds, ignore_index=classes.ignore_index)
+        pixels = class_pixels(label_map, classes.num_classes)
         original = copies.get(row["id"])
         if original is None:  # a copy is never kept, so its losses are not needed
             losses.save(row["id"], found)
         yield ScoredPair(
             row={str(name): value for name, value in row.items()},
-            pixels=class_pixels(label_map, classes.num_classes),
+            pixels=pixels,
             rejected=class_pixels(label_map[wrong], classes.num_classes),
             hardness=hardness(label_map, thresholds),
             original=original,
+            loss=_mean_loss(found, label_map, pixels),
         )
+
+
+def _mean_loss(
+    losses: Losses, label_map: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64]
+) -> float:
+    sums = np.bincount(label_map.ravel(), weights=losses.ravel(), minlength=256)[: len(pixels)]
+    shown = pixels > 0
+    return float((sums[shown] / pixels[shown]).mean()) if shown.any() else 0.0
 
 
 def class_pixels(labels: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:

@@ -1,9 +1,12 @@
 """Counts of rejected pixels, in total and per class."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Int64
 
 from ocrnet.data.manifest import ClassTable
+from ocrnet.gan.selection.pair_scores import ScoredPair
 
 
 class Rejections:
@@ -25,6 +28,18 @@ class Rejections:
         self._valid += pixels
         self._rejected += rejected
 
+    def again(self, pairs: Sequence[ScoredPair]) -> "Rejections":
+        """Return the counts of some pairs alone."""
+        counts = Rejections(self._classes)
+        for pair in pairs:
+            counts.add(pair.pixels, pair.rejected)
+        return counts
+
+    @property
+    def share(self) -> float:
+        """The share of the valid pixels that are rejected."""
+        return float(self._rejected.sum() / max(int(self._valid.sum()), 1))
+
     def lost(self, before: "Rejections") -> dict[str, float]:
         """Return, per class, the share of the pixels in `before` that are not kept here."""
         left = self._valid - self._rejected
@@ -33,9 +48,8 @@ class Rejections:
 
     def rates(self, suffix: str = "") -> dict[str, float]:
         """Return the share of rejected pixels as metrics, in total and for each class that has pixels."""
-        share = float(self._rejected.sum() / max(int(self._valid.sum()), 1))
         return {
-            f"select/rejected_share{suffix}": share,
+            f"select/rejected_share{suffix}": self.share,
             **{f"select/rejected{suffix}/{name}": rate for name, rate in self.by_class().items()},
         }
 

@@ -24,6 +24,7 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.manifest import ClassTable
 from ocrnet.gan.quality.features import FeatureBank
 from ocrnet.gan.quality.near_duplicates import Original, near_copies
+from ocrnet.gan.selection.best_paintings import keep_best
 from ocrnet.gan.selection.kept_pairs import cap_thresholds, write_kept_pairs
 from ocrnet.gan.selection.pair_choice import Choice, choose_pairs
 from ocrnet.gan.selection.pair_scores import PixelLosses, real_thresholds, score_pairs
@@ -51,8 +52,9 @@ def select_pairs(
 ) -> dict[str, float]:
     """Write the kept pairs of `synthesized` into `out` and return the metrics.
 
-    Pairs that a GAN painted come with `features` and a recorder. Copy-paste pairs, which consist of copies, come with
-    neither: they are not searched for copies, and no warning asks for more training of the GAN.
+    Pairs that a GAN painted come with `features` and a recorder. Copy-paste and hybrid pairs, which consist of copies,
+    come with neither: they are not searched for copies, and no warning asks for more training of the GAN. Of several
+    paintings of a layout the best one is a pair, and the others are left aside.
 
     Args:
         prepared: Folder of the real data.
@@ -69,6 +71,7 @@ def select_pairs(
         select/rejected_share_uncapped, select/rejected_uncapped/CLASS: share of all pairs' pixels above the
             calibrated thresholds.
         select/lost/CLASS: share of all pairs' pixels that are not used: ignored, or dropped with their pair.
+        The metrics of `keep_best`.
 
     Raises:
         DataError: No pair is kept, or the split of `calibrate_on` is too small for any threshold.
@@ -89,6 +92,7 @@ def select_pairs(
                 logger.info("scored %d pairs of %s", before.pairs, synthesized)
                 if recorder is not None:
                     recorder.log(before.pairs, before.rates(UNCAPPED))
+        pairs, before, of_best = keep_best(pairs, before)
         choice = choose_pairs(pairs, params)
         capped = cap_thresholds(thresholds, choice, synthesized, losses)
         _write_tables(out, choice, params, capped, classes)
@@ -102,11 +106,11 @@ def select_pairs(
     _warn_readmitted(choice, params, classes)
     counts = {
         "pairs": before.pairs, "kept": after.pairs, "dropped": len(choice.dropped),
-        "near_copies": len(copies), "readmitted": choice.readmitted,
+        "near_copies": sum(pair.original is not None for pair in pairs), "readmitted": choice.readmitted,
     }  # fmt: skip
     totals = {f"select/{name}": float(n) for name, n in counts.items()}
     shares = {f"select/lost/{name}": share for name, share in lost.items()}
-    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares}
+    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares, **of_best}
 
 
 def _copies(

@@ -1,12 +1,12 @@
 """Batches of real images with their label maps; each pair depends only on the seed and its position in the training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ocrnet.data.decode import read_image, read_label_map
@@ -15,6 +15,7 @@ from ocrnet.distributed.ranks import rank, world_size
 from ocrnet.errors import DataError
 from ocrnet.gan.generator.images import Image, LabelMap, to_tensor
 from ocrnet.gan.training.augment import crop_pair, flip_pair
+from ocrnet.gan.training.holes import draw_hole
 from ocrnet.runtime import key_seed
 
 CACHE_BYTES = 2**30
@@ -22,15 +23,25 @@ CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Batch:
-    """Real images in [-1, 1], their label maps and ids."""
+    """Real images in [-1, 1], their label maps and ids.
+
+    Args:
+        ids: Ids of the images.
+        images: Images in [-1, 1].
+        label_maps: Class ids of their pixels.
+        holes: Masks of the pixels that the generator paints, all of an image that it paints whole; None if it paints
+            no holes.
+    """
 
     ids: tuple[str, ...]
     images: Float[Tensor, "B 3 H W"]
     label_maps: Int[Tensor, "B H W"]
+    holes: Bool[Tensor, "B 1 H W"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        return Batch(self.ids, self.images.to(device), self.label_maps.to(device))
+        holes = None if self.holes is None else self.holes.to(device)
+        return Batch(self.ids, self.images.to(device), self.label_maps.to(device), holes)
 
 
 class Pairs:
@@ -76,7 +87,7 @@ class Pairs:
 
     def batch(
         self, step: int, *, seed: int, count: int, size: tuple[int, int], flip: bool,
-        rare_crops: float,
+        rare_crops: float, holes: float = 0.0,
     ) -> Batch:  # fmt: skip
         """Return the batch of a step or, with several processes, this process's share of it.
 
@@ -88,8 +99,9 @@ class Pairs:
             flip: Whether each pair is mirrored left to right with probability 0.5.
             rare_crops: Share of windows that show a pixel of an evenly drawn class, from an image that shows the class.
                 The other windows are anywhere, and use every image once before any image twice.
+            holes: Share of the images that get a hole; with 0 the batch has no holes.
         """
-        indices, pairs = [], []
+        indices, pairs, masks = [], [], []
         for position in range(step * count + rank(), (step + 1) * count, world_size()):
             rng = np.random.default_rng(key_seed("gan-batch", seed, position))
             index, wanted = self._index(position, seed), None
@@ -102,7 +114,18 @@ class Pairs:
             )  # fmt: skip
             indices.append(index)
             pairs.append(flip_pair(*pair) if flip and rng.random() < 0.5 else pair)
-        return self._stack(indices, pairs)
+            if holes > 0:
+                masks.append(self._hole(pairs[-1][1], holes, key_seed("gan-hole", seed, position)))
+        batch = self._stack(indices, pairs)
+        return replace(batch, holes=torch.stack(masks)) if masks else batch
+
+    def _hole(self, label_map: LabelMap, share: float, seed: int) -> Bool[Tensor, "1 H W"]:
+        """Draw the hole of a window, which is the whole window unless it is among the share that gets one."""
+        rng = np.random.default_rng(seed)
+        if rng.random() >= share:
+            return torch.ones(1, *label_map.shape, dtype=torch.bool)
+        hole = draw_hole(label_map, num_classes=self.class_table.num_classes, rng=rng)
+        return torch.from_numpy(hole).unsqueeze(0)
 
     def windows(self, count: int, *, size: tuple[int, int]) -> Batch:
         """Return one window each of `count` images spread over the split; every call returns the same windows."""

@@ -4,13 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ocrnet.config import TrainGanParams
 from ocrnet.distributed.ranks import sum_over_ranks
 from ocrnet.gan.generator.presets import Preset
-from ocrnet.gan.training.augment import Augmentation, draw_augmentation, jitter_colors
+from ocrnet.gan.training.augment import (
+    IGNORED,
+    Augmentation,
+    draw_augmentation,
+    jitter_colors,
+)
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.rng import BatchRng
 
@@ -27,6 +33,7 @@ class StepInputs:
         label_maps: Label maps of the images; the fakes are generated from the same label maps.
         rng: Random numbers of the step.
         params: Params of the training.
+        holes: Masks of the pixels that the generator painted; None if it painted all.
     """
 
     step: int
@@ -34,6 +41,29 @@ class StepInputs:
     label_maps: Int[Tensor, "B H W"]
     rng: BatchRng
     params: TrainGanParams
+    holes: Bool[Tensor, "B 1 H W"] | None = None
+
+    def painted(self) -> list[tuple[float, Int[Tensor, "B H W"]]]:
+        """Return the label maps of the painted pixels with their weights in a loss; every other pixel is ignored.
+
+        Images that are painted whole and holes are two parts, weighted by their shares of the images. In one part the
+        few pixels of the holes would have hardly any weight.
+        """
+        if self.holes is None:
+            return [(1.0, self.label_maps)]
+        holes = self.holes.squeeze(1)
+        whole = holes.all(dim=2).all(dim=1).view(-1, 1, 1)
+        parts = ((1 - self.params.holes, whole), (self.params.holes, holes & ~whole))
+        return [(share, torch.where(part, self.label_maps, IGNORED)) for share, part in parts]
+
+    def over_painted(
+        self, augmentation: Augmentation, loss: Callable[[Int[Tensor, "B H W"]], Tensor]
+    ) -> Float[Tensor, ""]:
+        """Return the weighted sum of a loss of augmented label maps over the parts of the painted pixels."""
+        losses = [
+            share * loss(augmentation.apply_to_labels(part)) for share, part in self.painted()
+        ]
+        return torch.stack(losses).sum()
 
     def draw_augmentation(self) -> Augmentation:
         """Draw a shift and a hole for each image."""
@@ -95,3 +125,11 @@ def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[
 def mean_over_ranks(total: Float[Tensor, ""], valid: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
     """Return the mean over the valid pixels or cells of all processes, from the sum of this process."""
     return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)
+
+
+def l1_loss(
+    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
+) -> Float[Tensor, ""]:
+    """Return the mean absolute difference of valid pixels, over the images of all processes."""
+    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
+    return mean_over_ranks(differences.sum(), valid)

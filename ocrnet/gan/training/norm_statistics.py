@@ -10,8 +10,8 @@ from ocrnet.gan.generator.network import Generator
 
 
 @torch.no_grad()
-def estimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Set the batch-norm statistics to their unweighted average over batches of (label maps, z).
+def estimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, ...]]) -> None:
+    """Set the batch-norm statistics to their unweighted average over batches of the generator's inputs.
 
     All processes call it, each with its share of every batch.
     """
@@ -21,8 +21,8 @@ def estimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, Te
         norm.reset_running_stats()
         norm.momentum = None  # torch then computes an unweighted average
         norm.train()
-    for label_maps, z in batches:
-        generator(label_maps, z)
+    for inputs in batches:
+        generator(*inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -13,7 +13,9 @@ With x a real image, t its label map, x' = G(z, t) and < > the mean over pixels 
 With one class, L_G is softplus(-(logit_real - logit_fake)): the non-saturating GAN loss.
 
 Differences from the paper: alpha is clipped, so that three pixels of a class do not dominate a batch. LabelMix draws
-one independent bit per class and image.
+one independent bit per class and image. Where the generator paints only a hole, x' is the real image outside of it,
+and the sums over x' are over the hole. L_G of holes has in addition `l1_weight` times the mean |x - x'|: the classes
+alone hardly ask for the light and the tint of the surroundings.
 """
 
 from collections.abc import Mapping
@@ -32,6 +34,7 @@ from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,
+    l1_loss,
     mean_over_ranks,
     valid_pixels,
 )
@@ -51,9 +54,15 @@ class Oasis(GanObjective):
     ) -> Float[Tensor, ""]:
         """Return L_G."""
         augmentation = inputs.draw_augmentation()
-        label_maps = augmentation.apply_to_labels(inputs.label_maps)
         logits = discriminate(inputs.augment(fakes, augmentation))
-        return class_loss(logits, label_maps, self._weights(label_maps))
+        loss = inputs.over_painted(
+            augmentation, lambda painted: class_loss(logits, painted, self._weights(painted))
+        )
+        if inputs.holes is None:
+            return loss
+        share, holes = inputs.painted()[-1]
+        valid = valid_pixels(holes, num_classes=self.num_classes)
+        return loss + self.params.l1_weight * share * l1_loss(fakes, inputs.images, valid)
 
     def discriminator_loss(
         self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
@@ -73,7 +82,12 @@ class Oasis(GanObjective):
             parts.append(mix(images, fakes, chosen))
         logits = discriminate(torch.cat(parts)).chunk(len(parts))
         loss = class_loss(logits[0], label_maps, self._weights(label_maps))
-        loss = loss + fake_loss(logits[1], valid)
+        loss = loss + inputs.over_painted(
+            augmentation,
+            lambda painted: fake_loss(
+                logits[1], valid_pixels(painted, num_classes=self.num_classes)
+            ),
+        )
         if mixes:
             mixed = mix(logits[0], logits[1], chosen)
             weight = self.params.labelmix_weight

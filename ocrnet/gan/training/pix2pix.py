@@ -9,6 +9,8 @@ With x a real image, t its label map, x' = G(z, t), < > the mean over patches th
 Differences from the paper: the generator is that of `oasis`, with noise z and a label map that modulates every layer
 (the norms of the paper's U-Net wash out the label of a large region, and its noise is dropout). The discriminator has
 spectral norm, not batch norm. Ignored pixels are blank in real and fake images, so that they do not affect the loss.
+Where the generator paints only a hole, x' is the real image outside of it, and its patches are those that show the
+hole.
 """
 
 import torch
@@ -25,6 +27,7 @@ from ocrnet.gan.training.gan_objective import (
     Discriminate,
     GanObjective,
     StepInputs,
+    l1_loss,
     mean_over_ranks,
     valid_pixels,
 )
@@ -95,14 +98,6 @@ def patch_loss(
     return mean_over_ranks(torch.where(cells, losses, 0.0).sum(), cells)
 
 
-def l1_loss(
-    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
-) -> Float[Tensor, ""]:
-    """Return the mean absolute difference of valid pixels, over the images of all processes."""
-    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
-    return mean_over_ranks(differences.sum(), valid)
-
-
 class Pix2Pix(GanObjective):
     """A conditional PatchGAN with L1.
 
@@ -126,9 +121,14 @@ class Pix2Pix(GanObjective):
         augmentation = inputs.draw_augmentation()
         label_maps = augmentation.apply_to_labels(inputs.label_maps)
         logits = discriminate(inputs.augment(fakes, augmentation), label_maps)
-        valid = valid_pixels(inputs.label_maps, num_classes=self.num_classes)
-        l1 = l1_loss(fakes, inputs.images, valid)
-        return patch_loss(logits, self._cells(label_maps), real=True) + self.params.l1_weight * l1
+        l1 = torch.stack([
+            share * l1_loss(fakes, inputs.images, valid_pixels(part, num_classes=self.num_classes))
+            for share, part in inputs.painted()
+        ]).sum()  # fmt: skip
+        adversarial = inputs.over_painted(
+            augmentation, lambda painted: patch_loss(logits, self._cells(painted), real=True)
+        )
+        return adversarial + self.params.l1_weight * l1
 
     def discriminator_loss(
         self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
@@ -140,9 +140,10 @@ class Pix2Pix(GanObjective):
             [inputs.augment(inputs.images, augmentation), inputs.augment(fakes, augmentation)]
         )
         logits_real, logits_fake = discriminate(both, label_maps.repeat(2, 1, 1)).chunk(2)
-        cells = self._cells(label_maps)
-        loss = patch_loss(logits_real, cells, real=True)
-        return loss + patch_loss(logits_fake, cells, real=False)
+        loss = patch_loss(logits_real, self._cells(label_maps), real=True)
+        return loss + inputs.over_painted(
+            augmentation, lambda painted: patch_loss(logits_fake, self._cells(painted), real=False)
+        )
 
     def p_fake(self, discriminate: Discriminate, batch: Batch) -> float:
         """Return the mean probability of "fake" over the patches of real pairs."""

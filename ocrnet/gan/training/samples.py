@@ -1,4 +1,7 @@
-"""The sheet of samples: label map, three generated images and the real image, for train and val label maps."""
+"""The sheet of samples: label map, three generated images and the real image, for train and val label maps.
+
+A generator that fills holes gets two more columns: the real image with a hole, and with the painted hole.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +11,17 @@ import numpy as np
 from PIL import Image as PilImage
 
 from ocrnet.data.contact_sheet import beside, fitted, under
-from ocrnet.gan.generator.images import Image
+from ocrnet.gan.generator.images import Image, LabelMap
 from ocrnet.gan.generator.painter import Painter
 from ocrnet.gan.training.batches import Pairs
+from ocrnet.gan.training.holes import draw_hole
 
 ROWS = 4  # rows per split
 PAINTINGS = 3
 BOX = (192, 512)  # largest height and width of an image on the sheet, in pixels
 GAP = 4  # pixels
 IGNORED_COLOR = (255, 255, 255)
+HOLE_COLOR = (255, 0, 255)
 
 
 def write_samples(path: Path, painter: Painter, train: Pairs, val: Pairs) -> None:
@@ -42,7 +47,7 @@ def _row(painter: Painter, pairs: Pairs, index: int) -> Image:
     colors = np.full((256, 3), IGNORED_COLOR, np.uint8)
     colors[: table.num_classes] = table.palette
     paintings = (painter.paint(label_map, seed=seed) for seed in range(PAINTINGS))
-    pictures = [colors[label_map], *paintings, image]
+    pictures = [colors[label_map], *paintings, image, *_with_hole(painter, image, label_map, index)]
     height, width = fitted(image.shape, BOX, enlarge=False)
     if (height, width) != image.shape[:2]:
         pictures = [
@@ -50,3 +55,14 @@ def _row(painter: Painter, pairs: Pairs, index: int) -> Image:
             for picture in pictures
         ]
     return beside(pictures, gap=GAP)
+
+
+def _with_hole(painter: Painter, image: Image, label_map: LabelMap, seed: int) -> tuple[Image, ...]:
+    """Return the image with a hole and with the painted hole; nothing if the painter paints no holes."""
+    if not painter.fills_holes:
+        return ()
+    hole = draw_hole(
+        label_map, num_classes=painter.class_table.num_classes, rng=np.random.default_rng(seed)
+    )
+    empty = np.where(hole[..., None], np.array(HOLE_COLOR, np.uint8), image)
+    return empty, painter.fill(image, hole, label_map, seed=seed)

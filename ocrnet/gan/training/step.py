@@ -15,6 +15,7 @@ from ocrnet.distributed.ddp import over_ranks
 from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
 from ocrnet.errors import TrainError
 from ocrnet.gan import objective_class
+from ocrnet.gan.generator.holes import fill_holes, seen_channels
 from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.presets import PRESETS
 from ocrnet.gan.generator.styles import draw_noise
@@ -53,7 +54,8 @@ class GanTrainer(Resumable):
         self.preset = PRESETS[params.preset]
         self.objective = objective_class(params.arch)(num_classes, params)
         with seeded("gan-weights", params.seed):
-            self.generator = Generator(num_classes, self.preset).to(device)
+            generator = Generator(num_classes, self.preset, fills_holes=params.holes > 0)
+            self.generator = generator.to(device)
             self.discriminator = self.objective.build_discriminator(self.preset).to(device)
         if is_distributed():
             synchronise_norms(self.generator)
@@ -75,7 +77,9 @@ class GanTrainer(Resumable):
             TrainError: A loss is not finite.
         """
         inputs = self._inputs(step, batch)
-        fakes = self._paint(inputs.label_maps, self.draw_z(batch.label_maps, inputs.rng))
+        fakes = self._paint(*self.generator_inputs(batch, inputs.rng))
+        if inputs.holes is not None:
+            fakes = fill_holes(fakes, inputs.images, inputs.holes)
         loss_g = self._step_generator(fakes, inputs)
         loss_d = self._step_discriminator(fakes.detach(), inputs)
         self.average.update(self.generator, step)
@@ -88,6 +92,14 @@ class GanTrainer(Resumable):
             )
         return losses
 
+    def generator_inputs(self, batch: Batch, rng: BatchRng) -> tuple[Tensor, ...]:
+        """Return label maps, noise and, if the generator fills holes, what it sees of the images, on the device."""
+        on_device = batch.to(self.device)
+        inputs = (on_device.label_maps, self.draw_z(batch.label_maps, rng))
+        if on_device.holes is None:
+            return inputs
+        return *inputs, seen_channels(on_device.images, on_device.holes)
+
     def draw_z(self, label_maps: Int[Tensor, "B H W"], rng: BatchRng) -> Float[Tensor, "B Z H W"]:
         """Draw the noise of the generator for label maps."""
         return draw_noise(
@@ -98,8 +110,8 @@ class GanTrainer(Resumable):
     def _inputs(self, step: int, batch: Batch) -> StepInputs:
         count = len(batch.ids) * world_size()
         rng = BatchRng("gan-step", self.params.seed, step, count=count)
-        images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
-        return StepInputs(step, images, label_maps, rng, self.params)
+        found = batch.to(self.device)
+        return StepInputs(step, found.images, found.label_maps, rng, self.params, holes=found.holes)
 
     def _step_generator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()

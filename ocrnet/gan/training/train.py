@@ -74,7 +74,7 @@ class GanRun(RunLoop):
         """Compute the batch-norm statistics of the kept generator."""
         self.save()
         generator = self._trainer.average.model
-        estimate_statistics(generator, map(self._labels_and_z, range(STATISTICS_BATCHES)))
+        estimate_statistics(generator, map(self._generator_inputs, range(STATISTICS_BATCHES)))
 
     def score(self) -> Mapping[str, float]:
         """Return the scores of the finished training."""
@@ -135,14 +135,14 @@ class GanRun(RunLoop):
             size=self._crop_size,
             flip=params.flip,
             rare_crops=params.rare_crops,
+            holes=params.holes,
         )
 
-    def _labels_and_z(self, index: int) -> tuple[Tensor, Tensor]:
+    def _generator_inputs(self, index: int) -> tuple[Tensor, ...]:
         step = self._params.steps + index  # a step that the training does not use
-        label_maps = self._batch(step).label_maps.to(self._trainer.device)
         params = self._params
         rng = BatchRng("gan-statistics", params.seed, index, count=params.batch_size)
-        return label_maps, self._trainer.draw_z(label_maps, rng)
+        return self._trainer.generator_inputs(self._batch(step), rng)
 
 
 def train_gan(

@@ -15,6 +15,7 @@ from ocrnet.config.arms import (
     rivals_of,
     step_cost,
     uses_gan,
+    uses_holes,
     uses_mean_teacher,
     uses_pseudo_labels,
     uses_unlabelled,
@@ -133,6 +134,22 @@ def test_pairs_that_cannot_be_divided_among_processes_are_refused() -> None:
         params_of(["mean_teacher"], **given, mean_teacher={"ratio": 0.5})
     # Without such an arm the section has no effect.
     params_of(["gan"], **given, mean_teacher={"ratio": 0.5})
+
+
+def test_hybrid_pairs_are_a_stream_of_a_gan_that_paints_holes() -> None:
+    arm = "hybrid+mean_teacher"
+    assert extra_folder(arm, Path("data")) == Path("data/select/hybrid")
+    assert uses_gan(arm)
+    assert uses_holes(arm)
+    assert not uses_holes("gan+mean_teacher")
+    assert rivals_of("hybrid", ["train", "gan", "copy_paste", "hybrid"]) == ["train", "copy_paste"]
+    assert "joins two streams of pairs" in join_fault("gan+hybrid")
+    params_of(["hybrid", "gan"], train_gan={"holes": 0.1})
+    params_of(["gan"], train_gan={"holes": 0.0})
+    with pytest.raises(
+        ParamsError, match=r"retrain\.arms: hybrid needs a GAN that paints holes .* Set it above 0"
+    ):
+        params_of(["hybrid", "gan"], train_gan={"holes": 0.0})
 
 
 def test_names_within_a_joined_arm_are_checked() -> None:

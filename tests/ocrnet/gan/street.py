@@ -103,6 +103,17 @@ class ColourPainter:
         image = np.clip(self._colours[label_map] + noise, 0, 255)
         return np.asarray(image, dtype=np.uint8)
 
+    def fill(
+        self,
+        image: npt.NDArray[np.uint8],
+        hole: npt.NDArray[np.bool_],
+        label_map: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+    ) -> npt.NDArray[np.uint8]:
+        """Return an image whose hole is painted."""
+        return np.where(hole[..., None], self.paint(label_map, seed=seed), image)
+
 
 class ColourReader:
     """Knows a class by its colour: the softmax of the negative distance to each."""

@@ -49,8 +49,8 @@ def test_all_wrong_names_are_told_with_the_known_ones() -> None:
             lines[5],
             "retrain.arms",
             "gan",
-            "gan, gan_unselected, copy_paste, copy_paste_unselected, real_twice, real_rim, self_training, "
-            "mean_teacher.",
+            "gan, gan_unselected, hybrid, copy_paste, copy_paste_unselected, real_twice, real_rim, "
+            "self_training, mean_teacher.",
         ),
     ):
         assert f"params.yaml: {key}: " in line
@@ -106,6 +106,7 @@ def test_every_arm_has_a_folder() -> None:
     assert set(ARMS) == {
         "gan",
         "gan_unselected",
+        "hybrid",
         "copy_paste",
         "copy_paste_unselected",
         "real_twice",

@@ -61,4 +61,4 @@ def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, base: Base)
     return found[:, ::-1] if base["flip"] else found
 
 
-KIND = StepKind(_apply, _render, _number)
+KIND = StepKind(_apply, _render, _number, None)

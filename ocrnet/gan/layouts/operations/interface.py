@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.regions import LabelMap, Numbers
+from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region
 from ocrnet.gan.layouts.sampling_weights import SamplingWeights
 
 TRIES = 20  # attempts for one object, box or warp
@@ -55,8 +55,11 @@ class StepKind:
         apply: Function that returns the label map after the step.
         render: Function that returns the image after the step, from real pixels alone; None if that is impossible.
         number: Function that returns the instance map after the step, given label map and instance map before it.
+        changed: Function that returns the pixels that show something new after the step, given the label map before
+            it; None for a step that comes before all others and shows a real image.
     """
 
     apply: Callable[[Catalog, LabelMap, Any], LabelMap]
     render: Callable[[Catalog, Canvas, Any], Canvas] | None
     number: Callable[[Catalog, LabelMap, Numbers, Any], Numbers]
+    changed: Callable[[Catalog, LabelMap, Any], Region] | None

@@ -93,8 +93,12 @@ def _zoomed(shape: tuple[int, ...], zoom: float) -> tuple[int, int]:
 
 def _apply(catalog: Catalog, label_map: LabelMap, paste: Paste) -> LabelMap:
     pasted = label_map.copy()
-    pasted[place(object_region(catalog, paste), label_map.shape, paste["at"])] = paste["class_id"]
+    pasted[_covered(catalog, label_map, paste)] = paste["class_id"]
     return pasted
+
+
+def _covered(catalog: Catalog, label_map: LabelMap, paste: Paste) -> Region:
+    return place(object_region(catalog, paste), label_map.shape, paste["at"])
 
 
 def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, paste: Paste) -> Numbers:
@@ -155,4 +159,4 @@ def _patch(catalog: Catalog, paste: Paste, shape: tuple[int, ...]) -> Canvas:
     return np.stack(channels, axis=-1)
 
 
-KIND = StepKind(_apply, _render, _number)
+KIND = StepKind(_apply, _render, _number, _covered)

@@ -133,6 +133,11 @@ def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, step: Erase
     return fill_nearest(numbers, _hole(label_map, step), surface) if surface.any() else numbers
 
 
+def _erased(catalog: Catalog, label_map: LabelMap, step: Erase) -> Region:
+    del catalog
+    return _hole(label_map, step)
+
+
 def _hole(label_map: LabelMap, step: Erase) -> Region:
     hole = np.zeros(label_map.shape, dtype=np.bool_)
     for class_id in sorted({class_id for class_id, _ in step["parts"]}):
@@ -141,4 +146,4 @@ def _hole(label_map: LabelMap, step: Erase) -> Region:
     return hole
 
 
-KIND = StepKind(_apply, None, _number)
+KIND = StepKind(_apply, None, _number, _erased)

@@ -84,4 +84,4 @@ def _sources(shape: tuple[int, ...], step: Scale) -> list[Canvas]:
     ]
 
 
-KIND = StepKind(_apply, _render, _number)
+KIND = StepKind(_apply, _render, _number, None)

@@ -108,6 +108,12 @@ def _number(catalog: Catalog, label_map: LabelMap, numbers: Numbers, step: Warp)
     return warped
 
 
+def _changed(catalog: Catalog, label_map: LabelMap, step: Warp) -> Region:
+    """Return the object before and after: what is inside it is deformed, too."""
+    found = _regions(catalog, label_map, step)
+    return np.zeros(label_map.shape, np.bool_) if found is None else found[0] | found[1]
+
+
 def _regions(
     catalog: Catalog, label_map: LabelMap, step: Warp
 ) -> tuple[Region, Region, Region] | None:
@@ -151,4 +157,4 @@ def _bend(own: Values, box: tuple[slice, slice], shifts: Canvas) -> Values:
     return bent
 
 
-KIND = StepKind(_apply, None, _number)
+KIND = StepKind(_apply, None, _number, _changed)

@@ -21,7 +21,7 @@ def scored(
     """Return a pair of whose pixels a share is rejected; which class they are of does not matter here."""
     rejected = np.zeros(len(pixels), dtype=np.int64)
     rejected[0] = round(wrong * sum(pixels))
-    return ScoredPair({"id": name}, np.array(pixels, dtype=np.int64), rejected, 1.0, original)
+    return ScoredPair({"id": name}, np.array(pixels, dtype=np.int64), rejected, 1.0, original, 0.0)
 
 
 def test_the_least_wrong_pairs_of_a_lost_class_come_back_and_no_more() -> None:
