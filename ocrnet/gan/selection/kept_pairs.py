@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from ocrnet.data.decode import read_label_map, write_label_map
 from ocrnet.data.instance_maps import INSTANCES, read_instances, renumber, write_instances
 from ocrnet.data.manifest import ClassTable, count_pixels, file_sha256, write_manifest
+from ocrnet.data.pixel_weights import PIXEL_WEIGHTS, write_pixel_weights
 from ocrnet.errors import DataError
 from ocrnet.gan.selection.pair_choice import Choice
 from ocrnet.gan.selection.pair_scores import PixelLosses, ScoredPair, class_pixels
@@ -52,19 +53,26 @@ def write_kept_pairs(
             f"{synthesized}: no pair is kept: each is a copy or loses more pixels than select.max_rejected allows "
             "(see rejected.csv). Train the GAN longer (train_gan.steps), or raise select.max_rejected."
         )
-    for folder in ("label_maps", INSTANCES):
+    for folder in ("label_maps", INSTANCES, PIXEL_WEIGHTS):
         shutil.rmtree(out / folder, ignore_errors=True)
     (out / "label_maps").mkdir(parents=True)
     counts, rows = Rejections(classes), []
     for pair in kept:
         label_map = read_label_map(synthesized / pair.row["label_map"])
         ignore_index = classes.ignore_index
-        wrong = reject(losses.load(pair), label_map, thresholds, ignore_index=ignore_index)
-        rejected = class_pixels(label_map[wrong], classes.num_classes)
+        found = losses.load(pair)
+        wrong = reject(found, label_map, thresholds, ignore_index=ignore_index)
+        left, weights = np.where(wrong, np.uint8(ignore_index), label_map), None
+        if losses.relabelling is not None:
+            left, weights = losses.relabelling.labels(pair.id, label_map, found, wrong=wrong)
+        rejected = class_pixels(label_map[left == ignore_index], classes.num_classes)
         counts.add(pair.pixels, rejected)
-        left = np.where(wrong, np.uint8(ignore_index), label_map)
         share = float(rejected.sum() / max(int(pair.pixels.sum()), 1))
         row = _write_pair(out, synthesized, pair, left, classes)
+        if weights is not None:
+            row[PIXEL_WEIGHTS] = f"{PIXEL_WEIGHTS}/{pair.id}.png"
+            (out / PIXEL_WEIGHTS).mkdir(exist_ok=True)
+            write_pixel_weights(out / row[PIXEL_WEIGHTS], weights)
         rows.append({**row, "rejected_share": round(share, 6), "hardness": round(pair.hardness, 6)})
     table = pd.DataFrame(rows)
     table["weight"] = sampling_weights(table["hardness"].to_numpy(dtype=np.float64))
@@ -86,22 +94,25 @@ def _write_pair(
         "image": Path(image).as_posix(),
         "label_map": name,
         "label_map_sha256": file_sha256(out / name),
-        **_write_objects(out, synthesized, pair, left == ignore_index),
+        **_write_objects(out, synthesized, pair, left, ignore_index=ignore_index),
     }
 
 
 def _write_objects(
-    out: Path, synthesized: Path, pair: ScoredPair, ignored: npt.NDArray[np.bool_]
-) -> dict[str, str]:
+    out: Path, synthesized: Path, pair: ScoredPair, left: npt.NDArray[np.uint8], *, ignore_index: int
+) -> dict[str, str]:  # fmt: skip
     """Write the instance map of a pair without its ignored pixels, and return its part of the row; {} without one.
 
-    As in a prepared set, an ignored pixel belongs to no object: one that is rejected whole is gone.
+    As in a prepared set, an ignored pixel belongs to no object: one that is rejected whole is gone. The same holds for
+    a pixel with another label than that of the layout.
     """
     path = pair.row.get(INSTANCES)
     if not path:
         return {}
     name = f"{INSTANCES}/{pair.id}.png"
-    numbers = np.where(ignored, 0, read_instances(synthesized / path))
+    layout = read_label_map(synthesized / pair.row["label_map"])
+    gone = (left == ignore_index) | (left != layout)
+    numbers = np.where(gone, 0, read_instances(synthesized / path))
     (out / INSTANCES).mkdir(exist_ok=True)
     write_instances(out / name, renumber(numbers))
     return {INSTANCES: name, f"{INSTANCES}_sha256": file_sha256(out / name)}

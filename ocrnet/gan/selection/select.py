@@ -69,6 +69,7 @@ def select_pairs(
         select/rejected_share_uncapped, select/rejected_uncapped/CLASS: share of all pairs' pixels above the
             calibrated thresholds.
         select/lost/CLASS: share of all pairs' pixels that are not used: ignored, or dropped with their pair.
+        select/relabelled_share, select/pixel_weight: with `select.relabel` above 0, see `Relabelling.metrics`.
 
     Raises:
         DataError: No pair is kept, or the split of `calibrate_on` is too small for any threshold.
@@ -78,7 +79,9 @@ def select_pairs(
     copies = _copies(prepared, synthesized, params, features)
     before = Rejections(classes)
     with TemporaryDirectory() as scratch:
-        losses = PixelLosses(Path(scratch))
+        losses = PixelLosses(
+            Path(scratch), relabel=params.relabel, ignore_index=classes.ignore_index
+        )
         pairs = []
         for pair in score_pairs(
             synthesized, segmenter, thresholds, classes, copies=copies, losses=losses
@@ -105,7 +108,8 @@ def select_pairs(
     }  # fmt: skip
     totals = {f"select/{name}": float(n) for name, n in counts.items()}
     shares = {f"select/lost/{name}": share for name, share in lost.items()}
-    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares}
+    relabelled = {} if losses.relabelling is None else losses.relabelling.metrics()
+    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares, **relabelled}
 
 
 def _copies(

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -14,7 +15,10 @@ from ocrnet.gan.training.augment import Augmentation, draw_augmentation, jitter_
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.rng import BatchRng
 
+PROJECTED = "projected"  # value of train_gan.discriminator: it reads frozen features
 Discriminate = Callable[..., Tensor]  # the discriminator in the precision of the training
+# Pixels that count in a mean: a mask or, where pixels have weights, the weight of each, 0 for an ignored one.
+Counted = Bool[Tensor, "B H W"] | Float[Tensor, "B H W"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class StepInputs:
         label_maps: Label maps of the images; the fakes are generated from the same label maps.
         rng: Random numbers of the step.
         params: Params of the training.
+        weights: Weight of each pixel in the losses; None: all have 1.
     """
 
     step: int
@@ -34,6 +39,7 @@ class StepInputs:
     label_maps: Int[Tensor, "B H W"]
     rng: BatchRng
     params: TrainGanParams
+    weights: Float[Tensor, "B H W"] | None = None
 
     def draw_augmentation(self) -> Augmentation:
         """Draw a shift and a hole for each image."""
@@ -48,6 +54,23 @@ class StepInputs:
         """Return the discriminator's input: images with the augmentation and newly drawn colour changes."""
         strength = self.params.color_jitter
         return augmentation.apply_to_images(jitter_colors(images, strength=strength, rng=self.rng))
+
+    def counted(
+        self, label_maps: Int[Tensor, "B H W"], *, num_classes: int, augmentation: Augmentation | None
+    ) -> Counted:  # fmt: skip
+        """Return which pixels of label maps count in the losses, or how much.
+
+        Args:
+            label_maps: Label maps with the augmentation.
+            num_classes: Number of classes K, without the ignored id.
+            augmentation: Augmentation of the label maps; None if they have none.
+        """
+        valid = valid_pixels(label_maps, num_classes=num_classes)
+        if self.weights is None:
+            return valid
+        if augmentation is None:
+            return valid * self.weights
+        return valid * augmentation.apply_to_weights(self.weights)
 
 
 class GanObjective(ABC):
@@ -92,6 +115,7 @@ def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[
     return (label_maps >= 0) & (label_maps < num_classes)
 
 
-def mean_over_ranks(total: Float[Tensor, ""], valid: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
-    """Return the mean over the valid pixels or cells of all processes, from the sum of this process."""
-    return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)
+def mean_over_ranks(total: Float[Tensor, ""], counted: Counted) -> Float[Tensor, ""]:
+    """Return the mean over the pixels or cells of all processes that count, from the weighted sum of this process."""
+    count = sum_over_ranks(counted.sum())
+    return sum_over_ranks(total) / torch.where(count > 0, count, 1)

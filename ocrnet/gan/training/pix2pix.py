@@ -20,8 +20,11 @@ from ocrnet.config import TrainGanParams
 from ocrnet.gan.generator.layers import SLOPE, normed_conv
 from ocrnet.gan.generator.network import one_hot
 from ocrnet.gan.generator.presets import PRESETS, Preset
+from ocrnet.gan.training.augment import Augmentation
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.gan_objective import (
+    PROJECTED,
+    Counted,
     Discriminate,
     GanObjective,
     StepInputs,
@@ -83,24 +86,27 @@ def valid_cells(
     label_maps: Int[Tensor, "B H W"], *, num_classes: int, cell: int
 ) -> Bool[Tensor, "B h w"]:
     """Return the mask of the cells with a pixel that is not ignored."""
-    valid = valid_pixels(label_maps, num_classes=num_classes).float().unsqueeze(1)
-    return F.max_pool2d(_fill(valid, cell), cell).squeeze(1) > 0
+    return counted_cells(valid_pixels(label_maps, num_classes=num_classes), cell=cell) > 0
 
 
-def patch_loss(
-    logits: Float[Tensor, "B h w"], cells: Bool[Tensor, "B h w"], *, real: bool
-) -> Float[Tensor, ""]:
-    """Return the mean cross entropy of valid cells with "real" or "fake", over the images of all processes."""
+def counted_cells(counted: Counted, *, cell: int) -> Float[Tensor, "B h w"]:
+    """Return the largest weight of the pixels of each cell; 0 if all are ignored."""
+    largest: Tensor = F.max_pool2d(_fill(counted.float().unsqueeze(1), cell), cell)
+    return largest.squeeze(1)
+
+
+def patch_loss(logits: Float[Tensor, "B h w"], cells: Counted, *, real: bool) -> Float[Tensor, ""]:
+    """Return the mean cross entropy of cells that count with "real" or "fake", over the images of all processes."""
     losses = F.softplus(-logits if real else logits)
-    return mean_over_ranks(torch.where(cells, losses, 0.0).sum(), cells)
+    return mean_over_ranks((cells * losses).sum(), cells)
 
 
 def l1_loss(
-    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
+    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], counted: Counted
 ) -> Float[Tensor, ""]:
-    """Return the mean absolute difference of valid pixels, over the images of all processes."""
-    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
-    return mean_over_ranks(differences.sum(), valid)
+    """Return the mean absolute difference of pixels that count, over the images of all processes."""
+    differences = counted * (fakes - images).abs().mean(dim=1)
+    return mean_over_ranks(differences.sum(), counted)
 
 
 class Pix2Pix(GanObjective):
@@ -117,6 +123,11 @@ class Pix2Pix(GanObjective):
 
     def build_discriminator(self, preset: Preset) -> nn.Module:
         """Return an untrained discriminator."""
+        if self.params.discriminator == PROJECTED:
+            # Imported here, so that a plain training does not import timm.
+            from ocrnet.gan.training.projected import ProjectedPatchDiscriminator
+
+            return ProjectedPatchDiscriminator(self.num_classes, preset, cell=self._cell)
         return PatchDiscriminator(self.num_classes, preset)
 
     def generator_loss(
@@ -126,9 +137,10 @@ class Pix2Pix(GanObjective):
         augmentation = inputs.draw_augmentation()
         label_maps = augmentation.apply_to_labels(inputs.label_maps)
         logits = discriminate(inputs.augment(fakes, augmentation), label_maps)
-        valid = valid_pixels(inputs.label_maps, num_classes=self.num_classes)
-        l1 = l1_loss(fakes, inputs.images, valid)
-        return patch_loss(logits, self._cells(label_maps), real=True) + self.params.l1_weight * l1
+        own = inputs.counted(inputs.label_maps, num_classes=self.num_classes, augmentation=None)
+        l1 = l1_loss(fakes, inputs.images, own)
+        cells = self._counted_cells(label_maps, inputs, augmentation)
+        return patch_loss(logits, cells, real=True) + self.params.l1_weight * l1
 
     def discriminator_loss(
         self, discriminate: Discriminate, fakes: Float[Tensor, "B 3 H W"], inputs: StepInputs
@@ -140,7 +152,7 @@ class Pix2Pix(GanObjective):
             [inputs.augment(inputs.images, augmentation), inputs.augment(fakes, augmentation)]
         )
         logits_real, logits_fake = discriminate(both, label_maps.repeat(2, 1, 1)).chunk(2)
-        cells = self._cells(label_maps)
+        cells = self._counted_cells(label_maps, inputs, augmentation)
         loss = patch_loss(logits_real, cells, real=True)
         return loss + patch_loss(logits_fake, cells, real=False)
 
@@ -148,6 +160,16 @@ class Pix2Pix(GanObjective):
         """Return the mean probability of "fake" over the patches of real pairs."""
         logits = discriminate(batch.images, batch.label_maps)
         return float(torch.sigmoid(-logits)[self._cells(batch.label_maps)].mean())
+
+    def _counted_cells(
+        self, label_maps: Tensor, inputs: StepInputs, augmentation: Augmentation
+    ) -> Tensor:
+        if inputs.weights is None:
+            return self._cells(label_maps)
+        counted = inputs.counted(
+            label_maps, num_classes=self.num_classes, augmentation=augmentation
+        )
+        return counted_cells(counted, cell=self._cell)
 
     def _cells(self, label_maps: Tensor) -> Tensor:
         return valid_cells(label_maps, num_classes=self.num_classes, cell=self._cell)

@@ -13,6 +13,7 @@ from ocrnet.checkpoint import Resumable
 from ocrnet.config import TrainGanParams
 from ocrnet.distributed.ddp import over_ranks
 from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
+from ocrnet.distributed.sync_norms import synchronise_norms
 from ocrnet.errors import TrainError
 from ocrnet.gan import objective_class
 from ocrnet.gan.generator.network import Generator
@@ -21,7 +22,6 @@ from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.rng import BatchRng
-from ocrnet.models.norm_layers import synchronise_norms
 from ocrnet.runtime import autocast, seeded
 from ocrnet.weight_ema import WeightAverage
 
@@ -99,7 +99,8 @@ class GanTrainer(Resumable):
         count = len(batch.ids) * world_size()
         rng = BatchRng("gan-step", self.params.seed, step, count=count)
         images, label_maps = batch.images.to(self.device), batch.label_maps.to(self.device)
-        return StepInputs(step, images, label_maps, rng, self.params)
+        weights = None if batch.weights is None else batch.weights.to(self.device)
+        return StepInputs(step, images, label_maps, rng, self.params, weights)
 
     def _step_generator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()
