@@ -1,7 +1,8 @@
-"""Stage `pseudo_label@SEED`: the baseline labels the unlabelled images, for the arms with `self_training`.
+"""Stage `pseudo_label@SEED`: the baseline labels the unlabelled images, for the arms with `self_training` and the GAN.
 
-If no arm of `retrain.arms` has it, or the set has no unlabelled image, the stage loads no model and writes a manifest
-without pairs, which is always the same, so that no other arm depends on what it would have written.
+If no arm of `retrain.arms` has it and `train_gan.pairs` does not name its pairs, or the set has no unlabelled image,
+the stage loads no model and writes a manifest without pairs, which is always the same, so that no other arm depends on
+what it would have written.
 """
 
 import sys
@@ -45,10 +46,11 @@ def pseudo_label(stage: Stage) -> None:
 
 
 def is_needed(params: Params, prepared: Path) -> bool:
-    """Return whether an arm asks for pseudo-labels and the set has unlabelled images."""
+    """Return whether an arm or the GAN asks for pseudo-labels and the set has unlabelled images."""
     from ocrnet.data.unlabelled import has_unlabelled
 
-    return any(map(uses_pseudo_labels, params.retrain.arms)) and has_unlabelled(prepared)
+    asked = params.train_gan.sees_unlabelled or any(map(uses_pseudo_labels, params.retrain.arms))
+    return asked and has_unlabelled(prepared)
 
 
 def baselines(params: Params, seed: int) -> list[Path]:

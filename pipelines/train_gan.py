@@ -1,4 +1,4 @@
-"""Stage `train_gan`: train the label-map-to-image GAN on the training split."""
+"""Stage `train_gan`: train the label-map-to-image GAN on the training split and, if asked to, on pseudo-labels."""
 
 import sys
 from pathlib import Path
@@ -16,13 +16,15 @@ def train_gan(stage: Stage) -> None:
     from ocrnet.checkpoint import CheckpointStore
     from ocrnet.gan.training import train
 
+    params = stage.params.train_gan
     train.train_gan(
         PREPARED,
-        stage.params.train_gan,
+        params,
         crop_size=stage.params.data.crop_size,
         out=stage.out,
         recorder=recorder,
         store=CheckpointStore(stage.checkpoints),
+        pseudo=Path(params.pairs) if params.sees_unlabelled else None,
     )
 
 

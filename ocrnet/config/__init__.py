@@ -14,7 +14,7 @@ from ocrnet.config.evaluation import (
     PromoteParams,
     PublishParams,
 )
-from ocrnet.config.gan import SelectParams, SynthesizeParams, TrainGanParams
+from ocrnet.config.gan import LABELLED, SelectParams, SynthesizeParams, TrainGanParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
 from ocrnet.config.unlabelled import MeanTeacherParams, PseudoLabelParams
 
@@ -113,15 +113,19 @@ class Params(Section):
     @model_validator(mode="after")
     def _check_unlabelled(self) -> "Params":
         arms = [arm for arm in self.retrain.arms if _is_known(arm) and uses_unlabelled(arm)]
-        if not arms:
+        askers = [f"retrain.arms: {', '.join(arms)}"] if arms else []
+        askers += (
+            [f"train_gan.pairs: {self.train_gan.pairs}"] if self.train_gan.sees_unlabelled else []
+        )
+        if not askers:
             return self
         data, prepare = self.data, self.prepare
         has_rest = prepare.rest == "unlabelled" and prepare.train_fraction < 1
         if data.unlabelled is None and data.without_label_map != "unlabelled" and not has_rest:
             raise ValueError(
-                f"retrain.arms: {', '.join(arms)} needs unlabelled images, but no param names any. Set data.unlabelled "
+                f"{askers[0]} needs unlabelled images, but no param names any. Set data.unlabelled "
                 "to a folder of them, or data.without_label_map or, with prepare.train_fraction below 1, prepare.rest "
-                "to unlabelled; or remove the arm."
+                f"to unlabelled; or {'remove the arm' if arms else f'set {LABELLED}'}."
             )
         if not any(map(uses_mean_teacher, arms)):
             return self
@@ -142,6 +146,16 @@ class Params(Section):
             raise ValueError(
                 f"retrain.arms: {', '.join(arms)} needs a GAN that paints holes in real images, but train_gan.holes is "
                 "0. Set it above 0, such as 0.5, or remove the arm."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_pseudo_seed(self) -> "Params":
+        seed = self.train_gan.pseudo_seed
+        if seed is not None and seed not in self.seeds:
+            raise ValueError(
+                f"train_gan.pairs: {self.train_gan.pairs} are pairs of seed {seed}, but seeds are {list(self.seeds)}. "
+                f"Set data/pseudo_label/{self.seeds[0]}/pairs."
             )
         return self
 

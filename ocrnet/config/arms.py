@@ -118,9 +118,14 @@ def uses_holes(arm: str) -> bool:
     return HYBRID in arm.split(JOIN)
 
 
-def uses_unlabelled(arm: str) -> bool:
-    """Return whether an arm, which may be the baseline, trains on unlabelled images."""
-    return arm != BASELINE and arm_of(arm).uses_unlabelled
+def uses_unlabelled(arm: str, *, gan_sees: bool = False) -> bool:
+    """Return whether an arm, which may be the baseline, depends on unlabelled images.
+
+    Args:
+        arm: Name of the arm.
+        gan_sees: Whether the GAN learns from unlabelled images, and so all arms with a GAN depend on them.
+    """
+    return arm != BASELINE and (arm_of(arm).uses_unlabelled or (gan_sees and uses_gan(arm)))
 
 
 def uses_pseudo_labels(arm: str) -> bool:
@@ -148,16 +153,22 @@ def without_gan(arms: Iterable[str]) -> list[str]:
     return [arm for arm in arms if not uses_gan(arm)]
 
 
-def files_of(arm: str) -> str:
-    """Return the files that the training of an arm, which may be the baseline, may use."""
-    return "labelled and unlabelled images" if uses_unlabelled(arm) else "labelled images alone"
+def files_of(arm: str, *, gan_sees: bool = False) -> str:
+    """Return the files that an arm, which may be the baseline, depends on; `gan_sees` as in `uses_unlabelled`."""
+    uses = uses_unlabelled(arm, gan_sees=gan_sees)
+    return "labelled and unlabelled images" if uses else "labelled images alone"
 
 
-def rivals_of(arm: str, arms: Iterable[str]) -> list[str]:
-    """Return the arms without a GAN that need no files besides those of an arm, in order."""
-    return [
-        other for other in without_gan(arms) if uses_unlabelled(arm) or not uses_unlabelled(other)
-    ]
+def rivals_of(arm: str, arms: Iterable[str], *, gan_sees: bool = False) -> list[str]:
+    """Return the arms without a GAN that need no files besides those of an arm, in order.
+
+    Args:
+        arm: Name of the arm.
+        arms: Names of all arms.
+        gan_sees: As in `uses_unlabelled`.
+    """
+    uses = uses_unlabelled(arm, gan_sees=gan_sees)
+    return [other for other in without_gan(arms) if uses or not uses_unlabelled(other)]
 
 
 def step_cost(arm: str, unlabelled_ratio: float) -> float:

@@ -1,8 +1,9 @@
 """The sections about the GAN, the layouts and the selection."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ocrnet.config.base import (
     Count,
@@ -21,6 +22,8 @@ from ocrnet.config.base import (
 GanRate = Annotated[float, Field(gt=0, le=1), Number]
 Paintings = Annotated[int, Field(ge=1, le=100), Number]
 Pastes = Annotated[int, Field(ge=1, le=1000), Number]
+LABELLED = "data/prepare"  # value of train_gan.pairs: labelled images alone
+_PSEUDO_LABELLED = re.compile(r"data/pseudo_label/(0|[1-9]\d*)/pairs")
 
 
 class TrainGanParams(Section):
@@ -28,6 +31,8 @@ class TrainGanParams(Section):
 
     seed: Seed
     arch: str  # a name in GANS of ocrnet/gan/__init__.py
+    # What the discriminator reads: the image, or features of a frozen network with pretrained weights.
+    discriminator: Literal["plain", "projected"]
     preset: Literal["cpu-demo", "small", "full"]
     style: Literal["image", "component"]  # the unit that has a separate style
     steps: Count
@@ -35,6 +40,11 @@ class TrainGanParams(Section):
     batch_size: Annotated[int, Field(ge=1, le=100_000), Number]
     crop_size: Size | None  # size of the training windows; empty: data.crop_size
     rare_crops: Share  # share of windows around a pixel of an evenly drawn class
+    # data/prepare: labelled images alone; data/pseudo_label/SEED/pairs: unlabelled ones with pseudo-labels, too. It is
+    # a folder because DVC waits for it: a training on labelled images alone waits for no pseudo-label.
+    pairs: str
+    pseudo_share: Share  # share of a batch with pseudo-labels, of `pairs`
+    labelled_tail: Share  # share of the steps, at the end, that use labelled images alone
     lr_generator: GanRate
     lr_discriminator: GanRate
     labelmix_weight: Weight
@@ -55,12 +65,61 @@ class TrainGanParams(Section):
     checkpoint_interval: Count
     log_interval: Count
 
+    @field_validator("pairs")
+    @classmethod
+    def _check_pairs(cls, pairs: str) -> str:
+        if pairs != LABELLED and not _PSEUDO_LABELLED.fullmatch(pairs):
+            raise ValueError(
+                f"found {pairs!r}, expected {LABELLED} (labelled images alone) or data/pseudo_label/SEED/pairs (also "
+                "unlabelled ones, by the labels of that seed)."
+            )
+        return pairs
+
+    @property
+    def pseudo_seed(self) -> int | None:
+        """Seed of `pseudo_label` whose pairs the GAN learns from; None if it sees labelled images alone."""
+        found = _PSEUDO_LABELLED.fullmatch(self.pairs)
+        return int(found[1]) if found else None
+
+    @property
+    def sees_unlabelled(self) -> bool:
+        """Whether the GAN learns from unlabelled images."""
+        return self.pairs != LABELLED
+
+    @property
+    def mixed_steps(self) -> int:
+        """Number of steps, from the first one, whose batches have pairs with pseudo-labels."""
+        return round((1 - self.labelled_tail) * self.steps) if self.sees_unlabelled else 0
+
+    @property
+    def pseudo_per_batch(self) -> int:
+        """Number of pairs with pseudo-labels in a batch of such a step."""
+        return round(self.pseudo_share * self.batch_size)
+
     @model_validator(mode="after")
     def _check(self) -> "TrainGanParams":
         if self.batch_size % self.processes:
             raise ValueError(
                 f"batch_size {self.batch_size} cannot be divided evenly among processes {self.processes}. "
                 "It is the total over all processes; set a multiple."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_unlabelled(self) -> "TrainGanParams":
+        if not self.sees_unlabelled:
+            return self
+        if 0 in (self.pseudo_per_batch, self.mixed_steps):
+            raise ValueError(
+                f"pairs: no image of {self.pairs} is used: pseudo_share {self.pseudo_share} of batch_size "
+                f"{self.batch_size} is {self.pseudo_per_batch} images, and labelled_tail {self.labelled_tail} of steps "
+                f"{self.steps} leaves {self.mixed_steps} steps. Raise pseudo_share, lower labelled_tail, or set pairs "
+                f"to {LABELLED}."
+            )
+        if self.max_seconds is not None:
+            raise ValueError(
+                f"max_seconds: {self.max_seconds:g} may end the training before its last steps, which use labelled "
+                f"images alone. Leave it empty, or set pairs to {LABELLED}."
             )
         return self
 
@@ -100,3 +159,5 @@ class SelectParams(Section):
     # A generated image with a smaller share of own detail is a near-duplicate of a training image; 0: off.
     near_duplicate: Share
     extractor: str  # network of the features: segmenter | timm:NAME | inception:FILE | random-conv
+    # How far the labels of kept pairs follow the baseline: 0 keeps those of the layout, 1 takes those of the baseline.
+    relabel: Share

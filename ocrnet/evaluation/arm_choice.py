@@ -15,7 +15,9 @@ def best_arm(val_scores: Mapping[str, Mapping[int, float]], among: Sequence[str]
     return max(among, key=lambda arm: sum(val_scores[arm].values()) / len(val_scores[arm]))
 
 
-def choose_arm(val_scores: Mapping[str, Mapping[int, float]], helpful: Sequence[str]) -> str:
+def choose_arm(
+    val_scores: Mapping[str, Mapping[int, float]], helpful: Sequence[str], *, gan_sees: bool = False
+) -> str:
     """Return the arm of the challenger.
 
     The candidates are the arms with a GAN that are shown to help, and the arms without a GAN that none of these was
@@ -24,7 +26,8 @@ def choose_arm(val_scores: Mapping[str, Mapping[int, float]], helpful: Sequence[
     Args:
         val_scores: Validation score per arm and seed.
         helpful: Arms with a GAN that are shown to help.
+        gan_sees: Whether the GAN learns from unlabelled images.
     """
-    beaten = {rival for arm in helpful for rival in rivals_of(arm, val_scores)}
+    beaten = {rival for arm in helpful for rival in rivals_of(arm, val_scores, gan_sees=gan_sees)}
     others = [arm for arm in without_gan(val_scores) if arm not in beaten]
     return best_arm(val_scores, [*helpful, *others])

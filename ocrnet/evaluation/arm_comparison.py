@@ -47,6 +47,7 @@ class StudyResult:
         shown: Arm that the report shows beside the baseline.
         challenger: Model to register.
         helps: Whether the challenger is from an arm with a GAN.
+        gan_sees: Whether the GAN learned from unlabelled images.
     """
 
     arm_scores: dict[str, tuple[float, ...]]
@@ -60,6 +61,7 @@ class StudyResult:
     shown: str
     challenger: Cell
     helps: bool
+    gan_sees: bool = False
 
     @property
     def word(self) -> str:
@@ -84,8 +86,8 @@ class StudyResult:
 
 
 def conclude(
-    scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams
-) -> StudyResult:
+    scores: Sequence[ModelScores], split: TestSplit, params: EvaluateParams, *, gan_sees: bool = False
+) -> StudyResult:  # fmt: skip
     """Compare the arms and choose the challenger; among the candidates the validation split decides.
 
     Seeds whose models are bit-identical in every arm count as one training.
@@ -101,7 +103,9 @@ def conclude(
     objects = None
     if params.metric != MIOU:
         objects = objects_of_arms(scores, val_scores, split.groups)
-    return compare_arms(stacks, val_scores, groups=split.groups, params=params, objects=objects)
+    return compare_arms(
+        stacks, val_scores, groups=split.groups, params=params, objects=objects, gan_sees=gan_sees
+    )
 
 
 def objects_of_arms(
@@ -152,6 +156,7 @@ def compare_arms(
     groups: Sequence[str],
     params: EvaluateParams,
     objects: Mapping[str, Sequence[UnitCounts]] | None = None,
+    gan_sees: bool = False,
 ) -> StudyResult:
     """Compare the baseline and at least one other arm.
 
@@ -162,6 +167,7 @@ def compare_arms(
         params: Params of the bootstrap.
         objects: Matched objects of each arm, one per seed, by whose `evaluate.metric` arms are compared; without them
             the mIoU decides.
+        gan_sees: Whether the GAN learned from unlabelled images.
     """
     metric = MIOU if objects is None else params.metric
 
@@ -187,13 +193,14 @@ def compare_arms(
     best_non_gan = best(without_gan(val_scores))
     extra = [arm for arm in val_scores if arm != BASELINE]
     gan = [arm for arm in extra if uses_gan(arm)]
-    rivals = {arm: best(rivals_of(arm, val_scores)) for arm in gan}
+    rivals = {arm: best(rivals_of(arm, val_scores, gan_sees=gan_sees)) for arm in gan}
     against_best_non_gan = {
         arm: against(arm, rivals.get(arm, best_non_gan))
         for arm in val_scores
         if arm != best_non_gan
     }
-    chosen = choose_arm(val_scores, [arm for arm in gan if against_best_non_gan[arm].helps])
+    helpful = [arm for arm in gan if against_best_non_gan[arm].helps]
+    chosen = choose_arm(val_scores, helpful, gan_sees=gan_sees)
     return StudyResult(
         arm_scores=scores,
         metric=metric,
@@ -206,4 +213,5 @@ def compare_arms(
         shown=chosen if chosen in gan else best_arm(val_scores, gan or extra),
         challenger=Cell(chosen, best_seed(val_scores[chosen])),
         helps=chosen in gan,
+        gan_sees=gan_sees,
     )

@@ -75,7 +75,8 @@ def evaluate(
     for cell in cells_of(params):
         scores.append(score_cell(cell, load, data=data, split=split, params=params, val=val))
         recorder.log(0, flat_scores(scores[-1], split))
-    result = conclude(scores, split, params.evaluate)
+    gan_sees = params.train_gan.sees_unlabelled
+    result = conclude(scores, split, params.evaluate, gan_sees=gan_sees)
     ensembles = _score_ensembles(load, data=data, split=split, params=params)
     objects = compare_objects_of_arms(scores, result, split, params.evaluate)
     write_files(

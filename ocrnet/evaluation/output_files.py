@@ -166,6 +166,7 @@ def _scores_file(
         "against_best_non_gan": table(result.against_best_non_gan),
         "best_non_gan": result.best_non_gan,
         **({"rivals": result.rivals} if any(map(uses_unlabelled, result.val_scores)) else {}),
+        **({"gan_sees_unlabelled": True} if result.gan_sees else {}),
         "gan_arms": result.gan_arms,
         "shown": {"arm": result.shown, "baseline": baseline.name, "retrained": retrained.name},
         "challenger": result.challenger.name,

@@ -168,14 +168,14 @@ def _best_non_gan_sentence(result: StudyResult) -> list[str]:
 
 def _rivals(result: StudyResult) -> list[str]:
     """Return the arms without a GAN that the shown arm may be held against."""
-    return rivals_of(result.shown, result.val_scores)
+    return rivals_of(result.shown, result.val_scores, gan_sees=result.gan_sees)
 
 
 def _of_files(result: StudyResult) -> str:
     """Return the files that the rivals of the shown arm may use, where some arm uses unlabelled images."""
-    if not any(map(uses_unlabelled, result.val_scores)):
+    if not result.gan_sees and not any(map(uses_unlabelled, result.val_scores)):
         return ""
-    return f" that uses {files_of(result.shown)}"
+    return f" that uses {files_of(result.shown, gan_sees=result.gan_sees)}"
 
 
 def _choice_sentence(result: StudyResult) -> list[str]:

@@ -1,92 +1,17 @@
 """Norms that replace a model's batch norms, with the same parameter names."""
 
-import logging
-from collections.abc import Callable
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.distributed.ranks import is_distributed, sum_over_ranks
+from ocrnet.distributed.sync_norms import NormTail, batch_norm_like, exchange_norms
 from ocrnet.errors import ParamsError
 
-logger = logging.getLogger(__name__)
 MOST_GROUPS = 32
 LEAST_GROUP = 2  # channels; a group of one channel would be zero on a map of one pixel
 
 
-class _Tail(nn.Module):
-    """The dropout and activation after some of timm's norms; plain norms have none.
-
-    Attributes:
-        drop: Dropout.
-        act: Activation.
-    """
-
-    drop: nn.Module
-    act: nn.Module
-
-    def take_tail(self, norm: nn.Module) -> None:
-        """Copy the dropout and the activation of `norm`."""
-        self.drop = getattr(norm, "drop", nn.Identity())
-        self.act = getattr(norm, "act", nn.Identity())
-
-    def finish(self, normed: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Apply dropout and activation."""
-        finished: Tensor = self.act(self.drop(normed))
-        return finished
-
-
-class SyncBatchNorm2d(nn.modules.batchnorm._BatchNorm, _Tail):
-    """Batch norm with the statistics of the images of all processes.
-
-    On a CUDA device it is torch's, which works only there; on a CPU this class computes the sums. In a single process
-    it is a plain batch norm.
-    """
-
-    process_group = None  # means all processes; torch's forward reads it
-    _check_input_dim = nn.SyncBatchNorm._check_input_dim
-    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
-
-    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Return the normed features."""
-        if input.is_cuda:
-            return self.finish(nn.SyncBatchNorm.forward(self, input))  # type: ignore[arg-type]
-        if self.training and is_distributed():
-            return self.finish(self._norm(input))
-        return self.finish(super().forward(input))
-
-    def _norm(self, feats: Tensor) -> Tensor:
-        values = feats.to(torch.promote_types(feats.dtype, torch.float32))
-        here = values.new_tensor([values.numel() / values.shape[1]])
-        sums = sum_over_ranks(torch.cat([values.sum(dim=(0, 2, 3)), here]))
-        count = sums[-1].detach()
-        mean = sums[:-1] / count
-        # Two passes: the sum of squares minus the square of the sum loses digits if the mean is far from 0.
-        centred = values - mean.view(1, -1, 1, 1)
-        variance = sum_over_ranks(centred.square().sum(dim=(0, 2, 3))) / count
-        self._track(mean.detach(), variance.detach() * count / (count - 1))
-        scale = torch.rsqrt(variance + self.eps)
-        if self.affine:
-            return (
-                centred * (scale * self.weight).view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
-            ).to(feats.dtype)
-        return (centred * scale.view(1, -1, 1, 1)).to(feats.dtype)
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics towards the statistics of this batch."""
-        if self.running_mean is None or self.running_var is None or not self.track_running_stats:
-            return
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance, share)
-
-
-class GroupNorm2d(nn.GroupNorm, _Tail):
+class GroupNorm2d(nn.GroupNorm, NormTail):
     """Group norm in place of a batch norm: its statistics are per image."""
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -94,7 +19,7 @@ class GroupNorm2d(nn.GroupNorm, _Tail):
         return self.finish(super().forward(input))
 
 
-class FrozenBatchNorm2d(nn.BatchNorm2d, _Tail):
+class FrozenBatchNorm2d(nn.BatchNorm2d, NormTail):
     """Batch norm that also uses its running statistics in training and has no trained parameters."""
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -109,14 +34,9 @@ def keep_batch_norms(model: nn.Module) -> None:
     """Keep the batch norms."""
 
 
-def synchronise_norms(model: nn.Module) -> None:
-    """Replace the batch norms by norms with the statistics of all processes."""
-    _exchange(model, lambda norm: _batch_norm_like(SyncBatchNorm2d, norm))
-
-
 def group_norms(model: nn.Module) -> None:
     """Replace each batch norm by a group norm with the same initial scale and shift."""
-    _exchange(model, _group_norm_like)
+    exchange_norms(model, _group_norm_like)
 
 
 def freeze_backbone_norms(model: nn.Module) -> None:
@@ -131,38 +51,11 @@ def freeze_backbone_norms(model: nn.Module) -> None:
             f"params.yaml: model.norm: frozen needs a pretrained backbone, but {type(model).__name__} has none. "
             "Set batch, sync or group."
         )
-    _exchange(backbone, _frozen_like)
-
-
-def _exchange(model: nn.Module, build: Callable[[nn.BatchNorm2d], nn.Module]) -> None:
-    built: dict[nn.BatchNorm2d, nn.Module] = {}
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                parent.add_module(name, built.setdefault(child, build(child)))
-    if not built:
-        logger.warning("model.norm has no effect: %s has no batch norm", type(model).__name__)
-
-
-def _batch_norm_like(
-    kind: type[SyncBatchNorm2d] | type[FrozenBatchNorm2d], norm: nn.BatchNorm2d
-) -> SyncBatchNorm2d | FrozenBatchNorm2d:
-    new = kind(
-        norm.num_features,
-        norm.eps,
-        norm.momentum,
-        affine=norm.affine,
-        track_running_stats=norm.track_running_stats,
-    )
-    new.weight, new.bias = norm.weight, norm.bias
-    new.running_mean, new.running_var = norm.running_mean, norm.running_var
-    new.num_batches_tracked = norm.num_batches_tracked
-    new.take_tail(norm)
-    return new
+    exchange_norms(backbone, _frozen_like)
 
 
 def _frozen_like(norm: nn.BatchNorm2d) -> nn.Module:
-    frozen = _batch_norm_like(FrozenBatchNorm2d, norm)
+    frozen = batch_norm_like(FrozenBatchNorm2d, norm)
     for weight in (frozen.weight, frozen.bias):
         if weight is not None:
             weight.requires_grad = False

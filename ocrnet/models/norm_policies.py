@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NORMS = {
     "batch": "ocrnet.models.norm_layers:keep_batch_norms",
-    "sync": "ocrnet.models.norm_layers:synchronise_norms",
+    "sync": "ocrnet.distributed.sync_norms:synchronise_norms",
     "group": "ocrnet.models.norm_layers:group_norms",
     "frozen": "ocrnet.models.norm_layers:freeze_backbone_norms",
 }

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ocrnet.config import Params
 from ocrnet.config.arms import uses_unlabelled
+from ocrnet.config.gan import LABELLED
 from ocrnet.raw.duplicates import find_twins
 
 HELD_OUT = ("val", "test")
@@ -57,7 +58,7 @@ def overlap_lines(
 
 
 def none_found_lines(count: int, params: Params) -> list[str]:
-    """Return a line if an arm needs unlabelled images and the set has none.
+    """Return a line if an arm or the GAN needs unlabelled images and the set has none.
 
     Args:
         count: Number of unlabelled images that were found.
@@ -66,11 +67,14 @@ def none_found_lines(count: int, params: Params) -> list[str]:
     fraction, rest = params.prepare.train_fraction, params.prepare.rest
     has_rest = rest == "unlabelled" and fraction < 1
     arms = [arm for arm in params.retrain.arms if uses_unlabelled(arm)]
-    if count or has_rest or not arms:
+    askers = [f"{', '.join(arms)} of retrain.arms"] if arms else []
+    askers += ["train_gan.pairs"] if params.train_gan.sees_unlabelled else []
+    if count or has_rest or not askers:
         return []
+    cure = "remove the arm" if arms else f"set train_gan.pairs to {LABELLED}"
     return [
-        f"{NONE_FOUND} {', '.join(arms)} of retrain.arms needs unlabelled images, but every image has a label map. Put "
-        "some into data.unlabelled, or remove the arm."
+        f"{NONE_FOUND} {askers[0]} needs unlabelled images, but every image has a label map. Put "
+        f"some into data.unlabelled, or {cure}."
     ]
 
 

@@ -97,7 +97,7 @@ def arm_rows(scores: Json, params: Mapping[str, str]) -> list[Json]:
         rows.append({
             "arm": arm,
             "words": words_of(arm),
-            "files": files_of(arm),
+            "files": files_of(arm, gan_sees=scores.get("gan_sees_unlabelled", False)),
             "cost": _cost_words(arm, params),
             "best_non_gan": arm == scores["best_non_gan"],
             "score": percent_of(value),

@@ -14,9 +14,9 @@ import timm
 import torch
 from torch import Tensor
 
+from ocrnet.bundles.state_dicts import read_state_dict
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError
-from ocrnet.weights.files import read_tensors
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_shipped(backbone: str) -> dict[str, Tensor]:
         raise BundleError(
             f"{path}: sha256 {sha256[:12]}, expected {shipped.sha256[:12]}. Run `make setup` in a fresh .venv."
         )
-    theirs = read_tensors(path)
+    theirs = read_state_dict(path)
     with torch.device("meta"):
         ours = timm.create_model(backbone, pretrained=False).state_dict()
     if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:

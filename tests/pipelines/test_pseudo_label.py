@@ -15,11 +15,12 @@ from ocrnet.data.manifest import pixel_columns, read_manifest
 from ocrnet.data.pixel_weights import read_pixel_weights
 from ocrnet.data.pseudo_shares import read_shares
 from ocrnet.record import METRICS_FILE, RECORD_FILE
+from pipelines._stage.dependencies import read_node
 from pipelines._stage.stage import run_stage
-from pipelines.pseudo_label import pseudo_label
+from pipelines.pseudo_label import is_needed, pseudo_label
 from pipelines.retrain import retrain
 from pipelines.train import train
-from tests.base_params import write_params
+from tests.base_params import params_with, write_params
 from tests.ocrnet.conftest import CLASSES, write_toy_set
 from tests.ocrnet.training.test_mean_teacher import write_unlabelled
 
@@ -126,3 +127,18 @@ def test_where_nothing_asks_for_labels_the_stage_reads_no_model_and_always_write
     assert not Path("data/pseudo_label/0", RECORD_FILE).exists(), "publish would send a run"
     empty = pd.read_csv("data/pseudo_label/0/pairs/manifest.csv")
     assert len(empty) == 0
+
+
+def test_the_gan_waits_for_pseudo_labels_only_where_it_learns_from_them(tmp_path: Path) -> None:
+    (tmp_path / "unlabelled").mkdir()
+    (tmp_path / "unlabelled" / "manifest.csv").touch()
+    asked = {"pairs": "data/pseudo_label/0/pairs"}
+    for pairs, needed in (({}, False), (asked, True)):
+        params = params_with(
+            {"data": {"unlabelled": "extra"}, "retrain": {"arms": ["gan"]}, "train_gan": pairs}
+        )
+        inputs = read_node("train_gan").inputs(params.model_dump(mode="json", by_alias=True), ())
+        assert (Path("data/pseudo_label/0/pairs") in inputs) == needed
+        assert Path("data/prepare") in inputs
+        assert is_needed(params, tmp_path) == needed
+        assert not is_needed(params, tmp_path / "other")

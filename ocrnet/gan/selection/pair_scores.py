@@ -21,6 +21,7 @@ from ocrnet.gan.selection.pixel_filter import (
     pixel_losses,
     reject,
 )
+from ocrnet.gan.selection.relabel import Relabelling
 from ocrnet.protocols import SegmenterLike
 
 
@@ -84,10 +85,15 @@ class PixelLosses:
 
     Args:
         folder: Folder of the files.
+        relabel: Share of the teacher in the labels of kept pairs; 0 keeps the labels of the layouts.
+        ignore_index: Label of ignored pixels.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, relabel: float = 0.0, ignore_index: int = 255) -> None:
         self._folder = folder
+        self.relabelling: Relabelling | None = None
+        if relabel > 0:
+            self.relabelling = Relabelling(relabel, folder, ignore_index=ignore_index)
 
     def save(self, pair_id: str, losses: Losses) -> None:
         """Store the losses of a pair."""
@@ -140,6 +146,8 @@ def score_pairs(
         original = copies.get(row["id"])
         if original is None:  # a copy is never kept, so its losses are not needed
             losses.save(row["id"], found)
+            if losses.relabelling is not None:
+                losses.relabelling.save(row["id"], probabilities, label_map)
         yield ScoredPair(
             row={str(name): value for name, value in row.items()},
             pixels=pixels,

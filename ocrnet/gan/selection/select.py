@@ -72,6 +72,7 @@ def select_pairs(
             calibrated thresholds.
         select/lost/CLASS: share of all pairs' pixels that are not used: ignored, or dropped with their pair.
         The metrics of `keep_best`.
+        select/relabelled_share, select/pixel_weight: with `select.relabel` above 0, see `Relabelling.metrics`.
 
     Raises:
         DataError: No pair is kept, or the split of `calibrate_on` is too small for any threshold.
@@ -81,7 +82,9 @@ def select_pairs(
     copies = _copies(prepared, synthesized, params, features)
     before = Rejections(classes)
     with TemporaryDirectory() as scratch:
-        losses = PixelLosses(Path(scratch))
+        losses = PixelLosses(
+            Path(scratch), relabel=params.relabel, ignore_index=classes.ignore_index
+        )
         pairs = []
         for pair in score_pairs(
             synthesized, segmenter, thresholds, classes, copies=copies, losses=losses
@@ -110,7 +113,8 @@ def select_pairs(
     }  # fmt: skip
     totals = {f"select/{name}": float(n) for name, n in counts.items()}
     shares = {f"select/lost/{name}": share for name, share in lost.items()}
-    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares, **of_best}
+    relabelled = {} if losses.relabelling is None else losses.relabelling.metrics()
+    return {**totals, **after.rates(), **before.rates(UNCAPPED), **shares, **of_best, **relabelled}
 
 
 def _copies(

@@ -102,6 +102,11 @@ class Augmentation:
         label_maps = _shift(label_maps, self.shifts, fill=IGNORED)
         return label_maps if self.seen is None else torch.where(self.seen, label_maps, IGNORED)
 
+    def apply_to_weights(self, weights: Float[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
+        """Return shifted weights of pixels; in holes, and beyond the border, the label map is ignored."""
+        shifted: Tensor = _shift(weights, self.shifts, fill=0)
+        return shifted
+
 
 def draw_augmentation(
     label_maps: Int[Tensor, "B H W"], *, translate: float, cutout: float, rng: BatchRng

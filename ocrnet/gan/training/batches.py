@@ -1,6 +1,6 @@
 """Batches of real images with their label maps; each pair depends only on the seed and its position in the training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
+from ocrnet.data.pixel_weights import FULL_WEIGHT, PIXEL_WEIGHTS, read_pixel_weights
 from ocrnet.distributed.ranks import rank, world_size
 from ocrnet.errors import DataError
 from ocrnet.gan.generator.images import Image, LabelMap, to_tensor
@@ -29,6 +30,7 @@ class Batch:
         ids: Ids of the images.
         images: Images in [-1, 1].
         label_maps: Class ids of their pixels.
+        weights: Weights of the pixels in the losses; None if all have 1.
         holes: Masks of the pixels that the generator paints, all of an image that it paints whole; None if it paints
             no holes.
     """
@@ -36,26 +38,29 @@ class Batch:
     ids: tuple[str, ...]
     images: Float[Tensor, "B 3 H W"]
     label_maps: Int[Tensor, "B H W"]
+    weights: Float[Tensor, "B H W"] | None = None
     holes: Bool[Tensor, "B 1 H W"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
+        weights = None if self.weights is None else self.weights.to(device)
         holes = None if self.holes is None else self.holes.to(device)
-        return Batch(self.ids, self.images.to(device), self.label_maps.to(device), holes)
+        return Batch(self.ids, self.images.to(device), self.label_maps.to(device), weights, holes)
 
 
 class Pairs:
-    """The real pairs of one split of a prepared set.
+    """The real pairs of one split of a prepared set, or of another manifest folder.
 
     Args:
         folder: Folder of the manifest.
         split: Either train or val.
+        key: Words that the random numbers of the batches depend on, so that two sets have different ones.
 
     Raises:
         DataError: The split is empty.
     """
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, *, key: tuple[str, ...] = ()) -> None:
         table = read_manifest(folder, split=split)
         if table.empty:
             raise DataError(
@@ -68,6 +73,8 @@ class Pairs:
             (folder / image, folder / label_map)
             for image, label_map in zip(table["image"], table["label_map"], strict=True)
         ]
+        self._weight_files = [folder / path for path in table.get(PIXEL_WEIGHTS, [])]
+        self._key = key
         self._cache: dict[int, tuple[Image, LabelMap]] = {}
         self._room = CACHE_BYTES
 
@@ -101,21 +108,35 @@ class Pairs:
                 The other windows are anywhere, and use every image once before any image twice.
             holes: Share of the images that get a hole; with 0 the batch has no holes.
         """
+        places = range(step * count + rank(), (step + 1) * count, world_size())
+        return self.draw(
+            places, seed=seed, size=size, flip=flip, rare_crops=rare_crops, holes=holes
+        )
+
+    def draw(
+        self, positions: Iterable[int], *, seed: int, size: tuple[int, int], flip: bool,
+        rare_crops: float, holes: float = 0.0,
+    ) -> Batch:  # fmt: skip
+        """Return the pairs of some positions in the training, changed as in `batch`."""
         indices, pairs, masks = [], [], []
-        for position in range(step * count + rank(), (step + 1) * count, world_size()):
-            rng = np.random.default_rng(key_seed("gan-batch", seed, position))
+        for position in positions:
+            rng = np.random.default_rng(key_seed("gan-batch", *self._key, seed, position))
             index, wanted = self._index(position, seed), None
             if rng.random() < rare_crops:
                 wanted = int(rng.choice(np.flatnonzero(self._shows.any(axis=0))))
                 index = int(rng.choice(np.flatnonzero(self._shows[:, wanted])))
             pair = crop_pair(
-                *self.read(index), size=size, ignore_index=self.class_table.ignore_index, rng=rng,
+                *self._read_weighed(index), size=size, ignore_index=self.class_table.ignore_index, rng=rng,
                 wanted=wanted,
             )  # fmt: skip
             indices.append(index)
             pairs.append(flip_pair(*pair) if flip and rng.random() < 0.5 else pair)
             if holes > 0:
-                masks.append(self._hole(pairs[-1][1], holes, key_seed("gan-hole", seed, position)))
+                masks.append(
+                    self._hole(
+                        pairs[-1][1], holes, key_seed("gan-hole", *self._key, seed, position)
+                    )
+                )
         batch = self._stack(indices, pairs)
         return replace(batch, holes=torch.stack(masks)) if masks else batch
 
@@ -133,20 +154,31 @@ class Pairs:
         indices = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
         ignore_index = self.class_table.ignore_index
         pairs = [
-            crop_pair(*self.read(i), size=size, ignore_index=ignore_index, rng=rng) for i in indices
+            crop_pair(*self._read_weighed(i), size=size, ignore_index=ignore_index, rng=rng)
+            for i in indices
         ]
         return self._stack(indices, pairs)
 
     def _index(self, position: int, seed: int) -> int:
         epoch, place = divmod(position, len(self))
-        order = np.random.default_rng(key_seed("gan-order", seed, epoch)).permutation(len(self))
-        return int(order[place])
+        key = key_seed("gan-order", *self._key, seed, epoch)
+        return int(np.random.default_rng(key).permutation(len(self))[place])
+
+    def _read_weighed(self, index: int) -> tuple[Image, LabelMap]:
+        """Return a pair; weights of pixels, if there are any, are a fourth channel, so that a crop moves them, too."""
+        image, label_map = self.read(index)
+        if self._weight_files:
+            image = np.dstack([image, read_pixel_weights(self._weight_files[index])])
+        return image, label_map
 
     def _stack(self, indices: Sequence[int], pairs: Sequence[tuple[Image, LabelMap]]) -> Batch:
-        return Batch(
-            ids=tuple(self.ids[index] for index in indices),
-            images=torch.stack([to_tensor(image) for image, _ in pairs]),
-            label_maps=torch.stack(
-                [torch.from_numpy(label_map.astype(np.int64)) for _, label_map in pairs]
-            ),
+        images = torch.stack([to_tensor(image[..., :3]) for image, _ in pairs])
+        label_maps = torch.stack(
+            [torch.from_numpy(label_map.astype(np.int64)) for _, label_map in pairs]
         )
+        weights = None
+        if self._weight_files:
+            raw = torch.stack([torch.from_numpy(image[..., 3].copy()) for image, _ in pairs])
+            weights = raw.float() / FULL_WEIGHT
+            label_maps = torch.where(weights > 0, label_maps, self.class_table.ignore_index)
+        return Batch(tuple(self.ids[index] for index in indices), images, label_maps, weights)

@@ -20,7 +20,10 @@ from ocrnet.gan.training.augment import (
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.rng import BatchRng
 
+PROJECTED = "projected"  # value of train_gan.discriminator: it reads frozen features
 Discriminate = Callable[..., Tensor]  # the discriminator in the precision of the training
+# Pixels that count in a mean: a mask or, where pixels have weights, the weight of each, 0 for an ignored one.
+Counted = Bool[Tensor, "B H W"] | Float[Tensor, "B H W"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class StepInputs:
         rng: Random numbers of the step.
         params: Params of the training.
         holes: Masks of the pixels that the generator painted; None if it painted all.
+        weights: Weight of each pixel in the losses; None: all have 1.
     """
 
     step: int
@@ -41,6 +45,7 @@ class StepInputs:
     label_maps: Int[Tensor, "B H W"]
     rng: BatchRng
     params: TrainGanParams
+    weights: Float[Tensor, "B H W"] | None = None
     holes: Bool[Tensor, "B 1 H W"] | None = None
 
     def painted(self) -> list[tuple[float, Int[Tensor, "B H W"]]]:
@@ -78,6 +83,23 @@ class StepInputs:
         """Return the discriminator's input: images with the augmentation and newly drawn colour changes."""
         strength = self.params.color_jitter
         return augmentation.apply_to_images(jitter_colors(images, strength=strength, rng=self.rng))
+
+    def counted(
+        self, label_maps: Int[Tensor, "B H W"], *, num_classes: int, augmentation: Augmentation | None
+    ) -> Counted:  # fmt: skip
+        """Return which pixels of label maps count in the losses, or how much.
+
+        Args:
+            label_maps: Label maps with the augmentation.
+            num_classes: Number of classes K, without the ignored id.
+            augmentation: Augmentation of the label maps; None if they have none.
+        """
+        valid = valid_pixels(label_maps, num_classes=num_classes)
+        if self.weights is None:
+            return valid
+        if augmentation is None:
+            return valid * self.weights
+        return valid * augmentation.apply_to_weights(self.weights)
 
 
 class GanObjective(ABC):
@@ -122,14 +144,15 @@ def valid_pixels(label_maps: Int[Tensor, "B H W"], *, num_classes: int) -> Bool[
     return (label_maps >= 0) & (label_maps < num_classes)
 
 
-def mean_over_ranks(total: Float[Tensor, ""], valid: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
-    """Return the mean over the valid pixels or cells of all processes, from the sum of this process."""
-    return sum_over_ranks(total) / sum_over_ranks(valid.sum()).clamp(min=1)
+def mean_over_ranks(total: Float[Tensor, ""], counted: Counted) -> Float[Tensor, ""]:
+    """Return the mean over the pixels or cells of all processes that count, from the weighted sum of this process."""
+    count = sum_over_ranks(counted.sum())
+    return sum_over_ranks(total) / torch.where(count > 0, count, 1)
 
 
 def l1_loss(
-    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], valid: Bool[Tensor, "B H W"]
+    fakes: Float[Tensor, "B C H W"], images: Float[Tensor, "B C H W"], counted: Counted
 ) -> Float[Tensor, ""]:
-    """Return the mean absolute difference of valid pixels, over the images of all processes."""
-    differences = torch.where(valid, (fakes - images).abs().mean(dim=1), 0.0)
-    return mean_over_ranks(differences.sum(), valid)
+    """Return the mean absolute difference of pixels that count, over the images of all processes."""
+    differences = counted * (fakes - images).abs().mean(dim=1)
+    return mean_over_ranks(differences.sum(), counted)

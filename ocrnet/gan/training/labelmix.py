@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ocrnet.gan.training.gan_objective import mean_over_ranks, valid_pixels
+from ocrnet.gan.training.gan_objective import Counted, mean_over_ranks, valid_pixels
 from ocrnet.gan.training.rng import BatchRng
 
 
@@ -37,8 +37,8 @@ def mix(
 def labelmix_loss(
     mixed_logits: Float[Tensor, "B K1 H W"],
     logits_mixed: Float[Tensor, "B K1 H W"],
-    valid: Bool[Tensor, "B H W"],
+    counted: Counted,
 ) -> Float[Tensor, ""]:
-    """Return L_LM, the mean squared difference of D(mixed images) and mixed D(images), per valid pixel and channel."""
+    """Return L_LM, the mean squared difference of D(mixed images) and mixed D(images), per pixel and channel."""
     squared = (mixed_logits - logits_mixed).square().mean(dim=1)
-    return mean_over_ranks(torch.where(valid, squared, 0.0).sum(), valid)
+    return mean_over_ranks((counted * squared).sum(), counted)

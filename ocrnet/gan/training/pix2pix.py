@@ -22,8 +22,11 @@ from ocrnet.config import TrainGanParams
 from ocrnet.gan.generator.layers import SLOPE, normed_conv
 from ocrnet.gan.generator.network import one_hot
 from ocrnet.gan.generator.presets import PRESETS, Preset
+from ocrnet.gan.training.augment import Augmentation
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.gan_objective import (
+    PROJECTED,
+    Counted,
     Discriminate,
     GanObjective,
     StepInputs,
@@ -86,16 +89,19 @@ def valid_cells(
     label_maps: Int[Tensor, "B H W"], *, num_classes: int, cell: int
 ) -> Bool[Tensor, "B h w"]:
     """Return the mask of the cells with a pixel that is not ignored."""
-    valid = valid_pixels(label_maps, num_classes=num_classes).float().unsqueeze(1)
-    return F.max_pool2d(_fill(valid, cell), cell).squeeze(1) > 0
+    return counted_cells(valid_pixels(label_maps, num_classes=num_classes), cell=cell) > 0
 
 
-def patch_loss(
-    logits: Float[Tensor, "B h w"], cells: Bool[Tensor, "B h w"], *, real: bool
-) -> Float[Tensor, ""]:
-    """Return the mean cross entropy of valid cells with "real" or "fake", over the images of all processes."""
+def counted_cells(counted: Counted, *, cell: int) -> Float[Tensor, "B h w"]:
+    """Return the largest weight of the pixels of each cell; 0 if all are ignored."""
+    largest: Tensor = F.max_pool2d(_fill(counted.float().unsqueeze(1), cell), cell)
+    return largest.squeeze(1)
+
+
+def patch_loss(logits: Float[Tensor, "B h w"], cells: Counted, *, real: bool) -> Float[Tensor, ""]:
+    """Return the mean cross entropy of cells that count with "real" or "fake", over the images of all processes."""
     losses = F.softplus(-logits if real else logits)
-    return mean_over_ranks(torch.where(cells, losses, 0.0).sum(), cells)
+    return mean_over_ranks((cells * losses).sum(), cells)
 
 
 class Pix2Pix(GanObjective):
@@ -112,6 +118,11 @@ class Pix2Pix(GanObjective):
 
     def build_discriminator(self, preset: Preset) -> nn.Module:
         """Return an untrained discriminator."""
+        if self.params.discriminator == PROJECTED:
+            # Imported here, so that a plain training does not import timm.
+            from ocrnet.gan.training.projected import ProjectedPatchDiscriminator
+
+            return ProjectedPatchDiscriminator(self.num_classes, preset, cell=self._cell)
         return PatchDiscriminator(self.num_classes, preset)
 
     def generator_loss(
@@ -122,11 +133,14 @@ class Pix2Pix(GanObjective):
         label_maps = augmentation.apply_to_labels(inputs.label_maps)
         logits = discriminate(inputs.augment(fakes, augmentation), label_maps)
         l1 = torch.stack([
-            share * l1_loss(fakes, inputs.images, valid_pixels(part, num_classes=self.num_classes))
+            share * l1_loss(fakes, inputs.images, inputs.counted(part, num_classes=self.num_classes, augmentation=None))
             for share, part in inputs.painted()
         ]).sum()  # fmt: skip
         adversarial = inputs.over_painted(
-            augmentation, lambda painted: patch_loss(logits, self._cells(painted), real=True)
+            augmentation,
+            lambda painted: patch_loss(
+                logits, self._counted_cells(painted, inputs, augmentation), real=True
+            ),
         )
         return adversarial + self.params.l1_weight * l1
 
@@ -140,15 +154,29 @@ class Pix2Pix(GanObjective):
             [inputs.augment(inputs.images, augmentation), inputs.augment(fakes, augmentation)]
         )
         logits_real, logits_fake = discriminate(both, label_maps.repeat(2, 1, 1)).chunk(2)
-        loss = patch_loss(logits_real, self._cells(label_maps), real=True)
+        cells = self._counted_cells(label_maps, inputs, augmentation)
+        loss = patch_loss(logits_real, cells, real=True)
         return loss + inputs.over_painted(
-            augmentation, lambda painted: patch_loss(logits_fake, self._cells(painted), real=False)
+            augmentation,
+            lambda painted: patch_loss(
+                logits_fake, self._counted_cells(painted, inputs, augmentation), real=False
+            ),
         )
 
     def p_fake(self, discriminate: Discriminate, batch: Batch) -> float:
         """Return the mean probability of "fake" over the patches of real pairs."""
         logits = discriminate(batch.images, batch.label_maps)
         return float(torch.sigmoid(-logits)[self._cells(batch.label_maps)].mean())
+
+    def _counted_cells(
+        self, label_maps: Tensor, inputs: StepInputs, augmentation: Augmentation
+    ) -> Tensor:
+        if inputs.weights is None:
+            return self._cells(label_maps)
+        counted = inputs.counted(
+            label_maps, num_classes=self.num_classes, augmentation=augmentation
+        )
+        return counted_cells(counted, cell=self._cell)
 
     def _cells(self, label_maps: Tensor) -> Tensor:
         return valid_cells(label_maps, num_classes=self.num_classes, cell=self._cell)

@@ -13,6 +13,7 @@ from ocrnet.checkpoint import Resumable
 from ocrnet.config import TrainGanParams
 from ocrnet.distributed.ddp import over_ranks
 from ocrnet.distributed.ranks import gather_names, is_distributed, world_size
+from ocrnet.distributed.sync_norms import synchronise_norms
 from ocrnet.errors import TrainError
 from ocrnet.gan import objective_class
 from ocrnet.gan.generator.holes import fill_holes, seen_channels
@@ -22,7 +23,6 @@ from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.rng import BatchRng
-from ocrnet.models.norm_layers import synchronise_norms
 from ocrnet.runtime import autocast, seeded
 from ocrnet.weight_ema import WeightAverage
 
@@ -111,7 +111,9 @@ class GanTrainer(Resumable):
         count = len(batch.ids) * world_size()
         rng = BatchRng("gan-step", self.params.seed, step, count=count)
         found = batch.to(self.device)
-        return StepInputs(step, found.images, found.label_maps, rng, self.params, holes=found.holes)
+        return StepInputs(
+            step, found.images, found.label_maps, rng, self.params, found.weights, found.holes
+        )
 
     def _step_generator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()

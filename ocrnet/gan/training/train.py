@@ -1,4 +1,4 @@
-"""Training of the label-map-to-image GAN on the real images of the training split.
+"""Training of the label-map-to-image GAN on the real images of the training split and, if asked to, on unlabelled ones.
 
 All randomness is keyed by (seed, step). So a training that was killed and continues gives the same bits as an
 uninterrupted one, and several processes draw the same numbers as one. The moving average at the last step is kept. An
@@ -20,6 +20,7 @@ from ocrnet.distributed.ranks import check_world_size, copy_from_first
 from ocrnet.gan.generator.painter import Painter, save_painter
 from ocrnet.gan.training import diagnostics
 from ocrnet.gan.training.batches import Batch, Pairs
+from ocrnet.gan.training.mixed_batches import MixedPairs
 from ocrnet.gan.training.norm_statistics import estimate_statistics
 from ocrnet.gan.training.rng import BatchRng
 from ocrnet.gan.training.samples import write_samples
@@ -38,12 +39,13 @@ class GanRun(RunLoop):
 
     def __init__(
         self, trainer: GanTrainer, train: Pairs, val: Pairs, *, crop_size: tuple[int, int],
-        recorder: Recorder, store: CheckpointStore,
+        recorder: Recorder, store: CheckpointStore, pseudo: Pairs | None = None,
     ) -> None:  # fmt: skip
         super().__init__(trainer.params, recorder=recorder, store=store)
         self._trainer = trainer
         self._params = trainer.params
         self._train, self._val = train, val
+        self._mixed = MixedPairs(train, pseudo, trainer.params)
         self._crop_size = crop_size
         self._health = diagnostics.HealthChecks()
         self._seconds = 0.0
@@ -127,16 +129,7 @@ class GanRun(RunLoop):
         return scores
 
     def _batch(self, step: int) -> Batch:
-        params = self._params
-        return self._train.batch(
-            step,
-            seed=params.seed,
-            count=params.batch_size,
-            size=self._crop_size,
-            flip=params.flip,
-            rare_crops=params.rare_crops,
-            holes=params.holes,
-        )
+        return self._mixed.batch(step, size=self._crop_size)
 
     def _generator_inputs(self, index: int) -> tuple[Tensor, ...]:
         step = self._params.steps + index  # a step that the training does not use
@@ -147,7 +140,7 @@ class GanRun(RunLoop):
 
 def train_gan(
     prepared: Path, params: TrainGanParams, *, crop_size: tuple[int, int], out: Path,
-    recorder: Recorder, store: CheckpointStore,
+    recorder: Recorder, store: CheckpointStore, pseudo: Path | None = None,
 ) -> None:  # fmt: skip
     """Train the GAN on a prepared set and write the painter with a sheet of samples to `out`.
 
@@ -160,6 +153,8 @@ def train_gan(
         out: Folder for `generator.safetensors`, `gan.json` and `samples.jpg`.
         recorder: Recorder of the metrics.
         store: Store of the checkpoint from which a killed training continues.
+        pseudo: Manifest folder of unlabelled images with pseudo-labels, which the networks learn from in the first
+            steps; None if they see labelled images alone.
 
     Raises:
         ParamsError: The number of processes is not `train_gan.processes`.
@@ -170,7 +165,10 @@ def train_gan(
     train, val = Pairs(prepared, "train"), Pairs(prepared, "val")
     trainer = GanTrainer(train.class_table.num_classes, params, device=pick_device())
     size = params.crop_size or crop_size
-    run = GanRun(trainer, train, val, crop_size=size, recorder=recorder, store=store)
+    unlabelled = None if pseudo is None else Pairs(pseudo, "train", key=("pseudo",))
+    run = GanRun(
+        trainer, train, val, crop_size=size, recorder=recorder, store=store, pseudo=unlabelled
+    )
     run.run()
     run.finish()
     if not run.writes:

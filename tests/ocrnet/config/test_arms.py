@@ -10,6 +10,7 @@ from ocrnet.config.arms import (
     arm_of,
     data_words_of,
     extra_folder,
+    files_of,
     join_fault,
     pseudo_label_folder,
     rivals_of,
@@ -64,6 +65,22 @@ def test_a_rival_needs_no_files_that_the_arm_does_not_see() -> None:
     assert rivals_of("gan+self_training", ["train", "self_training"]) == ["train", "self_training"]
     assert rivals_of("gan", ["train", "self_training"]) == ["train"]
     assert rivals_of("gan+mean_teacher", arms) == ["train", "copy_paste", "mean_teacher"]
+    # A GAN that learned from unlabelled images brings what it saw into every arm with its pairs, and into no other.
+    assert rivals_of("gan", arms, gan_sees=True) == ["train", "copy_paste", "mean_teacher"]
+    assert uses_unlabelled("gan", gan_sees=True)
+    assert not uses_unlabelled("copy_paste", gan_sees=True)
+    assert files_of("gan", gan_sees=True) == "labelled and unlabelled images"
+    assert files_of("gan") == files_of("copy_paste", gan_sees=True) == "labelled images alone"
+
+
+def test_a_gan_with_pseudo_labels_needs_unlabelled_images_and_a_seed_of_the_run() -> None:
+    asked = {"pairs": "data/pseudo_label/1/pairs"}
+    sources = {"data": {"unlabelled": "extra"}}
+    assert params_with({"seeds": [0, 1], "train_gan": asked, **sources}).train_gan.pseudo_seed == 1
+    with pytest.raises(ParamsError, match=r"train_gan.pairs: .* needs unlabelled images"):
+        params_with({"seeds": [0, 1], "train_gan": asked})
+    with pytest.raises(ParamsError, match=r"pairs of seed 1, but seeds are \[0\]"):
+        params_with({"seeds": [0], "train_gan": asked, **sources})
 
 
 @pytest.mark.parametrize(

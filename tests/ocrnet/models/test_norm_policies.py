@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from ocrnet.bundles.bundle import MODEL_FILE, ModelCard, build_model, load_bundle, save_bundle
 from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
+from ocrnet.distributed.sync_norms import SyncBatchNorm2d
 from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter
-from ocrnet.models.norm_layers import GroupNorm2d, SyncBatchNorm2d, number_of_groups
+from ocrnet.models.norm_layers import GroupNorm2d, number_of_groups
 from ocrnet.models.norm_policies import NORMS, apply_norm
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 from ocrnet.training.optim import build_optimizer
