@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ocrnet.bundles.bundle import MODEL_FILE, read_card
 from ocrnet.evaluation.scoring import Cell
-from ocrnet.models.network_size import size_of_network
 
 SIDE = 256  # pixels of the image whose multiply-adds are counted
 
@@ -22,6 +20,9 @@ def network_words(data: Path, scores: dict[str, Any]) -> str:
     Raises:
         BundleError: A card is damaged.
     """
+    from ocrnet.bundles.bundle import MODEL_FILE, read_card  # torch
+    from ocrnet.models.network_size import size_of_network
+
     first = scores["models"][0]
     folder = Cell(first["arm"], first["seed"]).folder(data)
     if not (folder / MODEL_FILE).is_file():
