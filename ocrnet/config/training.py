@@ -83,7 +83,8 @@ class TrainParams(Section):
     ohem_min_kept: Count
     focal_gamma: Power
     ema_decay: PartialShare
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    compile: bool | Literal["auto"]  # torch.compile of the network
     scale_range: tuple[Scale, Scale]
     flip: bool
     vertical_flip: Share  # share of samples that are mirrored top to bottom

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ocrnet.errors import DataError
-from ocrnet.labelling.folds import split_folds
+from ocrnet.training.folds import split_folds
 
 
 def test_every_image_is_in_one_fold_with_its_whole_group() -> None:
