@@ -24,6 +24,7 @@ def test_the_model_of_a_fold_sees_all_training_images_but_those_of_the_fold(
     held_out = split_folds([str(name) for name in data.real.table["group"]], 3)[number - 1]
     rest, fold = without_fold(data, held_out)
     inside, outside = set(fold.table["id"]), set(rest.real.table["id"])
+    assert list(fold.table["id"]) == list(data.real.table["id"][held_out])
     assert inside
     assert not inside & outside
     assert inside | outside == set(data.real.table["id"])

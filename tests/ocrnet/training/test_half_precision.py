@@ -47,10 +47,10 @@ def set_scale(trainer: SegmenterTrainer, scale: float, *, growth_interval: int =
 
 
 def test_the_step_of_a_scaled_loss_has_the_gradient_of_the_loss(toy_set: Path) -> None:
-    """Unscaled and in float32: a scale that were left in would be 65536 times as much."""
+    """Unscaled and in float32, and so before it is clipped: the scaled one is 65536 times as much."""
     found = {}
     for precision in ("fp32", "fp16"):
-        trainer, batches = trainer_of(toy_set, precision=precision, clip_norm=None, accumulate=2)
+        trainer, batches = trainer_of(toy_set, precision=precision, clip_norm=100.0, accumulate=2)
         trainer.step(0, batches[0])
         gradients = [w.grad for w in trainer.model.parameters() if w.grad is not None]
         assert {gradient.dtype for gradient in gradients} == {torch.float32}
