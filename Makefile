@@ -107,4 +107,4 @@ workers: setup  ## Run the workers of this machine until Ctrl-C, which lets runn
 
 clean:  ## Delete stage outputs, checkpoints and caches; keep raw data, DVC's cache, MLflow's store and .venv
 	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf data/{validate,prepare,train,train_gan,synthesize,select,pseudo_label,retrain,evaluate}
+	rm -rf data/{validate,prepare,train,train_fold/*/,train_gan,synthesize,select,pseudo_label,retrain,evaluate}

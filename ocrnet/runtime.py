@@ -2,17 +2,48 @@
 
 import contextlib
 import hashlib
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 
+from ocrnet.errors import ParamsError, TrainError
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# First major number of a compute capability whose GPUs calculate in this format; others emulate bf16, and calculate in
+# fp16 slower than in fp32 or not at all. `torch.cuda.is_bf16_supported()` counts emulation, too.
+BF16_CAPABILITY = 8
+FP16_CAPABILITY = 7
+DEVICE_VARIABLE = "OCRNET_DEVICE"
+
 
 def pick_device() -> torch.device:
-    """Return the current CUDA device if there is one, else the CPU."""
+    """Return the current CUDA device if there is one, else the CPU.
+
+    Predictions and scores run there: they add up in float64, which Apple's GPUs do not have.
+    """
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def training_device() -> torch.device:
+    """Return the device of a training: CUDA, else Apple's GPU (MPS), else the CPU; OCRNET_DEVICE=cpu forces the CPU.
+
+    Raises:
+        ParamsError: OCRNET_DEVICE has another value.
+    """
+    forced = os.environ.get(DEVICE_VARIABLE, "")
+    if forced not in ("", "cpu"):
+        raise ParamsError(f"{DEVICE_VARIABLE}: found {forced!r}. Set it to cpu, or leave it out.")
+    if forced:
+        return torch.device(forced)
+    # Processes that share a training exchange gradients on CUDA or the CPU.
+    is_shared = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if not is_shared and not torch.cuda.is_available() and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return pick_device()
 
 
 def key_seed(*key: int | str) -> int:
@@ -51,15 +82,66 @@ def seeded(*key: int | str) -> Iterator[None]:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return the autocast context of a precision: auto, fp32 or bf16.
+    """Return the autocast context of a precision, as `choose_precision` has them."""
+    chosen = choose_precision(precision, device.type, _capability(device))
+    dtype = DTYPES.get(chosen)
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
-    `auto` is bf16 on a CUDA device that supports it and fp32 elsewhere: a CPU without bf16 instructions is several
-    times slower with bf16.
+
+def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Return the scaler of the loss (arXiv:1710.03740) for fp16, where small gradients would be zero; else an idle one.
+
+    An idle scaler changes no bit and has no state.
     """
-    if precision == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bf16" if has_bf16 else "fp32"
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    chosen = choose_precision(precision, device.type, _capability(device))
+    return torch.amp.GradScaler(device.type, enabled=chosen == "fp16")
+
+
+def check_scale(scaler: torch.amp.GradScaler, place: str, ids: Sequence[str]) -> None:
+    """Check after a step that the scale of the loss has not fallen below 1.
+
+    Raises:
+        TrainError: It has: the gradients overflow although they are not scaled up.
+    """
+    if scaler.is_enabled() and scaler.get_scale() < 1:
+        raise TrainError(
+            f"{place}: the gradient is not finite at any scale of the loss, last on the batch {', '.join(ids)}. Lower "
+            "the learning rate, or set precision to fp32."
+        )
+
+
+def choose_precision(given: str, kind: str, capability: int) -> str:
+    """Return the precision that a value of `precision` means on a device: fp32, bf16 or fp16.
+
+    `auto` is what the device has in hardware: bf16 on NVIDIA's GPUs from Ampere on, fp16 on Volta and Turing. It is
+    fp32 elsewhere: a CPU without bf16 instructions is several times slower with bf16.
+
+    Args:
+        given: auto, fp32, bf16 or fp16.
+        kind: Type of the device: cuda, mps or cpu.
+        capability: Major number of the compute capability of a CUDA device; 0 for others.
+
+    Raises:
+        ParamsError: bf16 is given for a GPU that emulates it.
+
+    Examples:
+        >>> [choose_precision("auto", "cuda", major) for major in (6, 7, 8, 9)]
+        ['fp32', 'fp16', 'bf16', 'bf16']
+    """
+    if given == "bf16" and kind == "cuda" and capability < BF16_CAPABILITY:
+        raise ParamsError(
+            f"params.yaml: precision: found bf16, but the GPU of this machine (compute capability {capability}) only "
+            "emulates it, which is slow. Set auto, fp16 or fp32."
+        )
+    if given != "auto":
+        return given
+    if kind != "cuda" or capability < FP16_CAPABILITY:
+        return "fp32"
+    return "bf16" if capability >= BF16_CAPABILITY else "fp16"
+
+
+def _capability(device: torch.device) -> int:
+    return torch.cuda.get_device_capability(device)[0] if device.type == "cuda" else 0
 
 
 class Pace:

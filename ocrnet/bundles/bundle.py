@@ -63,6 +63,7 @@ class Options:
     context: str | None = None
     region_grid: Annotated[int, Field(ge=0, le=256)] | None = None
     instances: Literal["none", "offsets", "attention"] | None = None
+    decoder_stride: Literal[1, 2] | None = None
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class Params(Section):
     """The content of `params.yaml`, which has every value: the classes have no defaults."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    folds: tuple[
+        Seed, ...
+    ]  # numbers of the folds of the training images, from 1 on; none: no training per fold
     data: DataParams
     demo: DemoParams
     validate_: ValidateParams = Field(alias="validate")
@@ -62,6 +65,16 @@ class Params(Section):
         if not isinstance(seeds, list | tuple):
             raise ValueError(f"found {seeds!r}, expected a list of whole numbers, such as [0].")
         return seeds
+
+    @field_validator("folds")
+    @classmethod
+    def _check_folds(cls, folds: tuple[int, ...]) -> tuple[int, ...]:
+        if folds and (len(folds) == 1 or list(folds) != list(range(1, len(folds) + 1))):
+            raise ValueError(
+                f"found {list(folds)}, expected all folds in order, such as [1, 2, 3, 4, 5], or [] for no training per "
+                "fold."
+            )
+        return folds
 
     @model_validator(mode="after")
     def _check_norm(self) -> "Params":

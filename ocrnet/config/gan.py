@@ -59,7 +59,7 @@ class TrainGanParams(Section):
     translate: Share
     cutout: Share  # side of a hole in the discriminator's input, as a share of the side
     flip: bool
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
     processes: Processes
     val_interval: Count
     checkpoint_interval: Count

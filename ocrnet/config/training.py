@@ -30,11 +30,12 @@ class ModelParams(Section):
     backbone: str
     pretrained: bool | str  # auto, true: timm's weights, downloaded; a path: a file
     freeze: Literal["none", "stem", "backbone"]
-    stride: Literal["auto", 8, "pyramid"]  # form of the feature maps, ocrnet/models/strides.py
+    stride: Literal["auto", 4, 8, "pyramid"]  # form of the feature maps, ocrnet/models/strides.py
     context: Literal["concat", "add"]  # how the context joins the pixels in the arch ocr_cascade
     region_grid: Annotated[int, Field(ge=0, le=256), Number]
     mid_channels: Annotated[int, Field(ge=1, le=8192), Number]
     key_channels: Annotated[int, Field(ge=1, le=8192), Number]
+    decoder_stride: Literal["auto", 1, 2]  # stride of the logits of ocr_cascade and backbone_unet
     prototypes: Annotated[
         int, Field(ge=1, le=100_000), Number
     ]  # number of prototypes of the arch object_bank
@@ -82,7 +83,8 @@ class TrainParams(Section):
     ohem_min_kept: Count
     focal_gamma: Power
     ema_decay: PartialShare
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    compile: bool | Literal["auto"]  # torch.compile of the network
     scale_range: tuple[Scale, Scale]
     flip: bool
     vertical_flip: Share  # share of samples that are mirrored top to bottom

@@ -28,12 +28,14 @@ from ocrnet.data.csv_tables import write_csv_table
 from ocrnet.data.decode import write_label_map
 from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import StudyResult, conclude
+from ocrnet.evaluation.fold_scores import flat_folds, read_folds
 from ocrnet.evaluation.object_comparison import compare_objects_of_arms, flat_object_differences
 from ocrnet.evaluation.object_files import write_object_gallery
 from ocrnet.evaluation.object_metric import read_val_split, score_val_objects
 from ocrnet.evaluation.output_files import flat_differences, flat_scores, image_mious, write_files
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split
 from ocrnet.evaluation.scoring import (
+    FOLDS,
     Cell,
     EnsembleScores,
     Loader,
@@ -79,13 +81,14 @@ def evaluate(
     result = conclude(scores, split, params.evaluate, gan_sees=gan_sees)
     ensembles = _score_ensembles(load, data=data, split=split, params=params)
     objects = compare_objects_of_arms(scores, result, split, params.evaluate)
+    folds = read_folds(data, params.folds, split.classes.class_names)
     write_files(
         out, scores, ensembles, split=split, result=result, params=params.evaluate, data=data,
-        objects=objects,
+        objects=objects, folds=folds,
     )  # fmt: skip
     _write_gallery(out, scores, split=split, result=result, count=params.evaluate.worst)
     write_object_gallery(out, scores, split=split, result=result, count=params.evaluate.worst)
-    metrics = flat_differences(result, split) | flat_object_differences(objects)
+    metrics = flat_differences(result, split) | flat_object_differences(objects) | flat_folds(folds)
     recorder.log(0, metrics)
     everything: list[ModelScores | EnsembleScores] = [*scores, *ensembles]
     for score in everything:
@@ -146,17 +149,9 @@ def score_cell(
 def _score_ensembles(
     load: Loader, *, data: Path, split: TestSplit, params: Params
 ) -> list[EnsembleScores]:
-    """Score the seeds of each arm as an ensemble if `evaluate.ensemble` is true."""
-    if not params.evaluate.ensemble:
-        return []
-    if len(params.seeds) == 1:
-        logger.warning("evaluate.ensemble: one seed is no ensemble. Add values to seeds.")
-        return []
-    arms: dict[str, list[Cell]] = {}
-    for cell in cells_of(params):
-        arms.setdefault(cell.arm, []).append(cell)
+    """Score the seeds of each arm as an ensemble if `evaluate.ensemble` is true, and the folds if there are any."""
     scores = []
-    for cells in arms.values():
+    for cells in _ensembles_of(params):
         segmenter = load(*(cell.folder(data) for cell in cells))
         scores.append(
             score_ensemble(
@@ -166,6 +161,20 @@ def _score_ensembles(
         )  # fmt: skip
         logger.info("%-16s test mIoU %.4f", scores[-1].name, scores[-1].summary["miou"])
     return scores
+
+
+def _ensembles_of(params: Params) -> list[list[Cell]]:
+    """Return the models of each ensemble."""
+    folds = [[Cell(FOLDS, fold) for fold in params.folds]] if params.folds else []
+    if not params.evaluate.ensemble:
+        return folds
+    if len(params.seeds) == 1:
+        logger.warning("evaluate.ensemble: one seed is no ensemble. Add values to seeds.")
+        return folds
+    arms: dict[str, list[Cell]] = {}
+    for cell in cells_of(params):
+        arms.setdefault(cell.arm, []).append(cell)
+    return [*arms.values(), *folds]
 
 
 def choose_images(

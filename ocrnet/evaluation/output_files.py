@@ -29,7 +29,7 @@ from ocrnet.metrics import miou, pixel_accuracy
 ROWS_PER_CLASS = 100  # DVC's confusion template gets one row per percent of a true class
 
 
-def write_files(
+def write_files(  # noqa: PLR0913
     out: Path,
     scores: Sequence[ModelScores],
     ensembles: Sequence[EnsembleScores],
@@ -39,6 +39,7 @@ def write_files(
     params: EvaluateParams,
     data: Path,
     objects: ObjectComparisons | None = None,
+    folds: dict[str, Any] | None = None,
 ) -> None:
     """Write the scores, the decision and the challenger into `out`; ensembles are shown but never chosen."""
     summaries = {score.cell: score.summary for score in scores}
@@ -49,6 +50,8 @@ def write_files(
     content = _scores_file(list(summaries.values()), together, split, result, params)
     if objects is not None:
         content |= {"things": split.things, "objects": finite(objects)}
+    if folds is not None:
+        content["folds"] = folds
     _write_json(out / "scores.json", content)
     chosen = summaries[result.challenger]
     challenger = {**_challenger(chosen, result, data), "verdict": verdict}

@@ -14,10 +14,12 @@ from ocrnet.evaluation.scored_split import TestSplit
 from ocrnet.objects.matching import compare_objects
 from ocrnet.protocols import SegmenterLike
 
+FOLDS = "train_fold"  # name of the models that are trained without a fold, which are no arm
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One trained model: an arm and a seed; the arm `train` is the baseline."""
+    """One trained model: an arm and a seed; the arm `train` is the baseline, and `train_fold` has folds as seeds."""
 
     arm: str
     seed: int
@@ -30,12 +32,14 @@ class Cell:
     @property
     def stage(self) -> str:
         """The stage that trained it, with its cell, as DVC spells it."""
-        return f"train@{self.seed}" if self.arm == BASELINE else f"retrain@{self.name}"
+        if self.arm in (BASELINE, FOLDS):
+            return f"{self.arm}@{self.seed}"
+        return f"retrain@{self.name}"
 
     def folder(self, data: Path) -> Path:
         """Return the folder of its bundle."""
-        if self.arm == BASELINE:
-            return data / "train" / str(self.seed)
+        if self.arm in (BASELINE, FOLDS):
+            return data / self.arm / str(self.seed)
         return data / "retrain" / self.name
 
 
@@ -101,7 +105,7 @@ class ModelScores(Counts):
 
 @dataclass(frozen=True)
 class EnsembleScores(Counts):
-    """Counts of the seeds of an arm as an ensemble, which is never compared or chosen."""
+    """Counts of the seeds of an arm, or of the folds, as an ensemble, which is never compared or chosen."""
 
     cells: tuple[Cell, ...]
     weights_sha256: str

@@ -7,8 +7,7 @@ trains one, and validated on the split val. A trained fold is kept, by a hash of
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,46 +18,17 @@ from ocrnet.config import Params
 from ocrnet.config.evaluation import MIOU
 from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import MANIFEST_FILE, file_sha256, read_manifest
-from ocrnet.errors import DataError
 from ocrnet.inference.predict import load_segmenter
 from ocrnet.labelling.label_ranking import Judge
 from ocrnet.labelling.panel import Panel
 from ocrnet.record import Recorder
 from ocrnet.training.data import TrainingData
-from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.folds import split_folds, without_fold
 from ocrnet.training.train import train_segmenter
 
 FORM = "1"  # of the kept folds; another number after a change of what a fold is
 DONE_FILE = "done"
 Tell = Callable[[str], None]
-
-
-def split_folds(groups: Sequence[str], count: int) -> list[Bool[np.ndarray, " N"]]:
-    """Return for each fold which images are in it: groups stay whole, the next largest goes to the smallest fold.
-
-    Args:
-        groups: Group of each image.
-        count: Number of folds.
-
-    Raises:
-        DataError: There are fewer groups than folds.
-
-    Examples:
-        >>> [fold.tolist() for fold in split_folds(["a", "a", "b", "c"], 2)]
-        [[True, True, False, False], [False, False, True, True]]
-    """
-    names, sizes = np.unique(np.array(groups, dtype=object), return_counts=True)
-    if len(names) < count:
-        raise DataError(
-            f"--folds: found {count}, but the training images are of {len(names)} groups, which stay whole. Give fewer."
-        )
-    members: list[set[str]] = [set() for _ in range(count)]
-    filled = [0] * count
-    for index in np.argsort(-sizes, kind="stable"):
-        smallest = filled.index(min(filled))
-        members[smallest].add(names[index])
-        filled[smallest] += int(sizes[index])
-    return [np.array([group in fold for group in groups], dtype=bool) for fold in members]
 
 
 def train_folds(
@@ -82,7 +52,7 @@ def train_folds(
     data = TrainingData.read(prepared)
     # A single process trains a fold: the command is one, and the result is the same up to rounding.
     params = params.model_copy(update={"train": params.train.model_copy(update={"processes": 1})})
-    folds = split_folds([str(name) for name in data.real.table["group"]], count)
+    folds = split_folds([str(name) for name in data.real.table["group"]], count, key="--folds")
     place = kept / fold_key(params, prepared, count)
     models, judges = [], []
     for number, held_out in enumerate(folds, start=1):
@@ -102,8 +72,7 @@ def train_folds(
 def _train(params: Params, data: TrainingData, kept: Bool[np.ndarray, " N"], folder: Path) -> None:
     if folder.exists():  # a training that was ended
         shutil.rmtree(folder)
-    rows = data.real.table[kept].reset_index(drop=True)
-    rest = replace(data, real=ImageFolder(data.real.folder, rows))
+    rest, _ = without_fold(data, ~kept)
     train_segmenter(
         params,
         rest,

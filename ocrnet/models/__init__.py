@@ -21,15 +21,17 @@ ARCHS = {
     "fcn": "ocrnet.models.fcn:FCN",
     "deeplabv3": "ocrnet.models.deeplabv3:DeepLabV3",
     "unet": "ocrnet.models.unet:UNet",
+    "backbone_unet": "ocrnet.models.backbone_unet:BackboneUNet",
 }
 NO_HEADS = "none"
 INSTANCES = (NO_HEADS, "offsets", "attention")  # values of `model.instances`
 INSTANCE_ARCHS = frozenset({"ocrnet", "ocr_cascade"})  # they can have heads that tell objects apart
+NO_AUX_HEAD = frozenset({"unet", "backbone_unet"})
 NO_BACKBONE = frozenset({"unet"})  # they have a built-in encoder and no pretrained weights
 # Options of a model in `params.yaml`; an architecture gets the options that its constructor names.
 OPTIONS = (
     "mid_channels", "key_channels", "prototypes", "dropout", "align_corners", "head_variant", "stride",
-    "context", "region_grid", "instances",
+    "context", "region_grid", "instances", "decoder_stride",
 )  # fmt: skip
 
 
@@ -38,6 +40,8 @@ def segmenter_options(params: Mapping[str, Any]) -> dict[str, Any]:
     options = {key: value for key, value in params.items() if key in ("backbone", "norm", *OPTIONS)}
     if options.get("instances") == NO_HEADS:  # cards without the heads do not name them
         del options["instances"]
+    if options.get("decoder_stride") == AUTO:  # neither do cards name what the backbone decides
+        del options["decoder_stride"]
     given = str(options["stride"])
     options["stride"] = choose_stride(options["backbone"]) if given == AUTO else given
     return options

@@ -104,12 +104,12 @@ class HRNetBackbone(JoinedBackbone):
 
 
 class DilatedBackbone(Backbone):
-    """The last two levels of a network dilated to an output stride of 8, as in the ResNet variants."""
+    """The last two levels of a network dilated to an output stride of 8, as in the ResNet variants, or of 4."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, stride: int = 8) -> None:
         super().__init__()
         self.net = timm.create_model(
-            name.removeprefix(DEEP_BASE), pretrained=False, features_only=True, output_stride=8,
+            name.removeprefix(DEEP_BASE), pretrained=False, features_only=True, output_stride=stride,
             out_indices=(-2, -1), **stem_options(name),
         )  # fmt: skip
         if name.startswith(DEEP_BASE):
@@ -196,21 +196,23 @@ def build_backbone(
         )
     if name.startswith("hrnet"):
         return HRNetBackbone(name, align_corners=align_corners)
-    if stride == "pyramid" and name.startswith(DEEP_BASE):
+    if stride in ("4", "pyramid") and name.startswith(DEEP_BASE):
+        wanted = "a pyramid" if stride == "pyramid" else "stride 4"
         raise ParamsError(
-            f"model.backbone: {name} has one form, that of openseg's weights at stride 8, but a pyramid is wanted. "
+            f"model.backbone: {name} has one form, that of openseg's weights at stride 8, but {wanted} is wanted. "
             f"Set {name.removeprefix(DEEP_BASE)}, or model.stride: 8 with a model.arch that takes it."
         )
     if stride == "pyramid":
         return PyramidBackbone(name, align_corners=align_corners, finest=finest)
     try:
-        return DilatedBackbone(name)
+        return DilatedBackbone(name, stride=int(stride or 8))
     except (NotImplementedError, TypeError, AssertionError, RuntimeError) as error:
         if isinstance(error, TypeError) and "output_stride" not in str(error):
             raise
-        if stride == "8":
+        if stride is not None:
+            reason = " ".join(str(error).split())[:120] or "timm refuses that stride"
             raise ParamsError(
-                f"model.stride 8: {name} cannot be dilated ({' '.join(str(error).split())[:120]}). Write pyramid."
+                f"model.stride {stride}: {name} cannot be dilated ({reason}). Write pyramid."
             ) from error
         return PyramidBackbone(name, align_corners=align_corners)
 

@@ -1,10 +1,12 @@
-"""OCRNet as an encoder-decoder: context on the deep levels, then a cascade of upsampling to stride 2.
+"""OCRNet as an encoder-decoder: context on the deep levels, then a cascade of upsampling to stride 2 or 1.
 
 The deep levels of the backbone, those of stride 16 and more, go through the OCR head without its classifier. The
 augmented representation z is then raised to the size of each finer level in turn, the deepest first, and meets that
 level's features there; so classes that are thinner than the deep strides survive.
 
     d_0 = z,    d_i = conv3x3([up(d_(i-1)), conv1x1(level_i)]),    logits = conv1x1(d_n)
+
+With `decoder_stride`, levels of the image itself follow those of the backbone (`image_levels.py`).
 
 Differs from OCRNet (`ocr.py`): the context may join the pixels by addition, and regions may be gathered over a grid of
 pooled pixels, which makes their cost independent of the size of the image.
@@ -20,13 +22,13 @@ from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
 from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
+from ocrnet.models.image_levels import FINEST_STRIDE, ImageLevels
 from ocrnet.models.ocr import AuxHead, RegionContext, gather_regions
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 from ocrnet.models.shares import SemanticShare
 
 CONTEXTS = ("concat", "add")
 DEEP_STRIDE = 16
-FINEST_STRIDE = 2
 # Width of the fine levels of the decoder. On the demo set, at a rate of 0.003, 150 steps reach a validation mIoU of
 # 0.65 with 32 and of 0.68 with 64, which takes 1.5 times as long per step; 16 is far behind (docs/experiments.md).
 LEAST_WIDTH = 32
@@ -46,6 +48,7 @@ class OCRCascade(SegmentationModel):
         context: How the context joins the pixels, a name in `CONTEXTS`.
         region_grid: Side of the grid of pooled pixels that regions are gathered over; 0 gathers over all pixels.
         instances: Name in `ocrnet.models.INSTANCES`; with attention, the heads read a part of the channels.
+        decoder_stride: Stride of the logits in pixels, 1 or 2; None: that of the backbone's finest level, 2 or more.
 
     Raises:
         ParamsError: `context` is unknown, or the backbone has no pyramid.
@@ -63,6 +66,7 @@ class OCRCascade(SegmentationModel):
         context: str = "concat",
         region_grid: int = 0,
         instances: str = "none",
+        decoder_stride: int | None = None,
     ) -> None:
         super().__init__()
         if context not in CONTEXTS:
@@ -71,7 +75,10 @@ class OCRCascade(SegmentationModel):
             )
         self.align_corners = align_corners
         net = build_backbone(
-            backbone, align_corners=align_corners, stride="pyramid", finest=FINEST_STRIDE
+            backbone,
+            align_corners=align_corners,
+            stride="pyramid",
+            finest=decoder_stride or FINEST_STRIDE,
         )
         assert isinstance(net, HRNetBackbone | PyramidBackbone)
         self.backbone = net
@@ -88,9 +95,9 @@ class OCRCascade(SegmentationModel):
             deep, mid_channels=mid_channels, key_channels=key_channels, dropout=dropout,
             align_corners=align_corners, joined_by=context, region_grid=region_grid,
         )  # fmt: skip
-        self.decoder = Cascade(
-            mid_channels, channels[: self.fine], num_classes, align_corners=align_corners
-        )
+        self.image_levels = ImageLevels(net.strides, decoder_stride)
+        fine = (*self.image_levels.channels, *channels[: self.fine])
+        self.decoder = Cascade(mid_channels, fine, num_classes, align_corners=align_corners)
         self.instance_heads: nn.Module | None = None  # set by `build_segmenter`
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
@@ -100,7 +107,8 @@ class OCRCascade(SegmentationModel):
         deep = levels[self.fine :]
         aux_logits = self.aux_head(deep)
         augmented = self.head(deep, aux_logits)
-        logits = self.decoder(augmented, levels[: self.fine])
+        fine = [*self.image_levels(images), *levels[: self.fine]]
+        logits = self.decoder(augmented, fine)
         # After the decoder, which would otherwise run with the maps in memory.
         maps = None if self.instance_heads is None else self.instance_heads(shared.main)
         return SegmenterOutput(logits, aux_logits, maps)

@@ -3,12 +3,13 @@
 | name | feature maps |
 |---|---|
 | 8 | the last two levels of a network that is dilated to stride 8, as in the ResNets of the paper |
+| 4 | the same at stride 4, for thin objects, with four times as many pixels; ResNets of timm refuse it |
 | pyramid | all levels from stride 4 on, resized to the finest and concatenated, as in HRNet |
 """
 
 import re
 
-STRIDES = ("8", "pyramid")
+STRIDES = ("4", "8", "pyramid")
 AUTO = "auto"
 _RESNET = re.compile(r"(deepbase_)?(se|wide_)?resne(x|s)?t", re.ASCII)
 

@@ -40,10 +40,11 @@ class UNet(SegmentationModel):
         self.align_corners = align_corners
         widths = [mid_channels * 2**level // 2**WIDTH_LEVEL for level in range(LEVELS)]
         self.down = nn.ModuleList(
-            _double(before, after) for before, after in zip([3, *widths], widths, strict=False)
+            double_convolution(before, after)
+            for before, after in zip([3, *widths], widths, strict=False)
         )
         self.narrow = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
-        self.up = nn.ModuleList(_double(2 * width, width) for width in widths[:-1])
+        self.up = nn.ModuleList(double_convolution(2 * width, width) for width in widths[:-1])
         self.classify = nn.Conv2d(widths[0], num_classes, 1)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> SegmenterOutput:
@@ -66,7 +67,8 @@ class UNet(SegmentationModel):
         return SegmenterOutput(self.classify(feats), None)
 
 
-def _double(in_channels: int, out_channels: int) -> nn.Sequential:
+def double_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Return two convolutions of 3 x 3 pixels, each with a batch norm and a ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),

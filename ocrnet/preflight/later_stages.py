@@ -6,6 +6,7 @@
 | E132 | no class has enough labelled pixels in the split that sets the thresholds | `select` |
 | E133 | operations that move things, but no class occurs as things | `synthesize` |
 | E134 | a val or test split without an object, but `evaluate.metric` is a score of objects | `evaluate` |
+| E135 | more folds than groups of training images | `train_fold` |
 """
 
 from pathlib import Path
@@ -29,10 +30,10 @@ def check_outlook(prepared: Path, params: Params) -> None:
 
     Args:
         prepared: Folder of the manifest.
-        params: Params with `select.calibrate_on`, `synthesize.operations` and `evaluate.metric`.
+        params: Params with `folds`, `select.calibrate_on`, `synthesize.operations` and `evaluate.metric`.
 
     Raises:
-        DataError: E131, E132 or E134, one line each.
+        DataError: E131, E132, E134 or E135, one line each.
         ParamsError: E133.
     """
     columns = pixel_columns(ClassTable.read(prepared).class_names)
@@ -53,6 +54,12 @@ def check_outlook(prepared: Path, params: Params) -> None:
         )
     if params.evaluate.metric != MIOU:
         lines += _lines_without_objects(prepared, table, params)
+    groups = table.loc[table["split"] == "train", "group"].nunique()
+    if groups < len(params.folds):
+        lines.append(
+            f"E135 split train: its images are of {groups} groups, which stay whole, but folds names "
+            f"{len(params.folds)}. Name fewer folds, or add images."
+        )
     if lines:
         raise DataError("\n".join(lines))
     idle = idle_operations(params.synthesize.operations)

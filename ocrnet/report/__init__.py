@@ -20,6 +20,7 @@ from ocrnet.report import (
 )
 from ocrnet.report.curve import read_curve
 from ocrnet.report.files import required
+from ocrnet.report.folds import fold_section
 from ocrnet.report.pages import fill_page
 from ocrnet.report.pictures import ERROR_COLOURS
 from ocrnet.report.values import css_colour
@@ -71,6 +72,7 @@ def render_report(data: Path) -> str:
         precision_rows=scores.precision_rows(found, classes),
         model_rows=scores.model_rows(found),
         network=network.network_words(data, found),
+        folds=fold_section(found, classes),
         seeds=arms.seeds_of(found),
         arm_rows=arms.arm_rows(found, dict(params)),
         class_arm_rows=arms.class_arm_rows(found, classes),

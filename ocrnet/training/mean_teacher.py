@@ -81,7 +81,7 @@ class MeanTeacher:
         inside, boxes = batch.inside.to(self._device), batch.boxes.to(self._device)
         self._thresholds.update(classes, confidences, inside)
         labels = pseudo_label_maps(
-            classes, confidences, self._thresholds.values(),
+            classes, confidences, self._on_device(self._thresholds.values()),
             inside=inside, ignore_index=self._ignore_index,
         )  # fmt: skip
         pixels = self._count(labels, swap_boxes(inside, boxes))
@@ -121,10 +121,15 @@ class MeanTeacher:
         """Count the pseudo-labels of the batch of all ranks, and return the number of its pixels inside the images."""
         kept = labels[labels != self._ignore_index]
         counts = torch.bincount(kept, minlength=len(self._counts) - 1)
-        found = sum_over_ranks(torch.cat([counts, inside.sum()[None]]).double())
+        numbers = torch.cat([counts, inside.sum()[None]])
+        found = sum_over_ranks((numbers.cpu() if numbers.is_mps else numbers).double())
         self._step_counts = found.cpu()
         self._counts = self._counts + self._step_counts
-        return found[-1]
+        return self._on_device(found[-1])
+
+    def _on_device(self, values: Tensor) -> Tensor:
+        """Return float64 values on the device of the model; Apple's GPUs only have float32."""
+        return values.float().to(self._device) if self._device.type == "mps" else values
 
 
 def _shares(counts: Float[Tensor, " N"]) -> list[float]:

@@ -17,7 +17,7 @@ class Objective(nn.Module):
     Args:
         model: Segmenter to train.
         criterion: Loss to minimise.
-        precision: Precision of the model: auto, fp32 or bf16; the criterion computes in float32.
+        precision: Precision of the model: auto, fp32, bf16 or fp16; the criterion computes in float32.
         instances: Loss of the instance heads; None for a model without them.
         pseudo_loss: Loss of pseudo-labels; None if there are no unlabelled images.
     """

@@ -36,7 +36,9 @@ class ClassThresholds:
         self, num_classes: int, *, threshold: float, class_share: float, device: torch.device
     ) -> None:
         self._threshold, self._class_share = threshold, class_share
-        self._histogram = torch.zeros(num_classes, BINS, dtype=torch.float64, device=device)
+        # Apple's GPUs have no float64.
+        place = "cpu" if device.type == "mps" else device
+        self._histogram = torch.zeros(num_classes, BINS, dtype=torch.float64, device=place)
 
     def update(
         self,
@@ -48,7 +50,9 @@ class ClassThresholds:
         bins = (confidences[inside] * BINS).long().clamp(0, BINS - 1)
         shape = self._histogram.shape
         counts = torch.bincount(classes[inside] * BINS + bins, minlength=shape.numel())
-        self._histogram.mul_(DECAY).add_(sum_over_ranks(counts.double()).view(shape))
+        self._histogram.mul_(DECAY).add_(
+            sum_over_ranks(counts.to(self._histogram.device).double()).view(shape)
+        )
 
     def values(self) -> Float[Tensor, " K"]:
         """Return the threshold of each class."""

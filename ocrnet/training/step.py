@@ -23,9 +23,10 @@ from ocrnet.losses.base import Whole
 from ocrnet.models.layers import read_layers
 from ocrnet.models.output import normalise
 from ocrnet.models.shares import ATTENTION
-from ocrnet.runtime import key_seed, pick_device
+from ocrnet.runtime import check_scale, key_seed, loss_scaler, training_device
 from ocrnet.training.attention_criterion import AttentionCriterion
 from ocrnet.training.batches import TrainBatch
+from ocrnet.training.compiling import compile_if_wanted
 from ocrnet.training.criterion import Criterion
 from ocrnet.training.data import TrainingData
 from ocrnet.training.freeze import freeze
@@ -67,7 +68,7 @@ class SegmenterTrainer(Resumable):
     def __init__(self, params: Params, data: TrainingData, *, seed: int) -> None:
         self.recipe = params.train
         self._seed = seed
-        device = pick_device()
+        device = training_device()
         self.card = card_of(params, data.classes, data.things)
         self.model = initial_model(params, self.card, seed)
         # Channels last saves a tenth of the time per step on a CPU, and tensor cores need it.
@@ -91,6 +92,8 @@ class SegmenterTrainer(Resumable):
             pseudo_loss=self._pseudo_loss(data),
         )
         self.average = WeightAverage(self.model, self.recipe.ema_decay, average_buffers=True)
+        compile_if_wanted(self.model, self.recipe.compile, device)  # after the copy for the average
+        self._scaler = loss_scaler(device, self.recipe.precision)
         self._objective = over_ranks(objective.to(device))
         is_pretrained = params.model.pretrained is not False
         layers = read_layers(params.model.backbone) if is_pretrained else None
@@ -147,18 +150,29 @@ class SegmenterTrainer(Resumable):
                 loss = self._loss(part, whole)
                 total += _over_ranks(loss)
                 _check_finite(total, "loss", step, part.ids)
-                loss.backward()  # type: ignore[no-untyped-call]
+                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for lesson in lessons:
             with nullcontext() if lesson is last else without_averaging(self._objective):
                 loss, weight = self._lesson_loss(lesson, step)
                 unlabelled_total += _over_ranks(loss)
                 _check_finite(unlabelled_total, "loss of unlabelled images", step, lesson.ids)
-                (weight * loss).backward()  # type: ignore[no-untyped-call]
+                self._scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
+        self._update(step, batch.ids)
+        return total, unlabelled_total if lessons else None
+
+    def _update(self, step: int, ids: list[str]) -> None:
+        """Clip the gradients and make the optimizer's step.
+
+        In fp16 a gradient may overflow: the step is then left out, and the next loss has a lower scale.
+        """
+        self._scaler.unscale_(self._optimizer)
         if self.recipe.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-            _check_finite(float(norm), "norm of the gradient", step, batch.ids)
-        self._optimizer.step()
-        return total, unlabelled_total if lessons else None
+            if not self._scaler.is_enabled():
+                _check_finite(float(norm), "norm of the gradient", step, ids)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        check_scale(self._scaler, f"step {step}", ids)
 
     def _loss(self, part: TrainBatch, whole: Whole | None) -> Tensor:
         device = self.mean.device
@@ -209,7 +223,9 @@ class SegmenterTrainer(Resumable):
 
     def _parts(self) -> dict[str, Any]:
         parts = {"model": self.model, "average": self.average.model, "optimizer": self._optimizer}
-        return parts if self.teacher is None else {**parts, "teacher": self.teacher}
+        if self.teacher is not None:
+            parts["teacher"] = self.teacher
+        return {**parts, "scaler": self._scaler} if self._scaler.is_enabled() else parts
 
 
 def _over_ranks(loss: Tensor) -> float:

@@ -14,7 +14,7 @@ from tests.pipelines.fresh_params import reset_params
 ROOT = Path(__file__).parents[2]
 COPIED = (
     "ocrnet", "pipelines", "benchmarks", "params", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore",
-    "data/.gitignore", "data/curve", "data/raw/demo",
+    "data/.gitignore", "data/curve", "data/raw/demo", "data/train_fold/README.md",
 )  # fmt: skip
 SMALL = {
     "demo.train": 8, "demo.val": 4, "demo.test": 8, "demo.size": [64, 64], "data.crop_size": [64, 64],

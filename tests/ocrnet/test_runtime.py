@@ -1,8 +1,19 @@
 """Seeds are functions of their key alone."""
 
+import pytest
 import torch
 
-from ocrnet.runtime import Pace, autocast, key_seed, keyed_generator, seeded
+from ocrnet.errors import ParamsError
+from ocrnet.runtime import (
+    Pace,
+    autocast,
+    choose_precision,
+    key_seed,
+    keyed_generator,
+    loss_scaler,
+    seeded,
+    training_device,
+)
 
 
 def test_keys_are_told_apart() -> None:
@@ -33,6 +44,46 @@ def test_precision_on_the_cpu() -> None:
         assert (a @ a).dtype == torch.float32
     with autocast(cpu, "bf16"):
         assert (a @ a).dtype == torch.bfloat16
+    with autocast(cpu, "fp16"):
+        assert (a @ a).dtype == torch.float16
+    scaled = [p for p in ("auto", "fp32", "bf16", "fp16") if loss_scaler(cpu, p).is_enabled()]
+    assert scaled == ["fp16"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "chosen"),
+    [
+        ("cuda", 6, "fp32"),  # Pascal: fp16 without tensor cores
+        (
+            "cuda",
+            7,
+            "fp16",
+        ),  # Volta and Turing: torch emulates bf16 there and says that it is supported
+        ("cuda", 8, "bf16"),  # Ampere
+        ("cuda", 12, "bf16"),
+        ("mps", 0, "fp32"),
+        ("cpu", 0, "fp32"),
+    ],
+)
+def test_auto_is_what_the_device_has_in_hardware(kind: str, capability: int, chosen: str) -> None:
+    assert choose_precision("auto", kind, capability) == chosen
+    assert choose_precision("fp16", kind, capability) == "fp16"
+
+
+def test_bf16_is_refused_where_a_gpu_emulates_it() -> None:
+    with pytest.raises(
+        ParamsError, match=r"precision: found bf16, .*capability 7.* Set auto, fp16"
+    ):
+        choose_precision("bf16", "cuda", 7)
+    assert choose_precision("bf16", "cuda", 8) == choose_precision("bf16", "cpu", 0) == "bf16"
+
+
+def test_a_training_can_be_kept_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCRNET_DEVICE", "cpu")
+    assert training_device() == torch.device("cpu")
+    monkeypatch.setenv("OCRNET_DEVICE", "gpu")
+    with pytest.raises(ParamsError, match=r"OCRNET_DEVICE: found 'gpu'\. Set it"):
+        training_device()
 
 
 def test_the_pace_counts_images_and_leaves_out_pauses() -> None:

@@ -14,7 +14,7 @@ from tests.pipelines.test_graph import STAGES
 from .test_help import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-CELLS = {"train": ("0",), "pseudo_label": ("0",), "retrain": ("gan", "0")}
+CELLS = {"train": ("0",), "train_fold": ("1",), "pseudo_label": ("0",), "retrain": ("gan", "0")}
 ARGUMENTS = {
     "check": (),
     "lr_range": (),
@@ -47,7 +47,9 @@ OTHERS = {
 @pytest.fixture(autouse=True)
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    write_values(tmp_path / "params.yaml", {"publish.live": False}, place="this test")
+    write_values(
+        tmp_path / "params.yaml", {"publish.live": False, "folds": [1, 2]}, place="this test"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return tmp_path

@@ -20,6 +20,7 @@ HEAVY = {"torch", "torchvision", "timm", "mlflow", "prefect", "great_expectation
         ("pipelines.validate", set()),
         ("pipelines.prepare", set()),
         ("pipelines.train", set()),
+        ("pipelines.train_fold", set()),
         ("pipelines.train_gan", set()),
         ("pipelines.synthesize", set()),
         ("pipelines.select", set()),

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
 COPIED = (
     "ocrnet", "pipelines", "params", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/.gitignore",
-    "data/curve", "data/raw/demo",
+    "data/curve", "data/raw/demo", "data/train_fold/README.md",
 )  # fmt: skip
 TINY = {
     "data.source": "folder", "data.path": "data/raw/mixed", "data.palette": "auto", "data.crop_size": [64, 64],

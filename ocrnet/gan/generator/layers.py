@@ -11,7 +11,7 @@ SLOPE = 0.2  # negative slope of the leaky ReLUs
 
 
 class Conv(nn.Conv2d):
-    """A convolution that autocast may run in bfloat16, with a weight that is computed in float32.
+    """A convolution that autocast may run in 16 bits, with a weight that is computed in float32.
 
     The power iteration of spectral norm runs when the weight is read. In bfloat16 its vectors would have only two
     correct digits, and the weight would be divided by a wrong norm.

@@ -23,7 +23,7 @@ from ocrnet.gan.generator.styles import draw_noise
 from ocrnet.gan.training.batches import Batch
 from ocrnet.gan.training.gan_objective import StepInputs
 from ocrnet.gan.training.rng import BatchRng
-from ocrnet.runtime import autocast, seeded
+from ocrnet.runtime import autocast, check_scale, loss_scaler, seeded
 from ocrnet.weight_ema import WeightAverage
 
 
@@ -66,6 +66,8 @@ class GanTrainer(Resumable):
         self.average = WeightAverage(self.generator, params.ema_decay, average_buffers=False)
         self._adam_generator = _adam(self.generator, params.lr_generator)
         self._adam_discriminator = _adam(self.discriminator, params.lr_discriminator)
+        self._scaler_generator = loss_scaler(device, params.precision)
+        self._scaler_discriminator = loss_scaler(device, params.precision)
         self._paint = self._in_precision(over_ranks(self.generator))
         self._discriminate_fixed = self._in_precision(self.discriminator)
         self._discriminate = self._in_precision(over_ranks(self.discriminator))
@@ -90,6 +92,8 @@ class GanTrainer(Resumable):
                 f"{', '.join(gather_names([*batch.ids]))}. "
                 "Check these images, or lower train_gan.lr_generator and lr_discriminator."
             )
+        for scaler in (self._scaler_generator, self._scaler_discriminator):
+            check_scale(scaler, f"train_gan: step {step}", batch.ids)
         return losses
 
     def generator_inputs(self, batch: Batch, rng: BatchRng) -> tuple[Tensor, ...]:
@@ -118,12 +122,12 @@ class GanTrainer(Resumable):
     def _step_generator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False).eval()
         loss = self.objective.generator_loss(self._discriminate_fixed, fakes, inputs)
-        return _descend(loss, self._adam_generator)
+        return _descend(loss, self._adam_generator, self._scaler_generator)
 
     def _step_discriminator(self, fakes: Tensor, inputs: StepInputs) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=True).train()
         loss = self.objective.discriminator_loss(self._discriminate, fakes, inputs)
-        return _descend(loss, self._adam_discriminator)
+        return _descend(loss, self._adam_discriminator, self._scaler_discriminator)
 
     def _in_precision(self, network: nn.Module) -> Callable[..., Tensor]:
         def run(*inputs: Tensor) -> Tensor:
@@ -134,22 +138,29 @@ class GanTrainer(Resumable):
         return run
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        parts: dict[str, Any] = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "average": self.average.model,
             "adam_generator": self._adam_generator,
             "adam_discriminator": self._adam_discriminator,
         }
+        if self._scaler_generator.is_enabled():
+            parts["scaler_generator"] = self._scaler_generator
+            parts["scaler_discriminator"] = self._scaler_discriminator
+        return parts
 
 
 def _adam(network: nn.Module, lr: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(network.parameters(), lr=lr, betas=(0.0, 0.999))
 
 
-def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-    """Make an optimizer step on a loss and return its value."""
+def _descend(
+    loss: Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> Tensor:
+    """Make an optimizer step on a loss and return its value; a gradient that overflows in fp16 makes none."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    scaler.step(optimizer)
+    scaler.update()
     return loss.detach()

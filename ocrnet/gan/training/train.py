@@ -27,7 +27,7 @@ from ocrnet.gan.training.samples import write_samples
 from ocrnet.gan.training.step import GanTrainer, StepLosses
 from ocrnet.record import Recorder
 from ocrnet.run_loop import RunLoop
-from ocrnet.runtime import pick_device
+from ocrnet.runtime import training_device
 
 logger = logging.getLogger(__name__)
 MEASURED_IMAGES = 16  # images per split for the diagnostics
@@ -163,7 +163,7 @@ def train_gan(
     """
     check_world_size("train_gan", params.processes)
     train, val = Pairs(prepared, "train"), Pairs(prepared, "val")
-    trainer = GanTrainer(train.class_table.num_classes, params, device=pick_device())
+    trainer = GanTrainer(train.class_table.num_classes, params, device=training_device())
     size = params.crop_size or crop_size
     unlabelled = None if pseudo is None else Pairs(pseudo, "train", key=("pseudo",))
     run = GanRun(

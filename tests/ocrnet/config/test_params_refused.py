@@ -22,6 +22,8 @@ def refused(**sections: Any) -> list[str]:
     ("sections", "key", "words"),
     [
         ({"seeds": 0}, "seeds", "expected a list"),
+        ({"folds": [1]}, "folds", "expected all folds in order"),
+        ({"folds": [1, 3]}, "folds", "expected all folds in order"),
         ({"seeds": [0, 0]}, "seeds", "0 is a duplicate"),
         ({"seeds": [0.0]}, "seeds.0", "integer"),
         ({"seeds": [True]}, "seeds.0", "integer"),

@@ -53,9 +53,10 @@ def test_onnx_gives_the_logits_of_torch_at_any_size(arch: str, tmp_path: Path) -
     ("arch", "options"),
     [
         ("ocr_cascade", {"backbone": "tf_mobilenetv3_small_minimal_100", "region_grid": 4}),
+        ("ocr_cascade", {"backbone": "test_resnet", "decoder_stride": 1}),
         ("ocrnet", {"backbone": "resnet10t", "stride": "8", "align_corners": True}),
     ],
-    ids=["padding by the size and a grid", "dilated, corners aligned"],
+    ids=["padding by the size and a grid", "stride 1", "dilated, corners aligned"],
 )
 def test_further_forms_too(arch: str, options: dict[str, object], tmp_path: Path) -> None:
     card = ModelCard(arch, {"mid_channels": 16, "key_channels": 8, **options}, CLASSES)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ocrnet.errors import DataError
-from ocrnet.labelling.folds import fold_key, split_folds
+from ocrnet.labelling.folds import fold_key
+from ocrnet.training.folds import split_folds
 from tests.base_params import params_with
 from tests.ocrnet.conftest import toy_params, write_toy_set
 

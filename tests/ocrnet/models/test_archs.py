@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ocrnet.bundles.bundle import ModelCard, load_bundle, save_bundle
-from ocrnet.models import ARCHS, NO_BACKBONE, build_segmenter
+from ocrnet.models import ARCHS, NO_AUX_HEAD, NO_BACKBONE, build_segmenter
 from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
 from tests.ocrnet.conftest import CLASSES
 
@@ -96,7 +96,7 @@ def test_any_image_size(arch: str, size: tuple[int, int]) -> None:
         output = model(torch.zeros(1, 3, *size))
     expected = size if arch == "unet" else tuple(math.ceil(math.ceil(x / 2) / 2) for x in size)
     assert output.logits.shape == (1, 3, *expected)
-    assert (output.aux_logits is None) == (arch in NO_BACKBONE)
+    assert (output.aux_logits is None) == (arch in NO_AUX_HEAD)
     if output.aux_logits is not None:
         coarse = tuple(math.ceil(x / 16) for x in size)
         assert output.aux_logits.shape == (1, 3, *(coarse if arch == "ocr_cascade" else expected))

@@ -73,6 +73,13 @@ def test_a_split_without_a_labelled_pixel_is_told_by_its_name(folder: Path, spli
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_more_folds_than_groups_are_told(folder: Path) -> None:
+    groups = read_manifest(folder, split="train")["group"].nunique()
+    check_outlook(folder, params_of(folds=list(range(1, groups + 1))))
+    with pytest.raises(DataError, match=f"^E135 split train: its images are of {groups} groups"):
+        check_outlook(folder, params_of(folds=list(range(1, groups + 2))))
+
+
 def test_too_few_labelled_pixels_to_calibrate_by_are_told(folder: Path) -> None:
     relabel(folder, "val", CLASSES.ignore_index, rows=62)  # of 64; the last two are ignored anyway
     table = read_manifest(folder, split="val")

@@ -196,27 +196,31 @@ def test_every_gan_and_style_is_resumed_to_the_same_bytes_and_painted_from_files
 
 
 @pytest.mark.parametrize("arch", ["oasis", "pix2pix"])
-def test_bf16_runs_the_convolutions_alone_and_stays_close_to_fp32(
+def test_16_bits_run_the_convolutions_alone_and_stay_close_to_fp32(
     prepared: Path, arch: str
 ) -> None:
     losses = {}
-    for precision in ("fp32", "bf16"):
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    for precision, dtype in dtypes.items():
         trainer = GanTrainer(2, _params(arch=arch, precision=precision), device=CPU)
         seen: set[torch.dtype] = set()
         trainer.generator.blocks[0].get_submodule("conv1").register_forward_hook(
             lambda module, inputs, output, seen=seen: seen.add(output.dtype)
         )
         losses[precision] = [trainer.step(step, _batch(prepared)) for step in range(2)]
-        assert seen == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        assert seen == {dtype}
+        scalers = [name for name in trainer.state() if "scaler" in name]
+        assert len(scalers) == (2 if precision == "fp16" else 0)
         for network in (trainer.generator, trainer.discriminator, trainer.average.model):
             assert {value.dtype for value in network.parameters()} == {torch.float32}
         vectors = [b for n, b in trainer.generator.named_buffers() if n.endswith(("._u", "._v"))]
         for vector in vectors:  # of unit length to seven digits: bfloat16 has three
             assert vector.norm().item() == pytest.approx(1, abs=1e-5)
-    for plain, short in zip(losses["fp32"], losses["bf16"], strict=True):
-        assert short.generator == pytest.approx(plain.generator, rel=0.03)
-        assert short.discriminator == pytest.approx(plain.discriminator, rel=0.03)
-    assert losses["fp32"] != losses["bf16"]
+    for precision in ("bf16", "fp16"):
+        for plain, short in zip(losses["fp32"], losses[precision], strict=True):
+            assert short.generator == pytest.approx(plain.generator, rel=0.03)
+            assert short.discriminator == pytest.approx(plain.discriminator, rel=0.03)
+        assert losses["fp32"] != losses[precision]
 
 
 def test_health_checks_warn_once_and_only_beyond_their_limits(
