@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from pipelines._stage.stage import Stage, run_stage
-from pipelines._torchrun import by_torchrun
+from pipelines._stage.torchrun import by_torchrun
 
 
 @by_torchrun("train")

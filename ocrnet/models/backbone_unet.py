@@ -55,7 +55,8 @@ class BackboneUNet(SegmentationModel):
         assert isinstance(net, HRNetBackbone | PyramidBackbone)
         self.backbone = net
         self.image_levels = ImageLevels(net.strides, decoder_stride)
-        *skips, deepest = (*self.image_levels.channels, *net.channels)
+        levels: list[int] = [*self.image_levels.channels, *net.channels]
+        *skips, deepest = levels
         least = min(LEAST_WIDTH, mid_channels)
         widths = [max(least, mid_channels >> i) for i in range(len(skips))]
         self.blocks = nn.ModuleList(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -168,11 +169,13 @@ def _write(
     request: ExportRequest, source: Source, target: Path, samples: Samples
 ) -> dict[Path, ExportCard]:
     """Write the files, and return them with their cards."""
-    instances = source.card.options.get("instances", NO_HEADS) if request.objects else NO_HEADS
-    if request.objects and instances == NO_HEADS:
-        raise ParamsError(
-            f"--objects: {source.name} has no instance heads. Train a model with model.instances, or leave it out."
-        )
+    instances: Any = NO_HEADS
+    if request.objects:
+        instances = source.card.options.get("instances", NO_HEADS)
+        if instances == NO_HEADS:
+            raise ParamsError(
+                f"--objects: {source.name} has no instance heads. Train a model with model.instances, or leave it out."
+            )
     card = ExportCard(
         arch=source.card.arch, classes=source.card.classes, mean=source.card.mean, std=source.card.std,
         decoding=source.card.decoding, source=source.name, weights_sha256=source.card.weights_sha256,

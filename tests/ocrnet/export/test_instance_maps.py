@@ -28,7 +28,7 @@ def test_objects_of_a_file_are_those_of_its_model(kind: str, raw: bool, tmp_path
     model = build(card)
     if kind == "attention":
         with torch.no_grad():
-            model.instance_heads.heat[-1].bias.zero_()  # type: ignore[index, union-attr, operator]
+            model.instance_heads.heat[-1].bias.zero_()  # type: ignore[index, union-attr]
     given = card_of(
         card, is_raw=raw, layout="nchw" if raw else "nhwc", probabilities=not raw, instances=kind,
         multiple=model.multiple, things=card.things,

@@ -44,7 +44,7 @@ def test_logits_have_the_stride_that_is_asked_for(
     model = build(arch, backbone, decoder_stride=wanted)
     logits = model.eval()(torch.zeros(1, 3, *SIZE)).logits
     assert logits.shape[2:] == tuple(math.ceil(side / stride) for side in SIZE)
-    added = model.get_submodule("image_levels").channels
+    added: Any = model.get_submodule("image_levels").channels
     assert len(added) == int(math.log2(finest / stride))
 
 

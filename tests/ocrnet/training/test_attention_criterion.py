@@ -116,10 +116,11 @@ def part_of(output: torch.Tensor, numbers: torch.Tensor, name: str) -> float:
     criterion = AttentionCriterion(
         params_of(instances="attention", **{**off, name: 1.0}).train, ignore_index=255
     )
-    return criterion(
+    loss = criterion(
         SegmenterOutput(output, None, output), labels, numbers,
         align_corners=False, sample_weights=torch.ones(1),
-    ).item()  # fmt: skip
+    )  # fmt: skip
+    return float(loss)
 
 
 def test_the_box_of_a_cell_is_measured_from_the_middle_of_its_pixels() -> None:

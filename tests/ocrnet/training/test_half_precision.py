@@ -73,7 +73,7 @@ def test_gradients_that_are_never_finite_end_the_training(toy_set: Path) -> None
     trainer, batches = trainer_of(toy_set, precision="fp16")
     set_scale(trainer, 1.0)
     weight = next(w for n, w in trainer.model.named_parameters() if n.startswith("head"))
-    weight.register_hook(lambda gradient: gradient * float("inf"))
+    weight.register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[no-untyped-call]
     with pytest.raises(TrainError, match=r"step 0: the gradient is not finite at any scale .*fp32"):
         trainer.step(0, batches[0])
 

@@ -16,10 +16,10 @@ from ocrnet.data.decode import read_image, read_label_map
 from ocrnet.data.manifest import read_manifest
 from ocrnet.data.unlabelled import write_unlabelled_manifest
 from ocrnet.inference.predict import load_segmenter
-from ocrnet.labelling.folds import split_folds
 from ocrnet.record import Recorder
 from ocrnet.training.data import TrainingData
 from ocrnet.training.dataset import ImageFolder
+from ocrnet.training.folds import split_folds
 from ocrnet.training.train import train_segmenter
 from pipelines.cli.app import main
 from tests.base_params import write_params

@@ -16,7 +16,7 @@ from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import MANIFEST_FILE, read_manifest
 from ocrnet.data.pixel_weights import write_pixel_weights
 from ocrnet.gan.generator.presets import PRESETS
-from ocrnet.gan.training import labelmix, oasis, pix2pix
+from ocrnet.gan.training import gan_objective, labelmix, oasis, pix2pix
 from ocrnet.gan.training.batches import Batch, Pairs
 from ocrnet.gan.training.mixed_batches import MixedPairs
 from ocrnet.gan.training.step import GanTrainer
@@ -147,7 +147,7 @@ def test_losses_by_hand_with_weights() -> None:
     real = oasis.class_loss(logits, label_maps, torch.tensor([1.0, 3.0]), counted)
     fake = oasis.fake_loss(logits, counted)
     weights = oasis.class_weights(label_maps, num_classes=2, weight_max=9.0, counted=counted)
-    l1 = pix2pix.l1_loss(torch.tensor([[[[1.0, 3.0]]]]), torch.zeros(1, 1, 1, 2), counted)
+    l1 = gan_objective.l1_loss(torch.tensor([[[[1.0, 3.0]]]]), torch.zeros(1, 1, 1, 2), counted)
     cells = pix2pix.counted_cells(counted, cell=2)
     mixed_loss = labelmix.labelmix_loss(logits, torch.zeros_like(logits), counted)
 

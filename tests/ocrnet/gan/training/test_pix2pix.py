@@ -10,11 +10,10 @@ from ocrnet.config import TrainGanParams
 from ocrnet.gan import GANS, objective_class
 from ocrnet.gan.generator.presets import PRESETS, Preset
 from ocrnet.gan.training.batches import Batch
-from ocrnet.gan.training.gan_objective import StepInputs
+from ocrnet.gan.training.gan_objective import StepInputs, l1_loss
 from ocrnet.gan.training.pix2pix import (
     PatchDiscriminator,
     cell_side,
-    l1_loss,
     patch_loss,
     valid_cells,
 )
