@@ -27,6 +27,7 @@ SECTIONS = {
 def read_keys(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return a set that gets the dotted name of every key that is read of any params."""
     read: set[str] = set()
+    known = set(leaf_keys())
 
     def note(self: Section, name: str) -> Any:
         section = SECTIONS.get(type(self))
@@ -34,6 +35,8 @@ def read_keys(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             read.add(f"{section}.{name}")
         elif section is not None and name == "model_dump":
             read.update(f"{section}.{key}" for key in type(self).model_fields)
+        elif type(self) is Params and name in known:
+            read.add(name)
         return object.__getattribute__(self, name)
 
     monkeypatch.setattr(Section, "__getattribute__", note)

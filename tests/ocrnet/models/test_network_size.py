@@ -5,7 +5,11 @@ from typing import Any
 from ocrnet.models import build_segmenter
 from ocrnet.models.network_size import size_of_network
 
-OPTIONS: dict[str, Any] = {"backbone": "mobilenetv3_small_050", "mid_channels": 16, "key_channels": 8}
+OPTIONS: dict[str, Any] = {
+    "backbone": "mobilenetv3_small_050",
+    "mid_channels": 16,
+    "key_channels": 8,
+}
 
 
 def test_parameters_are_those_of_the_real_network() -> None:
