@@ -75,4 +75,5 @@ class Group(Variant):
             {arm: {s: self.scores[Cell(arm, s)].val_miou for s in self.seeds} for arm in arms},
             groups=groups,
             params=self.params.evaluate,
+            gan_sees=self.params.train_gan.sees_unlabelled,
         )
