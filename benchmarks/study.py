@@ -34,7 +34,7 @@ from pipelines._work_folders.work_folder import (
 )
 
 logger = logging.getLogger("benchmarks")
-PROTOCOL = ("window", "overlap", "scales", "flip", "merge")  # keys of `evaluate`
+PROTOCOL = ("window", "overlap", "scales", "flip", "merge", "window_weights")  # keys of `evaluate`
 
 
 @dataclass(frozen=True)

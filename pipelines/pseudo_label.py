@@ -36,7 +36,12 @@ def pseudo_label(stage: Stage) -> None:
     own, scoring = stage.params.pseudo_label, stage.params.evaluate
     # Views that disagree lower the confidence only in a mean of probabilities.
     protocol = ScoringProtocol(
-        scoring.window, scoring.overlap, own.scales, own.flip, merge="softmax_mean"
+        scoring.window,
+        scoring.overlap,
+        own.scales,
+        own.flip,
+        merge="softmax_mean",
+        window_weights=scoring.window_weights,
     )
     (seed,) = stage.cell
     segmenter = load_segmenters(

@@ -61,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
         help="Overlap of neighbouring windows as a share of a window, in [0, 1) (default: 0.33)",
     )
     found.add_argument(
+        "--window-weights",
+        choices=("uniform", "gaussian"),
+        default="uniform",
+        help="How much the pixels of a window count where windows overlap (default: uniform)",
+    )
+    found.add_argument(
         "--scales",
         nargs="+",
         type=float,
@@ -112,6 +118,7 @@ def score(argv: Sequence[str]) -> str:
         scales=tuple(given.scales),
         flip=given.flip,
         merge=given.merge,
+        window_weights=given.window_weights,
     )
     device = _device(given.device)
     processes = _default_processes(device) if given.processes is None else given.processes

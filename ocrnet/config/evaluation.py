@@ -28,6 +28,7 @@ class EvaluateParams(Section):
     overlap: Annotated[
         float, Field(ge=0, lt=1)
     ]  # share of a window that the next window covers again
+    window_weights: Literal["uniform", "gaussian"]  # how much the pixels of a window count
     scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
     flip: bool  # add the mirrored image
     merge: Literal["softmax_mean", "logit_mean", "exp_logit_sum"]

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ocrnet.config import EvaluateParams
 from ocrnet.errors import ParamsError
-from ocrnet.inference.sliding_window import slide_window
+from ocrnet.inference.sliding_window import UNIFORM, WINDOW_WEIGHTS, slide_window
 from ocrnet.inference.view_merging import LOGIT_MEAN, MERGERS, Merger
 from ocrnet.models.output import LEAST_SIDE, SegmentationModel, full_size_logits
 
@@ -34,6 +34,7 @@ class ScoringProtocol:
         scales: Sizes at which the image is scored, as factors of its size.
         flip: Whether the mirrored view is also scored.
         merge: Name in `MERGERS`.
+        window_weights: One of `WINDOW_WEIGHTS`: how much the pixels of a window count.
 
     Raises:
         ParamsError: A value is out of range.
@@ -44,6 +45,7 @@ class ScoringProtocol:
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     merge: str = "softmax_mean"
+    window_weights: str = UNIFORM
 
     def __post_init__(self) -> None:
         if self.window is not None and min(self.window) < 1:
@@ -55,11 +57,17 @@ class ScoringProtocol:
             raise ParamsError(f"scales: found {list(self.scales)}. Set one or more scales above 0.")
         if self.merge not in MERGERS:
             raise ParamsError(f"merge: found {self.merge!r}. Known: {', '.join(MERGERS)}.")
+        if self.window_weights not in WINDOW_WEIGHTS:
+            raise ParamsError(
+                f"window_weights: found {self.window_weights!r}. Known: {', '.join(WINDOW_WEIGHTS)}."
+            )
 
     @classmethod
     def of(cls, params: EvaluateParams) -> "ScoringProtocol":
         """Return the protocol of the params."""
-        return cls(params.window, params.overlap, params.scales, params.flip, params.merge)
+        return cls(
+            params.window, params.overlap, params.scales, params.flip, params.merge, params.window_weights
+        )  # fmt: skip
 
     @property
     def is_whole(self) -> bool:
@@ -79,7 +87,8 @@ class ScoringProtocol:
         parts = ["whole image"]
         if self.window is not None:
             height, width = self.window
-            parts = [f"sliding window of {height} x {width}, overlap {self.overlap:g}"]
+            weights = "" if self.window_weights == UNIFORM else f", {self.window_weights} weights"
+            parts = [f"sliding window of {height} x {width}, overlap {self.overlap:g}{weights}"]
         if self.scales != (1.0,):
             parts.append(f"scales {', '.join(f'{scale:g}' for scale in self.scales)}")
         if self.flip:
@@ -116,7 +125,9 @@ class ScoringProtocol:
 
         if self.window is None:
             return view(image)
-        return slide_window(view, image, self.window, overlap=self.overlap, merger=merger)
+        return slide_window(
+            view, image, self.window, overlap=self.overlap, merger=merger, weights=self.window_weights
+        )  # fmt: skip
 
     def view(
         self, model: SegmentationModel, image: Float[Tensor, "B 3 H W"], merger: Merger

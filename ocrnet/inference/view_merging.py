@@ -41,10 +41,18 @@ class Merger:
         """Return the total with one more view."""
         return total.double() + scores
 
-    def share(
-        self, total: Float[Tensor, "B K H W"], count: Integer[Tensor, "..."]
+    def weigh(
+        self, scores: Float[Tensor, "B K H W"], weights: Float[Tensor, "H W"]
     ) -> Float[Tensor, "B K H W"]:
-        """Return the mean of `count` views from their total."""
+        """Return scores that count `weights` times in a total; all weights are above 0."""
+        return scores.double() * weights
+
+    def share(
+        self,
+        total: Float[Tensor, "B K H W"],
+        count: Integer[Tensor, "..."] | Float[Tensor, "..."],
+    ) -> Float[Tensor, "B K H W"]:
+        """Return the mean of `count` views, or of views with this sum of weights, from their total."""
         return total / count
 
     def resize(
@@ -90,8 +98,16 @@ class ExpLogitSum(Merger):
         """Return log(exp(total) + exp(scores))."""
         return torch.logaddexp(total.double(), scores.double())
 
+    def weigh(
+        self, scores: Float[Tensor, "B K H W"], weights: Float[Tensor, "H W"]
+    ) -> Float[Tensor, "B K H W"]:
+        """Return log(weights exp(scores))."""
+        return scores.double() + weights.log()
+
     def share(
-        self, total: Float[Tensor, "B K H W"], count: Integer[Tensor, "..."]
+        self,
+        total: Float[Tensor, "B K H W"],
+        count: Integer[Tensor, "..."] | Float[Tensor, "..."],
     ) -> Float[Tensor, "B K H W"]:
         """Return log(exp(total) / count)."""
         return total.double() - count.double().log()

@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ocrnet.inference.predict import Segmenter, labels
-from ocrnet.inference.sliding_window import window_starts
+from ocrnet.inference.sliding_window import no_views, weigh, window_starts
 
 ROWS_AT_ONCE = 64  # of scores that become labels
 
@@ -91,10 +91,14 @@ class BandSums:
 
     def __init__(self, segmenter: Segmenter, height: int, width: int) -> None:
         self._segmenter = segmenter
-        self._merger = segmenter.protocol.merger
+        protocol = segmenter.protocol
+        assert protocol.window is not None
+        self._merger, self._window, self._weights = (
+            protocol.merger, protocol.window, protocol.window_weights
+        )  # fmt: skip
         self._height, self._width = height, width
         self._total: Float[Tensor, "1 K h W"] | None = None
-        self._count: Int64[Tensor, "h W"] | None = None
+        self._count: Tensor | None = None  # numbers of views, or sums of their weights
 
     @torch.inference_mode()
     def add(self, left: int, window: UInt8[np.ndarray, "h w 3"]) -> None:
@@ -103,10 +107,11 @@ class BandSums:
         if self._total is None or self._count is None:
             shape = (1, scores.shape[1], self._height, self._width)
             self._total = scores.new_full(shape, self._merger.nothing, dtype=torch.float64)
-            self._count = torch.zeros(shape[-2:], dtype=torch.int64, device=scores.device)
+            self._count = no_views(shape[-2:], self._weights, device=scores.device)
         place = (..., slice(left, left + window.shape[1]))
+        scores, views = weigh(scores, self._window, self._weights, self._merger)
         self._total[place] = self._merger.add(self._total[place], scores)
-        self._count[place] += 1
+        self._count[place] += views
 
     @torch.inference_mode()
     def take(self, rows: int) -> UInt8[np.ndarray, "h W"]:

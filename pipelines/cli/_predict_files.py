@@ -34,6 +34,7 @@ class PredictRequest:
         min_object_area: Pixels of the smallest object.
         window: Height and width of a sliding window, in pixels; None: the whole image.
         overlap: Share of a window that the next window covers again, in [0, 1).
+        window_weights: How much the pixels of a window count: uniform or gaussian.
         scales: Sizes relative to the image's own size.
         flip: Whether the mirrored image is also predicted.
         merge: Name in `MERGERS`.
@@ -54,6 +55,7 @@ class PredictRequest:
     min_object_area: int
     window: tuple[int, int] | None
     overlap: float
+    window_weights: str
     scales: tuple[float, ...]
     flip: bool
     merge: str
@@ -76,7 +78,12 @@ def predict_files(request: PredictRequest) -> None:
         StoreError: MLflow does not answer.
     """
     protocol = ScoringProtocol(
-        request.window, request.overlap, request.scales, request.flip, request.merge
+        request.window,
+        request.overlap,
+        request.scales,
+        request.flip,
+        request.merge,
+        request.window_weights,
     )
     if request.batch > 1 and request.window is not None:
         raise ParamsError(

@@ -8,6 +8,7 @@ import click
 from pipelines.cli.arguments import device_option, out_option
 
 MERGES = ("softmax_mean", "logit_mean", "exp_logit_sum")
+WINDOW_WEIGHTS = ("uniform", "gaussian")
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
@@ -63,6 +64,10 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--overlap", type=float, default=0.33, show_default=True, metavar="SHARE",
     help="Share of a window that the next window covers again, in [0, 1).",
+)  # fmt: skip
+@click.option(
+    "--window-weights", type=click.Choice(WINDOW_WEIGHTS), default=WINDOW_WEIGHTS[0], show_default=True,
+    help="How much the pixels of a window count where windows overlap.",
 )  # fmt: skip
 @click.option(
     "--scales", type=Numbers(), default=(1.0,), metavar="S,S,...",

@@ -130,6 +130,7 @@ def test_any_number_of_processes_writes_the_same_bytes(
     assert found["protocol"] == {
         "words": "sliding window of 48 x 64, overlap 0.33; scales 1, 1.25; flip; merged by softmax_mean",
         "window": [48, 64], "overlap": 0.33, "scales": [1.0, 1.25], "flip": True, "merge": "softmax_mean",
+        "window_weights": "uniform",
     }  # fmt: skip
 
 

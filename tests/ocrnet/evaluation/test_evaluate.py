@@ -210,7 +210,7 @@ def test_classes_without_a_true_pixel_are_left_out_and_told(tmp_path: Path) -> N
 def test_the_protocol_stands_with_the_scores(world: Path, tmp_path: Path) -> None:
     assert read(world, "scores.json")["protocol"] == {
         "words": "whole image", "window": None, "overlap": 0.33, "scales": [1.0], "flip": False,
-        "merge": "softmax_mean",
+        "merge": "softmax_mean", "window_weights": "uniform",
     }  # fmt: skip
     assert "Protocol of the test scores: whole image." in Page(render_report(world)).text
     write_world(tmp_path)

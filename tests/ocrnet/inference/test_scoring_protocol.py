@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,27 @@ def test_pixels_under_two_windows_by_the_other_modes() -> None:
     official = ScoringProtocol(window=(2, 4), overlap=0.5, merge="exp_logit_sum")
     logs = [0, 1, math.log((math.exp(2) + 1) / 2), math.log((math.exp(3) + math.exp(1)) / 2)]
     assert column_scores(6, official)[:4] == pytest.approx(logs, abs=1e-6)
+
+
+def test_with_gaussian_weights_the_middle_of_a_window_counts_more() -> None:
+    """A side of 4 pixels has the deviation 1/2, so its ends, 1.5 off the middle, count exp(-4) of its inner pixels."""
+    end = math.exp(-4)
+    window: dict[str, Any] = {"window": (2, 4), "overlap": 0.5, "window_weights": "gaussian"}
+    slid = ScoringProtocol(**window, merge="logit_mean")
+    both = [(2 + 0 * end) / (1 + end), (3 * end + 1) / (1 + end)]
+    assert column_scores(6, slid) == pytest.approx([0, 1, *both, 2, 3], abs=1e-6)
+    official = ScoringProtocol(**window, merge="exp_logit_sum")
+    logs = [(math.exp(2) + end) / (1 + end), (math.exp(3) * end + math.exp(1)) / (1 + end)]
+    assert column_scores(6, official)[2:4] == pytest.approx([math.log(x) for x in logs], abs=1e-6)
+    assert "gaussian weights" in slid.words
+
+
+@pytest.mark.parametrize("merge", MODES)
+def test_gaussian_windows_of_a_network_that_knows_no_place_give_the_whole_image(merge: str) -> None:
+    image = noise(71, 133)
+    protocol = ScoringProtocol((33, 40), 0.33, merge=merge, window_weights="gaussian")
+    slid = segmenter_of(ColourNet(), protocol=protocol).probabilities(image)
+    np.testing.assert_allclose(slid, segmenter_of(ColourNet()).probabilities(image), rtol=1e-5)
 
 
 @pytest.mark.parametrize("merge", ["logit_mean", "exp_logit_sum"])
@@ -237,6 +259,7 @@ def test_a_third_of_overlap_is_the_official_stride() -> None:
     ("values", "message"),
     [
         ({"window": (0, 64)}, r"window: found \[0, 64\]"),
+        ({"window_weights": "hann"}, r"window_weights: found 'hann'\. Known: uniform, gaussian"),
         ({"overlap": 1.0}, r"overlap: found 1\.0\. Set a share from 0 to below 1"),
         ({"scales": ()}, r"scales: found \[\]"),
         ({"scales": (1.0, -0.5)}, r"scales: found \[1\.0, -0\.5\]"),

@@ -8,6 +8,7 @@ import pytest
 from ocrnet.bundles.bundle import Decoding, ModelCard
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.inference.sliding_window import WINDOW_WEIGHTS
 from ocrnet.inference.view_merging import MERGERS
 from ocrnet.predict_files.bands import ArrayRows, band_fault, slide_bands
 from tests.ocrnet.conftest import CLASSES
@@ -56,10 +57,11 @@ def test_bands_are_the_sliding_window_of_the_whole_image(
 
 
 @pytest.mark.parametrize("merge", MERGERS)
-def test_bands_of_a_network_are_equal_to_the_bit(tmp_path: Path, merge: str) -> None:
+@pytest.mark.parametrize("weights", WINDOW_WEIGHTS)
+def test_bands_of_a_network_are_equal_to_the_bit(tmp_path: Path, merge: str, weights: str) -> None:
     """Its classes are so close to each other that a rounding at another place changes labels."""
     write_varied_bundle(tmp_path, seed=1)
-    protocol = ScoringProtocol((64, 64), 0.5, flip=True, merge=merge)
+    protocol = ScoringProtocol((64, 64), 0.5, flip=True, merge=merge, window_weights=weights)
     segmenter = load_segmenter(tmp_path, protocol=protocol)
     found = [band.label_map for band in slide_bands(segmenter, ArrayRows(IMAGE))]
     assert np.array_equal(np.concatenate(found), segmenter.label_map(IMAGE))
