@@ -45,7 +45,7 @@ class GalleryTab:
         rows = images.scores[first : first + AT_ONCE]
         try:
             pictures = [
-                (images.small(one), f"{first + index + 1}. {one}: mIoU {score:.1%}")
+                (images.small(one), f"{first + index + 1}. {score:.1%} {one}")
                 for index, (one, score) in enumerate(rows)
             ]
         except DataError as error:
@@ -93,7 +93,7 @@ def gallery_tab(page: gr.Blocks, images: Mapping[str, ScoredImages]) -> None:
         shown = [
             gr.Image(
                 label=label, interactive=False, format="png", height=360, elem_id=f"gallery-{key}",
-                buttons=["fullscreen"],
+                buttons=["fullscreen"], elem_classes="shown",
             )
             for key, label in (("truth", "Truth"), ("predicted", "Prediction"), ("wrong", "Wrong pixels"))
         ]  # fmt: skip

@@ -31,6 +31,7 @@ footer { display: none !important }
 .facts th { font-weight: 400; color: var(--body-text-color-subdued); white-space: nowrap }
 .swatch { display: inline-block; width: 14px; height: 14px; border-radius: 3px; vertical-align: -2px }
 .swatch { border: 1px solid #8888 }
+.shown img { width: 100%; height: 100%; object-fit: contain }
 .note { color: var(--body-text-color-subdued) }
 .fault { color: var(--error-text-color, #b91c1c); font-weight: 600 }
 """

@@ -128,7 +128,7 @@ def _panel(models: Sequence[ServedModel], place: int, visible: bool) -> list[Any
         heading = gr.Markdown(title)
         shown = gr.Image(
             show_label=False, interactive=False, format="png", elem_id=f"picture-{place}",
-            buttons=["fullscreen"], height=420,
+            buttons=["fullscreen"], height=420, elem_classes="shown",
         )  # fmt: skip
         table = gr.HTML(note(NOTHING), elem_id=f"areas-{place}")
         button = gr.DownloadButton(

@@ -41,7 +41,7 @@ def test_the_worst_test_images_come_first_with_truth_prediction_and_wrong_pixels
         page.get_by_role("tab", name="Test images").click()
         captions = page.locator("#gallery .caption-label")
         expect(captions).to_have_count(4, timeout=HANG_MS)
-        told = [f"{place + 1}. {name}: mIoU {MIOU[name]:.1%}" for place, name in enumerate(WORST)]
+        told = [f"{place + 1}. {MIOU[name]:.1%} {name}" for place, name in enumerate(WORST)]
         assert [text.strip() for text in captions.all_inner_texts()] == told
 
         page.locator("#gallery button").nth(1).click()
