@@ -11,7 +11,7 @@ from ocrnet.bundles.bundle import ModelCard
 from ocrnet.evaluation.scored_split import read_test_split
 from ocrnet.inference.predict import Segmenter
 from tests.ocrnet.conftest import CLASSES, write_toy_set
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 from tests.ocrnet.toy_models import ColourNet
 
 

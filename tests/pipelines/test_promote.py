@@ -1,18 +1,13 @@
 """Promotion, rollback and ledger on a real registry: what moves, what does not."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ocrnet.config.params_file import load_params
-from ocrnet.errors import DataError, ParamsError, StoreError
+from ocrnet.errors import DataError, ParamsError
 from ocrnet.evaluation.scored_split import read_test_split
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from pipelines import ledger as ledger_command
@@ -21,8 +16,7 @@ from pipelines import rollback as rollback_command
 from pipelines._mlflow.promotion import opened, rollback
 from pipelines._mlflow.versions import find_version, stored_scores
 from tests.base_params import write_params
-from tests.limits import HANG_S
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 
 from .registered import (
     BASE,
@@ -231,57 +225,6 @@ def test_what_is_not_there_is_one_line(
     assert "none: no such model" in capsys.readouterr().err
     assert ledger_command.main(["--model", "none"]) == 0
     assert "No promotion yet" in capsys.readouterr().out
-
-
-def test_a_server_that_is_away_is_one_line(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
-    with pytest.raises(StoreError, match="refused") as caught:
-        promote_to(BASE)
-    assert "secret" not in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_it_all_works_over_a_server(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    environment = {**registry.workspace.environment, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (registry.folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2",
-                "--backend-store-uri", registry.workspace.uri, "--artifacts-destination", "served",
-            ],
-            cwd=registry.folder, env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"}, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        wait_for(port)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        assert promote_to(BASE, first=True).moved
-        assert promote_to(BETTER).moved
-        assert registry.aliases == {"champion": BETTER, "previous": BASE}
-        assert rollback().to == BASE
-        assert registry.aliases == {"champion": BASE, "previous": BETTER}
-        assert registry.states() == ["done"] * 3
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=HANG_S)
-
-
-def wait_for(port: int) -> None:
-    end = time.monotonic() + HANG_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < end, "the server did not start"
-            time.sleep(0.2)
-        else:
-            return
 
 
 def test_the_ledger_is_a_model_of_its_own(registry: Registry) -> None:

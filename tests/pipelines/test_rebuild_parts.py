@@ -17,7 +17,7 @@ from pipelines._rebuild.config import carry_over
 from pipelines._rebuild.stages import needed_stages
 from pipelines.rebuild import check_out_version
 from tests.ocrnet.evaluation.evaluated import NAMES, params_of, run, write_world
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 
 
 def test_scores_are_compared_by_name_and_within_the_tolerance() -> None:

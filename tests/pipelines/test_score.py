@@ -20,7 +20,7 @@ from ocrnet.metrics import confusion_matrix, miou
 from ocrnet.training.dataset import ImageFolder
 from pipelines.score import main
 from tests.ocrnet.conftest import CLASSES, write_toy_set
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 
 
 @pytest.fixture(scope="module")

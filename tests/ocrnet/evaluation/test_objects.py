@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ocrnet.data.csv_tables import write_csv_table
-from ocrnet.data.decode import read_label_map
-from ocrnet.data.instance_maps import read_instances, write_instances, write_things
-from ocrnet.data.manifest import file_sha256, read_manifest
+from ocrnet.data.instance_maps import read_instances, write_instances
 from ocrnet.errors import DataError
 from ocrnet.evaluation.arm_comparison import compare_arms, conclude
-from ocrnet.evaluation.object_bootstrap import compare_counts, estimate_counts
 from ocrnet.evaluation.object_comparison import compare_objects_of_arms
 from ocrnet.evaluation.object_metric import read_val_split
 from ocrnet.evaluation.scored_split import read_test_split
 from ocrnet.evaluation.scoring import Cell, ModelScores
-from ocrnet.objects.curves import average_precision, panoptic_quality, unit_counts
-from ocrnet.objects.matching import ObjectCounts, compare_objects
+from ocrnet.objects.curves import panoptic_quality, unit_counts
+from ocrnet.objects.matching import compare_objects
 from ocrnet.objects.object_map import components, predicted_components
 from ocrnet.objects.overlay import overlay_objects
 from ocrnet.objects.summary import ObjectTally
@@ -35,26 +30,7 @@ from tests.ocrnet.evaluation.evaluated import (
     run,
     write_world,
 )
-from tests.ocrnet.objects.test_scores import compared, row, scene
-
-
-def add_things(
-    prepared: Path, names: Sequence[str] = ("dent", "rust"), ids: tuple[int, ...] = (1, 2)
-) -> None:
-    """Make each component of some classes of a prepared set an object."""
-    table = read_manifest(prepared)
-    (prepared / "instances").mkdir()
-    hashes = []
-    for name in table["id"]:
-        path = prepared / "instances" / f"{name}.png"
-        write_instances(
-            path,
-            components(read_label_map(prepared / "label_maps" / f"{name}.png"), ids).numbers,
-        )
-        hashes.append(file_sha256(path))
-    table = table.assign(instances=[f"instances/{name}.png" for name in table["id"]])
-    write_csv_table(prepared / "manifest.csv", table.assign(instances_sha256=hashes))
-    write_things(prepared, names)
+from tests.ocrnet.evaluation.things import add_things, half_found
 
 
 @pytest.fixture(scope="module")
@@ -257,53 +233,6 @@ def test_the_name_of_a_test_split_has_its_objects(world: Path, tmp_path: Path) -
     changed = type(split)(split.folder, other, split.classes, split.train_shares, split.things)
     bare = type(split)(split.folder, split.table, split.classes, split.train_shares)
     assert len({split.sha256, changed.sha256, bare.sha256}) == 3
-
-
-def half_found(count: int, found: int) -> list[ObjectCounts]:
-    """Return images of one object each, of which the first `found` are found exactly."""
-    true, none = row(1, 1, 0, classes=[1]), row(0, 0, 0, classes=[])
-    return [compared(true if i < found else none, true) for i in range(count)]
-
-
-def test_a_difference_is_paired_and_needs_six_images() -> None:
-    params = params_of(evaluate={"bootstrap": 400}).evaluate
-    better, worse = unit_counts(half_found(40, 36)), unit_counts(half_found(40, 12))
-    found = compare_counts([better], [worse], params)
-    # PQ of f of 40: f / (f + (40 - f) / 2). AP50: the recalls up to f / 40, of 101.
-    assert found["pq"]["value"] == pytest.approx(36 / 38 - 12 / 26)
-    assert found["ap50"]["value"] == pytest.approx((91 - 31) / 101)
-    for name in ("pq", "ap50"):
-        assert 0 < found[name]["low"] < found[name]["value"] < found[name]["high"]
-    same = compare_counts([better], [better], params)
-    assert [same["pq"][end] for end in ("value", "low", "high")] == [0, 0, 0]
-    few = compare_counts([unit_counts(half_found(5, 5))], [unit_counts(half_found(5, 1))], params)
-    assert few["pq"]["value"] > 0
-    assert np.isnan(few["pq"]["low"])
-
-
-def test_one_better_image_of_seven_is_no_evidence() -> None:
-    params = params_of(evaluate={"bootstrap": 400}).evaluate
-    found = compare_counts([unit_counts(half_found(7, 5))], [unit_counts(half_found(7, 4))], params)
-    assert found["pq"]["low"] <= 0 < found["pq"]["value"]
-
-
-def test_the_spread_of_seeds_widens_the_interval() -> None:
-    params = params_of(evaluate={"bootstrap": 400}).evaluate
-    worse = unit_counts(half_found(40, 12))
-    one, two = unit_counts(half_found(40, 38)), unit_counts(half_found(40, 30))
-    single, both = (
-        compare_counts(seeds, [worse] * len(seeds), params) for seeds in ([one], [one, two])
-    )
-    assert both["pq"]["low"] < single["pq"]["low"]
-
-
-def test_an_estimate_is_the_score_of_the_split() -> None:
-    counts = unit_counts([scene(seed) for seed in range(8)])
-    ones = np.ones((1, 8))
-    found = estimate_counts(counts, resamples=200, confidence=0.95, seed=0)
-    assert found["ap50"]["value"] == pytest.approx(average_precision(counts, ones).mean())
-    assert found["pq"]["value"] == pytest.approx(panoptic_quality(counts, ones).mean())
-    assert found["pq"]["low"] < found["pq"]["value"] < found["pq"]["high"]
 
 
 def test_each_object_has_a_colour_of_its_own() -> None:

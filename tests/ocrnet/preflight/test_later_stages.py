@@ -14,7 +14,7 @@ from ocrnet.preflight.later_stages import check_outlook
 from ocrnet.preflight.sizes import check_crops, seen_sizes
 from tests.base_params import params_with
 from tests.ocrnet.conftest import CLASSES, write_toy_set
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 
 DATA = {"source": "folder", "path": "raw", "classes": list(CLASSES.class_names)}
 

@@ -27,7 +27,7 @@ from ocrnet.training.train import train_segmenter
 from ocrnet.training.transforms import TrainTransform
 from tests.base_params import params_with
 from tests.ocrnet.conftest import CLASSES, toy_params, write_toy_set
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 
 ALL = {
     "scale_range": [0.5, 2.0], "flip": True, "vertical_flip": 0.5, "rotation": 30.0, "elastic": 3.0,

@@ -22,7 +22,7 @@ from ocrnet.record import SilentRecorder
 from ocrnet.runtime import layout_seed
 from ocrnet.training.dataset import ImageFolder
 from tests.base_params import section_with
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 from tests.ocrnet.gan.street import BIRD, CAR, ColourPainter, write_street
 
 THINGS = (CAR, BIRD)

@@ -20,7 +20,7 @@ from ocrnet.gan.selection.real_controls import (
     write_real_controls,
 )
 from ocrnet.training.data import TrainingData
-from tests.ocrnet.evaluation.test_objects import add_things
+from tests.ocrnet.evaluation.things import add_things
 from tests.ocrnet.gan.street import CLASSES, GROUND, SKY, write_street
 
 IGNORE = CLASSES.ignore_index
