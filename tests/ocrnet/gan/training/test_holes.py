@@ -86,7 +86,13 @@ def test_a_window_without_an_object_gets_a_hole_as_well() -> None:
 
 def test_holes_change_nothing_else_of_a_batch(tmp_path: Path) -> None:
     pairs = Pairs(write_prepared(tmp_path / "prepared"), "train")
-    options = {"seed": 0, "count": 8, "size": (12, 16), "flip": True, "rare_crops": 0.5}
+    options: dict[str, Any] = {
+        "seed": 0,
+        "count": 8,
+        "size": (12, 16),
+        "flip": True,
+        "rare_crops": 0.5,
+    }
     whole = 0
     for step in range(25):
         plain, holed = (pairs.batch(step, **options, holes=share) for share in (0.0, 0.25))
