@@ -12,7 +12,6 @@ from tests.ocrnet.evaluation.things import half_found
 from tests.ocrnet.objects.test_scores import scene
 
 
-@pytest.fixture(scope="module")
 def test_a_difference_is_paired_and_needs_six_images() -> None:
     params = params_of(evaluate={"bootstrap": 400}).evaluate
     better, worse = unit_counts(half_found(40, 36)), unit_counts(half_found(40, 12))

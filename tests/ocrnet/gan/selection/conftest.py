@@ -13,7 +13,6 @@ from tests.ocrnet.gan.street import (
 
 
 @pytest.fixture
-@pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     """A set whose photographs have noise: without, no real pixel would lose anything."""
     folder = write_street(tmp_path / "prepare", val=8)
