@@ -1,7 +1,7 @@
 """What a stage depends on, read from `dvc.yaml`, the one place that says so."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -68,10 +68,20 @@ def read_node(stage: str, graph: Path = GRAPH) -> Node:
     return Node(
         cell=tuple(re.findall(r"\$\{item\.(\w+)\}", entry["cmd"])),
         values={name: _FIELD.sub(r"\1", text) for name, text in matrix.items()},
-        params=tuple(entry["params"]),
+        params=tuple(_keys(entry["params"])),
         data=tuple(dep for dep in deps if not dep.startswith(CODE)),
         code=tuple(dep for dep in deps if dep.startswith(CODE)),
     )
+
+
+def _keys(entries: Sequence[str | Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    """Yield the keys of params: entries of DVC are keys, or lists of keys by the file that has them."""
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for keys in entry.values():
+                yield from keys
 
 
 def read_order(params: Mapping[str, Any], graph: Path = GRAPH) -> list[str]:

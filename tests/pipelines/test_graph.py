@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from ocrnet.config import Params
 from ocrnet.config.params_file import load_params
-from pipelines._stage.dependencies import read_order
+from pipelines._stage.dependencies import read_node, read_order
 
 # They steer how a stage runs and not what comes out of it, so no stage depends on them.
 QUIET = {
@@ -132,7 +132,7 @@ def test_params_name_all_keys_of_the_section_of_the_stage(stage: str) -> None:
 def named_keys(stage: str) -> set[str]:
     """Return the leaf keys that a stage depends on; a section stands for all of its keys."""
     keys = set()
-    for name in STAGES[stage]["params"]:
+    for name in read_node(stage).params:
         keys |= {key for key in leaf_keys() if key.startswith(name + ".")} or {name}
     return keys
 

@@ -277,6 +277,6 @@ def test_a_person_s_own_seeds_and_arms_are_read_before_a_command_is_made_of_them
     """DVC itself puts them into commands: the first stage depends on them, and all that use them on it."""
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     matrices = " ".join(str(one.get("matrix")) for one in stages.values())
-    used = {key for key in ("seeds", "retrain.arms") if f"${{{key}}}" in matrices}
-    assert used == {"seeds", "retrain.arms"}
+    used = {key for key in ("seeds", "folds", "retrain.arms") if f"${{{key}}}" in matrices}
+    assert used == {"seeds", "folds", "retrain.arms"}
     assert used <= set(stages["validate"]["params"])
