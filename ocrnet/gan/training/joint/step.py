@@ -11,6 +11,7 @@ tell nothing about which of the two is real.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,6 +35,10 @@ from ocrnet.weight_ema import WeightAverage
 TRANSLATE = 0.125  # largest shift, as a share of the side
 CUTOUT = 0.5  # side of the hole, as a share of the side
 JITTER = 0.5  # strength of the colour changes
+PENALTY = (
+    0.0002  # strength of the gradient penalty times images per pixel (arXiv:2006.06676, appendix C)
+)
+PENALTY_INTERVAL = 4  # steps from one penalty to the next, which counts as many times
 
 
 class JointTrainer(Resumable):
@@ -80,8 +85,11 @@ class JointTrainer(Resumable):
         drawn = self.discriminator(*(part.detach() for part in shown), real.conditions)
         seen = _seen(real.images, real.maps, real.weights, change, rng)
         loss_d = F.softplus(drawn).mean()
-        loss_d = loss_d + F.softplus(-self.discriminator(*seen, real.conditions)).mean()
-        _descend(loss_d, self._adam_discriminator)
+        is_penalised = step % PENALTY_INTERVAL == 0
+        inputs = [part.requires_grad_(is_penalised) for part in seen]
+        logits = self.discriminator(*inputs, real.conditions)
+        loss_d = loss_d + F.softplus(-logits).mean()
+        _descend(loss_d + self._penalty(logits, inputs, is_penalised), self._adam_discriminator)
 
         self.average.update(self.generator, step)
         losses = StepLosses(float(loss_g.detach()), float(loss_d.detach()))
@@ -91,6 +99,18 @@ class JointTrainer(Resumable):
                 "Check these images, or lower train_gan.lr_generator and lr_discriminator."
             )
         return losses
+
+    def _penalty(
+        self, logits: Float[Tensor, " B"], inputs: Sequence[Tensor], is_penalised: bool
+    ) -> Tensor | float:
+        """Return the gradient penalty on real images (arXiv:1801.04406, Eq. 9); 0 in most steps."""
+        if not is_penalised:
+            return 0.0
+        height, width = self.params.joint_size
+        strength = PENALTY * height * width / len(logits) * PENALTY_INTERVAL
+        gradients = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+        squares = sum(gradient.square().sum() for gradient in gradients) / len(logits)
+        return strength / 2 * squares
 
     def _draw_z(self, step: int, count: int) -> Float[Tensor, "B Z"]:
         draws = keyed_generator("gan-joint-noise", self.params.seed, step)

@@ -1,4 +1,4 @@
-"""The joint generator: its losses by hand, what its discriminator sees, what it learns, and a kill that changes nothing."""
+"""The joint generator: losses by hand, what the discriminator sees, what is learned, a kill that changes nothing."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pairs of which the first has the weight 0.4, but for its row 6, which has none, and the second has none at all."""
+    """Pairs: the first has the weight 0.4, but for its row 6, which has none; the second has none at all."""
     folder = write_prepared(tmp_path_factory.mktemp("pseudo"), train=2, val=0)
     table = pd.read_csv(folder / MANIFEST_FILE)
     table["pixel_weights"] = [f"pixel_weights/{i}.png" for i in range(2)]
@@ -113,6 +113,21 @@ def test_losses_by_hand() -> None:
     )
 
 
+def test_the_gradient_penalty_by_hand() -> None:
+    """A logit of 3 times the sum of an image, and nothing of its label map: the square of the gradient is 9 per value.
+
+    The strength is 0.0002 times the pixels per image of the batch, and 4 times as much every fourth step.
+    """
+    trainer = JointTrainer(2, params_of(), device=CPU)
+    inputs = [torch.rand(4, channels, *SIZE).requires_grad_() for channels in (3, 2)]
+    logits = 3 * inputs[0].sum(dim=(1, 2, 3)) + 0 * inputs[1].sum()
+    pixels = SIZE[0] * SIZE[1]
+    expected = 4 * 0.0002 * pixels / 4 / 2 * 9 * 3 * pixels
+    found = trainer._penalty(logits, inputs, is_penalised=True)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    assert trainer._penalty(logits, inputs, is_penalised=False) == 0
+
+
 def test_missing_labels_shifts_and_holes_are_the_same_for_real_and_drawn_images() -> None:
     trainer = JointTrainer(2, params_of(), device=CPU)
     probe = Probe(0.0)
@@ -135,9 +150,7 @@ def test_a_batch_has_whole_images_and_classes_with_labels_alone_are_its_conditio
     params = params_of(
         steps=8, pairs="data/pseudo_label/0/pairs", pseudo_share=0.5, labelled_tail=0.5
     )
-    pairs = WholePairs(
-        Pairs(prepared, "train"), Pairs(pseudo, "train", key=("pseudo",)), params
-    )
+    pairs = WholePairs(Pairs(prepared, "train"), Pairs(pseudo, "train", key=("pseudo",)), params)
     batch = pairs.batch(0)
     assert len(batch.ids) == 4
     assert set(batch.ids[2:]) == {"train_0", "train_1"}  # of the unlabelled ones, each once
@@ -250,9 +263,7 @@ def write_two_kinds(folder: Path) -> Path:
         image = np.array(TWO_KINDS.palette, np.uint8)[label_map]
         files = (f"images/{index}.png", f"label_maps/{index}.png")
         write_image(folder / files[0], image)
-        write_label_map(
-            folder / files[1], label_map, palette=TWO_KINDS.palette, ignore_index=255
-        )
+        write_label_map(folder / files[1], label_map, palette=TWO_KINDS.palette, ignore_index=255)
         rows.append({
             "id": str(index), "split": "train", "group": str(index), "image": files[0], "label_map": files[1],
             "height": 16, "width": 16, "origin": "real", "image_sha256": "", "label_map_sha256": "",
