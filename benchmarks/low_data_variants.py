@@ -17,6 +17,7 @@ BASE = "base"
 
 # No filter at all is the arm gan_unselected, and the pairs alone give GAN-train and its like for the other arms.
 # Steps are told as multiples of those of the study.
+_WITHOUT_JOINT = [name for name, operation in OPERATIONS.items() if not operation.needs_joint]
 VARIANTS: dict[str, Callable[[Params], Values]] = {
     "filter_train": lambda _: {"select.calibrate_on": "train"},
     "filter_0.01": lambda _: {"select.real_rejection": 0.01},
@@ -29,7 +30,7 @@ VARIANTS: dict[str, Callable[[Params], Values]] = {
     "tail_0.2": lambda _: {"retrain.real_tail": 0.2},
     "layouts_train_flip": lambda _: {"synthesize.operations": {"train": 1.0, "flip": 1.0}},
     "pairs_x4": lambda params: {"synthesize.count": 4 * params.synthesize.count},
-    "layouts_all": lambda _: {"synthesize.operations": dict.fromkeys(OPERATIONS, 1.0)},
+    "layouts_all": lambda _: {"synthesize.operations": dict.fromkeys(_WITHOUT_JOINT, 1.0)},
     "layouts_even": lambda _: {"synthesize.rare_power": 0.0, "synthesize.hard_power": 0.0},
     "gan_half_steps": lambda params: {"train_gan.steps": max(1, params.train_gan.steps // 2)},
     "gan_twice_steps": lambda params: {"train_gan.steps": 2 * params.train_gan.steps},

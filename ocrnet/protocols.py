@@ -1,5 +1,6 @@
-"""The interfaces of the two kinds of trained models: segmenter and painter."""
+"""The interfaces of the kinds of trained models: segmenter, painter and joint generator."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -55,4 +56,18 @@ class HolePainterLike(PainterLike, Protocol):
         seed: int,
     ) -> UInt8[np.ndarray, "H W 3"]:
         """Return an image whose hole shows its part of a label map; every other pixel is kept."""
+        ...
+
+
+@runtime_checkable
+class JointLike(Protocol):
+    """A trained generator that draws images with their label maps from noise."""
+
+    class_table: ClassTable
+    sha256: str
+
+    def draw(
+        self, shown: Sequence[int], *, seed: int
+    ) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]:
+        """Return an image and its label map, for the ids of the classes to show."""
         ...

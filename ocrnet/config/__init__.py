@@ -14,7 +14,7 @@ from ocrnet.config.evaluation import (
     PromoteParams,
     PublishParams,
 )
-from ocrnet.config.gan import LABELLED, SelectParams, SynthesizeParams, TrainGanParams
+from ocrnet.config.gan import JOINT, LABELLED, SelectParams, SynthesizeParams, TrainGanParams
 from ocrnet.config.training import ModelParams, RetrainParams, TrainParams
 from ocrnet.config.unlabelled import MeanTeacherParams, PseudoLabelParams
 
@@ -159,6 +159,15 @@ class Params(Section):
             raise ValueError(
                 f"retrain.arms: {', '.join(arms)} needs a GAN that paints holes in real images, but train_gan.holes is "
                 "0. Set it above 0, such as 0.5, or remove the arm."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_joint(self) -> "Params":
+        if self.synthesize.operations.get(JOINT, 0) > 0 and self.train_gan.joint_steps == 0:
+            raise ValueError(
+                "synthesize.operations: joint needs a joint generator, but train_gan.joint_steps is 0. Set it above 0, "
+                "such as 1000, or set joint to 0."
             )
         return self
 

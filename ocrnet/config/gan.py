@@ -22,6 +22,7 @@ from ocrnet.config.base import (
 GanRate = Annotated[float, Field(gt=0, le=1), Number]
 Paintings = Annotated[int, Field(ge=1, le=100), Number]
 Pastes = Annotated[int, Field(ge=1, le=1000), Number]
+JOINT = "joint"  # operation of synthesize whose layouts the joint generator draws
 LABELLED = "data/prepare"  # value of train_gan.pairs: labelled images alone
 _PSEUDO_LABELLED = re.compile(r"data/pseudo_label/(0|[1-9]\d*)/pairs")
 
@@ -59,6 +60,9 @@ class TrainGanParams(Section):
     translate: Share
     cutout: Share  # side of a hole in the discriminator's input, as a share of the side
     flip: bool
+    # Steps of the joint generator, which draws label maps with their images from noise; 0: none is trained.
+    joint_steps: Annotated[int, Field(ge=0, le=10**9), Number]
+    joint_size: Size  # height and width of what it draws
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     processes: Processes
     val_interval: Count
@@ -131,6 +135,7 @@ class SynthesizeParams(Section):
     seed: Seed
     operations: dict[str, Weight]
     pastes: tuple[Pastes, Pastes]  # smallest and largest number of things pasted into one layout
+    joint_images: bool  # layouts of `joint` keep the image that was drawn with them; otherwise the GAN paints them
     paintings: Paintings  # images of each layout, of which select keeps the best
     rare_power: Power  # the weight of a class is (1 / pixel share)^power
     hard_power: Power  # times (1 - validation IoU of the baseline)^power

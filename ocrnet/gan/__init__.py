@@ -43,11 +43,13 @@ class Operation:
         path: Import path, `module:function`, of the function that draws a layout.
         real: Whether each of its layouts can be composed from real pixels.
         needs_objects: Whether it needs a class that occurs as things.
+        needs_joint: Whether it needs a joint generator (`train_gan.joint_steps`).
     """
 
     path: str
     real: bool
     needs_objects: bool
+    needs_joint: bool = False
 
 
 # The keys are the names in `synthesize.operations`.
@@ -61,6 +63,9 @@ OPERATIONS: dict[str, Operation] = {
     "warp": Operation("ocrnet.gan.layouts.operations.warp:draw_warp", real=False, needs_objects=True),
     "recombine": Operation(
         "ocrnet.gan.layouts.operations.recombine:draw_recombine", real=False, needs_objects=True
+    ),
+    "joint": Operation(
+        "ocrnet.gan.layouts.operations.joint:draw_joint", real=False, needs_objects=False, needs_joint=True
     ),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The card of a trained generator, `gan.json`, whose content is checked before it is used.
+"""The cards of trained generators, `gan.json` and `joint.json`, whose content is checked before it is used.
 
 A card without `arch` is from an older version: `oasis` with a style per image. A card without `fills_holes` belongs to
 a generator that paints whole images only.
@@ -6,7 +6,7 @@ a generator that paints whole images only.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -54,7 +54,10 @@ def _check_arch(arch: str) -> str:
     return arch
 
 
-def _check_table(card: "GanCard") -> "GanCard":
+Card = TypeVar("Card", "GanCard", "JointCard")
+
+
+def _check_table(card: Card) -> Card:
     check_classes(ClassTable(card.class_names, card.palette, card.ignore_index))
     return card
 
@@ -76,6 +79,21 @@ class GanCard:
     fills_holes: bool = False
 
 
+@dataclass(frozen=True)
+class JointCard:
+    """The content of `joint.json`."""
+
+    __pydantic_config__ = STRICT
+
+    schema_version: Literal[1]
+    sizes: Annotated[CardSizes, AfterValidator(_check_sizes)]
+    size: tuple[Annotated[int, Field(ge=1, le=1 << 13)], Annotated[int, Field(ge=1, le=1 << 13)]]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
+    palette: tuple[tuple[Channel, Channel, Channel], ...]
+    ignore_index: Channel
+
+
+JOINT_CARD: TypeAdapter[JointCard] = TypeAdapter(Annotated[JointCard, AfterValidator(_check_table)])
 GAN_CARD: TypeAdapter[GanCard] = TypeAdapter(Annotated[GanCard, AfterValidator(_check_table)])
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ocrnet.data.instance_maps import renumber
 from ocrnet.gan.generator.holes import RIM, with_rim
 from ocrnet.gan.layouts.catalog import Catalog
-from ocrnet.gan.layouts.operations import base_map, pasted_object, recombine, scale, warp
+from ocrnet.gan.layouts.operations import base_map, joint, pasted_object, recombine, scale, warp
 from ocrnet.gan.layouts.operations.interface import Canvas, StepKind
 from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region
 
@@ -28,6 +28,7 @@ STEPS: dict[str, StepKind] = {
     "scale": scale.KIND,
     "warp": warp.KIND,
     "erase": recombine.KIND,
+    "joint": joint.KIND,
 }
 
 
@@ -99,14 +100,18 @@ def compose(catalog: Catalog, steps: Sequence[Any]) -> Image:
 def image_with_hole(catalog: Catalog, steps: Sequence[Any]) -> tuple[Image, Region]:
     """Return the real image (H, W, 3) that the steps start from, and the hole (H, W) to paint in it.
 
-    The hole covers what the steps paste, deform or remove, with a rim; without such a step it is empty.
+    The hole covers what the steps paste, deform or remove, with a rim; without such a step it is empty. A layout from
+    noise has no real image: it is one hole.
     """
     canvas, label_map = np.zeros((0, 0, 3), dtype=np.float64), np.zeros((0, 0), dtype=np.uint8)
     changed = np.zeros((0, 0), dtype=np.bool_)
     for step in steps:
         kind = STEPS[step["op"]]
         if kind.changed is not None:
-            changed = changed | kind.changed(catalog, label_map, step)
+            new = kind.changed(catalog, label_map, step)
+            if not changed.size:  # a layout from noise has no real image below it
+                canvas, changed = np.zeros((*new.shape, 3)), new
+            changed = changed | new
         else:
             assert kind.render is not None, step["op"]
             canvas = kind.render(catalog, canvas, step)

@@ -13,18 +13,24 @@ import numpy as np
 
 from ocrnet.components import load_path
 from ocrnet.config import SynthesizeParams
+from ocrnet.config.gan import JOINT
 from ocrnet.errors import ParamsError
 from ocrnet.gan import OPERATIONS, idle_operations
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout
 from ocrnet.gan.layouts.operations.interface import LayoutInputs, OperationResult
+from ocrnet.protocols import JointLike
 
 
-def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
-    """Check that all operations exist and that the data allows them.
+def check_operations(
+    params: SynthesizeParams, catalog: Catalog, joint: JointLike | None = None
+) -> None:
+    """Check that all operations exist and that the data and the generators allow them.
 
     Raises:
-        ParamsError: An operation is unknown, or it needs things and no class occurs as things.
+        ParamsError: An operation is unknown, it needs things and no class occurs as things, or it needs a joint
+            generator and there is none.
+        DataError: The joint generator was trained on other classes.
     """
     unknown = sorted(set(params.operations) - set(OPERATIONS))
     if unknown:
@@ -37,6 +43,16 @@ def check_operations(params: SynthesizeParams, catalog: Catalog) -> None:
             f"params.yaml: synthesize.operations: {idle} move things, but no class of the training split occurs as "
             "things. Set them to 0."
         )
+    if params.operations.get(JOINT, 0) > 0 and joint is None:
+        raise ParamsError(
+            "params.yaml: synthesize.operations: joint needs a joint generator. Set train_gan.joint_steps above 0, or "
+            "joint to 0."
+        )
+    if joint is not None:
+        joint.class_table.require_same(
+            catalog.classes, place="the joint generator", other="the training split",
+            cure="Run the stage train_gan on this data.",
+        )  # fmt: skip
 
 
 def draw_layout(inputs: LayoutInputs, *, seed: int) -> Layout:

@@ -22,10 +22,11 @@ from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.compose import Layout, can_compose, compose, image_with_hole
 from ocrnet.gan.layouts.draw import check_operations, draw_layout, draw_real_layout
 from ocrnet.gan.layouts.operations.interface import LayoutInputs
+from ocrnet.gan.layouts.operations.joint import joint_image
 from ocrnet.gan.layouts.pair_folder import PairFolder
 from ocrnet.gan.layouts.sampling_weights import SCORES_FILE, SamplingWeights, ValScores
 from ocrnet.gan.layouts.tally import Tally
-from ocrnet.protocols import HolePainterLike, PainterLike
+from ocrnet.protocols import HolePainterLike, JointLike, PainterLike
 from ocrnet.record import Recorder
 from ocrnet.runtime import layout_seed
 
@@ -35,7 +36,7 @@ LAYOUTS_FILE = "layouts.json"
 LOG_INTERVAL = 16  # pairs
 
 
-def synthesize_pairs(
+def synthesize_pairs(  # noqa: PLR0913
     prepared: Path,
     params: SynthesizeParams,
     *,
@@ -45,6 +46,7 @@ def synthesize_pairs(
     baseline: Path | None = None,
     with_copy_paste: bool = False,
     hole_painter: HolePainterLike | None = None,
+    joint: JointLike | None = None,
 ) -> None:
     """Draw layouts and write them with their images into `out/gan` (and `out/copy_paste`, `out/hybrid`).
 
@@ -61,19 +63,20 @@ def synthesize_pairs(
             it all classes are equally hard.
         with_copy_paste: Whether to also write the pairs of the control arm.
         hole_painter: Painter of the pairs of hybrid painting, which are not written without one.
+        joint: Joint generator, for the operation `joint`.
 
     Raises:
         ParamsError: The operations are unknown or impossible on this data.
         DataError: The painter or the baseline was trained on other classes, or the baseline has no scores.
     """
     catalog = Catalog(prepared)
-    check_operations(params, catalog)
+    check_operations(params, catalog, joint)
     painter.class_table.require_same(
         catalog.classes, place="the painter", other=str(prepared),
         cure="Run the stage train_gan on this data.",
     )  # fmt: skip
     scores = None if baseline is None else ValScores.read(baseline, catalog.classes.class_names)
-    inputs = LayoutInputs(catalog, params, SamplingWeights(catalog, params, scores))
+    inputs = LayoutInputs(catalog, params, SamplingWeights(catalog, params, scores), joint)
     for name in (GAN, COPY_PASTE, HYBRID):
         shutil.rmtree(out / name, ignore_errors=True)
     tallies = {GAN: _paint(inputs, painter, out, recorder)}
@@ -84,6 +87,7 @@ def synthesize_pairs(
     lineage = {
         "generator_sha256": painter.sha256,
         "scores_sha256": None if baseline is None else file_sha256(baseline / SCORES_FILE),
+        **({} if joint is None else {"joint_sha256": joint.sha256}),
     }
     _write_layouts(out / LAYOUTS_FILE, tallies, inputs, lineage)
     recorder.finish(tallies[GAN].metrics())
@@ -103,7 +107,9 @@ def _paint(inputs: LayoutInputs, painter: PainterLike, out: Path, recorder: Reco
     for index in range(inputs.params.count):
         layout = draw_layout(inputs, seed=layout_seed(inputs.params.seed, index))
         for painting, number in _paintings(layout, inputs, index):
-            image = painter.paint(painting.label_map, seed=painting.seed)
+            image = joint_image(painting.steps, inputs)
+            if image is None:
+                image = painter.paint(painting.label_map, seed=painting.seed)
             folder.add(painting, image, number=number)
         tally.add(layout)
         if (index + 1) % LOG_INTERVAL == 0:

@@ -92,8 +92,8 @@ class Augmentation:
     shifts: Int[Tensor, "B 2"]
     seen: Bool[Tensor, "B H W"] | None
 
-    def apply_to_images(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-        """Return shifted images, mid-gray in holes and beyond the shifted border; differentiable."""
+    def apply_to_images(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Return shifted images, 0 (mid-gray) in holes and beyond the shifted border; differentiable."""
         images = _shift(images, self.shifts, fill=0)
         return images if self.seen is None else images * self.seen.unsqueeze(1)
 

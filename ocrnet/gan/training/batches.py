@@ -121,12 +121,12 @@ class Pairs:
         indices, pairs, masks = [], [], []
         for position in positions:
             rng = np.random.default_rng(key_seed("gan-batch", *self._key, seed, position))
-            index, wanted = self._index(position, seed), None
+            index, wanted = self.index_at(position, seed), None
             if rng.random() < rare_crops:
                 wanted = int(rng.choice(np.flatnonzero(self._shows.any(axis=0))))
                 index = int(rng.choice(np.flatnonzero(self._shows[:, wanted])))
             pair = crop_pair(
-                *self._read_weighed(index), size=size, ignore_index=self.class_table.ignore_index, rng=rng,
+                *self.read_weighed(index), size=size, ignore_index=self.class_table.ignore_index, rng=rng,
                 wanted=wanted,
             )  # fmt: skip
             indices.append(index)
@@ -154,17 +154,18 @@ class Pairs:
         indices = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
         ignore_index = self.class_table.ignore_index
         pairs = [
-            crop_pair(*self._read_weighed(i), size=size, ignore_index=ignore_index, rng=rng)
+            crop_pair(*self.read_weighed(i), size=size, ignore_index=ignore_index, rng=rng)
             for i in indices
         ]
         return self._stack(indices, pairs)
 
-    def _index(self, position: int, seed: int) -> int:
+    def index_at(self, position: int, seed: int) -> int:
+        """Return the index of the pair at a position in shuffled epochs."""
         epoch, place = divmod(position, len(self))
         key = key_seed("gan-order", *self._key, seed, epoch)
         return int(np.random.default_rng(key).permutation(len(self))[place])
 
-    def _read_weighed(self, index: int) -> tuple[Image, LabelMap]:
+    def read_weighed(self, index: int) -> tuple[Image, LabelMap]:
         """Return a pair; weights of pixels, if there are any, are a fourth channel, so that a crop moves them, too."""
         image, label_map = self.read(index)
         if self._weight_files:

@@ -37,22 +37,26 @@ class MixedPairs:
             size: Height and width of the windows in pixels.
         """
         params = self._params
-        count, extra = params.batch_size, params.pseudo_per_batch
-        mixed = min(step, self._mixed_steps)  # earlier steps with pseudo-labels
-        labelled_before = mixed * (count - extra) + (step - mixed) * count
-        labelled = count - extra if step < self._mixed_steps else count
-        places = range(rank(), count, world_size())
+        places = range(rank(), params.batch_size, world_size())
         drawn: dict[str, Any] = {
             "seed": params.seed, "size": size, "flip": params.flip, "rare_crops": params.rare_crops,
             "holes": params.holes,
         }  # fmt: skip
-        parts = []
-        if own := [labelled_before + place for place in places if place < labelled]:
-            parts.append(self._labelled.draw(own, **drawn))
-        if own := [step * extra + place - labelled for place in places if place >= labelled]:
-            assert self._pseudo is not None
-            parts.append(self._pseudo.draw(own, **drawn))
+        parts = [pairs.draw(own, **drawn) for pairs, own in self.positions(step, places) if own]
         return parts[0] if len(parts) == 1 else joined(parts)
+
+    def positions(self, step: int, places: Sequence[int]) -> list[tuple[Pairs, list[int]]]:
+        """Return the positions of some places of a step's batch, first the labelled ones, each with its pairs."""
+        params = self._params
+        count, extra = params.batch_size, params.pseudo_per_batch
+        mixed = min(step, self._mixed_steps)  # earlier steps with pseudo-labels
+        before = mixed * (count - extra) + (step - mixed) * count
+        labelled = count - extra if step < self._mixed_steps else count
+        found = [(self._labelled, [before + place for place in places if place < labelled])]
+        if self._pseudo is not None:
+            own = [step * extra + place - labelled for place in places if place >= labelled]
+            found.append((self._pseudo, own))
+        return found
 
 
 def joined(parts: Sequence[Batch]) -> Batch:

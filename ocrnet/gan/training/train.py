@@ -20,6 +20,7 @@ from ocrnet.distributed.ranks import check_world_size, copy_from_first
 from ocrnet.gan.generator.painter import Painter, save_painter
 from ocrnet.gan.training import diagnostics
 from ocrnet.gan.training.batches import Batch, Pairs
+from ocrnet.gan.training.joint.train import train_joint
 from ocrnet.gan.training.mixed_batches import MixedPairs
 from ocrnet.gan.training.norm_statistics import estimate_statistics
 from ocrnet.gan.training.rng import BatchRng
@@ -78,7 +79,7 @@ class GanRun(RunLoop):
         generator = self._trainer.average.model
         estimate_statistics(generator, map(self._generator_inputs, range(STATISTICS_BATCHES)))
 
-    def score(self) -> Mapping[str, float]:
+    def score(self) -> dict[str, float]:
         """Return the scores of the finished training."""
         scores = {**self._measure(), "gan/steps": float(self.done)}
         self._recorder.log(self.done, scores)
@@ -173,8 +174,16 @@ def train_gan(
     run.finish()
     if not run.writes:
         return
-    recorder.finish(run.score())
+    scores = run.score()
     painter = Painter(trainer.average.model, train.class_table, style=params.style)
     write_samples(out / "samples.jpg", painter, train, val)
     save_painter(out, painter, arch=params.arch, preset_name=params.preset)
-    store.clear()
+    joint_store = CheckpointStore(store.folder / "joint")
+    if params.joint_steps:
+        scores |= train_joint(
+            train, unlabelled, params, out=out, recorder=recorder, store=joint_store,
+            device=trainer.device,
+        )  # fmt: skip
+    recorder.finish(scores)
+    for done in (store, joint_store):
+        done.clear()

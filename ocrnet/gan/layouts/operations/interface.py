@@ -11,6 +11,7 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region
 from ocrnet.gan.layouts.sampling_weights import SamplingWeights
+from ocrnet.protocols import JointLike
 
 TRIES = 20  # attempts for one object, box or warp
 
@@ -25,11 +26,13 @@ class LayoutInputs:
         catalog: Catalog of the training split.
         params: Params of the stage.
         weights: Sampling weights of classes and images.
+        joint: Joint generator, for the operation `joint`.
     """
 
     catalog: Catalog
     params: SynthesizeParams
     weights: SamplingWeights
+    joint: JointLike | None = None
 
 
 @dataclass(frozen=True)

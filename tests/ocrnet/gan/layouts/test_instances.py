@@ -23,6 +23,7 @@ from ocrnet.runtime import layout_seed
 from ocrnet.training.dataset import ImageFolder
 from tests.base_params import section_with
 from tests.ocrnet.evaluation.things import add_things
+from tests.ocrnet.gan.rough_drawer import RoughDrawer
 from tests.ocrnet.gan.street import BIRD, CAR, ColourPainter, write_street
 
 THINGS = (CAR, BIRD)
@@ -69,7 +70,8 @@ def test_every_pixel_of_a_thing_belongs_to_an_object_of_its_class(
     catalog: Catalog, operation: str
 ) -> None:
     params = section_with(SynthesizeParams, operations={operation: 1.0})
-    inputs = LayoutInputs(catalog, params, SamplingWeights(catalog, params, None))
+    weights = SamplingWeights(catalog, params, None)
+    inputs = LayoutInputs(catalog, params, weights, RoughDrawer(catalog))
     for index in range(12):
         layout = draw_layout(inputs, seed=layout_seed(3, index))
         numbers = number_objects(catalog, layout.steps)
