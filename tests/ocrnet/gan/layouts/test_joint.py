@@ -83,7 +83,7 @@ def test_without_a_plausible_drawing_a_training_label_map_is_taken_and_counted(
     inputs = inputs_of(catalog)
 
     class Upside(RoughDrawer):
-        def draw(self, shown: object, *, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+        def draw(self, shown: object, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
             columns = np.tile(np.arange(28, dtype=np.uint8) // 7, (24, 1))
             return COLOURS[columns], columns
 

@@ -98,7 +98,7 @@ def test_hard_maps_show_one_class_and_pass_on_the_gradient_of_the_probabilities(
     logits = torch.tensor([0.0, math.log(3)]).view(1, 2, 1, 1).requires_grad_()
     maps = hard_maps(logits)
     assert maps.flatten().tolist() == [0.0, 1.0]
-    maps[0, 1].sum().backward()
+    maps[0, 1].sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad.flatten().tolist() == pytest.approx([-3 / 16, 3 / 16])
 
