@@ -5,29 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocrnet.data.decode import read_image, read_label_map, write_image
+from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import read_manifest
 from ocrnet.data.pixel_weights import read_pixel_weights
 from ocrnet.gan.selection.relabel import blend, rivals
 from ocrnet.training.dataset import ImageFolder
 from tests.ocrnet.gan.selection.selected import select, synthesize
-from tests.ocrnet.gan.street import CAR, CLASSES, GROUND, SHAPE, ColourPainter, write_street
+from tests.ocrnet.gan.street import CAR, CLASSES, GROUND, ColourPainter
 
 IGNORE = 255
 # Four pixels, three classes: the teacher agrees, doubts, sees class 2 surely, and sees something where nobody labelled.
 LAYOUT = np.array([[0, 0, 1, IGNORE]], np.uint8)
 TEACHER = np.array([[[0.9, 0.5, 0.0, 0.2]], [[0.1, 0.3, 0.1, 0.5]], [[0.0, 0.2, 0.9, 0.3]]])
 NONE = np.zeros((1, 4), bool)
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Path:
-    """A set whose photographs have noise: without, no real pixel would lose anything."""
-    folder = write_street(tmp_path / "prepare", val=8)
-    for index, path in enumerate(sorted((folder / "images").glob("*.png"))):
-        noise = np.random.default_rng(index).integers(-12, 13, (*SHAPE, 3))
-        write_image(path, np.clip(read_image(path) + noise, 0, 255).astype(np.uint8))
-    return folder
 
 
 def blended(share: float, wrong: np.ndarray = NONE) -> tuple[list[int], list[int]]:
