@@ -14,7 +14,7 @@ from ocrnet.auto_config.machine import Machine
 from ocrnet.auto_config.memory import StepMemory
 from ocrnet.auto_config.network_rules import gan_choices, model_choices
 from ocrnet.auto_config.sizes import choose_batch, choose_crop, choose_resize
-from ocrnet.gan import OPERATIONS
+from ocrnet.gan import OPERATIONS, free_operations
 
 CPU_PASSES, GPU_PASSES = 20, 100  # passes over the training images
 CPU_STEPS, GPU_STEPS = (500, 4000), (2000, 40_000)  # fewest and most steps
@@ -131,7 +131,12 @@ def layout_choices(*, has_things: bool) -> list[Choice]:
                 "GAN pairs, and the control that shows what they add.",
             ),
         ]
-    weights = {name: 0.0 if entry.needs_objects else 1.0 for name, entry in OPERATIONS.items()}
+    free = free_operations()
+    weights = {
+        name: 1.0 if name in free else 0.0
+        for name, entry in OPERATIONS.items()
+        if not entry.needs_joint
+    }
     return [
         Choice(
             "synthesize.operations",

@@ -73,3 +73,10 @@ OPERATIONS: dict[str, Operation] = {
 def idle_operations(weights: "dict[str, float]") -> list[str]:
     """Return the operations with weights above 0 that need a class that occurs as things."""
     return [name for name, value in weights.items() if value > 0 and OPERATIONS[name].needs_objects]
+
+
+def free_operations() -> list[str]:
+    """Return the operations that need neither objects nor a joint generator."""
+    return [
+        name for name, entry in OPERATIONS.items() if not (entry.needs_objects or entry.needs_joint)
+    ]

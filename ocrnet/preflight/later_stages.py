@@ -18,7 +18,7 @@ from ocrnet.config.evaluation import MIOU
 from ocrnet.data.instance_maps import INSTANCES, show_objects
 from ocrnet.data.manifest import SPLITS, ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError, ParamsError
-from ocrnet.gan import OPERATIONS, idle_operations
+from ocrnet.gan import free_operations, idle_operations
 from ocrnet.gan.layouts.catalog import Catalog
 from ocrnet.gan.selection.pixel_filter import LEAST_PIXELS
 
@@ -64,10 +64,10 @@ def check_outlook(prepared: Path, params: Params) -> None:
         raise DataError("\n".join(lines))
     idle = idle_operations(params.synthesize.operations)
     if idle and not Catalog(prepared).thing_classes():
-        kept = [name for name in OPERATIONS if not OPERATIONS[name].needs_objects]
+        kept = ", ".join(free_operations())
         raise ParamsError(
             f"params.yaml: synthesize.operations: E133 {', '.join(idle)} move things, but no class of the training "
-            f"split occurs as things. Set {'it' if len(idle) == 1 else 'them'} to 0, and one of {', '.join(kept)} "
+            f"split occurs as things. Set {'it' if len(idle) == 1 else 'them'} to 0, and one of {kept} "
             "above 0."
         )
 

@@ -32,10 +32,11 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
     return sections
 
 
+@pytest.mark.parametrize("has_things", [True, False], ids=["things", "stuff"])
 @pytest.mark.parametrize("machine", [CPU, GPU], ids=["cpu", "gpu"])
-def test_the_values_are_params_that_the_project_accepts(machine: Any) -> None:
+def test_the_values_are_params_that_the_project_accepts(machine: Any, has_things: bool) -> None:
     plan = plan_with(machine)
-    choices = [*choose_params(plan, memory_of), *layout_choices(has_things=True)]
+    choices = [*choose_params(plan, memory_of), *layout_choices(has_things=has_things)]
     read = YAML(typ="safe").load(set_text(["Head."], choices))
     assert read == to_values(choices)
     assert params_with(complete(read)).publish.model_name == "ocrnet-mine"
