@@ -147,7 +147,7 @@ def _gap(rows: Rows, own: tuple[str, str], rival: tuple[str, str], variant: Vari
     )
     ends: Ends = compare_counts(candidate, reference, variant.params.evaluate)["ap50"]
     value, low, high = (100 * ends[key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{value:+.1f} [{'too few images' if np.isnan(low) else f'{low:+.1f}, {high:+.1f}'}]"
 
 
 @command("benchmarks.object_heads")
