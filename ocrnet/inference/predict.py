@@ -18,6 +18,7 @@ from ocrnet.inference.view_merging import Merger
 from ocrnet.models.attention_heads import Detections
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.head_maps import detection_maps, offset_maps
+from ocrnet.models.last_pass import keep_maps
 from ocrnet.models.output import LEAST_SIDE, SegmentationModel, normalise
 from ocrnet.models.trunk import Trunk
 
@@ -56,6 +57,7 @@ class Segmenter:
         self.protocol = protocol or ScoringProtocol()
         self.name = name or card.arch
         self._model = fold_heads(model.to(device).eval())
+        self._network = keep_maps(self._model)
         self._device = torch.device(device)
         self._mean = torch.tensor(card.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(card.std, device=device).view(1, 3, 1, 1)
@@ -121,7 +123,7 @@ class Segmenter:
             merger: Merger of an enclosing ensemble; by default that of the protocol.
         """
         merger = merger or self.protocol.merger
-        return self.protocol.scores(self._model, self._normalised(image), merger)
+        return self.protocol.scores(self._network, self._normalised(image), merger)
 
     @torch.inference_mode()
     def window_scores(self, window: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 K h w"]:
@@ -130,7 +132,7 @@ class Segmenter:
         Args:
             window: RGB window, or part of one at the border of the image.
         """
-        return self.protocol.view(self._model, self._normalised(window), self.protocol.merger)
+        return self.protocol.view(self._network, self._normalised(window), self.protocol.merger)
 
     def scores_of_file(
         self, path: Path, *, merger: Merger | None = None
@@ -169,7 +171,7 @@ class Segmenter:
         ]
         size = (images[0].shape[0], images[0].shape[1])
         batch = prepared[0] if len(prepared) == 1 else torch.cat(prepared)
-        own = self.protocol.scores(self._model, batch, merger)
+        own = self.protocol.scores(self._network, batch, merger)
         return merger.resize(own, size, align_corners=self._model.align_corners)
 
     def instance_maps(
@@ -177,13 +179,14 @@ class Segmenter:
     ) -> Float[np.ndarray, "3 H2 W2"] | None:
         """Return heat of a centre and way to the centre, in pixels; None if the model has no such heads.
 
-        The maps are of the whole image as the only view, whatever the protocol.
+        The maps are of the whole image as the only view, whatever the protocol. If the probabilities are of the same
+        view, no second pass is made.
 
         Args:
             image: RGB image as `prepare` resizes it.
             size: (height, width) of the result, whose pixels the ways are measured in.
         """
-        return offset_maps(self._model, self._normalised(image), size)
+        return offset_maps(self._network, self._normalised(image), size)
 
     def detections(
         self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
@@ -194,7 +197,7 @@ class Segmenter:
             image: RGB image as `prepare` resizes it.
             size: (height, width) of the result.
         """
-        return detection_maps(self._model, self._normalised(image), size)
+        return detection_maps(self._network, self._normalised(image), size)
 
     def _normalised(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)

@@ -38,6 +38,19 @@ class SegmentationModel(nn.Module):
         """Return logits at feature resolution."""
         raise NotImplementedError
 
+    def instance_maps(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D h w"]:
+        """Return the maps of the instance heads, without the semantic head.
+
+        Raises:
+            ValueError: The model has no instance heads.
+        """
+        heads = self._modules.get("instance_heads")
+        if heads is None:
+            raise ValueError("the model has no instance heads")
+        backbone: Any = self._modules["backbone"]
+        maps: Tensor = heads(backbone.levels(images).main)
+        return maps
+
 
 def resize_logits(
     logits: Float[Tensor, "B K h w"], size: tuple[Any, Any], *, align_corners: bool
@@ -96,7 +109,7 @@ def full_size_instances(
         ValueError: The model has no instance heads.
     """
     padded, size = _padded(model, images, (0, 0))
-    return _offsets_at_size(model, _instances(model, padded), padded, size)
+    return _offsets_at_size(model, model.instance_maps(padded), padded, size)
 
 
 def full_size_parts(
@@ -150,17 +163,8 @@ def cell_maps(
         ValueError: The model has no instance heads.
     """
     padded, _ = _padded(model, images, (0, 0))
-    maps = _instances(model, padded)
+    maps = model.instance_maps(padded)
     return maps, (padded.shape[-2] / maps.shape[-2], padded.shape[-1] / maps.shape[-1])
-
-
-def _instances(
-    model: SegmentationModel, images: Float[Tensor, "B 3 H W"]
-) -> Float[Tensor, "B D h w"]:
-    maps: Tensor | None = model(images).instances
-    if maps is None:
-        raise ValueError("the model has no instance heads")
-    return maps
 
 
 def _padded(

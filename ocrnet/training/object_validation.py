@@ -11,6 +11,7 @@ from ocrnet.distributed.ranks import copy_from_first, rank
 from ocrnet.models.attention_heads import Detections
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.head_maps import detection_maps, offset_maps
+from ocrnet.models.last_pass import keep_maps
 from ocrnet.models.output import SegmentationModel, full_size_logits, normalise
 from ocrnet.objects.curves import unit_counts
 from ocrnet.objects.grouping import find_objects
@@ -29,7 +30,8 @@ class _Network:
         mean: Float[Tensor, "1 3 1 1"],
         std: Float[Tensor, "1 3 1 1"],
     ) -> None:
-        self._model, self._mean, self._std = fold_heads(model.eval()), mean, std
+        self._model = keep_maps(fold_heads(model.eval()))
+        self._mean, self._std = mean, std
 
     def probabilities(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "K H W"]:
         """Return the probability of each class at each pixel."""
