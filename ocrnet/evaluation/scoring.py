@@ -165,7 +165,7 @@ def count_split(
             )
             ignored = truth == split.classes.ignore_index
             true = split.true_objects(index, truth)
-            least = getattr(segmenter, "least_score", 0.0)  # an ensemble has none
+            least = getattr(segmenter, "least_score", 0.0)  # other code's models have none
             matched = compare_objects(
                 objects, true, ignored=ignored, things=things, least_score=least
             )

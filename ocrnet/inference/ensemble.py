@@ -12,6 +12,7 @@ from torch import Tensor
 from ocrnet.inference.predict import Segmenter, labels, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
+from ocrnet.models.attention_heads import Detections, join_detections
 
 
 class Ensemble:
@@ -21,6 +22,7 @@ class Ensemble:
         class_table: Class table of all members.
         weights_sha256: SHA-256 of the hashes of the members' weights, in their order.
         protocol: Protocol of all members; its merge mode also merges the members.
+        least_score: Least score of an object, the mean of the members'.
 
     Raises:
         DataError: Two members were trained on different classes.
@@ -41,6 +43,7 @@ class Ensemble:
                 )
         self.class_table = first.class_table
         self.protocol = first.protocol
+        self.least_score = sum(member.least_score for member in members) / len(members)
         together = "\n".join(member.weights_sha256 for member in members)
         self.weights_sha256 = hashlib.sha256(together.encode()).hexdigest()
         self._members = tuple(members)
@@ -53,6 +56,22 @@ class Ensemble:
     def label_map(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
         """Return the most probable class of each pixel of a prepared image."""
         return labels(self._scores(image))
+
+    def instance_maps(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Float[np.ndarray, "3 H2 W2"] | None:
+        """Return the mean of the members' centres and offsets; None unless all give some. See `Segmenter`."""
+        maps = [member.instance_maps(image, size) for member in self._members]
+        given = [one for one in maps if one is not None]
+        return np.mean(given, axis=0) if len(given) == len(maps) else None
+
+    def detections(
+        self, image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+    ) -> Detections | None:
+        """Return the members' detections as those of one model; None unless all give some on the same cells."""
+        maps = [member.detections(image, size) for member in self._members]
+        given = [one for one in maps if one is not None]
+        return join_detections(given) if len(given) == len(maps) else None
 
     @torch.inference_mode()
     def label_map_of_file(self, path: Path) -> UInt8[np.ndarray, "H W"]:

@@ -21,6 +21,7 @@ neighbourhoods of the objects that are kept, so no other mask is ever in memory.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,11 +59,43 @@ class Detections(NamedTuple):
         maps: Heat, sides, queries and keys of each cell.
         cell: Height and width of a cell in pixels of the result.
         scale: Pixels of the result per pixel of the network's image, in height and in width.
+        members: Number of networks; queries and keys have EMBEDDING channels of each.
     """
 
     maps: Float[np.ndarray, "D h w"]
     cell: tuple[float, float]
     scale: tuple[float, float]
+    members: int = 1
+
+    @property
+    def parts(self) -> list[Float[np.ndarray, "N h w"]]:
+        """Heat, sides, queries and keys."""
+        keys = self.members * EMBEDDING
+        classes = len(self.maps) - 4 - POSITIONS - 2 * keys
+        return np.split(self.maps, np.cumsum([classes, 4, keys + POSITIONS]))
+
+
+def join_detections(found: Sequence[Detections]) -> Detections | None:
+    """Return the maps of several networks as those of one; None if their cells are not the same.
+
+    Heat and sides are means over the networks. An embedding has a meaning in its own network alone: queries and keys
+    stand one after the other, the keys divided by the number M of networks. So the logit of a mask is the mean of M,
+
+        sum_m q_m . (k_m / M) = mean_m (q_m . k_m)
+
+    and so is its part by position, as q_2 is a mean.
+    """
+    first, count = found[0], len(found)
+    if any(one.cell != first.cell or one.maps.shape[1:] != first.maps.shape[1:] for one in found):
+        return None
+    heat, sides, queries, keys = zip(*(one.parts for one in found), strict=True)
+    return first._replace(
+        maps=np.concatenate([
+            np.mean(heat, axis=0), np.mean(sides, axis=0), *(query[:EMBEDDING] for query in queries),
+            np.mean([query[EMBEDDING:] for query in queries], axis=0), *(key / count for key in keys),
+        ]),
+        members=count,
+    )  # fmt: skip
 
 
 class AttentionHeads(nn.Module):

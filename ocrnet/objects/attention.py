@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 from scipy import ndimage
 
-from ocrnet.models.attention_heads import EMBEDDING, ENLARGED, QUERY, Detections
+from ocrnet.models.attention_heads import EMBEDDING, ENLARGED, Detections
 from ocrnet.models.output import OFFSET_UNIT
 from ocrnet.objects.object_map import ObjectMap, predicted_components
 
@@ -85,8 +85,7 @@ def masks(
     detections: Detections, peaks: Peaks, size: tuple[int, int]
 ) -> Iterator[tuple[tuple[slice, slice], Float[np.ndarray, "h2 w2"]]]:
     """Yield the rows and columns of each object's neighbourhood, and its mask there."""
-    count = len(detections.maps) - 4 - QUERY - EMBEDDING
-    sides, queries, keys = np.split(detections.maps[count:], [4, 4 + QUERY])
+    _, sides, queries, keys = detections.parts
     scale, cell = np.array(detections.scale), np.array(detections.cell)
     for row, column in peaks.cells:
         lengths = OFFSET_UNIT * np.logaddexp(0, sides[:, row, column]).reshape(2, 2) * scale
@@ -95,9 +94,9 @@ def masks(
         first = np.clip(np.ceil(middle - ENLARGED * half), 0, np.array(size) - 1).astype(int)
         last = np.clip(np.floor(middle + ENLARGED * half), first, np.array(size) - 1).astype(int)
         rows, columns = (np.arange(a, b + 1) for a, b in zip(first, last, strict=True))
-        scores = _attend(queries[:EMBEDDING, row, column], keys, rows, columns, cell)
+        scores = _attend(queries[: len(keys), row, column], keys, rows, columns, cell)
         high, wide = ((rows - middle[0]) / half[0])[:, None], (columns - middle[1]) / half[1]
-        q = queries[EMBEDDING:, row, column].astype(np.float64)
+        q = queries[len(keys) :, row, column].astype(np.float64)
         logits = scores + q[0] + q[1] * high + q[2] * wide + q[3] * high**2 + q[4] * wide**2
         window = (slice(first[0], last[0] + 1), slice(first[1], last[1] + 1))
         yield window, 1 / (1 + np.exp(-np.clip(logits, -50, 50)))

@@ -55,7 +55,7 @@ def find_objects(
     """Return the objects of the thing classes of an image: by instance heads, else connected components.
 
     Args:
-        model: Model; an ensemble, for one, has no instance heads.
+        model: Model, or an ensemble of models.
         image: RGB image as the network gets it.
         probabilities: Probability of each class, at the size of the result.
         things: Ids of the thing classes.

@@ -16,6 +16,7 @@ from ocrnet.inference.ensemble import Ensemble, load_segmenters
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
+from ocrnet.objects.grouping import find_objects
 from tests.ocrnet.conftest import CLASSES
 from tests.ocrnet.toy_models import ColourNet, segmenter_of
 
@@ -112,3 +113,45 @@ def test_another_class_table_is_refused_and_both_are_named(
 def test_members_score_by_one_protocol() -> None:
     with pytest.raises(ValueError, match="Use one protocol"):
         Ensemble([segmenter_of(ColourNet()), segmenter_of(ColourNet(), protocol=FAR)])
+
+
+def bundle_with_heads(folder: Path, kind: str, *, seed: int) -> Path:
+    options = {"backbone": "resnet18", "mid_channels": 16, "key_channels": 8, "instances": kind}
+    card = ModelCard(
+        "ocrnet", options, CLASSES, mean=(0.5,) * 3, things=CLASSES.class_names[1:], least_score=0.1 * seed
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    save_bundle(folder, card, build_model(card).state_dict())
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["offsets", "attention"])
+def test_members_find_objects_together(kind: str, tmp_path: Path) -> None:
+    one = bundle_with_heads(tmp_path / "one", kind, seed=1)
+    other = bundle_with_heads(tmp_path / "other", kind, seed=2)
+    alone, twice = load_segmenter(one), load_segmenters(one, one)
+    probabilities = alone.probabilities(IMAGE)
+    expected, found = (
+        find_objects(model, IMAGE, probabilities, (1, 2)) for model in (alone, twice)
+    )
+    assert np.array_equal(found.numbers, expected.numbers)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+    both = load_segmenters(one, other)
+    assert both.least_score == pytest.approx(0.15)
+    if kind == "offsets":
+        size = IMAGE.shape[:2]
+        maps = [
+            np.array(model.instance_maps(IMAGE, size))
+            for model in (alone, load_segmenter(other), both)
+        ]
+        np.testing.assert_allclose(maps[2], (maps[0] + maps[1]) / 2, rtol=1e-5, atol=1e-6)
+
+
+def test_members_with_other_heads_have_components(bundles: list[Path], tmp_path: Path) -> None:
+    offsets = bundle_with_heads(tmp_path / "offsets", "offsets", seed=1)
+    attention = bundle_with_heads(tmp_path / "attention", "attention", seed=1)
+    for other in (attention, bundles[0]):
+        mixed = load_segmenters(offsets, other)
+        assert isinstance(mixed, Ensemble)
+        assert mixed.instance_maps(IMAGE, (66, 77)) is None
+        assert mixed.detections(IMAGE, (66, 77)) is None

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ocrnet.models.attention_heads import EMBEDDING, QUERY, Detections, mask_logits
+from ocrnet.models.attention_heads import (
+    EMBEDDING,
+    QUERY,
+    Detections,
+    join_detections,
+    mask_logits,
+)
 from ocrnet.objects.attention import Peaks, attended_objects, find_peaks, masks
 
 COUNT = 2 + 4 + QUERY + EMBEDDING
@@ -126,3 +132,40 @@ def test_masks_are_those_that_training_compares(seed: int, pixels: float) -> Non
     query = torch.from_numpy(maps[6 : 6 + QUERY, *cell]).double()[None]
     expected = torch.sigmoid(mask_logits(query, keys, torch.from_numpy(places)[None]))[0]
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 4))
+@settings(max_examples=20, deadline=None)
+def test_a_mask_of_several_networks_has_the_mean_of_their_logits(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    maps = rng.normal(size=(count, COUNT, 6, 7)).astype(np.float32)
+    maps[:, 2:6] = maps[0, 2:6]  # with one box the masks are of the same pixels
+    cell = rng.integers(0, (6, 7))
+    peaks, size = Peaks(np.array([1]), cell[None], np.array([0.5])), (18, 21)
+    members = [Detections(one, (3.0, 3.0), (1.0, 1.0)) for one in maps]
+    joined = join_detections(members)
+    assert joined is not None
+    np.testing.assert_allclose(joined.maps[:6], maps[:, :6].mean(axis=0), rtol=1e-5, atol=1e-6)
+    ((window, found),) = masks(joined, peaks, size)
+    logits = []
+    for member in members:
+        ((own, mask),) = masks(member, peaks, size)
+        assert own == window
+        logits.append(np.log(mask / (1 - mask)))
+    np.testing.assert_allclose(np.log(found / (1 - found)), np.mean(logits, axis=0), atol=1e-3)
+
+
+def test_networks_on_other_cells_are_not_joined() -> None:
+    one, other = cells(maps_of()), cells(maps_of(grid=(8, 24)))
+    assert join_detections([one, other]) is None
+    assert join_detections([one, cells(maps_of(), 4.0)]) is None
+
+
+def test_an_object_that_one_of_two_networks_sees_needs_its_certainty() -> None:
+    """The mean of the logits of 0.99 and 0.01 is 1/2, that of 0.8 and 0.01 is below the threshold."""
+    ones = np.ones((32, 48), np.uint8)
+    blind = maps_of((8, 8, 0.01, 8))
+    for heat, count in ((0.99, 1), (0.8, 0)):
+        joined = join_detections([cells(maps_of((8, 8, heat, 8))), cells(blind)])
+        assert joined is not None
+        assert len(find_peaks(joined, (1,), ones.shape).heat) == count
