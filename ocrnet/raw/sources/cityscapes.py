@@ -6,16 +6,18 @@ have them, are read before the others and need no entries. With `data.things`, `
 number the objects. The group of an image is its city.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from ocrnet.config import DataParams, Params
+from ocrnet.config import Params
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
-from ocrnet.raw.sources.listed_images import own_splits
-from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
+from ocrnet.raw.sources.published_sets import (
+    files_by_name,
+    published_splits,
+    refuse_unnamed_ids,
+)
 from ocrnet.raw.sources.split_names import split_named
 
 IMAGE, IDS, TRAINING_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
@@ -27,7 +29,6 @@ LABELS = {
     "traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23, "person": 24, "rider": 25, "car": 26, "truck": 27,
     "bus": 28, "train": 31, "motorcycle": 32, "bicycle": 33,
 }  # fmt: skip
-Key = tuple[str, ...]
 
 
 def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
@@ -46,9 +47,9 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
             f"E114 {inventory.root}: {len(images)} images end with {IMAGE}, {len(ids)} label maps with {IDS} and "
             f"{len(training)} with {TRAINING_IDS}. Put leftImg8bit/ and gtFine/ there."
         )
-    if not has_training_ids and not params.data.label_map:
-        raise DataError(_id_table(params.data, inventory))
-    splits = _splits(params, inventory, labelled)
+    if not has_training_ids:
+        refuse_unnamed_ids(params.data, inventory, LABELS, ids="the ids of Cityscapes")
+    splits = published_splits(params, inventory, labelled, _split_of)
     objects = _with_ending(inventory, OBJECTS) if params.data.things else {}
     items = [
         RawItem(
@@ -65,44 +66,12 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
 
 def _with_ending(inventory: Inventory, ending: str) -> dict[str, Path]:
     """Return the files whose stem has an ending, by what is before it."""
-    found: dict[str, Path] = {}
-    for entry in inventory.open_entries():
-        stem = Path(entry.parts[-1]).stem
-        if stem.endswith(ending) and entry.path.suffix.lower() == ".png":
-            name = stem.removesuffix(ending)
-            if name in found:
-                twins = f"{inventory.name(found[name])} and {inventory.name(entry.path)}"
-                inventory.find("E114", f"{twins} have one name. Keep one of them.")
-            found.setdefault(name, entry.path)
-    return found
+    return files_by_name(
+        inventory, ".png",
+        lambda stem: stem.removesuffix(ending) if stem.endswith(ending) else None,
+    )  # fmt: skip
 
 
-def _id_table(data: DataParams, inventory: Inventory) -> str:
-    """Return the refusal of label maps whose ids are not named, with the entries for the classes."""
-    entries = [f'"{value}": {name}' for name, value in LABELS.items() if name in data.classes]
-    unknown = [name for name in data.classes if name not in LABELS]
-    other = f" No label is called {', '.join(unknown)}." if unknown else ""
-    return (
-        f"E117 {inventory.root}: the label maps hold the ids of Cityscapes, and data.label_map is empty.{other} Set "
-        f"data.label_map: {{{', '.join([*entries, 'other: ignore'])}}}"
-    )
-
-
-def _splits(
-    params: Params, inventory: Inventory, images: Mapping[str, Path]
-) -> dict[str, str | None]:
-    keys = {_key(inventory, path): name for name, path in images.items()}
-    own = own_splits(inventory, {key: images[name] for key, name in keys.items()}, keys)
-    if own is not None:
-        return {keys[key]: split for key, split in own.items()}
-    splits = {name: split_named(path.parts[-3]) for name, path in images.items()}
-    missing = lacking_splits(set(splits.values()), params)
-    if missing:
-        raise DataError(
-            f"E126 {inventory.root}: the folders publish no labelled images of {', '.join(missing)}. {CURE}."
-        )
-    return dict(splits)
-
-
-def _key(inventory: Inventory, path: Path) -> Key:
-    return path.relative_to(inventory.root).with_suffix("").parts
+def _split_of(path: Path) -> str | None:
+    """Return the split of an image, whose folder is its city."""
+    return split_named(path.parts[-3])

@@ -5,16 +5,19 @@ kinds of stuff, minus 1, so 0 to 181; 255 is unlabelled. `data.label_map` has to
 is refused with the entries to copy. There is no labelled test split.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from ocrnet.config import DataParams, Params
+from ocrnet.config import Params
+from ocrnet.data.manifest import SPLITS
 from ocrnet.errors import DataError
 from ocrnet.raw.groups import group_of
 from ocrnet.raw.inventory import Inventory
 from ocrnet.raw.sources import RawItem
-from ocrnet.raw.sources.listed_images import own_splits
-from ocrnet.raw.sources.missing_splits import CURE, lacking_splits
+from ocrnet.raw.sources.published_sets import (
+    files_by_name,
+    published_splits,
+    refuse_unnamed_ids,
+)
 
 IMAGE, LABEL_MAP = ".jpg", ".png"
 YEAR = "2017"
@@ -64,9 +67,8 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
             f"{LABEL_MAP}, but no two have one stem. Put train{YEAR}/ and val{YEAR}/ there, and the same folders of "
             "label maps below another one, such as stuffthingmaps/."
         )
-    if not params.data.label_map:
-        raise DataError(_id_table(params.data, inventory))
-    splits = _splits(params, inventory, labelled)
+    refuse_unnamed_ids(params.data, inventory, LABELS, ids="the ids of COCO-Stuff minus 1")
+    splits = published_splits(params, inventory, labelled, _split_of)
     items = [
         RawItem(name, path, label_maps[name], splits[name], group_of(name, params.data.group_by))
         for name, path in labelled.items()
@@ -79,53 +81,12 @@ def find(params: Params, work: Path, inventory: Inventory) -> list[RawItem]:
 
 def _by_stem(inventory: Inventory, suffix: str) -> dict[str, Path]:
     """Return the files with a suffix by their stems."""
-    found: dict[str, Path] = {}
-    for entry in inventory.open_entries():
-        stem = Path(entry.parts[-1]).stem
-        if entry.path.suffix.lower() != suffix or stem.endswith("_labelTrainIds"):
-            continue
-        if stem in found:
-            twins = f"{inventory.name(found[stem])} and {inventory.name(entry.path)}"
-            inventory.find("E114", f"{twins} have one name. Keep one of them.")
-        found.setdefault(stem, entry.path)
-    return found
-
-
-def _id_table(data: DataParams, inventory: Inventory) -> str:
-    """Return the refusal of label maps whose ids are not named, with the entries for the classes."""
-    entries = [f'"{value}": {name}' for name, value in LABELS.items() if name in data.classes]
-    unknown = [name for name in data.classes if name not in LABELS]
-    other = f" No label is called {', '.join(unknown)}." if unknown else ""
-    return (
-        f"E117 {inventory.root}: the label maps hold the ids of COCO-Stuff minus 1, and data.label_map is empty."
-        f"{other} Set data.label_map: {{{', '.join([*entries, 'other: ignore'])}}}"
+    return files_by_name(
+        inventory, suffix, lambda stem: None if stem.endswith("_labelTrainIds") else stem
     )
 
 
-def _splits(
-    params: Params, inventory: Inventory, images: Mapping[str, Path]
-) -> dict[str, str | None]:
-    keys = {
-        path.relative_to(inventory.root).with_suffix("").parts: name
-        for name, path in images.items()
-    }
-    own = own_splits(inventory, {key: images[name] for key, name in keys.items()}, keys)
-    if own is not None:
-        return {keys[key]: split for key, split in own.items()}
-    splits = {name: _split_of(path.parent.name) for name, path in images.items()}
-    lacking = lacking_splits(set(splits.values()), params)
-    stray = next((name for name, split in splits.items() if split is None), None)
-    if stray is not None or lacking:
-        found = (
-            f"{inventory.name(images[stray])} is in no folder of a split"
-            if stray
-            else f"the folders publish no labelled images of {', '.join(lacking)}"
-        )
-        raise DataError(f"E126 {inventory.root}: {found}. {CURE}.")
-    return dict(splits)
-
-
-def _split_of(folder: str) -> str | None:
-    """Return the split of a folder such as train2017."""
-    name = folder.casefold().removesuffix(YEAR)
-    return name if name in ("train", "val", "test") else None
+def _split_of(path: Path) -> str | None:
+    """Return the split of an image by its folder, such as train2017."""
+    name = path.parent.name.casefold().removesuffix(YEAR)
+    return name if name in SPLITS else None

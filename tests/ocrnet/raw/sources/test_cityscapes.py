@@ -127,3 +127,17 @@ def test_objects_are_those_of_the_instance_ids_and_a_group_of_them_is_ignored(
             expected = np.zeros(SIZE, np.uint16)
             expected[2:4, 1:4], expected[2:4, 4:8] = 1, 2
             assert np.array_equal(found, expected)
+
+
+def test_a_labelled_image_outside_the_folders_of_the_splits_does_not_undo_the_published_split(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "raw"
+    write_cityscapes(root, kind="labelTrainIds")
+    for folder, ending in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelTrainIds")):
+        (moved,) = root.glob(f"{folder}/train/aachen/*_{ending}.png")
+        stray = root / folder / "more" / "aachen" / moved.name.replace("000019", "000020")
+        stray.parent.mkdir(parents=True)
+        stray.write_bytes(moved.read_bytes())
+    with pytest.raises(DataError, match=r"E126 .*more/aachen/.* is in no folder of a split"):
+        find(root, "cityscapes", classes=list(LABELS))
