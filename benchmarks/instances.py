@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from benchmarks.measure import compare, peak_memory_of
-from ocrnet.bundles.bundle import ModelCard, build_model
+from ocrnet.bundles.bundle import build_model
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.predict import Segmenter
 from ocrnet.models import INSTANCES, NO_HEADS

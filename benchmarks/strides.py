@@ -59,7 +59,7 @@ def time_step(model: SegmentationModel) -> float:
     loss = output.logits.square().mean()
     if output.aux_logits is not None:
         loss = loss + output.aux_logits.square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     model.zero_grad(set_to_none=True)
     return time.process_time() - begin
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ocrnet.bundles.bundle import Decoding
+    from ocrnet.bundles.card import Decoding
     from ocrnet.data.manifest import ClassTable
 
     LabelMap = npt.NDArray[np.uint8]
@@ -182,7 +182,8 @@ def _read(given: argparse.Namespace, classes: "ClassTable") -> "LabelMap":
 
 def _decoding(given: argparse.Namespace, classes: "ClassTable") -> "Decoding":
     """Return how to read the image: by the options, the card of the model, or `params.yaml`, in this order."""
-    from ocrnet.bundles.bundle import MODEL_FILE, Decoding, read_card
+    from ocrnet.bundles.bundle import MODEL_FILE, read_card
+    from ocrnet.bundles.card import Decoding
 
     known = []
     if (given.model / MODEL_FILE).exists():

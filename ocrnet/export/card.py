@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from ocrnet.bundles.bundle import Decoding, Mean, ModelCard, Std
+from ocrnet.bundles.card import Decoding, Mean, ModelCard, Std
 from ocrnet.config.untrusted_json import MAX_BYTES, STRICT, check_card, parse_json
 from ocrnet.data.manifest import CheckedClasses
 from ocrnet.errors import BundleError

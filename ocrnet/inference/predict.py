@@ -10,7 +10,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ocrnet.bundles.bundle import ModelCard, load_bundle
+from ocrnet.bundles.bundle import load_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.scoring_protocol import ScoringProtocol

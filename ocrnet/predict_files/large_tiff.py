@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from jaxtyping import UInt8
 
-from ocrnet.bundles.bundle import Decoding
+from ocrnet.bundles.card import Decoding
 from ocrnet.config.base import MAX_PIXELS, PILLOW_PIXELS
 from ocrnet.data.decode import read_image
 from ocrnet.errors import DataError

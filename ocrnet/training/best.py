@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ocrnet.bundles.bundle import ModelCard, save_bundle
+from ocrnet.bundles.bundle import save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.config.evaluation import METRICS, MIOU, Metric
 from ocrnet.metrics import miou, per_class_iou
 

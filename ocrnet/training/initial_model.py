@@ -4,7 +4,8 @@ import logging
 
 import torch
 
-from ocrnet.bundles.bundle import Decoding, ModelCard, build_model
+from ocrnet.bundles.bundle import build_model
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.config import Params
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import ParamsError

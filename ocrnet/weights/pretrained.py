@@ -15,7 +15,8 @@ import timm
 import torch
 from torch import Tensor
 
-from ocrnet.bundles.bundle import IMAGENET_MEAN, IMAGENET_STD, MODEL_FILE, read_card
+from ocrnet.bundles.bundle import MODEL_FILE, read_card
+from ocrnet.bundles.card import IMAGENET_MEAN, IMAGENET_STD
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError, ParamsError
 from ocrnet.models.head_variants import DEEP_BASE

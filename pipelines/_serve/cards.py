@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ocrnet.bundles.bundle import ModelCard
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import MANIFEST_FILE, SPLITS, read_manifest
 from ocrnet.errors import DataError, OcrnetError
 from ocrnet.models.network_size import size_of_network

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, load_bundle
+from ocrnet.bundles.bundle import load_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.decode import resize_image
 from ocrnet.errors import GateError, ParamsError
 from ocrnet.export.card import ExportCard

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.object_rivals import row_of, score_ways
 from benchmarks.watershed import split_mask, watershed_objects
-from ocrnet.bundles.bundle import ModelCard
+from ocrnet.bundles.card import ModelCard
 from ocrnet.evaluation.scored_split import read_test_split
 from ocrnet.inference.predict import Segmenter
 from tests.ocrnet.conftest import CLASSES, write_toy_set

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ocrnet.bundles.bundle import ModelCard
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.predict import Segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol

@@ -12,7 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.config import EvaluateParams
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.evaluation.scored_split import TestSplit, read_test_split

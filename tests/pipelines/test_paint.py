@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.decode import read_image, read_label_map, write_image, write_label_map
 from ocrnet.gan.generator.network import Generator
 from ocrnet.gan.generator.painter import Painter, save_painter

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.evaluation.bootstrap import compare
 from ocrnet.inference.predict import load_segmenter

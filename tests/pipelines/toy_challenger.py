@@ -16,7 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundles.bundle import ModelCard, save_bundle
+from ocrnet.bundles.bundle import save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.models import build_segmenter
 from pipelines._mlflow import publish

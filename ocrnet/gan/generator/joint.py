@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
+from ocrnet.bundles.tensors import build_with_weights
 from ocrnet.config.untrusted_json import check_card, read_json
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import ClassTable, file_sha256
@@ -82,13 +83,7 @@ def load_joint(folder: Path, *, device: str = "cpu") -> JointDrawer:
     text, _ = read_json(folder / CARD_FILE, cure=CURE)
     card: JointCard = check_card(JOINT_CARD, text, folder / CARD_FILE, cure=CURE)
     try:
-        found = read_header(path)
-        with torch.device("meta"):
-            differs = kind_differs(_network(card).state_dict(), found)
-        if differs:
-            raise ValueError(differs)
-        generator = _network(card)
-        generator.load_state_dict(read_finite(path))
+        generator = build_with_weights(partial(_network, card), path)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BundleError(

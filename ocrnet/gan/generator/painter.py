@@ -7,6 +7,7 @@ Nothing in it is pickled.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ocrnet.bundles.tensors import kind_differs, read_finite, read_header
+from ocrnet.bundles.tensors import build_with_weights
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError
@@ -200,15 +201,7 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     card = read_card(card_path)
     table = ClassTable(card.class_names, card.palette, card.ignore_index)
     try:
-        found = read_header(path)
-        with torch.device("meta"):
-            wanted = _folded(card).state_dict()
-        differs = kind_differs(wanted, found)
-        if differs:
-            raise ValueError(differs)
-        weights = read_finite(path)
-        generator = _folded(card)
-        generator.load_state_dict(weights)
+        generator = build_with_weights(partial(_folded, card), path)
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"{path}: the weights do not match {CARD_FILE} ({_first_line(error)}). {CURE}"

@@ -24,7 +24,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrnet.bundles.bundle import IMAGENET_MEAN, IMAGENET_STD, load_bundle
+from ocrnet.bundles.bundle import load_bundle
+from ocrnet.bundles.card import IMAGENET_MEAN, IMAGENET_STD
 from ocrnet.errors import BundleError
 from ocrnet.gan.quality import DOWNLOAD, INCEPTION, RANDOM_CONV, SEGMENTER, TIMM, ExtractorChoice
 from ocrnet.gan.quality.random_conv import RandomConv

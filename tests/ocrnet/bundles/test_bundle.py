@@ -9,14 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundles.bundle import (
-    Decoding,
-    ModelCard,
-    build_model,
-    load_bundle,
-    read_card,
-    save_bundle,
-)
+from ocrnet.bundles.bundle import build_model, load_bundle, read_card, save_bundle
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.data.decode import read_image, resize_image
 from ocrnet.errors import BundleError, DataError
 from ocrnet.inference.predict import load_segmenter

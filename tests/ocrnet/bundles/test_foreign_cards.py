@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from ocrnet.bundles.bundle import ModelCard, build_model, load_bundle, read_card, save_bundle
+from ocrnet.bundles.bundle import build_model, load_bundle, read_card, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.config.untrusted_json import parse_json
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError

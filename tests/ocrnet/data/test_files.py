@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.checkpoint import CheckpointStore
 from ocrnet.data.files import whole_file, write_whole
 from ocrnet.gan.generator.network import Generator

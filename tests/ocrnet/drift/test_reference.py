@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import Decoding, ModelCard, build_model
+from ocrnet.bundles.bundle import build_model
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.data.manifest import read_manifest
 from ocrnet.drift.reference import SINGLE, Reference, read_reference
 from ocrnet.errors import DataError

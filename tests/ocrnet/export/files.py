@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from benchmarks.ocr import randomize_norms
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.export.card import ExportCard
 from ocrnet.inference.predict import Segmenter
 from ocrnet.models.output import SegmentationModel

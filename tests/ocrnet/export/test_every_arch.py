@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard
+from ocrnet.bundles.card import ModelCard
 from ocrnet.export.onnx_segmenter import load_onnx
 from ocrnet.export.trace import TRACED, trace
 from ocrnet.export.write_file import write_onnx

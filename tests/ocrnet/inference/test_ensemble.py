@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrnet.bundles.bundle import Decoding, ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.inference.ensemble import Ensemble, load_segmenters

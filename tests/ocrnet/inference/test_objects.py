@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ocrnet.bundles.bundle import Decoding, ModelCard
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.data.decode import resize_image
 from ocrnet.data.manifest import ClassTable
 from ocrnet.inference.predict import Segmenter

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ocrnet.bundles.bundle import ModelCard, load_bundle, save_bundle
+from ocrnet.bundles.bundle import load_bundle, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.models import ARCHS, NO_AUX_HEAD, NO_BACKBONE, build_segmenter
 from ocrnet.models.output import SegmentationModel, SegmenterOutput, resize_logits
 from tests.ocrnet.conftest import CLASSES

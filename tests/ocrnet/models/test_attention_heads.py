@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.bundles.bundle import build_model, load_bundle, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.models.attention_heads import EMBEDDING, QUERY, box_sides, mask_logits, object_maps
 from ocrnet.models.folded_heads import fold_heads
 from ocrnet.models.output import cell_maps

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ocrnet.bundles.bundle import Options
+from ocrnet.bundles.card import Options
 from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter, segmenter_options
 from ocrnet.models.backbone_unet import BackboneUNet

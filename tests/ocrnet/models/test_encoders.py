@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, load_bundle, save_bundle
+from ocrnet.bundles.bundle import load_bundle, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.errors import ParamsError
 from ocrnet.models import build_segmenter, timm_levels
 from ocrnet.models.backbones import PyramidBackbone

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.bundles.bundle import build_model, load_bundle, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.models.output import OFFSET_UNIT, full_size_instances
 from tests.ocrnet.conftest import CLASSES
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model
+from ocrnet.bundles.bundle import build_model
+from ocrnet.bundles.card import ModelCard
 from ocrnet.inference.predict import Segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.models.last_pass import LastPass, keep_maps

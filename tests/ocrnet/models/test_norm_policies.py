@@ -11,7 +11,8 @@ import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
-from ocrnet.bundles.bundle import MODEL_FILE, ModelCard, build_model, load_bundle, save_bundle
+from ocrnet.bundles.bundle import MODEL_FILE, build_model, load_bundle, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.distributed.ranks import rank, sum_over_ranks, world_size
 from ocrnet.distributed.sync_norms import SyncBatchNorm2d
 from ocrnet.errors import ParamsError

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ocrnet.bundles.bundle import ModelCard, build_model, save_bundle
+from ocrnet.bundles.bundle import build_model, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.inference.predict import Segmenter
 from tests.ocrnet.conftest import CLASSES
 

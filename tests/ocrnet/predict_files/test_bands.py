@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocrnet.bundles.bundle import Decoding, ModelCard
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.sliding_window import WINDOW_WEIGHTS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocrnet.bundles.bundle import Decoding
+from ocrnet.bundles.card import Decoding
 from ocrnet.data.decode import read_image
 from ocrnet.errors import DataError
 from ocrnet.predict_files import large_tiff

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from ocrnet.bundles.bundle import ModelCard
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.csv_tables import read_csv_table
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 import ocrnet
-from ocrnet.bundles.bundle import Decoding, ModelCard
+from ocrnet.bundles.card import Decoding, ModelCard
 from ocrnet.data.decode import read_label_map
 from ocrnet.errors import BundleError, DataError, ParamsError
 from ocrnet.inference.predict import Segmenter, load_segmenter

@@ -10,7 +10,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from ocrnet.bundles.bundle import WEIGHTS_FILE, ModelCard, save_bundle
+from ocrnet.bundles.bundle import WEIGHTS_FILE, save_bundle
+from ocrnet.bundles.card import ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError
 from ocrnet.models import ARCHS, build_segmenter

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrnet.bundles.bundle import Decoding, read_card
+from ocrnet.bundles.bundle import read_card
+from ocrnet.bundles.card import Decoding
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import file_sha256
 from ocrnet.export import comparison, packages

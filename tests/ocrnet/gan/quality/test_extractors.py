@@ -7,15 +7,8 @@ import timm
 import torch
 from torch import Tensor
 
-from ocrnet.bundles.bundle import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ModelCard,
-    build_model,
-    load_bundle,
-    read_card,
-    save_bundle,
-)
+from ocrnet.bundles.bundle import build_model, load_bundle, read_card, save_bundle
+from ocrnet.bundles.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard
 from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import BundleError, ParamsError
 from ocrnet.gan.quality import extractor_lines, parse_extractor
