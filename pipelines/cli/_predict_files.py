@@ -12,9 +12,10 @@ import click
 
 from ocrnet.errors import DataError, ParamsError
 from ocrnet.inference.scoring_protocol import ScoringProtocol
+from ocrnet.predict_files.jobs import Kinds, Outcome
 from ocrnet.predict_files.journal import names_in
 from ocrnet.predict_files.outputs import Outputs, require_folder
-from ocrnet.predict_files.predict_sources import Kinds, Outcome, predict_sources, settings_of
+from ocrnet.predict_files.predict_sources import predict_sources, settings_of
 from ocrnet.predict_files.predictor import Predictor, load, require_probabilities
 from ocrnet.predict_files.sources import Source, find_sources
 from pipelines._command.lock import locked

@@ -15,10 +15,11 @@ from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.inference.predict import Segmenter
 from ocrnet.objects.object_map import ObjectMap
+from ocrnet.predict_files.jobs import Kinds
 from ocrnet.predict_files.object_pictures import count_words, numbers_of
 from ocrnet.predict_files.objects import count_table, list_objects, object_table
 from ocrnet.predict_files.outputs import Outputs
-from ocrnet.predict_files.predict_sources import Kinds, predict_sources, settings_of
+from ocrnet.predict_files.predict_sources import predict_sources, settings_of
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.sources import find_sources
 from ocrnet.raw.annotations.rasterize import Region, Runs, covered_by

@@ -17,9 +17,10 @@ from ocrnet.inference.predict import Segmenter, load_segmenter
 from ocrnet.inference.scoring_protocol import ScoringProtocol
 from ocrnet.inference.view_merging import MERGERS
 from ocrnet.models.output import SegmenterOutput
+from ocrnet.predict_files.jobs import Kinds, Outcome
 from ocrnet.predict_files.journal import DONE_FILE
 from ocrnet.predict_files.outputs import Outputs
-from ocrnet.predict_files.predict_sources import Kinds, Outcome, predict_sources, settings_of
+from ocrnet.predict_files.predict_sources import predict_sources, settings_of
 from ocrnet.predict_files.predictor import Predictor
 from ocrnet.predict_files.sources import find_sources
 from tests.ocrnet.toy_models import COLOURS, ColourNet
