@@ -4,84 +4,30 @@ A thing is an object of a countable class; stuff is a region such as road or bac
 catalog alone. It reads the label maps in two passes and keeps only the last few in memory.
 """
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.manifest import ClassTable, pixel_columns, read_manifest
 from ocrnet.errors import DataError
+from ocrnet.gan.layouts.class_components import LEAST_AREA, ClassComponents, Component
 from ocrnet.gan.layouts.instance_files import InstanceFiles
 from ocrnet.gan.layouts.regions import (
-    EIGHT,
     Box,
     LabelMap,
     Region,
     adjacent_classes,
-    below,
     components,
-    contact_of,
     fill_nearest,
     numbered_parts,
     parts_of,
-    sides_of,
     table_of,
 )
 
-AREA_CAP = 0.2  # a component that covers a larger share of its image is stuff, not a thing
-LEAST_AREA = 0.0005  # a component that covers a smaller share is a speck of the annotation
-SIDES = 1  # a component that touches more sides of its image is stuff that the image cuts off
-# A class occurs as things if this share of its pixels is in things,
-OBJECT_SHARE = 0.5
-# and this share is in components that the image's edge hardly cuts; a kerb is always cut.
-FREE_SHARE = 0.35
-CUT = 0.5  # a component is cut if its contact with the edge is longer, in square roots of its area
-STAND_SHARE = (
-    0.15  # smallest share of a class in the pixels right below the things of another class
-)
 SKETCH = (12, 16)  # rows and columns of cells for the comparison of two layouts
-LEAST_OBJECTS, LEAST_CORRELATION = (
-    20,
-    0.2,
-)  # of size and height; below them no perspective is assumed
-SUPPORT_SHARE = 0.05  # smallest share of a class in the pixels around the things of another class
-
-
-@dataclass(frozen=True)
-class Component:
-    """A connected component of a class in a training label map.
-
-    Args:
-        id: Id of the image.
-        class_id: Id of the component's class.
-        number: Number among the components of this class in this image, from 1.
-        area: Number of pixels.
-        centre: Centre of its bounding box, as shares of height and width.
-    """
-
-    id: str
-    class_id: int
-    number: int
-    area: int
-    centre: tuple[float, float]
-
-
-@dataclass
-class _Seen:
-    """The components of one class in the whole split, and the classes around them."""
-
-    objects: list[Component] = field(default_factory=list)
-    object_pixels: int = 0
-    free_pixels: int = 0
-    around: Counter[int] = field(default_factory=Counter)
-    under: Counter[int] = field(default_factory=Counter)
-    areas: list[int] = field(default_factory=list)
-    specks: list[int] = field(default_factory=list)
-    bare: int = 0
 
 
 class Catalog:
@@ -120,18 +66,16 @@ class Catalog:
         self.sketches: dict[str, LabelMap] = {}
         self.pixel_shares = tuple(float(n) for n in counts / max(float(counts.sum()), 1.0))
         self.adjacent: frozenset[tuple[int, int]] = frozenset()
-        self._seen: dict[int, _Seen] = defaultdict(_Seen)
+        self._seen: dict[int, ClassComponents] = defaultdict(ClassComponents)
         self._read_label_map = lru_cache(maxsize=8)(self._decode)
         for image_id in self.ids:
             self._scan(image_id)
         self._object_classes = [
             class_id
             for class_id, seen in sorted(self._seen.items())
-            if seen.objects
-            and seen.object_pixels >= OBJECT_SHARE * counts[class_id]
-            and seen.free_pixels >= FREE_SHARE * counts[class_id]
+            if seen.is_thing(float(counts[class_id]))
         ]
-        self._perspective = {i: _growth(self.objects(i)) for i in self._object_classes}
+        self._perspective = {i: self._seen[i].growth() for i in self._object_classes}
         self._areas = {i: self._range(i) for i in self._seen}
         for image_id in self.ids:
             self._scan_bare(image_id)
@@ -154,13 +98,11 @@ class Catalog:
 
     def support(self, class_id: int) -> set[int]:
         """Return the classes that often surround things of a class, so that one may be pasted onto them."""
-        return (
-            _common(self._seen[class_id].around, SUPPORT_SHARE) if class_id in self._seen else set()
-        )
+        return self._seen[class_id].support() if class_id in self._seen else set()
 
     def stands_on(self, class_id: int) -> set[int]:
         """Return the classes that are often right below things of a class in the image."""
-        return _common(self._seen[class_id].under, STAND_SHARE) if class_id in self._seen else set()
+        return self._seen[class_id].ground() if class_id in self._seen else set()
 
     def areas(self, class_id: int) -> tuple[int, int]:
         """Return the areas in pixels of the smallest and the largest component of a class.
@@ -211,23 +153,14 @@ class Catalog:
             for cells, size in zip(SKETCH, label_map.shape, strict=True)
         )
         self.sketches[image_id] = label_map[np.ix_(rows, columns)]
-        for class_id, part, number, box in components(label_map, self.classes.ignore_index):
-            seen, area = self._seen[class_id], int(np.count_nonzero(part))
-            (seen.specks if area < LEAST_AREA * label_map.size else seen.areas).append(area)
-            share, sides = area / label_map.size, sides_of(box, height, width)
-            cut = contact_of(part, box, height, width) > CUT * area**0.5
-            seen.free_pixels += 0 if cut else area
-            if not LEAST_AREA <= share <= AREA_CAP or sides > SIDES:
-                continue
+        ignored = self.classes.ignore_index
+        for class_id, part, number, box in components(label_map, ignored):
             centre = (
                 (box[0].start + box[0].stop) / 2 / height,
                 (box[1].start + box[1].stop) / 2 / width,
             )
-            seen.objects.append(Component(image_id, class_id, number, area, centre))
-            seen.object_pixels += area
-            around, under = self._neighbours(label_map, part, box)
-            seen.around += around
-            seen.under += under
+            found = Component(image_id, class_id, number, int(np.count_nonzero(part)), centre)
+            self._seen[class_id].add(found, part, box, label_map, ignore_index=ignored)
 
     def _range(self, class_id: int) -> tuple[int, int]:
         seen = self._seen[class_id]
@@ -240,37 +173,3 @@ class Catalog:
         for class_id, _, areas in numbered_parts(bare, self.classes.ignore_index):
             seen = self._seen[class_id]
             seen.bare = max(seen.bare, int(areas.max()))
-
-    def _neighbours(
-        self, label_map: LabelMap, part: Region, box: Box
-    ) -> tuple[Counter[int], Counter[int]]:
-        """Count the classes of the pixels around a component and right below it, within the image."""
-        rows, columns = (slice(max(s.start - 1, 0), s.stop + 1) for s in box)
-        window = label_map[rows, columns]
-        top, left = box[0].start - rows.start, box[1].start - columns.start
-        inside = np.zeros(window.shape, dtype=np.bool_)
-        inside[top : top + part.shape[0], left : left + part.shape[1]] = part
-        ring = ndimage.binary_dilation(inside, EIGHT) & ~inside
-        return self._count(window[ring]), self._count(window[below(inside)])
-
-    def _count(self, label_map: LabelMap) -> Counter[int]:
-        ids, counts = np.unique(label_map, return_counts=True)
-        found = Counter(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
-        del found[self.classes.ignore_index]
-        return found
-
-
-def _common(counts: Counter[int], share: float) -> set[int]:
-    return {other for other, count in counts.items() if count >= share * counts.total()}
-
-
-def _growth(objects: list[Component]) -> float:
-    """Return the least-squares slope of log size over the position from top (0) to bottom (1)."""
-    heights = np.array([o.centre[0] for o in objects])
-    sizes = np.log([o.area for o in objects]) / 2
-    if len(objects) < LEAST_OBJECTS or min(heights.std(), sizes.std()) == 0.0:
-        return 0.0
-    correlation = float(np.corrcoef(heights, sizes)[0, 1])
-    if abs(correlation) < LEAST_CORRELATION:
-        return 0.0
-    return correlation * float(sizes.std() / heights.std())

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ocrnet.gan.layouts.catalog import AREA_CAP, Catalog
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import AREA_CAP
 from ocrnet.gan.layouts.regions import LabelMap, Region, adjacent_classes, numbered_parts
 
 

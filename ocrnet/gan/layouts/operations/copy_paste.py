@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ocrnet.gan.layouts.catalog import Catalog, Component
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import Component
 from ocrnet.gan.layouts.operations.base_map import draw_base, open_base
 from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult
 from ocrnet.gan.layouts.operations.pasted_object import Paste, covered_by, turn

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ocrnet.gan.layouts.catalog import AREA_CAP, Catalog
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import AREA_CAP
 from ocrnet.gan.layouts.operations.base_map import draw_base, open_base
 from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult, StepKind
 from ocrnet.gan.layouts.plausible import is_plausible

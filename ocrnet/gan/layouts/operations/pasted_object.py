@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from ocrnet.data.decode import read_image
-from ocrnet.gan.layouts.catalog import Catalog, Component
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import Component
 from ocrnet.gan.layouts.operations.interface import Canvas, StepKind
 from ocrnet.gan.layouts.regions import LabelMap, Numbers, Region, below, table_of
 

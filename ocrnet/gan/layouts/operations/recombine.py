@@ -9,7 +9,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from ocrnet.gan.layouts.catalog import Catalog, Component
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import Component
 from ocrnet.gan.layouts.operations.base_map import Base, draw_base, open_base
 from ocrnet.gan.layouts.operations.copy_paste import corner
 from ocrnet.gan.layouts.operations.interface import TRIES, LayoutInputs, OperationResult, StepKind

@@ -8,7 +8,8 @@ from typing import TypedDict
 import numpy as np
 from scipy import ndimage
 
-from ocrnet.gan.layouts.catalog import AREA_CAP, LEAST_AREA, Catalog
+from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import AREA_CAP, LEAST_AREA
 from ocrnet.gan.layouts.operations.base_map import draw_base, open_base
 from ocrnet.gan.layouts.operations.interface import (
     TRIES,

@@ -1,7 +1,6 @@
 """What holds for every operation, and what each of them does."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from ocrnet.config import SynthesizeParams
 from ocrnet.data.decode import read_image
 from ocrnet.gan import OPERATIONS
 from ocrnet.gan.layouts.catalog import Catalog
+from ocrnet.gan.layouts.class_components import ClassComponents, Component
 from ocrnet.gan.layouts.compose import Layout, apply_steps, can_compose, compose
 from ocrnet.gan.layouts.draw import draw_layout, draw_real_layout
 from ocrnet.gan.layouts.operations.base_map import Base
@@ -241,16 +241,13 @@ def test_the_rival_draws_only_what_real_pixels_show_by_the_same_odds(street: Cat
     assert alone.operation == "copy_paste"
 
 
-def test_objects_grow_downwards_where_the_data_shows_it(tmp_path: Path) -> None:
+def test_objects_grow_downwards_where_the_data_shows_it() -> None:
     """Discs of radius 2 at the top to 6 at the bottom: the slope of log size over height is ln 3 in 0.6 of it."""
-    from ocrnet.gan.layouts.catalog import Component, _growth
-
     objects = [
         Component("a", 1, 1, round(100 * 9 ** ((y - 0.2) / 0.6)), (y, 0.5))
         for y in np.linspace(0.2, 0.8, 30).tolist()
     ]
-    assert _growth(objects) == pytest.approx(np.log(3) / 0.6, rel=0.02)
-    assert _growth(objects[:5]) == 0.0
-    assert (
-        _growth([Component("a", 1, 1, 9, (y, 0.5)) for y in np.linspace(0, 1, 30).tolist()]) == 0.0
-    )
+    assert ClassComponents(objects).growth() == pytest.approx(np.log(3) / 0.6, rel=0.02)
+    assert ClassComponents(objects[:5]).growth() == 0.0
+    same = [Component("a", 1, 1, 9, (y, 0.5)) for y in np.linspace(0, 1, 30).tolist()]
+    assert ClassComponents(same).growth() == 0.0
