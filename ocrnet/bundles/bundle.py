@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ocrnet.bundles.card import CARD, SCHEMA_VERSION, ModelCard
-from ocrnet.bundles.tensors import build_with_weights
+from ocrnet.bundles.weights_file import load_weights, save_weights
 from ocrnet.config.untrusted_json import check_card, read_json
-from ocrnet.data.files import whole_file, write_whole
+from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import file_sha256
 from ocrnet.errors import BundleError, OcrnetError
 from ocrnet.models import build_segmenter
@@ -36,9 +35,7 @@ def build_model(card: ModelCard) -> SegmentationModel:
 
 def save_bundle(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> None:
     """Write weights and card into `folder`."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-    with whole_file(folder / WEIGHTS_FILE) as partial:
-        save_file(weights, partial)
+    save_weights(folder / WEIGHTS_FILE, weights)
     values = {name: one for name, one in asdict(card).items() if one or name not in OPTIONAL}
     values = {**values, "weights_sha256": file_sha256(folder / WEIGHTS_FILE)}
     write_whole(folder / MODEL_FILE, json.dumps(values, indent=1) + "\n")
@@ -101,7 +98,7 @@ def load_bundle(folder: Path) -> tuple[SegmentationModel, ModelCard]:
             f"{path}: the file is missing or has another hash than in {MODEL_FILE}. Restore it with `dvc checkout`."
         )
     try:
-        model = build_with_weights(partial(build_model, card), path)
+        model = load_weights(path, partial(build_model, card))
     except (OcrnetError, ValueError, OSError, RuntimeError, TypeError, AssertionError,
             AttributeError, LookupError, ArithmeticError) as error:  # fmt: skip
         # A timm backbone without feature maps may raise any of these errors.

@@ -2,15 +2,15 @@
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocrnet.config.untrusted_json import parse_json
 
@@ -19,7 +19,6 @@ DTYPES = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32,
     "I64": torch.int64, "F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64,
 }  # fmt: skip
-Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -129,25 +128,3 @@ def read_finite(path: Path) -> dict[str, Tensor]:
         if name.endswith(("running_var", "num_batches_tracked")) and bool((values < 0).any()):
             raise ValueError(f"{name!r} has negative values")
     return tensors
-
-
-def build_with_weights(build: Callable[[], Network], path: Path) -> Network:
-    """Build a network with the weights of a file; before it takes memory, the file's header is compared with it.
-
-    Args:
-        build: Function that builds the untrained network.
-        path: Safetensors file.
-
-    Raises:
-        ValueError: The file is malformed, does not fit the network, or has a value that is not finite.
-        OSError: The file cannot be read.
-    """
-    found = read_header(path)
-    with torch.device("meta"):
-        differs = kind_differs(build().state_dict(), found)
-    if differs:
-        raise ValueError(differs)
-    weights = read_finite(path)
-    network = build()
-    network.load_state_dict(weights)
-    return network

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from ocrnet.bundles.tensors import build_with_weights
+from ocrnet.bundles.weights_file import load_weights, save_weights
 from ocrnet.config.untrusted_json import check_card, read_json
-from ocrnet.data.files import whole_file, write_whole
+from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError
 from ocrnet.gan.generator.card import CURE, JOINT_CARD, SCHEMA_VERSION, JointCard
@@ -61,9 +60,7 @@ class JointDrawer:
 def save_joint(folder: Path, drawer: JointDrawer) -> None:
     """Write a joint generator to `folder`."""
     generator = drawer.generator
-    weights = generator.state_dict()
-    with whole_file(folder / WEIGHTS_FILE) as partial:
-        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, partial)
+    save_weights(folder / WEIGHTS_FILE, generator.state_dict())
     card = {
         "schema_version": SCHEMA_VERSION,
         "sizes": asdict(generator.preset),
@@ -83,7 +80,7 @@ def load_joint(folder: Path, *, device: str = "cpu") -> JointDrawer:
     text, _ = read_json(folder / CARD_FILE, cure=CURE)
     card: JointCard = check_card(JOINT_CARD, text, folder / CARD_FILE, cure=CURE)
     try:
-        generator = build_with_weights(partial(_network, card), path)
+        generator = load_weights(path, partial(_network, card))
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BundleError(

@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ocrnet.bundles.tensors import build_with_weights
-from ocrnet.data.files import whole_file, write_whole
+from ocrnet.bundles.weights_file import load_weights, save_weights
+from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import ClassTable, file_sha256
 from ocrnet.errors import BundleError, DataError
 from ocrnet.gan.generator.card import CURE, SCHEMA_VERSION, GanCard, read_card
@@ -176,9 +175,7 @@ def save_painter(folder: Path, painter: Painter, *, arch: str, preset_name: str)
         preset_name: Name of the generator's preset, for people who read the card.
     """
     generator = painter.generator
-    weights = fold_spectral_norm(generator).state_dict()
-    with whole_file(folder / WEIGHTS_FILE) as partial:
-        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, partial)
+    save_weights(folder / WEIGHTS_FILE, fold_spectral_norm(generator).state_dict())
     card = {
         "schema_version": SCHEMA_VERSION,
         "arch": arch,
@@ -201,7 +198,7 @@ def load_painter(folder: Path, *, device: str = "cpu") -> Painter:
     card = read_card(card_path)
     table = ClassTable(card.class_names, card.palette, card.ignore_index)
     try:
-        generator = build_with_weights(partial(_folded, card), path)
+        generator = load_weights(path, partial(_folded, card))
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"{path}: the weights do not match {CARD_FILE} ({_first_line(error)}). {CURE}"
