@@ -14,9 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
-from ocrnet.models.image_levels import FINEST_STRIDE, ImageLevels
-from ocrnet.models.ocr_cascade import LEAST_WIDTH
+from ocrnet.models.decoder_levels import ImageLevels, block_widths, build_pyramid
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 from ocrnet.models.unet import double_convolution
 
@@ -46,19 +44,12 @@ class BackboneUNet(SegmentationModel):
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        net = build_backbone(
-            backbone,
-            align_corners=align_corners,
-            stride="pyramid",
-            finest=decoder_stride or FINEST_STRIDE,
-        )
-        assert isinstance(net, HRNetBackbone | PyramidBackbone)
+        net = build_pyramid(backbone, align_corners=align_corners, decoder_stride=decoder_stride)
         self.backbone = net
         self.image_levels = ImageLevels(net.strides, decoder_stride)
         levels: list[int] = [*self.image_levels.channels, *net.channels]
         *skips, deepest = levels
-        least = min(LEAST_WIDTH, mid_channels)
-        widths = [max(least, mid_channels >> i) for i in range(len(skips))]
+        widths = block_widths(mid_channels, len(skips))
         self.blocks = nn.ModuleList(
             double_convolution(skip + before, width)
             for skip, before, width in zip(

@@ -21,8 +21,7 @@ from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
 from ocrnet.errors import ParamsError
-from ocrnet.models.backbones import HRNetBackbone, PyramidBackbone, build_backbone
-from ocrnet.models.image_levels import FINEST_STRIDE, ImageLevels
+from ocrnet.models.decoder_levels import ImageLevels, block_widths, build_pyramid
 from ocrnet.models.ocr import AuxHead, RegionContext, gather_regions
 from ocrnet.models.output import SegmentationModel, SegmenterOutput
 from ocrnet.models.shares import SemanticShare
@@ -31,7 +30,6 @@ CONTEXTS = ("concat", "add")
 DEEP_STRIDE = 16
 # Width of the fine levels of the decoder. On the demo set, at a rate of 0.003, 150 steps reach a validation mIoU of
 # 0.65 with 32 and of 0.68 with 64, which takes 1.5 times as long per step; 16 is far behind (docs/experiments.md).
-LEAST_WIDTH = 32
 
 
 class OCRCascade(SegmentationModel):
@@ -74,13 +72,7 @@ class OCRCascade(SegmentationModel):
                 f"model.context: {context!r} is unknown. Known: {', '.join(CONTEXTS)}."
             )
         self.align_corners = align_corners
-        net = build_backbone(
-            backbone,
-            align_corners=align_corners,
-            stride="pyramid",
-            finest=decoder_stride or FINEST_STRIDE,
-        )
-        assert isinstance(net, HRNetBackbone | PyramidBackbone)
+        net = build_pyramid(backbone, align_corners=align_corners, decoder_stride=decoder_stride)
         self.backbone = net
         self.fine = sum(stride < DEEP_STRIDE for stride in net.strides)
         if self.fine == len(net.strides):  # strides of a patch of 7 pixels, say
@@ -185,8 +177,7 @@ class Cascade(nn.Module):
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        least = min(LEAST_WIDTH, deep_channels)
-        widths = [max(least, deep_channels >> i) for i in range(len(channels) + 1)]
+        widths = block_widths(deep_channels, len(channels) + 1)
         self.skips = nn.ModuleList(
             _block(count, width, kernel=1)
             for count, width in zip(reversed(channels), widths[1:], strict=True)
