@@ -1,5 +1,6 @@
-"""An exported file against its model: the share of equal pixels, mIoU where there are label maps, and latency."""
+"""An exported file against its model: equal pixels, mIoU where there are label maps, maps of the heads, and latency."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -12,9 +13,11 @@ import numpy.typing as npt
 from ocrnet import metrics
 from ocrnet.data.manifest import ClassTable
 from ocrnet.models.output import LEAST_SIDE
+from ocrnet.objects.grouping import Detector, InstanceMapper
 
 LEAST_EQUAL = 0.999  # share of pixels
 MOST_LOST = 0.005  # mIoU that 8 bits may lose
+MOST_OFF = 0.001  # difference of a value of the instance heads, as a share of the largest one
 CROPS = ((1, 0), (0, 3), (5, 7))  # rows and columns that are cut off
 ROUNDS = 5
 
@@ -25,6 +28,15 @@ class LabelMapper(Protocol):
 
     def label_map(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return the class ids (H, W) of an RGB image (H, W, 3)."""
+        ...
+
+
+@runtime_checkable
+class MapGiver(Protocol):
+    """What gives the maps of the instance heads as they are in an exported file."""
+
+    def head_maps(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+        """Return the maps (D, h, w) for an RGB image (H, W, 3); None without instance heads."""
         ...
 
 
@@ -50,12 +62,15 @@ class Agreement:
         pixels: Number of their pixels.
         equal: Number of pixels with the same class.
         miou: mIoU of the model and of the file, in [0, 1]; None without label maps.
+        off: Largest difference of the maps of the instance heads, as a share of their largest value in the image; None
+            where the file has no such maps.
     """
 
     images: int = 0
     pixels: int = 0
     equal: int = 0
     miou: tuple[float, float] | None = None
+    off: float | None = None
 
     def add(
         self, model: LabelMapper, file: LabelMapper, image: npt.NDArray[np.uint8]
@@ -65,7 +80,15 @@ class Agreement:
         self.images += 1
         self.pixels += pair[0].size
         self.equal += int((pair[0] == pair[1]).sum())
+        maps = head_maps(file, image)
+        if maps is not None:
+            self.off = max(self.off or 0.0, _difference(head_maps(model, image), maps))
         return pair
+
+    @property
+    def has_good_maps(self) -> bool:
+        """Whether the maps of the instance heads are those of the model, if the file has any."""
+        return self.off is None or self.off <= MOST_OFF
 
     @property
     def share(self) -> float:
@@ -76,8 +99,10 @@ class Agreement:
         """Tell whether the file may stand for the model.
 
         A file in float32 must give the same class at 99.9 % of pixels. A file in 8 bits may lose 0.5 points of mIoU;
-        without label maps it is held to the same share.
+        without label maps it is held to the same share. Maps of instance heads may differ by a thousandth.
         """
+        if not self.has_good_maps:
+            return False
         if is_int8 and self.miou is not None:
             return self.miou[1] >= self.miou[0] - MOST_LOST
         return self.share >= LEAST_EQUAL
@@ -119,6 +144,25 @@ def compare(
     for image in _odd_sizes(odd):
         found.add(model, file, image)
     return found
+
+
+def head_maps(model: object, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+    """Return the maps of a model's instance heads as an exported file has them; None without such heads."""
+    size = (image.shape[0], image.shape[1])
+    if isinstance(model, MapGiver):
+        return model.head_maps(image)
+    detections = model.detections(image, size) if isinstance(model, Detector) else None
+    if detections is not None:
+        return detections.maps
+    return model.instance_maps(image, size) if isinstance(model, InstanceMapper) else None
+
+
+def _difference(wanted: npt.NDArray[np.float32] | None, found: npt.NDArray[np.float32]) -> float:
+    """Return the largest difference as a share of the largest wanted value; infinite for another shape or a nan."""
+    if wanted is None or wanted.shape != found.shape:
+        return math.inf
+    largest = float(np.abs(wanted - found).max()) / max(float(np.abs(wanted).max()), 1e-12)
+    return largest if math.isfinite(largest) else math.inf
 
 
 def _odd_sizes(samples: Iterable[Sample]) -> Iterator[npt.NDArray[np.uint8]]:

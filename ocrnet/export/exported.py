@@ -10,7 +10,7 @@ from typing import Any
 from ocrnet.data.files import write_whole
 from ocrnet.data.manifest import file_sha256
 from ocrnet.export.card import ExportCard
-from ocrnet.export.comparison import LEAST_EQUAL, MOST_LOST, Agreement
+from ocrnet.export.comparison import LEAST_EQUAL, MOST_LOST, MOST_OFF, Agreement
 
 PACKAGES = ("torch", "timm", "onnx", "onnxruntime", "onnxscript")
 
@@ -54,15 +54,27 @@ class Exported:
     def fault(self) -> str:
         """Why the file may not stand for the model, in one line."""
         found = self.agreement
-        if self.card.precision == "int8" and found.miou is not None:
+        if not found.has_good_maps:
+            return (
+                f"{self.path}: the maps of the instance heads differ from the model's by {100 * (found.off or 0):.3f} % "
+                f"of their largest value, allowed are {100 * MOST_OFF:g} %. Do not use the file; try another --opset, or "
+                "leave out --objects."
+            )
+        is_int8 = self.card.precision == "int8"
+        if is_int8 and found.miou is not None:
             model, file = (100 * value for value in found.miou)
             return (
                 f"{self.path}: mIoU {file:.2f} %, that of the model is {model:.2f} %: more than {100 * MOST_LOST:g} "
                 "points are lost. Use the file in float32, or give more images with --images."
             )
+        cure = (
+            "Use the file in float32, or give label maps with the images, which allow a small loss of mIoU."
+            if is_int8
+            else "Do not use the file; another --opset, --size or backbone may give a better one."
+        )
         return (
             f"{self.path}: {100 * found.share:.3f} % of {found.pixels} pixels have the class of the model, wanted are "
-            f"{100 * LEAST_EQUAL:g} %. Do not use the file; another --opset, --size or backbone may give a better one."
+            f"{100 * LEAST_EQUAL:g} %. {cure}"
         )
 
 
@@ -94,6 +106,7 @@ def record_of(exported: Exported) -> dict[str, Any]:
             "equal_pixels": found.share,
             "miou_of_model": None if math.isnan(model) else model,
             "miou_of_file": None if math.isnan(file) else file,
+            "head_maps_off": found.off if found.off is None or math.isfinite(found.off) else None,
         },
         "latency_s": {"file": exported.latency_s[0], "model": exported.latency_s[1]},
         "packages": {name: _version(name) for name in PACKAGES},

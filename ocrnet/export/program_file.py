@@ -10,6 +10,7 @@ from ocrnet.errors import DataError
 from ocrnet.export.card import ExportCard
 from ocrnet.export.network import file_input
 from ocrnet.export.trace import quiet
+from ocrnet.models import NO_HEADS
 from ocrnet.models.output import LEAST_SIDE
 
 
@@ -38,8 +39,19 @@ class ProgramFile:
                 f"--format torch_export: needs images of {LEAST_SIDE} pixels a side or more, found {image.shape[0]} x "
                 f"{image.shape[1]}. Use --format onnx, or other images with --images."
             )
-        found = self._run(torch.from_numpy(file_input(self._card, image)))
-        first = found if isinstance(found, torch.Tensor) else found[0]
+        first = self._outputs(image)[0]
         label_map = first.argmax(dim=1).to(torch.uint8) if self._card.is_raw else first
         ids: npt.NDArray[np.uint8] = label_map[0].numpy()
         return ids
+
+    @torch.inference_mode()
+    def head_maps(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+        """Return the maps (D, h, w) of the instance heads for an RGB image (H, W, 3); None without such heads."""
+        if self._card.instances == NO_HEADS:
+            return None
+        maps: npt.NDArray[np.float32] = self._outputs(image)[-1][0].numpy()
+        return maps
+
+    def _outputs(self, image: npt.NDArray[np.uint8]) -> tuple[torch.Tensor, ...]:
+        found = self._run(torch.from_numpy(file_input(self._card, image)))
+        return (found,) if isinstance(found, torch.Tensor) else tuple(found)

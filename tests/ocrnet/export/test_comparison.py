@@ -24,6 +24,20 @@ class Reader:
         return found
 
 
+class HeadReader(Reader):
+    """Gives maps of instance heads, too, whose largest value is 10; one value is off by `off`."""
+
+    def __init__(self, off: float = 0.0, *, planes: int = 3) -> None:
+        super().__init__()
+        self.off, self.planes = off, planes
+
+    def head_maps(self, image: Labels) -> npt.NDArray[np.float32]:
+        maps = np.zeros((self.planes, *image.shape[:2]), np.float32)
+        maps[0, 0, 0] = 10
+        maps[-1, -1, -1] = self.off
+        return maps
+
+
 def sample(*, labelled: bool = True) -> Sample:
     """Return an image of 70 x 100 whose upper half is class 0 and whose lower half is class 1."""
     label_map = np.zeros((70, 100), np.uint8)
@@ -73,6 +87,24 @@ def test_the_limits(
 ) -> None:
     found = Agreement(images=1, pixels=10_000, equal=equal, miou=miou)
     assert found.is_good(is_int8=is_int8) == good
+
+
+@pytest.mark.parametrize(
+    ("off", "good"), [(0.0, True), (0.009, True), (-0.011, False), (np.nan, False)]
+)
+def test_maps_of_instance_heads_may_differ_by_a_thousandth(off: float, good: bool) -> None:
+    found = compare(HeadReader(), HeadReader(off), [sample(), sample()], CLASSES)
+    assert found.share == 1.0
+    for is_int8 in (False, True):
+        assert found.is_good(is_int8=is_int8) == good
+    assert (
+        compare(HeadReader(off), Reader(), [sample()], CLASSES).off is None
+    )  # --objects was not asked for
+
+
+def test_maps_of_another_shape_or_of_a_model_without_heads_do_not_agree() -> None:
+    for model in (HeadReader(planes=4), Reader()):
+        assert not compare(model, HeadReader(), [sample()], CLASSES).is_good(is_int8=False)
 
 
 def test_models_take_turns() -> None:
