@@ -55,10 +55,11 @@ class Exported:
         """Why the file may not stand for the model, in one line."""
         found = self.agreement
         if not found.has_good_maps:
+            off = 100 * (found.off or 0)
             return (
-                f"{self.path}: the maps of the instance heads differ from the model's by {100 * (found.off or 0):.3f} % "
-                f"of their largest value, allowed are {100 * MOST_OFF:g} %. Do not use the file; try another --opset, or "
-                "leave out --objects."
+                f"{self.path}: the maps of the instance heads differ from the model's by {off:.3f} % of their largest "
+                f"value, allowed are {100 * MOST_OFF:g} %. Do not use the file; try another --opset, or leave out "
+                "--objects."
             )
         is_int8 = self.card.precision == "int8"
         if is_int8 and found.miou is not None:
