@@ -26,10 +26,8 @@ from ocrnet.raw.sources.split_names import split_named
 IMAGE, IDS, TRAINING_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 OBJECTS = "_gtFine_instanceIds"
 CITY = "^([A-Za-z-]+)_"
-FRAME_IDS, FRAME_TRAINING_IDS = (
-    (0, 3),
-    (255, 255),
-)  # lowest and highest: unlabelled, own vehicle, borders
+# Lowest and highest value of what is no label: unlabelled, own vehicle, borders.
+FRAME_IDS, FRAME_TRAINING_IDS = (0, 3), (255, 255)
 # https://github.com/mcordts/cityscapesScripts, helpers/labels.py: the labels with a training id, in its order.
 LABELS = {
     "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17, "traffic light": 19,
