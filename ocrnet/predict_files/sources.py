@@ -49,7 +49,7 @@ def find_sources(
     listed: Iterable[str] = (),
     known: Mapping[str, str] | None = None,
 ) -> list[Source]:
-    """Return the files to predict, each once, sorted within each folder and pattern.
+    """Return the files and cameras to predict, each once, sorted within each folder and pattern.
 
     A name is the path below the deepest folder that holds all files, without its ending. A file
     whose name is taken keeps the ending, and so does a video; if that is taken, too, it has its whole path.
@@ -68,25 +68,26 @@ def find_sources(
     found: dict[
         str, tuple[Path, str]
     ] = {}  # by absolute path: the path, and the folder to be named from
-    cameras = []
+    cameras: dict[int, Source] = {}
     for one in _all(given, listed):
         if CAMERA.fullmatch(one) and not os.path.lexists(one):
-            cameras.append(Source(Path(f"camera-{one}"), f"camera-{int(one)}", int(one)))
+            name = f"camera-{int(one)}"  # 1 and 01 are one camera
+            cameras[int(one)] = Source(Path(name), name, int(one))
             continue
         for path, root in _files(one, made):
             found.setdefault(os.path.abspath(path), (path, root))
     if cameras and not found:
-        return cameras
+        return [*cameras.values()]
     if not found:
         raise DataError("SOURCE: standard input names no file. Give one path on each line.")
     root = os.path.commonpath([folder for _, folder in found.values()])
     names = dict(known or {})
-    taken = {*names.values(), *(one.name for one in cameras)}
+    taken = {*names.values(), *(one.name for one in cameras.values())}
     for key in found:
         if key not in names:
             names[key] = _free_name(key, root, taken)
             taken.add(names[key])
-    return [*(Source(path, names[key]) for key, (path, _) in found.items()), *cameras]
+    return [*(Source(path, names[key]) for key, (path, _) in found.items()), *cameras.values()]
 
 
 def _all(given: Sequence[str], listed: Iterable[str]) -> Iterator[str]:

@@ -55,6 +55,8 @@ def test_classes_are_apart_and_small_objects_are_left_out() -> None:
     assert found.class_ids.tolist() == [1, 2]
     assert found.areas.tolist() == [int(first.sum()), int(second.sum())]
     np.testing.assert_allclose(found.scores, 0.9, rtol=1e-6)
+    least = int(first.sum())  # an object of just this area stays
+    assert len(watershed_objects(probabilities.astype(np.float32), (1,), min_area=least)) == 1
     assert not len(watershed_objects(np.ones((3, 8, 8), np.float32), (1, 2)))
 
 

@@ -105,7 +105,7 @@ def select_pairs(
         )  # fmt: skip
     lost = after.lost(before)
     if features is not None:
-        _warn(before.by_class(), lost, params.warn_rejected)
+        _warn(before.by_class(), lost, params)
     _warn_readmitted(choice, params, classes)
     counts = {
         "pairs": before.pairs, "kept": after.pairs, "dropped": len(choice.dropped),
@@ -147,20 +147,26 @@ def _write_tables(
     (out / THRESHOLDS_FILE).write_text(text + "\n")
 
 
-def _warn(wrong: Mapping[str, float], lost: Mapping[str, float], limit: float) -> None:
+def _warn(wrong: Mapping[str, float], lost: Mapping[str, float], params: SelectParams) -> None:
+    limit = params.warn_rejected
     for name, share in lost.items():
+        # The limit holds for pixels by themselves; objects that are rejected whole may go beyond it.
+        is_of_objects = share > limit and params.max_object_rejected < 1
+        objects = (
+            ", or raise select.max_object_rejected, by which whole objects are lost" * is_of_objects
+        )
         if wrong[name] > limit:
             logger.warning(
                 "class %s: %.0f %% of its synthesized pixels have larger losses than real ones, and %.0f %% are lost; "
                 "select.warn_rejected limits that to %.0f %%. The GAN does not generate the class realistically: raise "
-                "train_gan.steps",
-                name, 100 * wrong[name], 100 * share, 100 * limit,
+                "train_gan.steps%s",
+                name, 100 * wrong[name], 100 * share, 100 * limit, objects,
             )  # fmt: skip
         elif share > limit:
             logger.warning(
                 "class %s: %.0f %% of its synthesized pixels are lost, more than select.warn_rejected %.0f %%, because "
-                "pairs are copies of training images: lower train_gan.steps, or select.near_duplicate",
-                name, 100 * share, 100 * limit,
+                "pairs are copies of training images: lower train_gan.steps, or select.near_duplicate%s",
+                name, 100 * share, 100 * limit, objects,
             )  # fmt: skip
 
 

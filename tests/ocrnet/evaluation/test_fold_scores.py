@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ocrnet.data.manifest import ClassTable
 from ocrnet.errors import DataError
 from ocrnet.evaluation.fold_scores import read_folds
 from ocrnet.report import render_report
+from ocrnet.report.folds import fold_section
 from tests.ocrnet.evaluation.evaluated import list_of, params_of, read, run, write_world
 from tests.ocrnet.report.test_report import Page
 
@@ -37,6 +39,23 @@ def test_the_mean_is_over_folds_and_the_total_over_pixels(tmp_path: Path) -> Non
     assert found["iou"] == [pytest.approx(10 / 14), pytest.approx(6 / 10), pytest.approx(1.0)]
     assert found["miou"] == pytest.approx((10 / 14 + 6 / 10 + 1) / 3)
     assert read_folds(tmp_path, (), NAMES) is None
+
+
+def test_the_page_has_a_row_per_fold_and_one_of_all_images(tmp_path: Path) -> None:
+    for number, confusion in enumerate(CONFUSIONS, start=1):
+        write_fold(tmp_path, number, confusion)
+    classes = ClassTable(NAMES, ((0, 0, 0), (1, 1, 1), (2, 2, 2)), 255)
+    section = fold_section({"folds": read_folds(tmp_path, (1, 2), NAMES)}, classes)
+    assert section is not None
+    assert [row["name"] for row in section["rows"]] == ["fold 1", "fold 2"]
+    assert section["rows"][0]["values"] == ["75.0 %", "75.0 %", "50.0 %", "100.0 %"]
+    assert section["all"] == {
+        "images": "8", "groups": "6", "values": ["77.1 %", "71.4 %", "60.0 %", "100.0 %"],
+    }  # fmt: skip
+    one = fold_section({"folds": read_folds(tmp_path, (2,), NAMES)}, classes)
+    assert one is not None
+    assert one["mean"] == "66.7 %"  # one fold has no deviation
+    assert fold_section({}, classes) is None
 
 
 def test_a_fold_that_was_not_trained_or_has_other_classes_is_named(tmp_path: Path) -> None:

@@ -31,12 +31,13 @@ def test_objects_of_a_file_are_those_of_its_model(kind: str, raw: bool, tmp_path
             model.instance_heads.heat[-1].bias.zero_()  # type: ignore[index, union-attr]
     given = card_of(
         card, is_raw=raw, layout="nchw" if raw else "nhwc", probabilities=not raw, instances=kind,
-        multiple=model.multiple, things=card.things,
+        multiple=model.multiple, things=card.things, least_score=0.25,
     )  # fmt: skip
     path = tmp_path / "model.onnx"
     program = trace(model, given, least=64)
     write_onnx(path, program, given)
     own, file = Segmenter(model, card), load_onnx(path)
+    assert (file.things, file.least_score) == (card.things, 0.25)
     found = 0
     for number, size in enumerate(((101, 75), (128, 160))):
         image = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)

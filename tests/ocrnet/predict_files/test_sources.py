@@ -64,6 +64,21 @@ def test_a_file_that_is_named_twice_is_predicted_once(tree: Path) -> None:
     assert len(find_sources(given, out=OUT)) == 4
 
 
+def test_a_number_is_a_camera_once_and_a_file_of_that_name_goes_before(tree: Path) -> None:
+    found = find_sources(["1", "01", "photos/a", "2"], out=OUT)
+    assert [(source.name, source.key, source.camera) for source in found[1:]] == [
+        ("camera-1", "camera-1", 1), ("camera-2", "camera-2", 2),
+    ]  # fmt: skip
+    assert [source.is_video for source in found] == [False, True, True]
+    assert [source.name for source in find_sources(["1", "1"], out=OUT)] == ["camera-1"]
+    Path("1").write_bytes(b"")
+    Path("camera-2.png").write_bytes(b"")
+    found = find_sources(["1", "2", "camera-2.png", "123"], out=OUT)
+    assert [(source.name, source.camera) for source in found] == [
+        ("1", None), ("camera-2.png", None), ("123", None), ("camera-2", 2),
+    ]  # fmt: skip
+
+
 def test_a_list_on_standard_input_has_files_folders_and_patterns(tree: Path) -> None:
     listed = ["photos/a/x.png\n", "\n", "other\r\n", "photos/b/*.jpg"]
     found = find_sources(["-"], out=OUT, listed=listed)

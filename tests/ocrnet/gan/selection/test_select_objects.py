@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ocrnet.data.decode import read_label_map
 from ocrnet.data.instance_maps import read_instances
@@ -53,13 +54,16 @@ def test_an_object_that_is_mostly_rejected_is_ignored_whole_and_one_that_is_part
 
 
 def test_what_is_left_of_a_mostly_rejected_object_is_no_example_of_its_class(
-    prepared: Path, tmp_path: Path
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With half of the cars' pixels under the cap, each pair shows cars without a hole, or none."""
     add_things(prepared, ("car", "bird"), (CAR, BIRD))
     pairs = synthesize(prepared, tmp_path / "synthesize", ColourPainter(wrong={CAR: GROUND}))
     partly = select(prepared, pairs, tmp_path / "all", warn_rejected=0.4)
+    assert "max_object_rejected" not in caplog.text
     mostly = select(prepared, pairs, tmp_path / "some", warn_rejected=0.4, max_object_rejected=0.3)
+    assert caplog.messages[-1].startswith("class car: ")
+    assert "raise select.max_object_rejected" in caplog.messages[-1]
     assert mostly["select/rejected/car"] > partly["select/rejected/car"]
     for _, row in read_manifest(tmp_path / "some").iterrows():
         before = read_instances(pairs / "instances" / f"{row['id']}.png")

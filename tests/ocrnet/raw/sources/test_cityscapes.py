@@ -83,6 +83,26 @@ def test_unlabelled_test_images_need_lists(tmp_path: Path) -> None:
     assert sorted(str(item.split) for item in find_set(params)) == ["train", "val"]
 
 
+@pytest.mark.parametrize(("kind", "value"), [("labelIds", 3), ("labelTrainIds", 255)])
+def test_test_images_whose_label_maps_show_the_frame_alone_are_unlabelled(
+    tmp_path: Path, kind: str, value: int
+) -> None:
+    """The download has such files: ids 1 to 3 are own vehicle, border and outside (helpers/labels.py)."""
+    root = tmp_path / "raw"
+    write_cityscapes(root, kind=kind)
+    (path,) = (root / "gtFine/test").rglob(f"*_{kind}.png")
+    save(path, np.full(SIZE, value, np.uint8))
+    label_map = {"7": "road", "other": "ignore"} if kind == "labelIds" else {}
+    options = {"classes": ["road", "car"], "label_map": label_map}
+    with pytest.raises(DataError, match=r"E126 .*no labelled images of test"):
+        find(root, "cityscapes", **options)
+    frame = np.full(SIZE, value, np.uint8)
+    frame[3, 3] = 7 if kind == "labelIds" else 0
+    save(path, frame)
+    items, _ = find(root, "cityscapes", **options)
+    assert {item.split for item in items} == {"train", "val", "test"}
+
+
 def test_a_folder_that_is_no_cityscapes_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     write_images(root, "leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png")
