@@ -21,49 +21,30 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.low_data_variants import parse_setting
+from benchmarks.baseline_study import baseline_parser, read_baselines
 from benchmarks.markdown import markdown_table
-from benchmarks.object_rivals import score_ways
+from benchmarks.object_rivals import COMPONENTS, HEADS, WATERSHED, score_ways
 from benchmarks.study import Variant, run_variants
-from ocrnet.config.arms import BASELINE
-from ocrnet.config.params_file import load_params
 from ocrnet.data.files import write_whole
 from ocrnet.errors import DataError
 from ocrnet.evaluation.object_bootstrap import Ends, compare_counts
 from ocrnet.evaluation.scored_split import read_test_split
-from ocrnet.evaluation.scoring import Cell
 from ocrnet.inference.predict import load_segmenter
 from ocrnet.models import INSTANCES, NO_HEADS
 from ocrnet.objects.curves import unit_counts
 from ocrnet.objects.summary import ObjectTally
 from pipelines._command.exit_codes import command
-from pipelines._work_folders.values import with_values
-from pipelines._work_folders.work_folder import place_data
 
 TABLE_FILE = "table.md"
-HEADS, COMPONENTS, WATERSHED = "heads", "components", "watershed"
 RIVALS = ((NO_HEADS, COMPONENTS), (NO_HEADS, WATERSHED))  # what the heads are held against
 Rows = Mapping[tuple[str, str], Mapping[int, ObjectTally]]  # by kind and way, then by seed
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.object_heads", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = baseline_parser("object_heads", __doc__)
     add = parser.add_argument
-    add("--data", type=Path, help="Folder of the raw set (default: data.path of the params)")
-    add("--params", type=Path, default=Path("params.yaml"), help="Params with the recipe")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Replace one of the params")
-    add(
-        "--out",
-        type=Path,
-        default=Path(".state/studies/object_heads"),
-        help="Folder of all results",
-    )
     add("--kinds", nargs="+", default=list(INSTANCES), choices=list(INSTANCES), metavar="KIND")
-    add("--seeds", nargs="+", default=[0, 1, 2], type=int, metavar="SEED")
     add("--min-object-area", type=int, default=1, help="Pixels of the smallest predicted object")
-    add("--table", action="store_true", help="Only make the table again")
     return parser
 
 
@@ -73,14 +54,7 @@ def read_variants(given: argparse.Namespace) -> tuple[list[Variant], Path]:
     Raises:
         ParamsError: with one line per wrong key or value.
     """
-    params = with_values(load_params(given.params), {"seeds": given.seeds}, place="--seeds")
-    params = with_values(params, dict(map(parse_setting, given.set)), place="--set")
-    params, raw = place_data(params, given.data)
-    models = tuple(Cell(BASELINE, seed) for seed in given.seeds)
-    return [
-        Variant(kind, with_values(params, {"model.instances": kind}, place="--kinds"), models, given.out)
-        for kind in given.kinds
-    ], raw  # fmt: skip
+    return read_baselines(given, "model.instances", given.kinds, place="--kinds")
 
 
 def tally_objects(variants: Sequence[Variant], *, min_area: int) -> Rows:
@@ -109,18 +83,9 @@ def make_table(rows: Rows, variants: Sequence[Variant]) -> str:
     heads = [
         f"AP50 minus {way} of a model with model.instances {kind} (points)" for kind, way in RIVALS
     ]
-    table = [
-        [
-            "model.instances",
-            "objects by",
-            "seeds",
-            "AP50 (%)",
-            "AP (%)",
-            "PQ (%)",
-            "error of the count",
-            *heads,
-        ]
-    ]
+    table = [[
+        "model.instances", "objects by", "seeds", "AP50 (%)", "AP (%)", "PQ (%)", "error of the count", *heads,
+    ]]  # fmt: skip
     for (kind, way), tallies in rows.items():
         found = [tally.summary for tally in tallies.values()]
         means = [

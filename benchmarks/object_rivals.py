@@ -20,6 +20,7 @@ from ocrnet.objects.object_map import ObjectMap, predicted_components
 from ocrnet.objects.summary import ObjectTally
 
 Way = Callable[[np.ndarray, np.ndarray], ObjectMap]
+HEADS, COMPONENTS, WATERSHED = "heads", "components", "watershed"  # the ways to objects
 COLUMNS = ("ap50", "ap", "pq", "count_error")
 
 
@@ -43,11 +44,11 @@ def main() -> None:
 def ways_of(segmenter: Segmenter, things: Sequence[int], *, min_area: int) -> dict[str, Way]:
     """Return the ways from an image and its probabilities to objects, by name."""
     return {
-        "heads": lambda image, values: find_objects(
+        HEADS: lambda image, values: find_objects(
             segmenter, image, values, things, min_area=min_area
         ),
-        "components": lambda _, values: predicted_components(values, things, min_area=min_area),
-        "watershed": lambda _, values: watershed_objects(values, things, min_area=min_area),
+        COMPONENTS: lambda _, values: predicted_components(values, things, min_area=min_area),
+        WATERSHED: lambda _, values: watershed_objects(values, things, min_area=min_area),
     }
 
 
